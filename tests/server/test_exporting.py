@@ -70,6 +70,15 @@ def test_an_export_that_cannot_be_is_refused_before_a_byte_is_sent(site: Site, q
     assert left_in(site.workspace.folder) == []
 
 
+@pytest.mark.parametrize(("site_of", "status"), [("cross-site", 403), ("same-site", 403), ("none", 200), ("same-origin", 200)])
+def test_no_foreign_page_makes_somebody_take_data_out(site: Site, site_of: str, status: int) -> None:
+    annotated(site.workspace)
+    answer = site.client.get(f"{site.url}/export?format=nifti", headers={"Sec-Fetch-Site": site_of})
+    assert answer.status_code == status
+    with site.workspace.store.read() as tx:
+        assert len([one for one in tx.events() if one.verb == "export"]) == (status == 200)
+
+
 def test_without_annotations_there_is_nothing_to_take_and_room_is_left(site: Site) -> None:
     for _ in range(exporting.EXPORTS_AT_ONCE + 1):
         assert site.client.get(f"{site.url}/export?format=nifti").status_code == 404

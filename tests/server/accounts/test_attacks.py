@@ -212,6 +212,30 @@ def test_a_role_that_is_taken_counts_for_the_next_request_of_a_token(town: Town,
     assert program.get(url).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1#.evil.example",
+        "127.0.0.1?evil",
+        "127.0.0.1:80#x",
+        "127.0.0.1:x",
+        "127.0.0.1\\evil",
+        "127.0.0.1:",
+        " ",
+        "[::1",
+        "127.0.0.1 x",
+    ],
+)
+def test_a_host_is_a_name_and_a_port_and_nothing_else(town: Town, host: str) -> None:
+    answer = town.nobody().send("GET", "/health", Host=host)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_host")
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "localhost:8000", "[::1]:80", "127.0.0.1:65535"])
+def test_this_machine_has_several_names(town: Town, host: str) -> None:
+    assert town.nobody().send("GET", "/health", Host=host).status_code == 200
+
+
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
 def test_other_methods_tell_nothing_without_an_account(town: Town, url: str, method: str) -> None:
     for path in (url, f"{url}/export?format=nifti", f"{url}/cases", "/me"):
@@ -265,6 +289,7 @@ def test_a_page_that_is_left_open_does_not_keep_its_session_alive(town: Town, ur
     with town.store.database.writing() as connection:
         connection.execute(text("UPDATE sign_ins SET created_at = :at"), {"at": now(timedelta(minutes=-100))})
     assert len(_listening(town, browser)) == 1
+    assert browser.send("GET", url, **{"X-Idle": "1"}).status_code == 200
     with town.store.database.reading() as connection:
         assert connection.execute(text("SELECT seen_at FROM sign_ins")).scalar_one() is None
     assert browser.get(url).status_code == 200

@@ -25,6 +25,9 @@ from medloop.server.web.permissions import Guarded, Need
 from medloop.server.web.security import SAFE_METHODS
 
 LISTENING = "/stream"
+IDLE_HEADER = "X-Idle"
+"""Sent with what a page reads while nobody sits before it; that and listening keep no session alive."""
+
 CSRF_HEADER = "X-CSRF-Token"
 _SECRET_NAMES = re.compile(r"(access_?)?token|secret|password|session|authorization", re.IGNORECASE)
 
@@ -75,7 +78,7 @@ class Guard:
 
     async def _admitted(self, need: Need, project: str | None, scope: Scope) -> Caller | None:
         method, headers = scope["method"], Headers(scope=scope)
-        used = not scope["path"].endswith(LISTENING)  # a page listens, and begins to listen anew, while nobody sits before it
+        used = not scope["path"].endswith(LISTENING) and IDLE_HEADER not in headers
         caller = await anyio.to_thread.run_sync(partial(self._people.caller, headers, used=used))
         if need == "open":
             return caller
