@@ -22,6 +22,7 @@ _HOMES = {
     "cohen_kappa": "kappa",
     "confident_joint": "suspects",
     "dawid_skene": "class_fusion",
+    "edge_strengths": "edges",
     "fleiss_kappa": "kappa",
     "glad": "glad_fusion",
     "krippendorff_alpha": "kappa",

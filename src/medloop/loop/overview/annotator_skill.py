@@ -31,6 +31,7 @@ class AnnotatorLine(EffortLine):
         shared: Cases that others read, too.
         open: Cases that they have open.
         returned: Cases that were returned to them, and that they have not annotated since.
+        edges: For masks: how strong the image's edges along the outlines are, the mean over these cases, 1 as for the median reader.
     """
 
     skill: float | None = None
@@ -39,6 +40,7 @@ class AnnotatorLine(EffortLine):
     shared: int = 0
     open: int = 0
     returned: int = 0
+    edges: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ def _line(line: EffortLine, made: Sequence[Consensus], annotator_id: str, *, tag
             **asdict(line), skill=last["value"], skill_low=last["low"], skill_high=last["high"], shared=last["annotations"]
         )
     found = bootstrap_mean([one["value"] for one in known], range(len(known)), np.random.default_rng(0), confidence=CONFIDENCE)
-    return AnnotatorLine(**asdict(line), skill=found.mean, skill_low=found.low, skill_high=found.high, shared=len(known))
+    edges = [one["edges"] for one in known if "edges" in one]
+    along = float(np.mean(edges)) if edges else None
+    return AnnotatorLine(**asdict(line), skill=found.mean, skill_low=found.low, skill_high=found.high, shared=len(known), edges=along)
 
 
 def _window(window: Window, made: Iterable[Consensus]) -> AgreementWindow:
