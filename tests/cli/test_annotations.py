@@ -87,3 +87,19 @@ def test_pricing_needs_a_name_that_is_known_and_a_rate(medloop: Medloop, project
     assert medloop("annotators", project, "Ann").status == 2
     assert medloop("annotators", project, "--cost-per-minute", 3).status == 2
     assert "There is no annotator 'Nobody'" in medloop("annotators", project, "Nobody", "--cost-per-minute", 3).err
+
+
+def test_what_people_would_get_next_is_shown_with_the_reason_and_their_terms_are_set(medloop: Medloop, project: Path) -> None:
+    assert medloop("configure", project, "routing=value", "readings=3").status == 0
+    said = medloop("annotators", project, "Nia", "--expertise", "novice", "--cases-per-week", 40, "--hours-per-week", 2.5, "--json")
+    (line,) = [one for one in json.loads(said.out)["annotators"] if one["annotator"] == "Nia"]
+    assert (line["expertise"], line["expected"], line["cases_per_week"], line["hours_per_week"]) == ("novice", 0.75, 40, 2.5)
+    assert "2.5 hours, 40 cases" in medloop("annotators", project).out
+    assert "Nobody has opened a case within a week" in medloop("next", project).out
+    with Project.open(project) as opened:
+        assert opened.next("Nia") is not None
+    (one,) = json.loads(medloop("next", project, "--json").out)["next"]
+    assert one["annotator"] == "Nia"
+    assert "you read it because your reading (skill 0.75" in one["reason"]
+    assert "There is no annotator 'Bob'" in medloop("next", project, "Bob").err
+    assert "--expertise must be one of novice, expert, consultant" in medloop("annotators", project, "Nia", "--expertise", "guru").err

@@ -26,6 +26,9 @@ EVERY_RECORD = [
     samples.withdrawal(),
     samples.review(),
     samples.consensus(),
+    samples.routed(),
+    samples.gold(),
+    samples.gold_reading(),
     samples.provenance(),
     samples.evaluation(),
 ]

@@ -21,15 +21,18 @@ export interface AgreementWindow {
   start: string; cases: number; value: number | null; low: number | null; high: number | null;
 }
 
-/** What a project keeps of somebody who annotates; what is left out stays. */
+/** What a project keeps of somebody who annotates; what is left out stays, and a limit of 0 is none. */
 export interface AnnotatorBody {
-  cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null;
+  cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?: number | null; cases_per_week?:
+  number | null;
 }
 
-/** What one annotator's annotations took, and how right they are: skill with its 90 % interval over the cases that others read. */
+/** What one annotator's annotations took, and how right they are. */
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number;
+  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; expertise:
+  "novice" | "expert" | "consultant"; expected: number; expected_low: number; expected_high: number; hours_per_week: number | null;
+  cases_per_week: number | null;
 }
 
 /** An approval. */
@@ -45,7 +48,7 @@ export interface Arrival {
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
-  "imported" | "simulated" | "consensus" | "adjudicated" | null; at?: string | null; model_index?: number | null;
+  "imported" | "simulated" | "consensus" | "adjudicated" | "gold" | null; at?: string | null; model_index?: number | null;
 }
 
 /** A box of voxels (I, J, K) from `start` up to, not including, `stop`. */
@@ -74,10 +77,10 @@ export interface CasePage {
   total: number; rows: CaseLine[];
 }
 
-/** How far the readings of a case are; `words` says it to people. */
+/** How far the readings of a case are; `words` says it to people. With routing `quality` is what is expected of the consensus. */
 export interface CaseReading {
   state: "unlabelled" | "in progress" | "read" | "in review" | "accepted" | "returned"; words: string; read: number; needed: number;
-  agreement: number | null;
+  agreement: number | null; quality: number | null;
 }
 
 /** Everything needed to draw a case's voxels. */
@@ -335,6 +338,11 @@ export interface Opened {
   assignment: OpenAssignment; case: Case; prediction: Prediction | null; previous: Previous | null;
 }
 
+/** What an annotator would get next: the case's name and why, or "" and why there is none. */
+export interface Outlook {
+  annotator: string; case: string; reason: string;
+}
+
 /** One's own password: the present one and the next. */
 export interface PasswordBody {
   old: string; new: string;
@@ -406,7 +414,8 @@ export interface ProjectLine {
 export interface ProjectPerson {
   id: string; name: string; disabled: boolean; invited: boolean; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" |
   "viewer">; last_seen: string; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
-  "administer")[]; cost_per_minute: number | null; expertise: "novice" | "expert" | "consultant" | null;
+  "administer")[]; cost_per_minute: number | null; expertise: "novice" | "expert" | "consultant" | null; hours_per_week: number | null;
+  cases_per_week: number | null;
 }
 
 /** What one may do to a project, and which roles one may give and take there. */
@@ -427,7 +436,8 @@ export interface ProjectSettings {
   number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
   number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
   review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "simple" |
-  "shape_based"; seed?: number;
+  "shape_based"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number;
+  tutorial_score?: number; seed?: number;
 }
 
 /** One project in full. */
@@ -453,9 +463,10 @@ export interface Provenance {
   annotation_id: string; assignment_id: string; prompt_ids: string[]; withdrawn_prompts: number; parts: Record<string, unknown>;
 }
 
-/** What a minute of an annotator costs, above 0. */
+/** What a minute of an annotator costs, above 0, how experienced they are, and how much routing gives them, 0 for no limit. */
 export interface RateBody {
-  annotator: string; cost_per_minute: number;
+  annotator: string; cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?: number | null;
+  cases_per_week?: number | null;
 }
 
 /** Which engine to make ready. */
@@ -465,8 +476,8 @@ export interface Readiness {
 
 /** One annotation of a case in force: a reading, or what was fused or adjudicated; `standing` is what counts for the case. */
 export interface Reading {
-  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated"; at: string; tag: number
-  | null; effort_seconds: number; blind: boolean; standing: boolean;
+  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
+  tag: number | null; effort_seconds: number; blind: boolean; standing: boolean;
 }
 
 /** The readings of a case side by side, their consensus and the reviews. */
@@ -604,7 +615,7 @@ export interface SliceBody {
 
 /** An annotation: whose, of which kind of origin, and when. */
 export interface Standing {
-  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated"; at: string;
+  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
 }
 
 /** An answer: a draft's revision, or a tag. */

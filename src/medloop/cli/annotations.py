@@ -1,10 +1,10 @@
 """Commands about annotations that are there, and whose they are: take a case out of use with the reason, list and price annotators."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from medloop.cli.options import AsJson, ProjectFolder, argument, open_project, option
+from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.names import counted
@@ -47,28 +47,50 @@ def flag(
 
 def annotators(
     folder: ProjectFolder,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose rate is set.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose terms are set.")] = "",
     cost_per_minute: Annotated[float | None, option("--cost-per-minute", help="What a minute costs, in a unit of yours.")] = None,
+    expertise: Annotated[str | None, option("--expertise", help="novice, expert or consultant.")] = None,
+    hours_per_week: Annotated[float | None, option("--hours-per-week", help="The most that routing gives; 0 for no limit.")] = None,
+    cases_per_week: Annotated[int | None, option("--cases-per-week", help="The same in cases.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List who annotates, with minutes and cost, or set what a minute of somebody costs.
+    """List who annotates, with minutes, cost and skill, or set what somebody costs, how experienced they are, and their limits.
 
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
     After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
-    from medloop.loop.foundation.annotators import set_cost
+    from medloop.core.records import Expertise
+    from medloop.loop.foundation.annotators import describe_annotator, set_cost
     from medloop.loop.overview.annotator_skill import skilled_annotators
     from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 
-    if bool(name) != (cost_per_minute is not None):
+    level = one_of("--expertise", expertise, get_args(Expertise)) if expertise is not None else None
+    terms = {"expertise": level, "hours_per_week": hours_per_week, "cases_per_week": cases_per_week}
+    said = any(value is not None for value in (cost_per_minute, *terms.values()))
+    if bool(name) != said:
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
-        raise SettingError("A name and --cost-per-minute go together, got one of them", remedy=remedy)
+        raise SettingError("A name and its terms go together, got one of them", remedy=remedy)
     with open_project(folder) as workspace:
         if cost_per_minute is not None:
             set_cost(workspace, name, cost_per_minute, actor="cli")
+        if any(value is not None for value in terms.values()):
+            describe_annotator(workspace, name, actor="cli", expertise=level, hours_per_week=hours_per_week, cases_per_week=cases_per_week)
         found, skills = skilled_annotators(workspace), learned_skills(workspace)
-    rows = [(x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}", _skill(x)) for x in found]
-    head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost", "skill")
+    rows = [
+        (
+            x.annotator,
+            x.expertise,
+            x.annotations,
+            x.cases,
+            f"{x.minutes:.1f}",
+            f"{x.cost_per_minute:g}",
+            f"{x.cost:.4g}",
+            _limits(x),
+            _skill(x),
+        )
+        for x in found
+    ]
+    head = ("annotator", "expertise", "annotations", "cases", "minutes", "cost per minute", "cost", "per week", "skill")
 
     def as_text() -> None:
         print_table(head, rows)
@@ -77,6 +99,11 @@ def annotators(
             print_table(*skill_rows(skills))
 
     tell({"annotators": found, "learned_skills": skills}, as_text, as_json=as_json)
+
+
+def _limits(line: "AnnotatorLine") -> str:
+    limits = ((line.hours_per_week, "hour"), (line.cases_per_week, "case"))
+    return ", ".join(f"{most:g} {unit}s" for most, unit in limits if most is not None) or "-"
 
 
 def _skill(line: "AnnotatorLine") -> str:

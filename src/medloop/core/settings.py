@@ -24,6 +24,7 @@ ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
+Routing: TypeAlias = Literal["none", "value"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
 ConsensusMethod: TypeAlias = Literal["latest", "majority", "weighted", "dawid_skene", "glad", "staple", "simple", "shape_based"]
 SettingValue: TypeAlias = str | int | float | bool
@@ -296,6 +297,28 @@ class ProjectSettings:
         "latest", "How several readings become one annotation: the latest counts, or they are fused.", "--consensus", "at once",
         choices=get_args(ConsensusMethod),
     )  # fmt: skip
+    routing: Routing = setting(
+        "none", "Who reads what: whoever comes first, or those whose reading is worth most beyond its cost (value).", "--routing",
+        "at once", choices=get_args(Routing),
+    )  # fmt: skip
+    sure_enough: float = setting(
+        0.9, "With routing, the expected quality (Dice, or probability of the class) at which a case needs no more readings.",
+        "--sure-enough", "at once", low=0.5, high=0.999,
+    )  # fmt: skip
+    case_worth: float = setting(
+        0.0, "With routing, what raising the quality of a case from 0 to 1 is worth, in the unit of the rates; 0 takes fifty times the "
+        "dearest reading of it.", "--case-worth", "at once", low=0, high=1e12,
+    )  # fmt: skip
+    gold_rate: float = setting(
+        0.0, "Share of the cases handed to each person that are gold cases, whose truth is known.", "--gold-rate", "at once",
+        low=0, high=0.5,
+    )  # fmt: skip
+    tutorial: int = setting(
+        0, "Gold cases that somebody new reads first, with feedback, before real work.", "--tutorial", "at once", low=0, high=100
+    )
+    tutorial_score: float = setting(
+        0.8, "Mean score (Dice, or share of right classes) that ends the tutorial.", "--tutorial-score", "at once", low=0, high=1
+    )
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 

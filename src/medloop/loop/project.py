@@ -16,7 +16,7 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
-from medloop.core.records import Annotation, Case, Model, ProjectSettings, Review, TaskKind
+from medloop.core.records import Annotation, Case, Expertise, Model, ProjectSettings, Review, TaskKind
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
@@ -28,7 +28,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
-from medloop.loop.foundation.annotators import annotator_named, set_cost
+from medloop.loop.foundation.annotators import annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
 from medloop.loop.foundation.partial_annotations import Part
@@ -45,6 +45,7 @@ from medloop.loop.overview.report import report_html
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.rounds import Outlook, outlooks
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
@@ -214,6 +215,36 @@ class Project:
     def annotators(self) -> tuple[AnnotatorLine, ...]:
         """Everybody who annotates: annotations, cases, minutes, cost per minute, skill."""
         return skilled_annotators(self.workspace)
+
+    def describe_annotator(
+        self,
+        annotator: str,
+        *,
+        expertise: Expertise | None = None,
+        hours_per_week: float | None = None,
+        cases_per_week: int | None = None,
+    ) -> None:
+        """Say how experienced an annotator is and how much routing may give them per week (0: no limit); what is None stays.
+
+        Raises:
+            SettingError: A limit outside its range.
+        """
+        describe_annotator(
+            self.workspace,
+            annotator,
+            actor="python",
+            expertise=expertise,
+            hours_per_week=hours_per_week,
+            cases_per_week=cases_per_week,
+        )
+
+    def outlook(self, annotator: str = "") -> tuple[Outlook, ...]:
+        """What everybody at work, or one annotator, would get next, and why; nothing is opened.
+
+        Raises:
+            NotFoundError: Nobody of that name has opened a case.
+        """
+        return outlooks(self.workspace, annotator)
 
     def reading(self, case: str) -> CaseReading:
         """How far the readings of a case, by its name, are.

@@ -27,6 +27,9 @@ PARTIAL = "partial"
 FUSED = "consensus"
 """Origin of an annotation that was fused from readings: it counts until one of these changes or another comes."""
 
+GOLD = "gold"
+"""Origin of an annotation given on a gold case: it is held against the truth, and counts as no annotation of the case."""
+
 UNCERTAINTY_SCORE = "entropy"
 """The prediction score shown in the worklist."""
 
@@ -37,6 +40,7 @@ def current_annotations_query() -> Select[Any]:
 
     Partial annotations add up: a later partial one replaces nothing. One that was withdrawn counts neither as an
     annotation nor as what replaces another. A fused one counts until the case gets another annotation or loses one.
+    One that was given on a gold case never counts.
     """
     later, other = annotations.alias("later"), annotations.alias("other")
     same = and_(
@@ -44,11 +48,12 @@ def current_annotations_query() -> Select[Any]:
         later.c.annotator_id == annotations.c.annotator_id,
         later.c.event > annotations.c.event,
         later.c.kind != PARTIAL,
+        later.c.origin != GOLD,
         ~_withdrawn(later),
     )
     replaced_by_later = select(literal(1)).select_from(later).where(same).exists()
     replaced_by_name = select(literal(1)).select_from(other).where(other.c.supersedes == annotations.c.id, ~_withdrawn(other)).exists()
-    counts = or_(annotations.c.origin != FUSED, ~_overtaken())
+    counts = and_(annotations.c.origin != GOLD, or_(annotations.c.origin != FUSED, ~_overtaken()))
     return select(annotations).where(~replaced_by_later, ~replaced_by_name, ~_withdrawn(annotations), counts)
 
 
@@ -60,7 +65,9 @@ def full_annotations_query() -> Select[Any]:
 def _overtaken() -> ColumnElement[bool]:
     """Whether a full annotation of the same case was added or taken back after an annotation."""
     newer, lost = annotations.alias("newer"), withdrawals.alias("lost")
-    added = and_(newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, newer.c.kind != PARTIAL)
+    added = and_(
+        newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, newer.c.kind != PARTIAL, newer.c.origin != GOLD
+    )
     taken = and_(lost.c.case_id == annotations.c.case_id, lost.c.event > annotations.c.event)
     return or_(select(literal(1)).select_from(newer).where(added).exists(), select(literal(1)).select_from(lost).where(taken).exists())
 

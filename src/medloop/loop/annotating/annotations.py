@@ -26,7 +26,8 @@ from medloop.loop.foundation.partial_annotations import annotated_voxels, encode
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
-from medloop.loop.querying.rounds import NextChoice, is_wanted, next_choice
+from medloop.loop.querying.rounds import is_wanted, next_choice
+from medloop.loop.querying.routing import NextChoice, note_routing
 from medloop.store.reader import Reader
 
 MAX_EFFORT_SECONDS = 24 * 3600.0
@@ -174,7 +175,9 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
             return _opened(tx, go_on(workspace, tx, tx.get(Assignment, asked.assignment_id), case), case)
         if not is_wanted(tx, asked, annotator_id):
             return None
-        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason), case)
+        assignment = open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason)
+        note_routing(tx, assignment, asked)
+        return _opened(tx, assignment, case)
 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:

@@ -8,7 +8,9 @@
     returned     a reviewer returned it, and whom it was returned to has not annotated it since
 
 A reading is one annotator's annotation of a case in force. What came first is said by the numbers of the audit's events, so
-that a clock that runs backwards changes nothing.
+that a clock that runs backwards changes nothing. With the setting `routing` the number of readings are a maximum: a case has its
+readings as soon as what they amount to is sure enough (`medloop.raters.case_quality`), by the skill that each reader was estimated
+to have when the case was handed to them. A gold case has its readings: its truth is known.
 """
 
 import hashlib
@@ -16,11 +18,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, get_args
 
-from medloop.core.records import Annotation, Assignment, Consensus, Project, ProjectSettings, Review
+from medloop.core.records import Annotation, Annotator, Assignment, Consensus, GoldCase, Project, ProjectSettings, Review, Routed, Task
 from medloop.loop.foundation.consensus import by_case, deciding
+from medloop.raters.case_quality import Standing, classes_standing, masks_standing
+from medloop.raters.skill_prior import PRIORS
 from medloop.store.reader import Reader
 
 T = TypeVar("T", Assignment, Review)
+ROUNDING = 1e-9
 ReadingState: TypeAlias = Literal["unlabelled", "in progress", "read", "in review", "accepted", "returned"]
 READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
 
@@ -42,6 +47,9 @@ class CaseHistory:
         reviews: In the order they were made.
         consensus: The newest one; it need not be in force.
         order: Id of an annotation or review → number of its event; not needed without reviews.
+        skills: Id of a reading → skill of its reader when it was given, 0..1; not needed without routing.
+        classes: How many classes the task has; 0 for masks.
+        gold: It is a gold case in use, whose truth stands.
     """
 
     case_id: str
@@ -50,6 +58,9 @@ class CaseHistory:
     reviews: tuple[Review, ...] = ()
     consensus: Consensus | None = None
     order: Mapping[str, int] = field(default_factory=dict)
+    skills: Mapping[str, float] = field(default_factory=dict)
+    classes: int = 0
+    gold: bool = False
 
     @property
     def readings(self) -> tuple[Annotation, ...]:
@@ -69,6 +80,19 @@ class CaseHistory:
             return None
         return found if any(a.id == found.annotation_id for a in self.annotations) else None
 
+    @property
+    def standing(self) -> Standing | None:
+        """What the readings amount to; None for several masks that no consensus was made of so far."""
+        readings, consensus = self.readings, self.consensus_in_force
+        skills = [self.skills[a.id] for a in readings]
+        if self.classes:
+            return classes_standing([a.tag or 0 for a in readings], skills, self.classes)
+        if len(readings) < 2:
+            return masks_standing(skills)
+        if consensus is None:
+            return None
+        return masks_standing(skills, [_dice_with(consensus, a) for a in readings])
+
 
 @dataclass(frozen=True, kw_only=True)
 class CaseReading:
@@ -76,13 +100,16 @@ class CaseReading:
 
     Attributes:
         state: See the module.
-        needed: Readings that it must have.
+        needed: Readings that it must have; with routing the most it may get, or as many as it has where these are enough.
         readers: Annotators who have read it, in the order they did.
         open: Annotators who have it open.
         annotation_id: What stands for it; None without an annotation.
         agreement: Of its readings, 0..1; None while there is no consensus.
         consensus_due: It has its readings, and a consensus must be made of them.
         returned: The review that returned it, while that stands.
+        standing: With routing, what its readings amount to; None without, and while a consensus is due.
+        agreeing: With routing, how far each reading agrees with what stands, 0..1, in the order of `readers`.
+        tag: The class that stands for it; None for masks and without an annotation.
     """
 
     state: ReadingState
@@ -93,6 +120,14 @@ class CaseReading:
     agreement: float | None = None
     consensus_due: bool = False
     returned: Review | None = None
+    standing: Standing | None = None
+    agreeing: tuple[float, ...] = ()
+    tag: int | None = None
+
+    @property
+    def quality(self) -> float | None:
+        """Expected of its consensus, 0..1, once it was read; None where routing is off, or while a consensus is due."""
+        return self.standing.quality if self.standing is not None and self.readers else None
 
     @property
     def words(self) -> str:
@@ -102,13 +137,19 @@ class CaseReading:
     def wants(self, annotator_id: str) -> bool:
         """Whether it needs one more reading, and may get it from this annotator."""
         given = {*self.readers, *self.open}
-        return self.state in ("unlabelled", "in progress", "read") and annotator_id not in given and len(given) < self.needed
+        begun = self.state in ("unlabelled", "in progress", "read") and not self.consensus_due
+        return begun and annotator_id not in given and len(given) < self.needed
 
 
 def readings_needed(settings: ProjectSettings, case_id: str) -> int:
     """How many people must read a case: `readings`, and one more for the share `read_twice` of cases, drawn by a hash of the id."""
     draw = int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:8], "big") / 2**64
     return settings.readings + (draw < settings.read_twice)
+
+
+def routes(settings: ProjectSettings) -> bool:
+    """Whether `routing` decides who reads a case."""
+    return settings.routing != "none"
 
 
 def needs_several(settings: ProjectSettings) -> bool:
@@ -123,12 +164,14 @@ def reads_several(settings: ProjectSettings) -> bool:
 
 def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     """How far the readings of a case are, from its history alone."""
-    needed, readings = readings_needed(settings, history.case_id), history.readings
+    readings, amount = history.readings, history.standing if routes(settings) else None
+    needed = _needed(settings, history, amount)
     standing = deciding(history.annotations) if history.annotations else None
     returned, consensus = _returned(history), history.consensus_in_force
     enough = len(readings) >= needed or history.adjudicated is not None
     approved = _approved(history, standing)
-    wants = enough and len(readings) > 1 and reads_several(settings) and not history.adjudicated and not approved
+    judged = enough or (routes(settings) and not history.classes)  # the agreement of masks decides whether another reading is due
+    wants = judged and len(readings) > 1 and reads_several(settings) and not history.adjudicated and not approved
     due = wants and (consensus is None or consensus.method != settings.consensus)
     state: ReadingState
     if returned is not None:
@@ -148,7 +191,31 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         agreement=consensus.agreement if consensus else None,
         consensus_due=due,
         returned=returned,
+        standing=amount,
+        agreeing=tuple(_agreeing(history, a, standing) for a in readings) if routes(settings) else (),
+        tag=standing.tag if standing else None,
     )
+
+
+def _agreeing(history: CaseHistory, reading: Annotation, standing: Annotation | None) -> float:
+    """How far a reading agrees with what stands: a class does or does not, a mask by its Dice with the consensus."""
+    consensus = history.consensus_in_force
+    if history.classes or consensus is None:
+        return float(not history.classes or (standing is not None and reading.tag == standing.tag))
+    return _dice_with(consensus, reading)
+
+
+def _dice_with(consensus: Consensus, reading: Annotation) -> float:
+    """A mask's Dice with a consensus; 0 for one that could not be read."""
+    found = consensus.skills.get(reading.annotator_id)
+    return float(found["value"]) if found else 0.0
+
+
+def _needed(settings: ProjectSettings, history: CaseHistory, amount: Standing | None) -> int:
+    """How many readings a case must have."""
+    sure = amount is not None and amount.quality >= settings.sure_enough - ROUNDING
+    given = len(history.readings)
+    return given if given and (sure or history.gold) else readings_needed(settings, history.case_id)
 
 
 def _review_due(settings: ProjectSettings, consensus: Consensus | None, history: CaseHistory) -> bool:
@@ -195,6 +262,10 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     newest = {c.case_id: c for c in newest_consensuses(tx, case_ids)}
     reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]
     order = tx.event_numbers(Annotation, reviewed) | tx.event_numbers(Review, [r.id for each in reviews.values() for r in each])
+    project, gold = tx.find(Project, limit=1)[0], gold_in_force(tx, case_ids, given)
+    skills = _skills_given(tx, given) if routes(project.settings) else {}
+    task = tx.get(Task, project.task_id)
+    classes = len(task.labels) if task.kind == "classification" else 0
     return {
         case_id: CaseHistory(
             case_id=case_id,
@@ -203,9 +274,29 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
             reviews=tuple(reviews.get(case_id, ())),
             consensus=newest.get(case_id),
             order=order,
+            skills=skills,
+            classes=classes,
+            gold=case_id in gold,
         )
         for case_id in case_ids
     }
+
+
+def gold_in_force(tx: Reader, case_ids: Collection[str], given: Mapping[str, Sequence[Annotation]] | None = None) -> dict[str, GoldCase]:
+    """The gold cases among these that are in use and whose truth stands, by case id; `given` holds their current annotations."""
+    marked = {one.case_id: one for one in tx.find(GoldCase, where={"case_id": case_ids, "withdrawn_at": None})}
+    if not marked:
+        return {}
+    known = given if given is not None else by_case(tx.current_annotations(case_ids=list(marked)))
+    return {i: one for i, one in marked.items() if known.get(i) and deciding(known[i]).id == one.annotation_id}
+
+
+def _skills_given(tx: Reader, given: Mapping[str, Sequence[Annotation]]) -> dict[str, float]:
+    """The skill that each reading counts by: its reader's when the case was handed out, else what their expertise says."""
+    readings = [a for each in given.values() for a in each if a.origin not in DERIVED]
+    handed = {one.assignment_id: one.skill for one in tx.find(Routed, where={"case_id": list(given)})} if given else {}
+    usual = {one.id: PRIORS[one.expertise].mean for one in tx.find(Annotator)}
+    return {a.id: handed.get(a.assignment_id or "", usual[a.annotator_id]) for a in readings}
 
 
 def newest_consensuses(tx: Reader, case_ids: Collection[str] | None = None) -> list[Consensus]:

@@ -154,7 +154,7 @@ class RoundCase:
     def wants(self, annotator_id: str) -> bool:
         """Whether this annotator may give the next reading."""
         taken = {*self.given, *self.reading.open}
-        lacking = len(taken) < self.reading.needed and self.reading.state != "returned"
+        lacking = len(taken) < self.reading.needed and self.reading.state != "returned" and not self.reading.consensus_due
         return lacking and not self.done and annotator_id not in taken
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from medloop.core.names import counted
 from medloop.core.records import Annotator
-from medloop.loop.foundation.readings import OWN_READINGS, CaseReading, case_readings, needs_several, project_settings
+from medloop.loop.foundation.readings import OWN_READINGS, ROUNDING, CaseReading, case_readings, needs_several, project_settings
 from medloop.store.reader import Reader
 
 
@@ -31,14 +31,15 @@ def reading_summary(tx: Reader) -> ReadingSummary | None:
         return None
     people = [a.id for a in tx.find(Annotator) if a.kind != "model" and any(a.id in r.readers for r in found)]
     alone = people[0] if len(people) == 1 else ""
-    lines = [_lacking(found, alone, alone_name=tx.get(Annotator, alone).name if alone else ""), *_unreviewed(tx, found)]
+    lacking = _lacking(found, alone, alone_name=tx.get(Annotator, alone).name if alone else "")
+    lines = [lacking, *_unreviewed(tx, found), _unsure(tx, found)]
     return ReadingSummary(project_settings(tx).readings, dict(Counter(r.state for r in found)), tuple(filter(None, lines)))
 
 
 def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     """Why there is no case for an annotator."""
     waiting = _begun(tx) or []
-    lines = [_lacking(waiting, annotator_id), *_unreviewed(tx, waiting)]
+    lines = [_lacking(waiting, annotator_id), *_unreviewed(tx, waiting), _unsure(tx, waiting)]
     return "; ".join(filter(None, lines)) or "Every case is annotated, skipped or open with somebody else"
 
 
@@ -59,6 +60,17 @@ def _lacking(found: list[CaseReading], annotator_id: str, *, alone_name: str = "
     needed = max(r.needed for r in own)
     remedy = f"somebody else must read them, or set readings to {needed - 1} (medloop configure DIR readings={needed - 1})"
     return f"{who} read {counted(len(own), 'case')} of which each needs {needed} readings by different people: {remedy}"
+
+
+def _unsure(tx: Reader, found: list[CaseReading]) -> str:
+    """Cases that got all their readings and are not sure enough; "" without any, and without routing."""
+    most = project_settings(tx).sure_enough
+    unsure = sum(r.state == "accepted" and r.quality is not None and r.quality < most - ROUNDING for r in found)
+    if not unsure:
+        return ""
+    remedy = "raise readings, or let a reviewer decide (medloop adjudicate)"
+    have = "has all the readings it" if unsure == 1 else "have all the readings they"
+    return f"{counted(unsure, 'case')} {have} may get and stay below sure_enough ({most:g}): {remedy}"
 
 
 def _unreviewed(tx: Reader, found: list[CaseReading]) -> list[str]:

@@ -1,17 +1,19 @@
 """How right each annotator is over a whole project, as far as the readings of others show, and how agreement went over time."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
-from medloop.core.records import Annotator, Consensus
+from medloop.core.records import Annotator, Consensus, Expertise
 from medloop.loop.foundation.effort import EffortLine, annotator_lines
 from medloop.loop.foundation.readings import newest_consensuses
+from medloop.loop.foundation.skills import skill_estimates
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.raters.fused import CONFIDENCE
+from medloop.raters.skill_prior import SkillEstimate
 from medloop.raters.windows import Window, mean_over_time
 
 WEEK = 7.0
@@ -27,12 +29,22 @@ class AnnotatorLine(EffortLine):
             others read, too.
         skill_low, skill_high: 90 % interval; None with too few cases.
         shared: Cases that others read, too.
+        expertise: As stated.
+        expected: Skill that routing expects, 0..1: by expertise, gold cases and what others read, too.
+        expected_low, expected_high: 90 % interval.
+        hours_per_week, cases_per_week: The most that routing gives them; None for no limit.
     """
 
     skill: float | None = None
     skill_low: float | None = None
     skill_high: float | None = None
     shared: int = 0
+    expertise: Expertise = "expert"
+    expected: float = 0.0
+    expected_low: float = 0.0
+    expected_high: float = 1.0
+    hours_per_week: float | None = None
+    cases_per_week: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,27 @@ class AgreementWindow:
 def skilled_annotators(workspace: Workspace) -> tuple[AnnotatorLine, ...]:
     """Everybody who annotates, with minutes, cost and skill, by name."""
     with workspace.store.read() as tx:
-        lines, ids = annotator_lines(tx), {a.name: a.id for a in tx.find(Annotator)}
-        newest = newest_consensuses(tx)
+        lines, known = annotator_lines(tx), {a.name: a for a in tx.find(Annotator)}
+        newest, estimates = newest_consensuses(tx), skill_estimates(tx)
     tags = workspace.task.kind == "classification"
-    return tuple(_line(line, [c for c in newest if ids[line.annotator] in c.skills], ids[line.annotator], tags=tags) for line in lines)
+    found = []
+    for line in lines:
+        who = known[line.annotator]
+        read = _line(line, [c for c in newest if who.id in c.skills], who.id, tags=tags)
+        found.append(_with_terms(read, who, estimates[who.id]))
+    return tuple(found)
+
+
+def _with_terms(line: AnnotatorLine, who: Annotator, estimate: SkillEstimate) -> AnnotatorLine:
+    return replace(
+        line,
+        expertise=who.expertise,
+        expected=estimate.value,
+        expected_low=estimate.low,
+        expected_high=estimate.high,
+        hours_per_week=who.hours_per_week,
+        cases_per_week=who.cases_per_week,
+    )
 
 
 def agreement_over_time(workspace: Workspace) -> tuple[AgreementWindow, ...]:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from medloop.loop.foundation.annotators import set_cost
+from medloop.loop.foundation.annotators import describe_annotator, set_cost
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.overview.annotator_skill import skilled_annotators
 from medloop.loop.overview.learned_skills import learned_skills
@@ -46,6 +46,9 @@ def list_learned_skills(workspace: WorkspaceHere) -> list[LearnedSkillView]:
 
 @router.patch("/annotators")
 def patch_annotators(workspace: WorkspaceHere, person: PersonHere, body: RateBody) -> list[AnnotatorLineView]:
-    """Set what a minute of an annotator costs, in a unit of yours; past minutes count by it, too."""
-    set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id)
+    """Set what a minute of an annotator costs (past ones count by it, too), how experienced they are, and their limits per week."""
+    if body.cost_per_minute is not None:
+        set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id)
+    if terms := body.model_dump(exclude={"annotator", "cost_per_minute"}, exclude_none=True):
+        describe_annotator(workspace, body.annotator, **terms, actor=person.id)
     return list_annotators(workspace)

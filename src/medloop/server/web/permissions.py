@@ -96,6 +96,7 @@ _MANAGE: tuple[str, ...] = (
     "POST /people",
     "POST /people/{person}/role",
     "GET /projects/{project}/annotators",
+    "GET /projects/{project}/outlook",
     "GET /projects/{project}/annotators/learned-skills",
     "PATCH /projects/{project}/annotators",
     "GET /projects/{project}/people",

@@ -76,19 +76,20 @@ class ProjectView(ProjectLine):
 
 
 class CaseReadingView(View):
-    """How far the readings of a case are; `words` says it to people."""
+    """How far the readings of a case are; `words` says it to people. With routing `quality` is what is expected of the consensus."""
 
     state: ReadingState
     words: str
     read: int
     needed: int
     agreement: Number
+    quality: Number
 
     @classmethod
     def of(cls, reading: CaseReading) -> Self:
         """From what was derived."""
         words, read = reading.words, len(reading.readers)
-        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement)
+        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement, quality=reading.quality)
 
 
 class CaseLine(View):
@@ -187,6 +188,14 @@ class NothingLeft(View):
     """Nothing to ask, and why."""
 
     assignment: None
+    reason: str
+
+
+class OutlookView(View):
+    """What an annotator would get next: the case's name and why, or "" and why there is none."""
+
+    annotator: str
+    case: str
     reason: str
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from medloop.core.records import AnnotationOrigin, Assignment, Consensus, Review, Verdict
+from medloop.core.records import AnnotationOrigin, Assignment, Consensus, Expertise, Review, Verdict
 from medloop.loop.annotating.adjudicating import Ruling
 from medloop.loop.annotating.review_verdicts import Meaning, Waiting
 from medloop.loop.foundation.annotators import annotator_names
@@ -153,12 +153,23 @@ class AgreementWindowView(View):
 
 
 class AnnotatorLineView(EffortLineView):
-    """What one annotator's annotations took, and how right they are: skill with its 90 % interval over the cases that others read."""
+    """What one annotator's annotations took, and how right they are.
+
+    Attributes:
+        skill: With its 90 % interval, over the cases that others read, too.
+        expected: The skill that routing expects, with its interval; its limits per week are null for none.
+    """
 
     skill: Number
     skill_low: Number
     skill_high: Number
     shared: int
+    expertise: Expertise
+    expected: float
+    expected_low: float
+    expected_high: float
+    hours_per_week: Number
+    cases_per_week: int | None
 
 
 class ReviewResultView(View):

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from medloop.core.errors import LabelError
-from medloop.core.records import Task, TaskKind
+from medloop.core.records import Expertise, Task, TaskKind
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue
 from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
 from medloop.server.wire.schemas import Body, Text
@@ -77,10 +77,13 @@ class SettingsBody(Body):
 
 
 class RateBody(Body):
-    """What a minute of an annotator costs, above 0."""
+    """What a minute of an annotator costs, above 0, how experienced they are, and how much routing gives them, 0 for no limit."""
 
     annotator: Annotated[Text, Field(min_length=1, max_length=200)]
-    cost_per_minute: Annotated[float, Field(strict=True)]
+    cost_per_minute: Annotated[float, Field(strict=True)] | None = None
+    expertise: Expertise | None = None
+    hours_per_week: Annotated[float, Field(strict=True)] | None = None
+    cases_per_week: Annotated[int, Field(strict=True)] | None = None
 
 
 class LabelBody(Body):
