@@ -55,6 +55,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(users.users)
+app.add_typer(routing.gold)
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,7 +21,9 @@ from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
-from medloop.loop.annotating.annotations import Opened, flag_case, next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, next_assignment, skip_case, submit
+from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
+from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
 from medloop.loop.annotating.review_verdicts import Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
@@ -37,6 +39,7 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
+from medloop.loop.overview.gold_standing import GoldStanding, gold_standing
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
@@ -112,8 +115,9 @@ class Project:
 
         Raises:
             NotFoundError: No case of that name.
+            StateError: One's tutorial is not over.
         """
-        return open_case(self.workspace, self._case(name).id, self._id(annotator))
+        return choose_case(self.workspace, self._case(name).id, self._id(annotator))
 
     def image(self, opened: Opened) -> Image:
         """The opened case's image, array shape (C, I, J, K)."""
@@ -245,6 +249,38 @@ class Project:
             NotFoundError: Nobody of that name has opened a case.
         """
         return outlooks(self.workspace, annotator)
+
+    def add_gold(self, case: str, annotator: str = "local") -> None:
+        """Make the annotation in force of a case the truth that people are held against; see `medloop.loop.annotating.gold.add_gold`.
+
+        Raises:
+            StateError: It has no whole annotation in force.
+        """
+        add_gold(self.workspace, self._case(case).id, annotator_id=self._id(annotator))
+
+    def withdraw_gold(self, case: str, annotator: str = "local") -> None:
+        """Take a gold case out of use; scores on it no longer count.
+
+        Raises:
+            StateError: It is none.
+        """
+        withdraw_gold(self.workspace, self._case(case).id, annotator_id=self._id(annotator))
+
+    def gold(self) -> GoldStanding:
+        """The gold cases, and what each person makes of them."""
+        return gold_standing(self.workspace)
+
+    def gold_feedback(self, opened: Opened) -> GoldFeedback | None:
+        """What came of a case that was a gold case, once it is submitted; None for real work."""
+        return gold_feedback(self.workspace, opened.assignment.id) if opened.assignment.gold_id is not None else None
+
+    def admit(self, annotator: str) -> None:
+        """Let somebody begin real work without the tutorial, or after one that they did not pass.
+
+        Raises:
+            NotFoundError: Nobody of that name has opened a case.
+        """
+        admit(self.workspace, annotator, actor="python")
 
     def reading(self, case: str) -> CaseReading:
         """How far the readings of a case, by its name, are.

@@ -2,7 +2,7 @@
 
 State of a case, first rule that fits:
     answered    it has a current full annotation (see `Reader.current_annotations`); partial ones do not count
-    skipped     the assignment of it that was closed last, and not released, was closed as skipped
+    skipped     the assignment of it that was closed last, not released and no check by a gold case, was closed as skipped
     flagged     the same, closed as flagged
     unanswered  anything else; `open_assignments` tells whether somebody has it open now
 `quality` and `uncertainty` are those of the case's newest prediction, of whatever model.
@@ -105,7 +105,7 @@ def worked_out(connection: Connection, case_id: str) -> dict[str, Any]:
     full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL, annotations.c.origin != FUSED)
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
-    closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")))
+    closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")), assignments.c.gold_id.is_(None))
     latest = connection.execute(closed.order_by(assignments.c.closed_at.desc(), assignments.c.event.desc()).limit(1)).scalar()
     is_open = connection.execute(select(func.count()).select_from(of_case.where(assignments.c.state == "open").subquery())).scalar_one()
     state: str = "answered" if counted else latest if latest in ("skipped", "flagged") else "unanswered"

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
+from medloop.core.errors import BlobError, ConflictError, InputError, LabelError, ShapeError, StateError
 from medloop.core.image import Mask
 from medloop.core.names import one_line
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.open_edit import load_edit, require_open
-from medloop.loop.annotating.opening import go_on, open_assignment
+from medloop.loop.annotating.gold import Held, gold_of, hold, keep_reading, require_admitted
+from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
+from medloop.loop.annotating.opening import go_on, open_assignment, open_gold
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, source_of
 from medloop.loop.annotating.submission import Submitted
@@ -67,6 +68,22 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
     Raises:
         NotFoundError: No such case.
     """
+    return _open(workspace, case_id, annotator_id)
+
+
+def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
+    """Open one chosen case to annotate it, as `open_case` does, once one's tutorial is over.
+
+    Raises:
+        NotFoundError: No such case.
+        StateError: The tutorial is not over.
+    """
+    with workspace.store.read() as tx:
+        require_admitted(tx, annotator_id)
+    return _open(workspace, case_id, annotator_id)
+
+
+def _open(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, case_id)
         mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
@@ -89,7 +106,10 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     _check(workspace, submitted)
     with workspace.store.read() as tx:
         edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
-        if submitted.parts is None and not submitted.whole:
+        gold = edit.assignment.gold_id is not None
+        if gold and submitted.parts is not None:
+            raise StateError("This case counts whole", remedy="submit the whole mask")
+        if submitted.parts is None and not submitted.whole and not gold:
             submitted = replace(submitted, parts=queried_parts(tx, edit.assignment) or None)
         if submitted.parts is not None and own_annotation(tx, edit.case.id, edit.assignment.annotator_id) is not None:
             raise StateError("You have annotated this whole case already", remedy="correct the whole mask instead")
@@ -101,6 +121,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     values = frozenset(np.unique(mask).tolist()) - {0} if mask is not None else frozenset({submitted.tag or 0})
     annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)
     made = provenance_of(edit, mask, annotation_id) if mask is not None else None
+    held = _held(workspace, edit, submitted, mask) if gold else None
     with workspace.store.write(edit.assignment.annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         _require_revision(assignment, revision)
@@ -112,10 +133,10 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
             kind=submitted.kind,
             blob=blob,
             tag=submitted.tag,
-            origin=origin.origin,
+            origin="gold" if gold else origin.origin,
             assignment_id=assignment.id,
             proposal_id=origin.proposal_id,
-            supersedes=replaced_by(tx, assignment, submitted),
+            supersedes=None if gold else replaced_by(tx, assignment, submitted),
             effort_seconds=float(submitted.effort_seconds),
             created_at=now(),
             began_with=origin.began_with,
@@ -124,6 +145,8 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         tx.add(annotation, verb="submit")
         if made is not None:
             tx.add(made, verb="trace")
+        if held is not None:
+            keep_reading(tx, assignment, annotation, held)
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
     after_annotation(workspace)
     return annotation
@@ -167,6 +190,19 @@ def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray
     return mask
 
 
+def _held(workspace: Workspace, edit: OpenEdit, submitted: Submitted, mask: MaskArray | None) -> Held | None:
+    """What a gold reading scores; None where its case went out of use meanwhile, or its truth cannot be read."""
+    with workspace.store.read() as tx:
+        gold = gold_of(tx, edit.assignment)
+        truth = tx.get(Annotation, gold.annotation_id) if gold else None
+    if truth is None:
+        return None
+    try:
+        return hold(workspace, edit.case, mask if mask is not None else submitted.tag or 0, truth)
+    except BlobError:
+        return None
+
+
 def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened | None:
     """Open what was asked, unless somebody was faster."""
     with workspace.store.write(annotator_id) as tx:
@@ -175,6 +211,8 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
             return _opened(tx, go_on(workspace, tx, tx.get(Assignment, asked.assignment_id), case), case)
         if not is_wanted(tx, asked, annotator_id):
             return None
+        if asked.gold_id is not None:
+            return _opened(tx, open_gold(workspace, tx, case, annotator_id, asked.gold_id, asked.reason), case)
         assignment = open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason)
         note_routing(tx, assignment, asked)
         return _opened(tx, assignment, case)
@@ -210,7 +248,8 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
     annotator_id = workspace.store.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
-        withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
+        if assignment.gold_id is None:  # the truth of a gold case stays, whatever those who are held against it think of the case
+            withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
     after_annotation(workspace)
     return closed

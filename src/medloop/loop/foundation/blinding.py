@@ -1,6 +1,9 @@
-"""What one annotator may see of the others' work on a case: nothing before they have read it, where the setting `blind` is on."""
+"""What one annotator may see of the others' work on a case: nothing before they have read it, where the setting `blind` is on.
 
-from medloop.core.records import Annotation
+A gold case that somebody has open shows nothing either; once they have submitted, it shows its truth.
+"""
+
+from medloop.core.records import Annotation, Assignment
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.readings import project_settings, readings_needed
 from medloop.store.reader import Reader
@@ -8,6 +11,10 @@ from medloop.store.reader import Reader
 
 def is_hidden(tx: Reader, case_id: str, annotator_id: str) -> bool:
     """Whether annotations of a case, and its consensus, are hidden from an annotator, who has not read it."""
+    mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": ["open", "submitted"]})
+    checks = {one.state for one in mine if one.gold_id is not None}
+    if checks:
+        return "open" in checks
     return project_settings(tx).blind and own_annotation(tx, case_id, annotator_id) is None
 
 

@@ -24,7 +24,7 @@ RECENT_ANNOTATIONS = 500
 UNPRICED = 1.0
 """Cost per minute of whom no rate was set for: cost is counted in minutes."""
 
-OWN_ORIGINS = ("human", "simulated", "adjudicated")
+OWN_ORIGINS = ("human", "simulated", "adjudicated", "gold")
 
 
 @dataclass(frozen=True)

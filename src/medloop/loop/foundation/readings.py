@@ -257,7 +257,7 @@ def project_settings(tx: Reader) -> ProjectSettings:
 def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     """What the readings of these cases are derived from, by case id."""
     given = by_case(tx.current_annotations(case_ids=case_ids))
-    opened = _grouped(tx.find(Assignment, where={"case_id": case_ids, "state": "open"}))
+    opened = _grouped(a for a in tx.find(Assignment, where={"case_id": case_ids, "state": "open"}) if a.gold_id is None)
     reviews = _grouped(tx.find(Review, where={"case_id": case_ids}))
     newest = {c.case_id: c for c in newest_consensuses(tx, case_ids)}
     reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]

@@ -6,8 +6,9 @@ a move twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
+from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_annotations
 from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_consensus, request_evaluation_of
@@ -160,7 +161,8 @@ class RoundCase:
 
 def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str, RoundCase]:
     """These cases of a round, by id."""
-    refused = {a.case_id for a in tx.find(Assignment, where={"case_id": case_ids, "state": ["skipped", "flagged"]})}
+    closed = tx.find(Assignment, where={"case_id": case_ids, "state": ["skipped", "flagged"]})
+    refused = {a.case_id for a in closed if a.gold_id is None}
     submitted = tx.find(Assignment, where={"case_id": case_ids, "round_id": current.id, "state": "submitted"})
     given = {case_id: {a.annotator_id for a in submitted if a.case_id == case_id} for case_id in {a.case_id for a in submitted}}
     return {
@@ -169,10 +171,13 @@ def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str
     }
 
 
+_COUNTED = [origin for origin in get_args(AnnotationOrigin) if origin != "gold"]
+
+
 def _new_annotations(tx: Reader, most: int) -> int:
     """Answers to training cases since the newest snapshot, counted up to `most`."""
     snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
-    newest = tx.find(Annotation, order=("created_at",), descending=True, limit=most)
+    newest = tx.find(Annotation, where={"origin": _COUNTED}, order=("created_at",), descending=True, limit=most)
     cases = {a.case_id for a in newest}
     count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
     since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]

@@ -19,11 +19,13 @@ from medloop.core.errors import NotFoundError
 from medloop.core.records import Annotator, Assignment, Case, Json, Query, Review, Round, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.annotators import known_annotator
+from medloop.loop.foundation.gold import Tutorial
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.readings import OWN_READINGS, case_readings, needs_several, project_settings, routes
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
 from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.gold_checks import check_choice, is_free, tutorial_choice, tutorial_words
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import make_query, queried_case_ids
 from medloop.loop.querying.routing import NextChoice, Route, route, unrouted_words
@@ -33,13 +35,27 @@ from medloop.store.reader import Reader
 
 
 def next_choice(workspace: Workspace, annotator_id: str) -> NextChoice | None:
-    """The next case for this annotator: work left open, what was returned to them, open rounds, then a new round.
+    """The next case for this annotator: work left open, what was returned to them, their tutorial, else real work or a gold case."""
+    with workspace.store.read() as tx:
+        kept = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id)
+        tutorial = None if kept else tutorial_choice(tx, annotator_id)
+    if kept or tutorial:
+        return kept or (tutorial if isinstance(tutorial, NextChoice) else None)
+    work = _work(workspace, annotator_id)
+    if work is None:
+        return None
+    with workspace.store.read() as tx:
+        return check_choice(tx, annotator_id) or work
+
+
+def _work(workspace: Workspace, annotator_id: str) -> NextChoice | None:
+    """Real work: a case of an open round, or of a new one.
 
     Of the cases of open rounds, and those read before that need one more reading, the first is taken, or with the setting `routing`
     the one for which this person is the reader to have; cases that are planned for others keep a further round from being opened.
     """
     with workspace.store.read() as tx:
-        found = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or _free(workspace, tx, annotator_id, elsewhere=False).choice
+        found = _free(workspace, tx, annotator_id, elsewhere=False).choice
     if found is not None:
         return found
     advance(workspace)
@@ -55,6 +71,9 @@ def next_choice(workspace: Workspace, annotator_id: str) -> NextChoice | None:
 def why_nothing(workspace: Workspace, annotator_id: str) -> str:
     """Why there is no case for an annotator, and what to do."""
     with workspace.store.read() as tx:
+        tutorial = tutorial_choice(tx, annotator_id)
+        if isinstance(tutorial, Tutorial):
+            return tutorial_words(tutorial)
         return unrouted_words(tx, _free(workspace, tx, annotator_id)) or nothing_left_words(tx, annotator_id)
 
 
@@ -71,8 +90,11 @@ def outlook(workspace: Workspace, annotator_id: str) -> Outlook:
     """What an annotator would get next, as things stand; nothing is opened or written. Gold cases are not foretold."""
     with workspace.store.read() as tx:
         name = tx.get(Annotator, annotator_id).name
+        tutorial = tutorial_choice(tx, annotator_id)
+        if isinstance(tutorial, Tutorial):
+            return Outlook(name, "", tutorial_words(tutorial))
         route_ = _free(workspace, tx, annotator_id)
-        found = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or route_.choice
+        found = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or tutorial or route_.choice
         if found is not None:
             return Outlook(name, tx.get(Case, found.case_id).name, found.reason)
         further = bool(tx.some_unlabelled(["train", "audit"], 1)) and not route_.held and not route_.full
@@ -98,6 +120,8 @@ def outlooks(workspace: Workspace, name: str = "") -> tuple[Outlook, ...]:
 
 def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
     """Whether a case that `next_choice` named may still go to this annotator: nobody was faster."""
+    if asked.gold_id is not None:
+        return is_free(tx, asked.gold_id, annotator_id)
     if asked.round_id is not None:
         return round_cases(tx, tx.get(Round, asked.round_id), [asked.case_id])[asked.case_id].wants(annotator_id)
     reading = case_readings(tx, [asked.case_id])[asked.case_id]
@@ -171,7 +195,7 @@ def _prepared(tx: Reader) -> Round | None:
 
 def _left_open(tx: Reader, annotator_id: str) -> NextChoice | None:
     for left in tx.find(Assignment, where={"annotator_id": annotator_id, "state": "open"}, order=("opened_at",)):
-        if left.round_id is not None or left.revision > 0:
+        if left.round_id is not None or left.revision > 0 or left.gold_id is not None:
             return NextChoice(left.case_id, left.round_id, left.reason, left.id)
     return None
 

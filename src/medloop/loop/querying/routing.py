@@ -130,7 +130,7 @@ def unrouted_words(tx: Reader, found: Route) -> str:
     if found.held:
         names = ", ".join(f"{tx.get(Annotator, who).name} ({counted(cases, 'case')})" for who, cases in found.held.items())
         lines.append(
-            f"Open cases are planned for {names}, whose readings are worth more beyond their cost; you get those that stay in doubt"
+            f"Open cases are planned for {names}, whose readings are worth more beyond their cost; you get those that stay uncertain"
         )
     if found.worthless:
         remedy = "raise case_worth, or lower sure_enough (medloop configure)"

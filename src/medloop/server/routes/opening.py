@@ -5,7 +5,7 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from medloop.core.records import Case, Model
-from medloop.loop.annotating.annotations import Opened, next_assignment, open_case
+from medloop.loop.annotating.annotations import Opened, choose_case, next_assignment
 from medloop.loop.annotating.opening import shown_at_first
 from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
 from medloop.loop.foundation.workspace import Workspace
@@ -38,7 +38,7 @@ def get_outlook(workspace: WorkspaceHere) -> list[OutlookView]:
 @router.post("/cases/{case}/open")
 def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
     """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
-    return _shown(site, workspace, open_case(workspace, case, person.id))
+    return _shown(site, workspace, choose_case(workspace, case, person.id))
 
 
 @router.get("/cases/{case}/look")

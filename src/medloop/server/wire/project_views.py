@@ -222,10 +222,11 @@ class FilledView(View):
 
 
 class SubmittedView(View):
-    """A stored answer."""
+    """A stored annotation; one of a gold case has feedback."""
 
     annotation_id: str
     next: bool
+    gold: bool
 
 
 class ClosedView(View):
