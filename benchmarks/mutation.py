@@ -2,10 +2,12 @@
 
 A fault swaps a comparison, an arithmetic or a boolean operator, moves a whole number by one or drops a `not` (the operators of
 DeMillo, Lipton and Sayward 1978 that fit Python). It is written into a copy of the sources; first the test files that name the module
-run, then those of its package. What no test notices is printed with its line, to be read by a person: some faults change nothing
-(a faster path left out, a chunk of another size), the others lack a test.
+run, then those of its package, or, where one run of the suite has recorded which test runs which line, the tests of that line. What no
+test notices is printed with its line, to be read by a person: some faults change nothing (a faster path left out, a chunk of another
+size), the others lack a test.
 
-    python benchmarks/mutation.py --sample 100 --seed 0 --json mutation.json
+    python -m pytest -n 2 --dist loadgroup --cov=src/medloop --cov-context=test --cov-report= tests --ignore tests/browser
+    python benchmarks/mutation.py --sample 100 --seed 0 --contexts .coverage --json mutation.json
     python benchmarks/mutation.py --only loop/querying/rounds.py:120 --sample 5
 """
 
@@ -15,6 +17,7 @@ import copy
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -155,13 +158,39 @@ def nearest_tests(module: str, root: Path, *, near: bool = False) -> list[list[s
     return [[str(p.relative_to(root)) for p in stage] for stage in ((naming,) if near and naming else (naming, rest)) if stage]
 
 
-def judge(fault: Fault, tree: Path, *, near: bool) -> Verdict:
+def tests_of_line(fault: Fault, contexts: Path) -> list[list[str]]:
+    """Node ids of the tests that run the line of a fault, by stages: its own room's, then the others'.
+
+    Args:
+        fault: Where.
+        contexts: A data file of coverage.py with one context per test (pytest-cov's `--cov-context=test`).
+    """
+    with sqlite3.connect(f"file:{contexts}?mode=ro", uri=True) as data:
+        rows = data.execute(
+            "select context.context, numbits from line_bits join file on file.id = file_id join context on context.id = context_id "
+            "where file.path like ?",
+            (f"%/src/medloop/{fault.module}",),
+        ).fetchall()
+    ids = dict.fromkeys(name.rpartition("|")[0] for name, bits in rows if name and _has_line(bits, fault.line))
+    room = f"tests/{fault.module.split('/')[0]}/"
+    stages = [[i for i in ids if i.startswith(room)], [i for i in ids if not i.startswith(room)]]
+    return [stage for stage in stages if stage]
+
+
+def _has_line(bits: bytes, line: int) -> bool:
+    """Whether a line's bit is set in coverage.py's `numbits`."""
+    byte, bit = divmod(line, 8)
+    return byte < len(bits) and bool(bits[byte] >> bit & 1)
+
+
+def judge(fault: Fault, tree: Path, *, near: bool, contexts: Path | None = None) -> Verdict:
     """Run the nearest tests with a fault in a copy of the project, which is as before afterwards."""
     path = tree / "src" / "medloop" / fault.module
     source = path.read_text("utf-8")
+    stages = (contexts and tests_of_line(fault, contexts)) or nearest_tests(fault.module, tree, near=near)
     path.write_text(apply(source, fault), "utf-8")
     try:
-        for stage in nearest_tests(fault.module, tree, near=near):
+        for stage in stages:
             if (noticed := _failing(stage, tree)) is not None:
                 return Verdict(fault, noticed)
     finally:
@@ -245,6 +274,7 @@ def main() -> None:
     parser.add_argument("--only", help="FILE or FILE:LINE below src/medloop")
     parser.add_argument("--named", action="store_true", help="the faults that tests once missed, in place of a sample")
     parser.add_argument("--near", action="store_true", help="only the tests of its package that name the module")
+    parser.add_argument("--contexts", type=Path, help="data of coverage.py with a context per test: the tests of the line judge")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path, help="a run that was stopped goes on from there")
     options = parser.parse_args()
@@ -255,7 +285,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         free = copies(options.jobs, Path(folder))
         with ThreadPoolExecutor(options.jobs) as pool:
-            for verdict in pool.map(lambda fault: _judged(fault, free, options.near), faults[len(verdicts) :]):
+            for verdict in pool.map(lambda fault: _judged(fault, free, options), faults[len(verdicts) :]):
                 verdicts.append(verdict)
                 print(f"{verdict.fault.module}:{verdict.fault.line}  {verdict.fault.change}  {verdict.noticed_by or 'LIVES'}", flush=True)
                 if options.json:
@@ -264,10 +294,10 @@ def main() -> None:
     print(f"{alive} of {len(verdicts)} faults live")
 
 
-def _judged(fault: Fault, free: list[Path], near: bool) -> Verdict:
+def _judged(fault: Fault, free: list[Path], options: argparse.Namespace) -> Verdict:
     tree = free.pop()
     try:
-        return judge(fault, tree, near=near)
+        return judge(fault, tree, near=options.near, contexts=options.contexts)
     finally:
         free.append(tree)
 

@@ -80,12 +80,13 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
 
 /** An open case; with a mask it can be drawn on, and its image is there. */
 export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project = projectOf(), assignment: Partial<Opened["assignment"]> = {}): CaseSession {
-  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts"> = {
+  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts" | "active_seconds"> = {
     base: { kind: "blank" },
     standing: null,
     evaluation: false,
     withdrawn: null,
     parts: [],
+    active_seconds: 0,
   };
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },

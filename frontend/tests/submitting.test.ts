@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { rename } from "../src/api/person";
 import { brushRadiusMm, oneKeyAnnotates, tool } from "../src/state/display";
-import { keptEffort } from "../src/state/effort";
+import { keepEffort } from "../src/state/effort";
 import { dismissPassing, notices } from "../src/state/notices";
 import { attachRefiner, give } from "../src/state/refining";
 import { route } from "../src/state/router";
@@ -11,7 +11,7 @@ import { closeWithout, submitSession, undoSubmission } from "../src/state/submit
 import { pressKey } from "../src/tools/keys";
 import { beginDrag } from "../src/tools/pointer";
 import { headerOf, paneOf, projectOf, sessionOf } from "./room";
-import { type Asked, type Reply, takeWire, turn } from "./wire";
+import { type Asked, type Reply, takeStorage, takeWire, turn } from "./wire";
 
 const SHAPE = [9, 9, 1] as [number, number, number];
 let asked: Asked[];
@@ -217,13 +217,7 @@ describe("submitting", () => {
     expect([asked[1]!.body!.replace, session.closed]).toEqual([true, true]);
   });
 
-  test("offers to take it back, once, with the seconds that it took", async () => {
-    const kept = new Map<string, string>();
-    (globalThis as { localStorage?: unknown }).localStorage = {
-      getItem: (key: string) => kept.get(key) ?? null,
-      setItem: (key: string, text: string) => void kept.set(key, text),
-      removeItem: (key: string) => kept.delete(key),
-    };
+  test("offers to take it back, once", async () => {
     const session = seen(opened());
     await submitSession(session);
     const toast = notices.value.find(({ action }) => action)!;
@@ -234,7 +228,16 @@ describe("submitting", () => {
     await undoSubmission();
     expect(asked.map(({ method, path }) => `${method} ${path}`).slice(1)).toEqual(["POST /api/v1/projects/p1/assignments/a1/undo"]);
     expect(location.hash).toBe("#/p/p1/case/c1");
-    expect(keptEffort("a2")).toBeCloseTo(asked[0]!.body!.effort_seconds as number, 5);
+  });
+
+  test("sends what the work took, and keeps nothing of it", async () => {
+    const kept = takeStorage();
+    const session = seen(opened());
+    keepEffort(session);
+    expect([...kept.keys()]).toHaveLength(1);
+    await submitSession(session);
+    expect(asked[0]!.body!.effort).toMatchObject({ strokes: 0, prompts: 0, undos: 0, slices_viewed: 0 });
+    expect([...kept.keys()]).toEqual([]);
   });
 });
 

@@ -26,3 +26,18 @@ export function takeWire(reply: (asked: Asked) => Reply): Asked[] {
 export async function turn(): Promise<void> {
   for (let n = 0; n < 8; n++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+/** A browser's storage of this test alone. */
+export function takeStorage(): Map<string, string> {
+  const kept = new Map<string, string>();
+  (globalThis as { localStorage?: unknown }).localStorage = {
+    get length() {
+      return kept.size;
+    },
+    key: (n: number) => [...kept.keys()][n] ?? null,
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, text: string) => void kept.set(key, text),
+    removeItem: (key: string) => kept.delete(key),
+  };
+  return kept;
+}

@@ -21,12 +21,13 @@ FLAGS = [
 ]
 
 SERVE = """
+import os
 import sys
 from pathlib import Path
-from medloop.server.web.settings import ServerSettings
+from medloop.server.web.settings import read_settings
 from medloop.server.processes.supervise import serve
 mode = sys.argv[2]
-settings = ServerSettings(port=0, worker=mode == "background", assistant=mode != "alone", poll_seconds=0.1)
+settings = read_settings(os.environ, {"port": 0, "worker": mode == "background", "assistant": mode != "alone", "poll_seconds": 0.1})
 serve(Path(sys.argv[1]), settings, ready=lambda url: print(url, flush=True))
 """
 

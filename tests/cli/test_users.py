@@ -137,3 +137,21 @@ def test_the_accounts_of_a_folder_have_an_audit_and_a_backup_of_their_own(medloo
     with closing(opened_accounts(folder)) as store:
         assert audit.verify(store).ok
     assert medloop("status", folder / "people").status == 1
+
+
+def test_an_account_is_signed_in_to_through_a_provider(medloop: Medloop, folder: Path) -> None:
+    medloop("users", "add", folder, "Mia", "--role", "annotator")
+    issuer = ("--issuer", "https://keycloak.example.org/realms/clinic")
+    assert "Mia signs in through https://keycloak" in medloop("users", "identify", folder, "mia", "8d1f0c2a", *issuer).err
+    assert accounts(medloop, folder)["Mia"]["invited"] is False
+    medloop("users", "add", folder, "Tom", "--role", "viewer")
+    for arguments, rule in (
+        (("Tom", "8d1f0c2a", *issuer), "has the account 'Mia' already"),
+        (("Tom", "x", "--issuer", "http://keycloak.example.org"), "begins with https://"),
+        (("Tom", "x"), "begins with https://"),
+        (("Tom", "ü", *issuer), "ASCII"),
+        (("Nobody", "x", *issuer), "no account"),
+    ):
+        refused = medloop("users", "identify", folder, *arguments)
+        assert refused.status == 1
+        assert rule in refused.err

@@ -308,3 +308,31 @@ def test_every_real_single_file_is_read_or_refused_in_one_line(data_folder: Path
         except FormatError as error:
             refused.add(path.name if "\n" not in str(error) else str(error))
     assert refused == {"JPEG-lossy.dcm", "JPGLosslessP14SV1_1s_1f_8b.dcm", "MR_truncated.dcm", "bad_sequence.dcm"}
+
+
+@pytest.mark.parametrize(
+    ("between", "thickness", "step"), [(None, 2.5, 2.5), (3.0, 2.5, 3.0), (0.0, 2.5, 2.5), (-3.0, 2.5, 3.0), (0.0, 0.0, 1.0)]
+)
+def test_a_slice_alone_is_as_thick_as_its_header_says(tmp_path: Path, between: float | None, thickness: float, step: float) -> None:
+    ds = slice_of(0, SliceThickness=thickness, **({} if between is None else {"SpacingBetweenSlices": between}))
+    ds.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    assert read_image(tmp_path / "one.dcm").image.grid.spacing_mm == pytest.approx((0.5, 0.7, step))
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+def test_a_colour_picture_keeps_its_three_channels(tmp_path: Path, planar: int) -> None:
+    colours = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    stored = colours if planar == 0 else colours.transpose(2, 0, 1)
+    kind = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": planar, "PixelData": stored.tobytes()}
+    ds = slice_of(0, BitsAllocated=8, BitsStored=8, HighBit=7, **kind)
+    del ds.RescaleSlope, ds.RescaleIntercept
+    ds.save_as(tmp_path / "us.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_image(tmp_path / "us.dcm").image.array[..., 0], colours.transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize(("count", "rule"), [(1, "this is a segmentation"), (2, "a DICOM image is needed, got none")])
+def test_a_folder_without_an_image_says_what_is_missing(tmp_path: Path, count: int, rule: str) -> None:
+    for number in range(count):
+        slice_of(number, Modality="SEG").save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    with pytest.raises(FormatError, match=rule):
+        read_series(tmp_path)

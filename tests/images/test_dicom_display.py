@@ -63,7 +63,8 @@ def test_a_window_that_cannot_be_used_is_none(tmp_path: Path, changes: dict[str,
 
 
 def test_a_window_that_shows_nothing_is_left_out_and_noted(tmp_path: Path) -> None:
-    read = one(tmp_path, WindowCenter=[5000, -1010], WindowWidth=[10, 30])
+    read = one(tmp_path, WindowCenter=[5000, -1029, -1010], WindowWidth=[10, 10, 30])  # the second ends at the lowest value
+    assert read.image.array.min() == -1024
     assert ranges(read) == [("DICOM", -1025, -995)]
     assert any("shows none of its values" in note for note in read.notes)
 

@@ -99,6 +99,22 @@ def test_free_text_of_the_source_does_not_travel_with_a_mask(tmp_path: Path) -> 
     assert b"doe" not in (tmp_path / "mask.nii").read_bytes().lower()
 
 
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_a_mask_inherits_no_intent_display_range_or_slice_timing(tmp_path: Path, kind: Any) -> None:
+    image = kind(VOXELS, np.eye(4))
+    numbers = ("intent_p1", "intent_p2", "intent_p3", "cal_max", "cal_min", "slice_duration", "toffset")
+    codes = ("intent_code", "slice_start", "slice_end", "slice_code")
+    for field in (*numbers, *codes):
+        image.header[field] = 0.1 if field in numbers else 3  # no byte of a number is 0
+    image.header["intent_name"] = b"t-test"
+    nibabel.save(image, tmp_path / "scan.nii")
+    read = read_nifti(tmp_path / "scan.nii")
+    write_mask(tmp_path / "mask.nii", Mask(np.ones(SHAPE, np.uint8), read.image.grid), read.source)
+    header = nibabel.load(tmp_path / "mask.nii").header
+    assert {field: float(header[field]) for field in (*numbers, *codes)} == dict.fromkeys((*numbers, *codes), 0.0)
+    assert header["intent_name"].item() == b""
+
+
 def test_a_mask_of_another_shape_than_its_source_is_refused(tmp_path: Path) -> None:
     read = read_nifti(save(tmp_path / "scan.nii"))
     with pytest.raises(GeometryError, match="header says"):
@@ -370,6 +386,14 @@ def test_several_files_are_channels_of_one_case(tmp_path: Path) -> None:
     assert read.source.names == ("a.nii", "b.nii")
     with pytest.raises(GeometryError, match=r"c\.nii: every channel"):
         read_image([first, save(tmp_path / "c.nii", affine=AFFINES["RAS"])])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"), [("uint8", "uint8", "uint8"), ("uint8", "int16", "int16"), ("int32", "float32", "float32")]
+)
+def test_channels_take_the_smallest_type_that_holds_them(tmp_path: Path, first: str, second: str, kept: str) -> None:
+    paths = [save(tmp_path / f"{n}.nii", np.ones(SHAPE, dtype)) for n, dtype in enumerate((first, second))]
+    assert read_image(paths).image.array.dtype == kept
 
 
 @pytest.mark.data

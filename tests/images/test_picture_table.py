@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,10 @@ def test_deep_colour_in_a_tiff_is_refused(tmp_path: Path) -> None:
         read_raster(tmp_path / "x.tif")
 
 
-def test_pages_that_imagej_hides_are_counted(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "x.tif", LABELS, description="ImageJ=1.54f\nimages=40\nslices=40\n", metadata=None)
-    with pytest.raises(FormatError, match="one page, got 40"):
+@pytest.mark.parametrize("pages", [4, 40])
+def test_pages_that_imagej_hides_are_counted(tmp_path: Path, pages: int) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", LABELS, description=f"ImageJ=1.54f\nimages={pages}\nslices={pages}\n", metadata=None)
+    with pytest.raises(FormatError, match=f"one page, got {pages}"):
         read_raster(tmp_path / "x.tif")
 
 
@@ -311,19 +313,17 @@ def test_a_tiff_of_jpeg_tiles_is_no_mask(tmp_path: Path) -> None:
         read_mask(tmp_path / "x.tif")
 
 
+def png_block(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 @pytest.mark.parametrize("chunk", ["zTXt", "iCCP", "iTXt"])
 def test_a_png_with_a_text_bomb_is_refused(tmp_path: Path, chunk: str) -> None:
-    import struct
-    import zlib
-
-    def block(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     packed = zlib.compress(bytes(1 << 26), 9)
     body = {"zTXt": b"k\0\0" + packed, "iCCP": b"k\0\0" + packed, "iTXt": b"k\0\1\0\0\0" + packed}[chunk]
-    head = block(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0))
-    pixels = block(b"IDAT", zlib.compress(b"\0\1\2")) + block(b"IEND", b"")
-    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + block(chunk.encode(), body) + pixels)
+    head = png_block(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0))
+    pixels = png_block(b"IDAT", zlib.compress(b"\0\1\2")) + png_block(b"IEND", b"")
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + png_block(chunk.encode(), body) + pixels)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read = outcome(tmp_path / "x.png", "image")
@@ -341,3 +341,21 @@ def test_a_tiff_mask_of_four_bits_keeps_the_labels_that_were_written(tmp_path: P
     head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
     (tmp_path / "mask.tif").write_bytes(head + packed + (np.arange(48, dtype="<u2") * 1000).tobytes())
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.tif", Grid.flat(6, 4, 1.0)).array[..., 0].T, labels)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_a_png_mask_of_few_grey_bits_keeps_the_labels_that_were_written(tmp_path: Path, bits: int) -> None:
+    labels = (np.arange(24).reshape(3, 8) % 2**bits).astype(np.uint8)
+    per_byte = 8 // bits
+    packed = sum((labels[:, n::per_byte] << (8 - bits * (n + 1)) for n in range(per_byte)), np.zeros((3, bits), np.uint8)).astype(np.uint8)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    head = png_block(b"IHDR", struct.pack(">IIBBBBB", 8, 3, bits, 0, 0, 0, 0))
+    body = png_block(b"IDAT", zlib.compress(rows)) + png_block(b"IEND", b"")
+    (tmp_path / "mask.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + body)
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png", Grid.flat(8, 3, 1.0)).array[..., 0].T, labels)
+
+
+def test_one_pixel_on_transparency_is_a_mask_of_one_pixel(tmp_path: Path) -> None:
+    alone = np.zeros_like(LABELS)
+    alone[2, 3] = 255
+    np.testing.assert_array_equal(labels(layer(tmp_path / "x.png", (255, 0, 0), alone)), alone > 0)

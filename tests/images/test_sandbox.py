@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import FormatError, GeometryError, NotFoundError
-from medloop.images import sandbox
+from medloop.images import sandbox, sandbox_child
 from medloop.images.read import read_image, read_mask, readers
 from medloop.images.sandbox import Child, Limits, read_isolated
 
@@ -116,3 +116,12 @@ def test_no_files_are_no_image() -> None:
 
 def test_the_built_in_readers_are_asked_last() -> None:
     assert [reader.name for reader in readers()][-3:] == ["nifti", "dicom", "png, jpeg, tiff, bmp"]
+
+
+def test_what_a_decoder_raises_is_the_files_fault_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*_: object) -> None:
+        raise KeyError("first\nsecond")
+
+    monkeypatch.setattr(sandbox_child, "read_here", decode)
+    record, _ = sandbox_child.answer([tmp_path / "odd.png"], "image")
+    assert record["error"]["message"] == "odd.png: it could not be decoded (KeyError: 'first\\nsecond')"

@@ -7,14 +7,16 @@ import pytest
 
 from medloop import Project
 from medloop.core.records import Annotation, Model, ProjectSettings, Snapshot
+from medloop.loop.annotating.adjudicating import Ruling, adjudicate
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.crowds import annotations_for_training
+from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.crowds import Crowd, annotations_for_training, learned_together
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
-from medloop.loop.learning.nothing_new import annotations_digest
+from medloop.loop.learning.nothing_new import annotations_digest, case_names, digest_to_learn
 from medloop.loop.overview.learned_skills import learned_skills, skill_rows
 from medloop.loop.overview.report import report_html
 from medloop.loop.worker import drain
@@ -116,10 +118,10 @@ def test_the_same_annotations_by_others_are_news_to_an_annotator_model(make_work
     workspace = team(make_workspace)
     with workspace.store.read() as tx:
         given = tx.current_annotations()
-    turned = [dataclasses.replace(a, annotator_id=given[-1 - n].annotator_id) for n, a in enumerate(given)]
-    names = {a.case_id: a.case_id for a in given}
-    assert annotations_digest(given, names) == annotations_digest(turned, names)
-    assert annotations_digest(given, names, by_annotator=True) != annotations_digest(turned, names, by_annotator=True)
+        turned = [dataclasses.replace(a, annotator_id=given[-1 - n].annotator_id) for n, a in enumerate(given)]
+        names = case_names(tx, given)
+        assert annotations_digest(given, names) == annotations_digest(turned, names)
+        assert digest_to_learn(tx, given, MODELLED) != digest_to_learn(tx, turned, MODELLED)
 
 
 def test_another_annotator_model_makes_another_model_of_the_same_annotations(make_workspace: MakeWorkspace) -> None:
@@ -146,3 +148,31 @@ def test_weights_of_cases_are_left_out_in_one_line(make_workspace: MakeWorkspace
     assert "weighted_cases" not in trained(workspace).metrics
     lines = [line.text for job in workspace.store.jobs.list() for line in workspace.store.jobs.logs(job.id)]
     assert any("no bias correction: confusion learns from every annotation" in line for line in lines)
+
+
+def test_what_a_reviewer_put_together_is_taken_as_true_and_nobodys_reading(make_workspace: MakeWorkspace) -> None:
+    workspace = team(make_workspace)
+    case = case_named(workspace, "case02")
+    rita = annotator_named(workspace, "Rita")
+    with workspace.store.read() as tx:
+        standing = deciding(tx.current_annotations(case_ids=[case.id]))
+    adjudicate(workspace, case.id, rita.id, [Ruling(standing.id)])
+    model = trained(workspace)
+    assert [person["name"] for person in model.metrics["annotators"]["people"]] == ["Ann", "Ben"]
+    learned = learned_by(workspace, model)
+    assert len(learned) == 6
+    assert rita.id in learned
+
+
+def test_of_one_person_and_a_reviewer_the_decision_is_learned(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2, settings=MODELLED)
+    ann, rita = annotator_named(workspace, "Ann"), annotator_named(workspace, "Rita")
+    for name in ("case00", "case01"):
+        add_answer(workspace, ann, case_named(workspace, name), labels=(1, 2))
+    case = case_named(workspace, "case00")
+    decided = adjudicate(workspace, case.id, rita.id, np.zeros(case.grid.shape, dtype=np.uint8))
+    with workspace.store.read() as tx:
+        answers = annotations_for_training(workspace, tx)
+    together = [[a.id for a in group] for group in learned_together(answers, Crowd())]
+    assert [decided.id] in together
+    assert len(together) == 2

@@ -196,7 +196,8 @@ def test_a_page_from_before_a_label_does_not_speak_of_it(pool: Workspace, ann: A
     shape = case_named(pool, "case00").grid.shape
     configure(pool, task=TaskChange(added=["cyst"]))
     workspace = pool.reload()
-    stale = submit(workspace, first.id, Submitted(mask=np.ones(shape, dtype=np.uint8)))
+    every_label = np.indices(shape)[0].astype(np.uint8) % 3
+    stale = submit(workspace, first.id, Submitted(mask=every_label))
     fresh = submit(workspace, second.id, Submitted(mask=np.ones(shape, dtype=np.uint8), task_version=2))
     used = submit(workspace, third.id, Submitted(mask=np.full(shape, 3, dtype=np.uint8), task_version=1))
     with workspace.store.read() as tx:

@@ -24,7 +24,7 @@ from medloop.query.strategies import BUILT_IN, Strategy
 from .conftest import FAST, SMALL
 from .made_up import askable_names
 
-SETTINGS = dataclasses.replace(FAST, strategy="coreset", train_steps=2, samples=3)
+SETTINGS = dataclasses.replace(FAST, strategy="coreset", train_steps=2, samples=3, consensus="majority", targets="soft")
 ANSWERED, CASES = 4, 10
 CHOOSING = [s for s in BUILT_IN if "oracle_foreground" not in s.needs and not s.needs & ON_DEMAND]
 """Oracles choose in simulations only, and what is worked out on demand has tests of its own."""

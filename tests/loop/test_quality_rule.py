@@ -13,6 +13,7 @@ from medloop.loop.judging.predictions import make_prediction, quality_note, qual
 from medloop.loop.judging.quality_signs import mask_agreement, signs_of, signs_of_prediction
 from medloop.loop.overview.progress import progress
 from medloop.models.inference.predict import ModelOutput
+from medloop.quality.features import quality_features
 
 from .conftest import MakeWorkspace
 from .made_up import add_evaluation, add_model, add_prediction, case_named, every_case
@@ -75,6 +76,17 @@ def test_signs_are_the_same_however_much_empty_space_lies_around() -> None:
     first, second = (signs_of(table, 0.8, spacing_mm=(1.0, 1.0, 1.0)) for table in (wide, narrow))
     assert first == second
     assert first["sample_agreement"] == 0.8
+
+
+def test_signs_of_the_part_around_an_annotation_are_those_of_the_whole_volume() -> None:
+    inside = np.zeros((3, 16, 16, 16))
+    inside[:, 3:13, 3:13, 3:13] = np.random.default_rng(1).uniform(0.1, 0.45, (3, 10, 10, 10))
+    inside[:, 6:10, 6:10, 6:10] += 0.5
+    samples = np.stack([1 - inside, inside], axis=1).astype(np.float32)
+    whole = quality_features(samples, spacing_mm=(1.0, 1.0, 1.0))
+    del whole["sample_agreement"]  # kept as it was given
+    found = signs_of(samples, 0.8, spacing_mm=(1.0, 1.0, 1.0))
+    assert {name: found[name] for name in whole} == pytest.approx(whole, abs=1e-5)
 
 
 def test_agreement_with_an_earlier_mask_by_hand() -> None:

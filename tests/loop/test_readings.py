@@ -316,6 +316,7 @@ def test_a_reviewer_puts_an_annotation_together_from_named_readings_and_it_stand
         ("Rita", "approved"),
     ]
     assert [(c.label, c.added, c.removed) for c in lines[0].changes] == [("large", 512, 0)]
+    assert [line.who for line in lines if line.in_force] == ["Ann", "Bob", "Rita"], "the fused annotation is out of force"
     assert lines[0].changes[0].ml == pytest.approx(512 * np.prod(case.grid.spacing_mm) / 1000, abs=0.001)
 
 
@@ -337,3 +338,20 @@ def test_a_project_of_one_reading_stays_as_it_was(make_workspace: MakeWorkspace)
     with workspace.store.read() as tx:
         assert tx.count(Consensus) == 0
         assert reading_summary(tx) is None
+
+
+def test_the_fusing_program_is_no_person_who_was_called_so_before_the_name_was_reserved(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=with_readings(readings=2, consensus="majority"))
+    older = Annotator(id="annotator-older", name="Consensus", kind="person", created_at="2026-01-01T00:00:00Z")
+    with workspace.store.write(older.id) as tx:
+        tx.add(older, verb="join")
+    case = first_case(workspace)
+    for person in people(workspace, "Ann", "Bob"):
+        read_case(workspace, case.id, person, cube())
+    drain(workspace)
+    made = standing(workspace, case.id)
+    assert made.origin == "consensus"
+    with workspace.store.read() as tx:
+        program = tx.get(Annotator, made.annotator_id)
+    assert (program.name, program.kind) == ("consensus 2", "model")
+    assert annotator_named(workspace, "consensus", kind="model", program=True) == program

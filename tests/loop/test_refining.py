@@ -16,15 +16,17 @@ from scipy import ndimage
 from medloop.core.errors import CancelledError, ConflictError, InputError, LabelError, NotFoundError, StateError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
-from medloop.core.records import Annotation, Annotator, Case, PromptRecord
+from medloop.core.records import Annotation, Annotator, Assignment, Case, PromptRecord
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted
 from medloop.interaction.prompts import Box, Lasso, Point, Prompt, Scribble, exact_voxels
 from medloop.interaction.runs import apply_runs, runs_between
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
+from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.refining import Refiner, add_prompt, change_prompt, withdraw_prompt
+from medloop.loop.annotating.replaying import standing_strokes
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.partial_annotations import SlicePart
@@ -380,6 +382,17 @@ def test_a_stroke_that_was_undone_protects_nothing(pool: Workspace, assignment_i
     save_patch(pool, assignment_id, Edit(1, [(start, length, 0) for start, length, _ in stroke]))
     click(pool, assignment_id, 2, (5, 4, 7))
     assert np.array_equal(mask_of(pool, assignment_id), expected(Point((5, 4, 7))))
+
+
+def test_a_prompt_between_strokes_over_the_same_voxels_is_none_of_them(pool: Workspace, assignment_id: str) -> None:
+    first = [(int(np.ravel_multi_index((7, 5, 4), SMALL[::-1])), 3, 1)]
+    save_patch(pool, assignment_id, Edit(0, first))
+    click(pool, assignment_id, 1, (5, 4, 7))
+    save_patch(pool, assignment_id, Edit(2, [(first[0][0], 3, 2)]))
+    with pool.store.read() as tx:
+        standing, undone = standing_strokes(load_edit(tx, tx.get(Assignment, assignment_id), pool.store.blobs))
+    assert [patch.revision for patch in standing] == [1, 3]
+    assert undone == []
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)

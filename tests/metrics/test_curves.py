@@ -46,5 +46,6 @@ def test_holm_never_lowers_keeps_the_order_and_is_gentler_than_bonferroni(values
 
 
 def test_holm_refuses_what_is_no_p_value():
-    with pytest.raises(InputError, match=r"0\.\.1"):
-        holm([0.5, float("nan")])
+    for wrong in (float("nan"), 1.5, -0.1):
+        with pytest.raises(InputError, match=r"0\.\.1"):
+            holm([0.5, wrong])

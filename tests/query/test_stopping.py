@@ -83,6 +83,16 @@ def test_the_pace_has_the_error_of_a_regression() -> None:
     assert found.high - found.expected == pytest.approx(12 * fit.stderr * stats.t.ppf(0.99, 5))
 
 
+def test_the_pace_has_the_error_of_the_patients_where_no_training_strays() -> None:
+    labels, line = 4.0 * np.arange(1, 8), 0.6 + 0.01 * np.arange(7)
+    steeper = np.array([-0.001, -0.0005, 0.0, 0.0005, 0.001])
+    draws = line + steeper[:, None] * (labels - labels.mean())
+    found = pace_gain(Curve(labels, line, draws, 0.5, 9), 12)
+    assert found is not None
+    spread = steeper.std() * np.sqrt(9 / 8)  # of a bootstrap of nine patients
+    assert found.high - found.expected == pytest.approx(12 * spread * stats.t.ppf(0.99, 8))
+
+
 def test_two_numbers_of_answers_are_no_pace_however_many_models() -> None:
     flat = Curve(np.array([4.0] * 5 + [8.0]), np.full(6, 0.9), np.full((5, 6), 0.9), 0.9, 20)
     assert pace_gain(flat, 12) is None

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.engines import EngineChoice
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import NewCase, add_case
+from medloop.loop.foundation import effort_log
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
@@ -194,6 +196,12 @@ class Site:
     def opened(self) -> dict:
         """The next case, opened."""
         return self.client.post(f"{self.url}/next", json={}).json()
+
+
+@pytest.fixture
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is reported an hour after its case was opened, by the server's clock."""
+    monkeypatch.setattr(effort_log, "now", lambda: now(timedelta(hours=1)))
 
 
 def serve_in_process(folder: Path, settings: ServerSettings = QUICK, *, assistant: Path | None = None) -> Iterator[Site]:

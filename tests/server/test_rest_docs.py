@@ -49,6 +49,6 @@ def test_the_snippet_submits_a_mask(start, folder: Path) -> None:
     assignment = server.send("POST", f"{url}/next")["assignment"]["id"]
     names: dict = {}
     exec(re.search(r"```python\n(.*?)```", PAGE, re.DOTALL).group(1), names)
-    stored = names["send_mask"](f"{server.url}api/v1{url}", assignment, np.ones((12, 10, 8)), 4.0)
+    stored = names["send_mask"](f"{server.url}api/v1{url}", assignment, np.ones((12, 10, 8)), 1.5)
     with Workspace.open(folder) as workspace, workspace.store.read() as tx:
-        assert tx.get(Annotation, stored).effort_seconds == 4.0
+        assert tx.get(Annotation, stored).effort_seconds == 1.5

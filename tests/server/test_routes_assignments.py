@@ -148,6 +148,7 @@ def test_an_answered_assignment_takes_nothing_more(site, open_url: str) -> None:
     assert site.count(Annotation) == 1
 
 
+@pytest.mark.usefixtures("an_hour_later")
 @pytest.mark.parametrize("encoding", ["gzip", ""])
 def test_a_whole_mask_made_elsewhere_is_stored_voxel_for_voxel(site, open_url: str, encoding: str) -> None:
     mask = np.random.default_rng(1).integers(0, 3, SHAPE, dtype=np.uint8)

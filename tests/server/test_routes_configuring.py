@@ -97,6 +97,7 @@ def test_a_value_of_no_kind_is_told_all_the_kinds_it_may_be(site):
     assert "number" in message
 
 
+@pytest.mark.usefixtures("an_hour_later")
 def test_a_rate_prices_what_an_annotator_did_and_is_refused_in_one_line_where_it_is_none(site) -> None:
     opened = site.opened()["assignment"]
     site.client.post(f"{site.url}/assignments/{opened['id']}/submit", json={"revision": 0, "effort_seconds": 90})

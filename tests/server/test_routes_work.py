@@ -14,6 +14,7 @@ def test_progress_of_a_new_project_is_empty(site) -> None:
     assert (progress["annotated"], progress["total"], progress["labels_per_hour"]) == (0, 5, None)
 
 
+@pytest.mark.usefixtures("an_hour_later")
 def test_progress_counts_answers_and_rounds(site) -> None:
     url = f"{site.url}/assignments/{site.opened()['assignment']['id']}"
     site.client.post(f"{url}/submit", json={"revision": 0, "effort_seconds": 36})
@@ -22,6 +23,7 @@ def test_progress_counts_answers_and_rounds(site) -> None:
     assert progress["rounds"][0]["annotated"] == 1
 
 
+@pytest.mark.usefixtures("an_hour_later")
 def test_progress_says_whether_to_go_on_and_what_answers_took(site) -> None:
     url = f"{site.url}/assignments/{site.opened()['assignment']['id']}"
     site.client.post(f"{url}/submit", json={"revision": 0, "effort_seconds": 36})

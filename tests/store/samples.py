@@ -13,6 +13,7 @@ from medloop.core.records import (
     Consensus,
     Descriptor,
     DraftPatch,
+    Effort,
     Evaluation,
     EvaluationTruth,
     GoldCase,
@@ -176,6 +177,21 @@ def annotation(of: str = "a", *, number: int = 1, by: str = "ann", supersedes: s
         supersedes=supersedes,
         effort_seconds=seconds,
         created_at=now(),
+    )
+
+
+def effort(of: str = "assignment-a-1", *, case: str = "a", session: str = "tab-1") -> Effort:
+    return Effort(
+        id=f"effort-{of}-{session}",
+        case_id=f"case-{case}",
+        annotator_id="annotator-ann",
+        assignment_id=of,
+        session=session,
+        active_seconds=12.5,
+        strokes=3,
+        began_at="2026-03-01T09:30:00.000000Z",
+        ended_at="2026-03-01T09:31:00.000000Z",
+        created_at="2026",
     )
 
 

@@ -35,7 +35,7 @@ def fill(store: Store) -> None:
     records += [_with(samples.prediction("a"), mask=blobs["mask"]), _with(samples.descriptor("a"), vector=blobs["features"])]
     records += [samples.query("a"), samples.first_round(), samples.assignment(), samples.patch(1), samples.prompt(1)]
     records += [_with(samples.annotation(), blob=blobs["mask"]), samples.withdrawal(), samples.provenance(), samples.evaluation()]
-    records += [samples.review(), _with(samples.consensus(), uncertainty=blobs["mask"])]
+    records += [samples.effort(), samples.review(), _with(samples.consensus(), uncertainty=blobs["mask"])]
     records += [samples.routed(), samples.gold(), samples.gold_reading()]
     records += [samples.truth(), samples.live_choice(), samples.account(), *samples.people()]
     with store.write("me") as tx:
@@ -186,7 +186,7 @@ def test_a_row_slipped_in_is_named(after: Change, table: str) -> None:
         row = dict(zip(names, cursor.fetchone(), strict=True))
         row |= {
             "id": "slipped-in",
-            **{n: f"{row[n]}x" for n in ("name", "key", "digest", "project_id", "annotation_id", "method") if n in row},
+            **{n: f"{row[n]}x" for n in ("name", "key", "digest", "project_id", "annotation_id", "method", "session") if n in row},
         }
         row |= {n: row[n] + 1 for n in ("index", "revision") if isinstance(row.get(n), int)}
         columns = ", ".join(map(quoted, names))

@@ -24,6 +24,7 @@ EVERY_RECORD = [
     samples.prompt(1),
     samples.annotation(),
     samples.withdrawal(),
+    samples.effort(),
     samples.review(),
     samples.consensus(),
     samples.routed(),

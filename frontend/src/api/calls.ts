@@ -71,7 +71,7 @@ export const sendObjection = (p: string, c: string, body: T.ObjectionBody): Prom
 export interface Submission {
   revision?: number;
   tag?: number;
-  effort_seconds: number;
+  effort: T.EffortBody;
   /** The version of the task whose labels were on the screen: labels added since are not spoken of. */
   task_version?: number | undefined;
   /** The reader said twice that an annotation may be replaced that models are evaluated on. */
@@ -81,8 +81,12 @@ export interface Submission {
 export const submit = (p: string, a: string, body: Submission): Promise<{ annotation_id: string }> => sendJson("POST", at(p, `/assignments/${a}/submit`), body);
 /** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
 export const undoSubmit = (p: string, a: string): Promise<T.OpenAssignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
-export const skip = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/skip`), { reason });
-export const flag = (p: string, a: string, reason: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/flag`), { reason });
+export const skip = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>
+  sendJson("POST", at(p, `/assignments/${a}/skip`), { reason, effort });
+export const flag = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>
+  sendJson("POST", at(p, `/assignments/${a}/flag`), { reason, effort });
+/** Goes out also while the page is going away. */
+export const sendEffort = (p: string, a: string, report: T.EffortBody): Promise<unknown> => sendJson("PUT", at(p, `/assignments/${a}/effort`), report, true);
 
 export const readJobLog = (p: string, job: string, after: number): Promise<{ lines: T.LogLine[] }> => getJson(at(p, `/jobs/${job}/log?after=${after}`));
 export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson("POST", at(p, `/jobs/${job}/cancel`), {});
@@ -99,9 +103,16 @@ export const useModel = (p: string, index: number): Promise<unknown> => sendJson
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
 export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});
 
+/** The annotations, or the model in use, as a zip. */
+export const exportProject = (p: string, format: string): Promise<Response> => getBytes(at(p, `/export?format=${format}`));
+
 export const readMe = (): Promise<T.Me> => getJson("/me");
 export const signIn = (name: string, password: string): Promise<T.Me> => sendOpen("/sign-in", { name, password });
-export const signOut = (): Promise<unknown> => sendJson("POST", "/sign-out", {});
+export const readWays = (): Promise<T.Ways> => getJson("/sign-in");
+/** An address at the provider, to go to; whoever comes back takes up the link. */
+export const leaveToProvider = (link?: T.LinkSecret): Promise<T.Leave> => sendOpen("/oidc/leave", link ? { link } : {});
+export const returnFromProvider = (body: T.ProviderReplyBody): Promise<T.Me> => sendOpen("/oidc/return", body);
+export const signOut = (): Promise<T.SignedOut> => sendJson("POST", "/sign-out", {});
 export const changePassword = (old: string, next: string): Promise<T.Me> => sendJson("POST", "/me/password", { old, new: next });
 export const listTokens = (): Promise<T.Token[]> => getJson("/me/tokens");
 export const makeToken = (body: T.TokenBody): Promise<T.NewToken> => sendJson("POST", "/me/tokens", body);

@@ -14,8 +14,8 @@ export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T>
   return (await respond("GET", path, undefined, signal)).json() as Promise<T>;
 }
 
-export async function sendJson<T>(method: Method, path: string, body: unknown): Promise<T> {
-  return (await respond(method, path, body)).json() as Promise<T>;
+export async function sendJson<T>(method: Method, path: string, body: unknown, keepalive = false): Promise<T> {
+  return (await respond(method, path, body, undefined, keepalive)).json() as Promise<T>;
 }
 
 /** The raw answer, for voxels; gzip content encoding is undone by the browser. */
@@ -30,10 +30,10 @@ export async function sendOpen<T>(path: string, body: unknown): Promise<T> {
   return response.json() as Promise<T>;
 }
 
-async function respond(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+async function respond(method: Method, path: string, body?: unknown, signal?: AbortSignal, keepalive = false): Promise<Response> {
   for (;;) {
     const csrf = me.value?.csrf;
-    const response = await send(method, path, body, signal);
+    const response = await send(method, path, body, signal, keepalive);
     if (response.ok) return response;
     const error = await refusal(response);
     if (!(await isToRepeat(error, csrf, signal))) throw error;
@@ -56,12 +56,12 @@ async function isToRepeat({ status, code }: ApiError, csrf: string | undefined, 
   return true;
 }
 
-async function send(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+async function send(method: Method, path: string, body?: unknown, signal?: AbortSignal, keepalive = false): Promise<Response> {
   const headers: Record<string, string> = { "X-Annotator": nameOnTheWire() };
   if (method !== "GET" && me.value?.csrf) headers["X-CSRF-Token"] = me.value.csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
-    return await fetch(PREFIX + path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null });
+    return await fetch(PREFIX + path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null, keepalive });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new OfflineError();

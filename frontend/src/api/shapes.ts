@@ -8,7 +8,13 @@ export interface Addition {
 
 /** A decision between readings: rulings in order, on what stands; or the draft of an open assignment of one's own. */
 export interface AdjudicateBody {
-  choices?: RulingBody[]; assignment_id?: string | null; annotation_id?: string | null; comment?: string; effort_seconds?: number;
+  choices?: RulingBody[]; assignment_id?: string | null; annotation_id?: string | null; comment?: string; effort_seconds?: number | null;
+  effort?: EffortBody | null;
+}
+
+/** Who may begin real work without a tutorial. */
+export interface AdmitBody {
+  annotator: string;
 }
 
 /** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes. */
@@ -153,7 +159,13 @@ export interface DraftEdit {
   base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
 }
 
-/** What one annotator's annotations took. */
+/** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
+export interface EffortBody {
+  session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
+  null; prompts?: number | null; slices_viewed?: number | null; undos?: number | null; ago_seconds?: number;
+}
+
+/** What one annotator's work took: minutes of all of it, each at the rate of its time; the rate is today's. */
 export interface EffortLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
   cost_per_minute: number; cost: number;
@@ -175,6 +187,12 @@ export interface ExtremePointsBody {
   kind: "extreme_points"; voxels: [number, number, number][]; label?: number;
 }
 
+/** What came of a gold case. */
+export interface Feedback {
+  case: string; score: number | null; by_label: Record<string, number>; given: string; truth: string; mean: MeanScore | null; tutorial:
+  Tutorial | null; instructions: string; note: string;
+}
+
 /** Which slices to fill between those drawn on. */
 export interface FillBody {
   base_revision: number; axis: number; locked?: number[];
@@ -183,6 +201,21 @@ export interface FillBody {
 /** What a filling did: `runs` lead to `revision`; the slices drawn on, and how many have changed. */
 export interface Filled {
   revision: number; runs: [number, number, number][]; drawn: number[]; filled: number;
+}
+
+/** A gold case: whether it is in use, by how many it was read, and their mean score. */
+export interface GoldLine {
+  case: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
+}
+
+/** Somebody held against gold cases: their score, and how many they have not seen. */
+export interface GoldPerson {
+  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string;
+}
+
+/** Gold cases, people, and what stands in the way, in words. */
+export interface GoldStanding {
+  cases: GoldLine[]; people: GoldPerson[]; warnings: string[];
 }
 
 /** A one-time link at the only moment it is shown: an address of the page with the secret in its fragment. */
@@ -256,9 +289,24 @@ export interface LearnedSkill {
   annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
 }
 
+/** To sign in with the provider; whoever comes back takes up the one-time link, if there is one. */
+export interface LeaveBody {
+  link?: LinkSecret | null;
+}
+
+/** An address at the provider, to go to. */
+export interface Leave {
+  address: string;
+}
+
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
 export interface LinkBody {
   secret: string; password?: string | null;
+}
+
+/** A one-time link, as its address has it. */
+export interface LinkSecret {
+  use: "invitation" | "reset"; secret: string;
 }
 
 /** Whose a one-time link is, and until when it may be used. */
@@ -281,6 +329,11 @@ export interface Me {
   accounts: boolean; name: string; csrf: string; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" | "viewer">;
   projects: ProjectRights[]; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
   "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[];
+}
+
+/** A mean score on gold cases with its 90 % interval; without one `note` says why. */
+export interface MeanScore {
+  mean: number; low: number | null; high: number | null; groups: number; note: string;
 }
 
 /** One figure of one structure; bounds only for predictions. */
@@ -327,10 +380,10 @@ export interface Objection {
   reason: string; voxels: number;
 }
 
-/** An open assignment, and what whoever works on it should know about its case. */
+/** An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case. */
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
-  null; evaluation: boolean; withdrawn: Withdrawn | null; parts: (SliceBody | BoxBody)[];
+  null; evaluation: boolean; withdrawn: Withdrawn | null; parts: (SliceBody | BoxBody)[]; active_seconds: number;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -437,7 +490,7 @@ export interface ProjectSettings {
   number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
   review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "simple" |
   "shape_based"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number;
-  tutorial_score?: number; seed?: number;
+  tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -463,10 +516,15 @@ export interface Provenance {
   annotation_id: string; assignment_id: string; prompt_ids: string[]; withdrawn_prompts: number; parts: Record<string, unknown>;
 }
 
-/** What a minute of an annotator costs, above 0, how experienced they are, and how much routing gives them, 0 for no limit. */
+/** What the provider sent a browser back with; without a code it has signed nobody in. */
+export interface ProviderReplyBody {
+  code?: string; state: string; iss?: string | null;
+}
+
+/** An annotator's terms: cost of a minute from now on, above 0 (with `past` of earlier ones, too), expertise, limits per week (0: none). */
 export interface RateBody {
-  annotator: string; cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?: number | null;
-  cases_per_week?: number | null;
+  annotator: string; cost_per_minute?: number | null; past?: boolean; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?:
+  number | null; cases_per_week?: number | null;
 }
 
 /** Which engine to make ready. */
@@ -477,7 +535,7 @@ export interface Readiness {
 /** One annotation of a case in force: a reading, or what was fused or adjudicated; `standing` is what counts for the case. */
 export interface Reading {
   annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
-  tag: number | null; effort_seconds: number; blind: boolean; standing: boolean;
+  tag: number | null; effort_seconds: number | null; blind: boolean; standing: boolean;
 }
 
 /** The readings of a case side by side, their consensus and the reviews. */
@@ -485,9 +543,9 @@ export interface Readings {
   case_id: string; name: string; progress: CaseReading; readings: Reading[]; consensus: Consensus | null; reviews: Review[];
 }
 
-/** Why a case is skipped or flagged. */
+/** Why a case is skipped or flagged, and the work until then. */
 export interface Reason {
-  reason: string;
+  reason: string; effort?: EffortBody | null;
 }
 
 /** What a prompt did; `runs` lead from `base_revision` to `revision`. */
@@ -585,7 +643,7 @@ export interface Signature {
 
 /** Nobody is signed in any more. */
 export interface SignedOut {
-  signed_in?: false;
+  signed_in?: false; address?: string | null;
 }
 
 /** An annotated case that looks alike. */
@@ -620,13 +678,13 @@ export interface Standing {
 
 /** An answer: a draft's revision, or a tag. */
 export interface Submission {
-  revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number; replace?: boolean;
-  task_version?: number | null; whole?: boolean;
+  revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number | null; effort?: EffortBody |
+  null; replace?: boolean; task_version?: number | null; whole?: boolean;
 }
 
-/** A stored answer. */
+/** A stored annotation; one of a gold case has feedback. */
 export interface Submitted {
-  annotation_id: string; next: boolean;
+  annotation_id: string; next: boolean; gold: boolean;
 }
 
 /** A voxel worth a prompt: what its label would settle (nats), how much of the mask would change, and what the samples say. */
@@ -652,6 +710,11 @@ export interface Task {
 /** Scores above `above` are accepted (null: all may be), and what that measured on the evaluated patients. */
 export interface Threshold {
   above: number | null; risk: number; bound: number; patients: number; coverage: number; accepted_loss: number;
+}
+
+/** Active seconds of every session on an assignment, as far as they count. */
+export interface Time {
+  active_seconds: number;
 }
 
 /** A token to make. */
@@ -686,6 +749,11 @@ export interface TriagedCase {
   high: number | null; reason: string;
 }
 
+/** How far somebody's tutorial is; the mean of the last `length` cases ends it at `needed`. */
+export interface Tutorial {
+  done: number; length: number; score: number | null; needed: number; left: number; passed: boolean; words: string;
+}
+
 /** What will probably be asked next; null when unknown. */
 export interface Upcoming {
   case_id: string | null; prediction_id: string | null;
@@ -706,9 +774,22 @@ export interface Waiting {
   case_id: string; name: string; progress: CaseReading; readers: string[]; annotation_id: string | null;
 }
 
+/** How one signs in here. */
+export interface Ways {
+  accounts: boolean; passwords: boolean; provider: string | null;
+}
+
 /** The latest skip or flag of a case that still stands. */
 export interface Withdrawn {
   verb: "skipped" | "flagged"; reason: string; by: string; at: string;
+}
+
+/** What some work took; null is unknown, "" all rounds, people or cases. */
+export interface WorkLine {
+  round: string; annotator: string; case: string; annotations: number; cases: number; timed: number; minutes: number | null; idle_minutes:
+  number | null; strokes: number | null; prompts: number | null; slices_viewed: number | null; undos: number | null; cost: number; agreement:
+  number | null; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; opened_at: string | null;
+  first_stroke_at: string | null; submitted_at: string | null; note: string;
 }
 
 /** Whether anything does background work for the project. */

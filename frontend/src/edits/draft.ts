@@ -18,6 +18,8 @@ export class Draft {
   readonly prompts = new PromptBook();
   private readonly history = new History();
   private queue: PatchQueue | null = null;
+  /** Hears of every stroke and of every step back. */
+  onEdit: (what: "strokes" | "undos") => void = () => undefined;
 
   constructor(readonly mask: Uint8Array) {}
 
@@ -40,11 +42,14 @@ export class Draft {
     if (edit.forward.length === 0) return;
     this.history.push(edit);
     this.queue?.push(edit.forward, edit.redo);
+    this.onEdit("strokes");
     this.changed();
   }
 
   undo(): boolean {
-    return this.replay(this.history.undo());
+    const undone = this.replay(this.history.undo());
+    if (undone) this.onEdit("undos");
+    return undone;
   }
 
   redo(): boolean {

@@ -4,6 +4,7 @@ import { ApiError, explain, isPassing } from "../api/errors";
 import type { Draft } from "../edits/draft";
 import { fitPatches } from "../edits/recovery";
 import { voxelCount } from "../geometry/plane";
+import { reportEffort } from "./effort";
 import { tellError } from "./notices";
 import { recallPrompts } from "./refining";
 import { attachQueue, readSavedDraft } from "./saving";
@@ -57,6 +58,7 @@ function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches:
   if (conflict.saved.assignment === session.assignmentId) {
     old.restart(conflict.saved.revision, patches);
   } else {
+    void reportEffort(session);
     const fresh = attachQueue(session, draft, conflict.saved.assignment, conflict.saved.revision, settleRefusal);
     patches.forEach(({ runs }) => fresh.push(runs));
     old.restart(0, []);

@@ -10,7 +10,7 @@ import { voxelCount, voxelOfIndex } from "../geometry/plane";
 import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
-import { keptEffort } from "./effort";
+import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
 import { lookAt, readShownMask } from "./looking";
 import { tell, tellError } from "./notices";
 import { attachRefiner, recallPrompts } from "./refining";
@@ -23,9 +23,14 @@ const PART_MS = 150;
 export async function openSession(project: Project, caseId: string | null, startedAt: number): Promise<CaseSession | NothingLeft> {
   const opened = await openOn(project, caseId);
   if (opened.assignment === null) return opened;
-  const session = new CaseSession(project, opened, new EffortTimer(performance.now(), keptEffort(opened.assignment.id)), startedAt);
+  const session = new CaseSession(project, opened, timerOf(opened), startedAt);
   void load(session).catch(tellError);
   return session;
+}
+
+function timerOf({ assignment }: Opened): EffortTimer {
+  void sendLeftEffort();
+  return new EffortTimer(performance.now(), earlierSeconds(assignment.id, assignment.active_seconds), newSession());
 }
 
 async function openOn(project: Project, caseId: string | null): Promise<Opened | NothingLeft> {

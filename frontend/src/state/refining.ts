@@ -29,6 +29,7 @@ export function give(session: CaseSession, prompt: Prompt): void {
   const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending];
   if (known.some((other) => samePrompt(other, prompt))) return;
   maskShown.value = true;
+  session.effort.did("prompts", performance.now());
   refiner.add(prompt, lockedLabels(session.locks, session.labels));
 }
 

@@ -29,7 +29,9 @@ export async function readSavedDraft(project: string, assignment: string, voxels
 
 export function attachQueue(session: CaseSession, draft: Draft, assignment: string, revision: number, settle: Settle): PatchQueue {
   const { project, header } = session;
+  if (session.assignmentId !== assignment) session.effort.startOver(performance.now(), `${TAB}-${assignment}`);
   session.assignmentId = assignment;
+  draft.onEdit = (what) => session.effort.did(what, performance.now());
   session.queue = new PatchQueue({
     assignment,
     project: project.id,

@@ -2,7 +2,7 @@
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
-import { bringBackEffort, forgetEffort } from "./effort";
+import { forgetEffort, reportOf } from "./effort";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
 import { go, linkTo, projectOf, route } from "./router";
@@ -13,7 +13,7 @@ const RETRY_MS = 2000;
 export const visited: string[] = [];
 
 /** The last submission of this visit, until it is taken back or another one is made. */
-let last: { project: string; assignment: string; caseId: string; person: string; seconds: number } | null = null;
+let last: { project: string; assignment: string; caseId: string; person: string } | null = null;
 
 /** `replace`: the reader was asked twice whether the annotation in force may go. */
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
@@ -24,7 +24,7 @@ export async function submitSession(session: CaseSession, replace = false): Prom
     const body = { ...submission(session), ...(replace && { replace }) };
     await persist(session, "submitted", () => calls.submit(session.project.id, session.assignmentId, body));
     leave(session);
-    offerUndo(session, body.effort_seconds);
+    offerUndo(session);
   });
 }
 
@@ -33,7 +33,7 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
   session.drag?.finish();
   await closing(session, async () => {
     await persist(session, verb === "skip" ? "skipped" : "flagged", () =>
-      (verb === "skip" ? calls.skip : calls.flag)(session.project.id, session.assignmentId, reason),
+      (verb === "skip" ? calls.skip : calls.flag)(session.project.id, session.assignmentId, reason, reportOf(session)),
     );
     leave(session);
   });
@@ -99,8 +99,7 @@ function emptyIsMeant(session: CaseSession): boolean {
 }
 
 function submission(session: CaseSession): calls.Submission {
-  const effort_seconds = Math.round(session.effort.seconds(performance.now()) * 10) / 10;
-  const common = { effort_seconds, task_version: session.project.task_version };
+  const common = { effort: reportOf(session), task_version: session.project.task_version };
   if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
   return { revision: session.draft.value!.revision.value, ...common };
 }
@@ -124,15 +123,15 @@ async function persist(session: CaseSession, done: "submitted" | "skipped" | "fl
 }
 
 function leave(session: CaseSession): void {
-  forgetEffort(session.assignmentId);
+  forgetEffort(session);
   dismissPassing();
   visited.push(session.header.id);
   session.close();
   if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
-function offerUndo(session: CaseSession, seconds: number): void {
-  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value, seconds };
+function offerUndo(session: CaseSession): void {
+  last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value };
   const beside = session.opened.assignment.standing ? ", beside another annotation" : "";
   offer(`Annotated ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());
 }
@@ -144,8 +143,7 @@ export async function undoSubmission(): Promise<void> {
   last = null;
   if (!taken) return tell("info", "No submission of this visit to take back");
   try {
-    const { id } = await calls.undoSubmit(taken.project, taken.assignment);
-    bringBackEffort(id, taken.seconds);
+    await calls.undoSubmit(taken.project, taken.assignment);
     if (visited.at(-1) === taken.caseId) visited.pop();
     dismissPassing();
     go(linkTo.case(taken.project, taken.caseId));

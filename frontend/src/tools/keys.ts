@@ -119,7 +119,12 @@ function pressDigit(place: number, shifted: boolean, session: CaseSession): bool
 export function chooseLabel(session: CaseSession, value: number): void {
   if (session.project.kind === "segmentation") session.label.value = value;
   else if (session.looksOnly) refuseChange(session);
-  else if (!display.oneKeyAnnotates.value) session.tag.value = value;
+  else chooseClass(session, value);
+}
+
+function chooseClass(session: CaseSession, value: number): void {
+  session.effort.changed(performance.now());
+  if (!display.oneKeyAnnotates.value) session.tag.value = value;
   else if (session.busy.value === "" && !session.closed && isSeen(session)) annotateWith(session, value);
 }
 

@@ -15,8 +15,8 @@ const SCOPES: Record<NonNullable<TokenBody["scope"]>, string> = { read: "look at
 
 async function leave(): Promise<void> {
   await leftQueues(); // what is being saved goes out in the name of who drew it
-  await signOut();
-  location.replace("/");
+  const { address } = await signOut();
+  location.replace(address ?? "/");
 }
 
 export function AccountView() {

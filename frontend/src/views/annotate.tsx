@@ -6,7 +6,7 @@ import { annotatorName } from "../api/person";
 import { signInWanted } from "../api/signingin";
 import type { NothingLeft, Project } from "../api/types";
 import { helpShown } from "../state/display";
-import { keepEffort } from "../state/effort";
+import { beat as beatOn, keepEffort, reportEffort, yieldTo } from "../state/effort";
 import { tellError } from "../state/notices";
 import { openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
@@ -129,7 +129,7 @@ function leaveCase(): void {
   const session = current.value;
   if (!session) return;
   if (!session.closed && !session.looksOnly) {
-    keepEffort(session);
+    void reportEffort(session);
     void settleLooks(session);
   }
   session.close();
@@ -139,7 +139,8 @@ function leaveCase(): void {
 const EFFORT_KEPT_MS = 5000;
 
 function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, leave: () => void): () => void {
-  const beat = (): void => session.effort.beat(performance.now());
+  const beat = (): void => beatOn(session);
+  const yielded = (event: StorageEvent): void => yieldTo(session, event);
   const onKey = (event: KeyboardEvent): void => {
     beat();
     if (isComposing(event)) return;
@@ -162,11 +163,17 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
   const look = (): void => {
     if (document.hidden) letGo();
+    session.effort[document.hidden ? "leave" : "beat"](performance.now());
+    if (document.hidden && !session.looksOnly) void reportEffort(session);
     session.sight[document.hidden ? "hidden" : "back"](performance.now());
   };
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
+    const { maximised, crosshair, planes } = session;
+    planes.forEach((plane, n) => {
+      if ((maximised.value ?? n) === n) session.effort.sees(plane.slice_axis, crosshair.value[plane.slice_axis]!);
+    });
     if (session.conflict.value || signInWanted.value) session.drag?.finish();
   });
   document.addEventListener("visibilitychange", look);
@@ -177,6 +184,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
     ["pointerdown", beat],
     ["wheel", beat],
     ["online", retry],
+    ["storage", yielded],
     ["pagehide", keep],
     ["blur", letGo],
   ];

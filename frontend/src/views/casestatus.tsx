@@ -49,7 +49,11 @@ function Timer({ session }: { session: CaseSession }) {
   }, [session]);
   const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   return (
-    <span class="timer" title="Time spent on this case; of a pause only the first minute counts" data-testid="effort">
+    <span
+      class="timer"
+      title="Active time on this case, all sessions together; a pause counts for 30 seconds at most, a hidden page not at all"
+      data-testid="effort"
+    >
       {text}
     </span>
   );

@@ -8,6 +8,7 @@ import { AdvicePanel, People } from "./advicepanel";
 import { Allowed, Empty } from "./controls";
 import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
+import { ExportPanel } from "./exportpanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
 import { Jobs } from "./jobs";
@@ -62,6 +63,9 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Jobs</h2>
             <Jobs project={project.id} jobs={jobs} onChange={refresh} />
           </section>
+          <Allowed verb="export" project={project.id}>
+            <ExportPanel project={project} />
+          </Allowed>
           {progress && <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
         </div>
       </main>

@@ -1,13 +1,40 @@
 /** Signing in over whatever is on the screen, and the view of a one-time link. */
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { followLink, readLink, signIn } from "../api/calls";
+import { followLink, leaveToProvider, readLink, readWays, returnFromProvider, signIn } from "../api/calls";
 import { me } from "../api/me";
 import { enter, signInWanted } from "../api/signingin";
-import type { OneTimeLink } from "../api/types";
+import type { LinkSecret, OneTimeLink, Ways } from "../api/types";
 import { lineOf } from "../state/question";
 import { Dialog } from "./dialog";
 import { clock } from "./format";
 import { Field, Send, useNewPassword, useSending } from "./forms";
+
+const PLACE = "medloop.place";
+
+/** What ways there are to sign in; a name and a password until the server has said. */
+function useWays(): Ways {
+  const [ways, setWays] = useState<Ways>({ accounts: true, passwords: true, provider: null });
+  useEffect(() => void readWays().then(setWays, () => undefined), []);
+  return ways;
+}
+
+/** Goes to the provider; what is on the screen is come back to. */
+function ProviderButton({ name, link }: { name: string; link?: LinkSecret }) {
+  const sending = useSending();
+  const go = async (): Promise<void> => {
+    const { address } = await leaveToProvider(link);
+    sessionStorage.setItem(PLACE, link ? "" : location.hash);
+    location.assign(address);
+  };
+  return (
+    <form class="fields" onSubmit={sending.submit(go)}>
+      <Send sending={sending} testid="sign-in-provider">
+        {`Sign in with ${name}`}
+      </Send>
+    </form>
+  );
+}
 
 /** Another person must find nothing of the one before: the page begins anew. */
 function begin(fresh: Parameters<typeof enter>[0]): void {
@@ -23,6 +50,7 @@ function SignInDialog() {
   const [name, setName] = useState(before);
   const [password, setPassword] = useState("");
   const sending = useSending();
+  const { passwords, provider } = useWays();
   const send = async (): Promise<void> => {
     setPassword("");
     begin(await signIn(name, password));
@@ -35,51 +63,50 @@ function SignInDialog() {
           somebody else does.
         </p>
       )}
-      <form class="fields" onSubmit={sending.submit(send)}>
-        <Field label="Name" autocomplete="username" value={name} testid="sign-in-name" autofocus={!before} onInput={setName} />
-        <Field
-          label="Password"
-          type="password"
-          autocomplete="current-password"
-          value={password}
-          testid="sign-in-password"
-          autofocus={before !== ""}
-          onInput={setPassword}
-        />
-        <Send sending={sending} testid="sign-in">
-          Sign in
-        </Send>
-      </form>
-      <p class="hint">No account, a disabled one or a lost password: whoever manages people here can send a link.</p>
+      {provider && <ProviderButton name={provider} />}
+      {passwords && (
+        <form class="fields" onSubmit={sending.submit(send)}>
+          <Field label="Name" autocomplete="username" value={name} testid="sign-in-name" autofocus={!before} onInput={setName} />
+          <Field
+            label="Password"
+            type="password"
+            autocomplete="current-password"
+            value={password}
+            testid="sign-in-password"
+            autofocus={before !== ""}
+            onInput={setPassword}
+          />
+          <Send sending={sending} testid="sign-in">
+            Sign in
+          </Send>
+        </form>
+      )}
+      <p class="hint">No account, a disabled one{passwords && " or a lost password"}: whoever manages people here can send a link.</p>
     </Dialog>
   );
 }
 
 /** `/links/USE#SECRET`; null elsewhere. The part behind # never leaves the browser by itself. */
-export function linkHere({ pathname, hash }: Pick<Location, "pathname" | "hash">): { use: string; secret: string } | null {
-  const use = /^\/links\/(invitation|reset)\/?$/.exec(pathname)?.[1];
+export function linkHere({ pathname, hash }: Pick<Location, "pathname" | "hash">): LinkSecret | null {
+  const use = /^\/links\/(invitation|reset)\/?$/.exec(pathname)?.[1] as LinkSecret["use"] | undefined;
   return use ? { use, secret: hash.slice(1) } : null;
 }
 
-export function LinkView({ use, secret }: { use: string; secret: string }) {
-  const [link, setLink] = useState<OneTimeLink | null>(null);
-  const [refused, setRefused] = useState("");
+/** A view of its own, for who is not signed in: what it shows, or in words why it does not work. */
+function Alone({ title, refused, testid, children }: { title: string; refused: string; testid: string; children?: ComponentChildren }) {
   useEffect(() => {
     document.title = "medloop";
-    readLink(use, secret)
-      .then(setLink)
-      .catch((error: unknown) => setRefused(lineOf(error)));
   }, []);
   return (
     <div class="view">
-      <main class="centre" data-testid="link">
+      <main class="centre" data-testid={testid}>
         <div class="card card-narrow">
-          {link && <ChoosePassword link={link} secret={secret} />}
+          {children}
           <div role="alert">
             {refused && (
               <>
-                <h1>This link does not work</h1>
-                <p data-testid="link-refused">{refused}</p>
+                <h1>{title}</h1>
+                <p data-testid={`${testid}-refused`}>{refused}</p>
               </>
             )}
           </div>
@@ -94,9 +121,45 @@ export function LinkView({ use, secret }: { use: string; secret: string }) {
   );
 }
 
+export function LinkView({ use, secret }: LinkSecret) {
+  const [link, setLink] = useState<OneTimeLink | null>(null);
+  const [refused, setRefused] = useState("");
+  useEffect(() => {
+    readLink(use, secret)
+      .then(setLink)
+      .catch((error: unknown) => setRefused(lineOf(error)));
+  }, []);
+  return (
+    <Alone title="This link does not work" refused={refused} testid="link">
+      {link && <ChoosePassword link={link} secret={secret} />}
+    </Alone>
+  );
+}
+
+/** `/oidc?…`, where the provider sends browsers back to; null elsewhere. */
+export function replyHere({ pathname, search }: Pick<Location, "pathname" | "search">): URLSearchParams | null {
+  return pathname === "/oidc" ? new URLSearchParams(search) : null;
+}
+
+export function ProviderReply({ reply }: { reply: URLSearchParams }) {
+  const [refused, setRefused] = useState("");
+  useEffect(() => {
+    history.replaceState(null, "", "/oidc"); // the code leaves the history
+    const state = reply.get("state");
+    if (state === null)
+      location.replace("/"); // signed out at the provider, too
+    else
+      returnFromProvider({ code: reply.get("code") ?? "", state, iss: reply.get("iss") })
+        .then(() => location.replace(`/${sessionStorage.getItem(PLACE) ?? ""}`))
+        .catch((error: unknown) => setRefused(lineOf(error)));
+  }, []);
+  return <Alone title="You are not signed in" refused={refused} testid="provider-reply" />;
+}
+
 function ChoosePassword({ link: { name, use, expires_at }, secret }: { link: OneTimeLink; secret: string }) {
   const { fields, checked } = useNewPassword();
   const sending = useSending();
+  const { passwords, provider } = useWays();
   const send = async (): Promise<void> => {
     await followLink(use, secret, await checked());
     location.replace("/"); // the address with the used secret leaves the history, too
@@ -107,15 +170,19 @@ function ChoosePassword({ link: { name, use, expires_at }, secret }: { link: One
         {use === "invitation" ? "Welcome" : "A new password"}, <bdi>{name}</bdi>
       </h1>
       <p>
-        Choose the password that you will sign in with. This link works once, until {clock(expires_at)}.{use === "reset" && " Your sessions elsewhere end."}
+        Choose {passwords ? "the password that you will sign in with" : "how you will sign in"}. This link works once, until {clock(expires_at)}.
+        {use === "reset" && " Your sessions elsewhere end."}
       </p>
-      <form class="fields" onSubmit={sending.submit(send)}>
-        <input type="text" hidden autocomplete="username" value={name} readOnly />
-        {fields}
-        <Send sending={sending} testid="choose">
-          Set the password and sign in
-        </Send>
-      </form>
+      {provider && <ProviderButton name={provider} link={{ use, secret }} />}
+      {passwords && (
+        <form class="fields" onSubmit={sending.submit(send)}>
+          <input type="text" hidden autocomplete="username" value={name} readOnly />
+          {fields}
+          <Send sending={sending} testid="choose">
+            Set the password and sign in
+          </Send>
+        </form>
+      )}
     </>
   );
 }

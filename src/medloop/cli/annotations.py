@@ -1,5 +1,6 @@
 """Commands about annotations that are there, and whose they are: take a case out of use with the reason, list and price annotators."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -7,7 +8,6 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_table, tell
 from medloop.core.errors import NotFoundError, SettingError
-from medloop.core.names import counted
 
 if TYPE_CHECKING:
     from medloop.core.records import Case
@@ -49,13 +49,17 @@ def annotators(
     folder: ProjectFolder,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose terms are set.")] = "",
     cost_per_minute: Annotated[float | None, option("--cost-per-minute", help="What a minute costs, in a unit of yours.")] = None,
+    past: Annotated[bool, typer.Option("--past", help="The rate counts for past minutes, too.")] = False,
     expertise: Annotated[str | None, option("--expertise", help="novice, expert or consultant.")] = None,
     hours_per_week: Annotated[float | None, option("--hours-per-week", help="The most that routing gives; 0 for no limit.")] = None,
     cases_per_week: Annotated[int | None, option("--cases-per-week", help="The same in cases.")] = None,
+    by: Annotated[str, option("--by", help="person, round, case or annotation: how minutes and cost are added up.")] = "person",
+    csv: Annotated[Path | None, option("--csv", help="Write these lines to a CSV file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List who annotates, with minutes, cost and skill, or set what somebody costs, how experienced they are, and their limits.
+    """List who annotates, with minutes, cost, agreement and skill, or set somebody's terms: cost from now on, expertise, limits.
 
+    Minutes are active ones: pauses are left out, and work that was undone, skipped or never submitted counts.
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
     After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
@@ -63,6 +67,7 @@ def annotators(
     from medloop.loop.foundation.annotators import describe_annotator, set_cost
     from medloop.loop.overview.annotator_skill import skilled_annotators
     from medloop.loop.overview.learned_skills import learned_skills, skill_rows
+    from medloop.loop.overview.spending import GROUPINGS, skill_words, work_csv, work_lines, work_rows
 
     level = one_of("--expertise", expertise, get_args(Expertise)) if expertise is not None else None
     terms = {"expertise": level, "hours_per_week": hours_per_week, "cases_per_week": cases_per_week}
@@ -72,10 +77,16 @@ def annotators(
         raise SettingError("A name and its terms go together, got one of them", remedy=remedy)
     with open_project(folder) as workspace:
         if cost_per_minute is not None:
-            set_cost(workspace, name, cost_per_minute, actor="cli")
+            set_cost(workspace, name, cost_per_minute, actor="cli", past=past)
         if any(value is not None for value in terms.values()):
             describe_annotator(workspace, name, actor="cli", expertise=level, hours_per_week=hours_per_week, cases_per_week=cases_per_week)
         found, skills = skilled_annotators(workspace), learned_skills(workspace)
+        worked = work_lines(workspace, one_of("--by", by, GROUPINGS))
+    if csv is not None:
+        csv.write_text(work_csv(worked), encoding="utf-8", newline="")
+    if past and cost_per_minute is None:
+        remedy = "medloop annotators DIR NAME --cost-per-minute X --past"
+        raise SettingError("--past belongs to --cost-per-minute, got it alone", remedy=remedy)
     rows = [
         (
             x.annotator,
@@ -86,31 +97,27 @@ def annotators(
             f"{x.cost_per_minute:g}",
             f"{x.cost:.4g}",
             _limits(x),
-            _skill(x),
+            skill_words(x),
         )
         for x in found
     ]
     head = ("annotator", "expertise", "annotations", "cases", "minutes", "cost per minute", "cost", "per week", "skill")
 
     def as_text() -> None:
-        print_table(head, rows)
+        if by == "person":
+            print_table(head, rows)
+        else:
+            print_table(*work_rows(worked))
         if skills:
             typer.echo(f"\nlearned with model {skills[0].model_index} ({skills[0].method}): skill, and annotations that hold the label")
             print_table(*skill_rows(skills))
 
-    tell({"annotators": found, "learned_skills": skills}, as_text, as_json=as_json)
+    tell({"annotators": found, "learned_skills": skills, "work": worked}, as_text, as_json=as_json)
 
 
 def _limits(line: "AnnotatorLine") -> str:
     limits = ((line.hours_per_week, "hour"), (line.cases_per_week, "case"))
     return ", ".join(f"{most:g} {unit}s" for most, unit in limits if most is not None) or "-"
-
-
-def _skill(line: "AnnotatorLine") -> str:
-    if line.skill is None:
-        return "-"
-    interval = "" if line.skill_low is None or line.skill_high is None else f" ({line.skill_low:.2f} to {line.skill_high:.2f})"
-    return f"{line.skill:.2f}{interval} in {counted(line.shared, 'case')}"
 
 
 def case_named(workspace: "Workspace", name: str) -> "Case":

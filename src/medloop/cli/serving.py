@@ -32,6 +32,9 @@ def serve(
     tls_key: Annotated[str | None, option(metavar="FILE", help="Private key of the certificate (PEM).")] = None,
     behind_proxy: Annotated[bool | None, option("--behind-proxy", help="A reverse proxy ends TLS in front of it.")] = None,
     names: Annotated[str | None, option(metavar="NAME,…", help="Names by which it is reached from elsewhere.")] = None,
+    oidc_issuer: Annotated[str | None, option(metavar="URL", help="OpenID Connect provider with which people sign in.")] = None,
+    oidc_client_id: Annotated[str | None, option(metavar="ID", help="What the provider calls this server.")] = None,
+    oidc_secret_file: Annotated[str | None, option(metavar="FILE", help="File with the secret that the provider gave.")] = None,
     browser: Browser = False,
 ) -> None:
     """Serve the page, and work behind it.
@@ -42,8 +45,9 @@ def serve(
     from medloop.server.web.settings import read_settings
 
     shown = {"tls_cert": tls_cert, "tls_key": tls_key, "behind_proxy": behind_proxy, "names": names}
+    provider = {"oidc_issuer": oidc_issuer, "oidc_client_id": oidc_client_id, "oidc_secret_file": oidc_secret_file}
     helpers = {"worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
-    _serve(folder, read_settings(os.environ, {"host": host, "port": port, **helpers, **shown}), browser=browser)
+    _serve(folder, read_settings(os.environ, {"host": host, "port": port, **helpers, **shown, **provider}), browser=browser)
 
 
 def worker(folder: ProjectFolder, threads: Threads = 0) -> None:

@@ -17,7 +17,7 @@ from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import NotFoundError, SettingError
 
 if TYPE_CHECKING:
-    from medloop.core.accounts import Account
+    from medloop.core.accounts import Account, LinkUse
     from medloop.loop.foundation.workspace import Workspace
     from medloop.store.store import Store
 
@@ -79,7 +79,7 @@ def list_(folder: Served, as_json: AsJson = False) -> None:
         print_json(
             {
                 "accounts": [
-                    {"id": a.id, "name": a.name, "disabled": a.disabled, "invited": not a.password, "roles": roles, "last_seen": seen}
+                    {"id": a.id, "name": a.name, "disabled": a.disabled, "invited": not a.has_joined, "roles": roles, "last_seen": seen}
                     for a, roles, seen in found
                 ]
             }
@@ -148,6 +148,24 @@ def reset(
     password = _password(name, stdin=password_stdin, prompt=password_prompt)
     with _account(folder, name) as (store, account):
         _hand_out(store, account, password, address)
+
+
+@users.command()
+def identify(
+    folder: Served,
+    name: Name,
+    subject: Annotated[str, argument(metavar="SUBJECT", help="What the OpenID Connect provider calls them, for ever.")],
+    issuer: Annotated[str, typer.Option(metavar="URL", envvar="MEDLOOP_OIDC_ISSUER", help="The provider, as serve has it.")] = "",
+) -> None:
+    """Let somebody sign in to an account through the OpenID Connect provider; its sessions and links end."""
+    from medloop.core.accounts import Identity
+    from medloop.loop.people.handing_out import identify as identify_account
+    from medloop.server.web.settings import require_trusted
+
+    require_trusted(issuer, "--issuer")
+    with _account(folder, name) as (store, account):
+        identify_account(store, account.id, Identity(issuer, subject))
+    say(f"{account.name} signs in through {issuer}")
 
 
 @tokens.command("add")
@@ -270,8 +288,8 @@ def _hand_out(store: "Store", account: "Account", password: str | None, address:
         set_password(store, account.id, hash_password(password, name=account.name))
         say(f"{account.name} may sign in")
         return
-    use = "reset" if account.password else "invitation"
-    made = make_link(store, account.id, "reset" if account.password else "invitation")
+    use: LinkUse = "reset" if account.has_joined else "invitation"
+    made = make_link(store, account.id, use)
     say(f"{account.name} sets a password with this link, once, until {made.expires_at[:16].replace('T', ' ')} UTC:")
     typer.echo(f"{address.rstrip('/')}/links/{use}#{made.secret}")
 
@@ -288,4 +306,4 @@ def _release_lost(folder: Path, store: "Store", account: "Account") -> None:
 
 
 def _state(account: "Account") -> str:
-    return "disabled" if account.disabled else "active" if account.password else "invited"
+    return "disabled" if account.disabled else "active" if account.has_joined else "invited"

@@ -7,12 +7,39 @@ value that only its holder has.
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from medloop.core.errors import InputError
 from medloop.core.roles import Role, Scope
 
 LinkUse: TypeAlias = Literal["invitation", "reset"]
 
 EVERY_PROJECT = ""
 """The `project_id` of a role that is held for all projects that a server serves."""
+
+
+MAX_SUBJECT = 255
+"""Longest subject, in ASCII characters (OpenID Connect Core 1.0, section 2)."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Somebody as a provider of OpenID Connect knows them.
+
+    Attributes:
+        issuer: The provider's address as its tokens name it.
+        subject: What it calls them, for ever; ASCII.
+        names: What it says they are called, best first; proposals for a new account and never a proof.
+
+    Raises:
+        InputError: A subject that cannot be.
+    """
+
+    issuer: str
+    subject: str
+    names: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not (self.subject.isascii() and self.subject.isprintable() and 1 <= len(self.subject) <= MAX_SUBJECT):
+            raise InputError(f"A subject has 1 to {MAX_SUBJECT} ASCII characters, got {self.subject[:80]!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +51,7 @@ class Account:
         key: The name without upper and lower case; two accounts never read the same.
         password: argon2id hash; "" until a password is set.
         disabled: Whether sign-in, sessions and tokens are refused.
+        issuer, subject: Who they are at a provider of OpenID Connect; "" when they sign in with a password only.
     """
 
     id: str
@@ -31,7 +59,14 @@ class Account:
     key: str
     password: str = field(default="", repr=False)
     disabled: bool = False
+    issuer: str = ""
+    subject: str = ""
     created_at: str
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether there is a way to sign in to it: a password, or a provider."""
+        return bool(self.password or self.subject)
 
 
 @dataclass(frozen=True, kw_only=True)

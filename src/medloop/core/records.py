@@ -306,6 +306,41 @@ class PromptRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Effort:
+    """Work on a case in one session of a client (one load of the page, one run of a program); None is unknown, never 0.
+
+    The seconds are the client's, of a clock that only goes forward; the times are this machine's.
+
+    Attributes:
+        session: The client's name of the session; "" of a client that has none, "earlier" for seconds from before this record
+            existed, and the annotation's id for an adjudication without a draft.
+        active_seconds: Seconds at work, without pauses.
+        idle_seconds: Seconds for which the case was open and nobody worked on it.
+        first_stroke_seconds: From opening the case in this session to the first change of the mask.
+        strokes, prompts, slices_viewed, undos: How many; slices once per session.
+        began_at, ended_at: The stretch of time that the seconds lie in; None where that was not observed.
+        note: Why fewer seconds count than were reported; "" where all count.
+    """
+
+    id: str
+    case_id: str
+    annotator_id: str
+    assignment_id: str | None = None
+    session: str = ""
+    active_seconds: float | None = None
+    idle_seconds: float | None = None
+    first_stroke_seconds: float | None = None
+    strokes: int | None = None
+    prompts: int | None = None
+    slices_viewed: int | None = None
+    undos: int | None = None
+    began_at: str | None = None
+    ended_at: str | None = None
+    note: str = ""
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """How a submitted mask came about.
 
@@ -341,6 +376,7 @@ class Annotation:
         proposal_id: The prediction that was shown, if any.
         began_with: What it began with: nothing, a model's prediction, an annotation (`Assignment.base_id`), or a mask
             made elsewhere; None when it is older than this field.
+        effort_seconds: Active seconds recorded for its assignment until it was submitted; 0 where none were.
         untouched: Share, 0..1, of the voxels of the proposal or of this annotation that are the proposal's and that nobody
             touched, through all annotations in between; for a tag 1 when it is the proposed class, else 0. None where no
             proposal stands at its beginning.
@@ -427,6 +463,10 @@ class Consensus:
         uncertainty: For masks: blob of the entropy per voxel, uint8, 255 = ln(classes) nats; None for classes.
         probabilities: For classes: of each class of the task, in order; () for masks.
         note: What fell back, or could not be known, in words; "" otherwise.
+        voxel_probabilities: For fused masks: blob of the probability of each label, background first and then as in
+            `agreement_by_label`, at the voxels whose uncertainty is not 0; uint8, 255 = 1, shape (labels, voxels, 1, 1).
+        expected_error: How wrong it probably is, 0..1; of a mask 1 minus its expected Dice, of the label with the lowest. None where
+            nothing was fused.
     """
 
     id: str
@@ -441,6 +481,8 @@ class Consensus:
     uncertainty: str | None = None
     probabilities: tuple[float, ...] = ()
     note: str = ""
+    voxel_probabilities: str | None = None
+    expected_error: float | None = None
     created_at: str
 
 

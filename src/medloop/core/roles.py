@@ -30,7 +30,7 @@ VERBS: Mapping[Verb, str] = MappingProxyType(
         "add": "send new images",
         "decide": "change settings, instructions and labels",
         "train": "start trainings, choose the model in use, cancel jobs",
-        "export": "take data out as files; no request of the server does so yet",
+        "export": "take annotations and models out as files",
         "manage": "give roles up to one's own, set costs and expertise",
         "administer": "invite, disable and enable accounts, reset passwords",
     }

@@ -23,6 +23,7 @@ UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "en
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion"]
+Targets: TypeAlias = Literal["hard", "soft"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 Routing: TypeAlias = Literal["none", "value"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
@@ -319,6 +320,10 @@ class ProjectSettings:
     tutorial_score: float = setting(
         0.8, "Mean score (Dice, or share of right classes) that ends the tutorial.", "--tutorial-score", "at once", low=0, high=1
     )
+    targets: Targets = setting(
+        "hard", "What trainings learn of a case with a fused consensus: its labels, or how probable each label is (soft), which keeps "
+        "disagreement.", "--targets", "next training", choices=get_args(Targets),
+    )  # fmt: skip
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 
@@ -344,8 +349,19 @@ def check_settings(settings: ProjectSettings) -> None:
     held_out = settings.validation_fraction + settings.test_fraction
     if settings.uncertainty_source == "ensemble" and settings.members < 2:
         raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
+    _check_targets(settings)
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
+
+
+def _check_targets(settings: ProjectSettings) -> None:
+    if settings.targets != "soft":
+        return
+    if settings.consensus == "latest":
+        raise SettingError("targets soft needs readings that are fused, got consensus latest", remedy="choose another consensus")
+    if settings.annotator_model != "none":
+        rule = f"targets soft learns one consensus per case, annotator_model every annotation, got {settings.annotator_model}"
+        raise SettingError(rule, remedy="set targets=hard or annotator_model=none")
 
 
 def setting_named(name: str) -> Setting:

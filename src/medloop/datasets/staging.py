@@ -1,6 +1,7 @@
 """Writing a folder so that it is either complete or not there, with names and cells that cannot do harm."""
 
 import csv
+import io
 import re
 import secrets
 import shutil
@@ -61,11 +62,17 @@ class FileNames:
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a CSV whose cells no spreadsheet takes for a formula: those that start like one get a `'` before it (OWASP, CSV injection)."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([[f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows])
+    """Write a CSV; see `csv_text`."""
+    path.write_text(csv_text(header, rows), encoding="utf-8", newline="")
+
+
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A CSV whose cells no spreadsheet takes for a formula: those that start like one get a `'` before it (OWASP, CSV injection)."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([[f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows])
+    return stream.getvalue()
 
 
 def unshielded(cell: str) -> str:

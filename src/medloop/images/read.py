@@ -180,7 +180,7 @@ def read_here(paths: Sequence[Path], purpose: Purpose) -> ReadImage:
 def _common_dtype(parts: Sequence[ReadImage]) -> np.dtype[np.generic]:
     """The smallest dtype that holds every channel; beyond 32 bits it is float32."""
     common = np.result_type(*(part.image.array.dtype for part in parts))
-    return common if common.itemsize <= 4 and common != np.float16 else np.dtype(np.float32)
+    return common if common.itemsize <= 4 else np.dtype(np.float32)
 
 
 def _common_display(displays: Sequence[Display | None]) -> Display:

@@ -45,6 +45,7 @@ from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_pro
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
+from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
@@ -134,7 +135,7 @@ class Project:
         opened: Opened,
         answer: MaskArray | int,
         *,
-        effort_seconds: float = 0.0,
+        effort_seconds: float | None = None,
         replace: bool = False,
         independent: bool = False,
         whole: bool = False,
@@ -144,7 +145,7 @@ class Project:
         Args:
             opened: The case.
             answer: The mask or the tag.
-            effort_seconds: Active time spent, without pauses.
+            effort_seconds: Active time spent, without pauses; None or 0 where it is unknown.
             replace: Replace an annotation that somebody else gave, or that was imported.
             independent: The annotation owes nothing to the proposal; otherwise one that may do so counts as leaning on it.
             whole: All of the mask counts, though only parts of the case were queried.
@@ -162,7 +163,7 @@ class Project:
         with self.workspace.store.read() as tx:
             return queried_parts(tx, opened.assignment)
 
-    def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float = 0.0) -> Annotation:
+    def submit_parts(self, opened: Opened, mask: MaskArray, parts: Sequence[Part], *, effort_seconds: float | None = None) -> Annotation:
         """Finish an opened case with an annotation of some slices or boxes only; the case may be queried again.
 
         Raises:
@@ -350,9 +351,13 @@ class Project:
         """What the newest model with an annotator model learned of each annotator; see the setting `annotator_model`."""
         return learned_skills(self.workspace)
 
-    def set_cost(self, annotator: str, cost_per_minute: float) -> None:
+    def set_cost(self, annotator: str, cost_per_minute: float, *, past: bool = False) -> None:
         """Set what a minute of an annotator costs; see `medloop.loop.foundation.annotators.set_cost`."""
-        set_cost(self.workspace, annotator, cost_per_minute, actor="python")
+        set_cost(self.workspace, annotator, cost_per_minute, actor="python", past=past)
+
+    def effort(self, by: By = "person") -> tuple[WorkLine, ...]:
+        """What all work took: minutes, cost, strokes, agreement and skill, by person, round, case or annotation."""
+        return work_lines(self.workspace, by)
 
     def verdicts(self) -> dict[str, StreamVerdict]:
         """What a stream decided about each case that arrived, by name; see the setting `stream`."""

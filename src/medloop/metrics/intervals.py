@@ -4,7 +4,7 @@ Cases of one patient resemble each other; as if independent they would make inte
 averaged within their patient. Scores such as Dice are bounded and skewed: of ten patients all at 0.9, an eleventh may
 well be at 0.3. A plain bootstrap cannot know that, since it only draws what was seen. So one patient that nobody saw is
 drawn along, at the far end of what is plausible. Below `MIN_PATIENTS` patients, and below `MIN_RUNS` runs, there is no
-interval, and a note says so. Measured coverage: benchmarks/coverage.py.
+interval, and a note says so. Measured coverage: benchmarks/interval_coverage.py.
 """
 
 from collections.abc import Hashable, Iterable, Sequence

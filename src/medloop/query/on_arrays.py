@@ -12,6 +12,7 @@ from medloop.query import scores as measures
 from medloop.query.pool import Pick, Pool
 from medloop.query.probabilities import checked
 from medloop.query.strategies import strategy
+from medloop.query.uncertainty.readers import expected_disagreement
 
 ArrayLike: TypeAlias = Any
 """A list, a numpy array, or a tensor of torch, on any device."""
@@ -193,7 +194,8 @@ def _scores_of(samples: ClassSamples) -> dict[str, CaseScores]:
     mean = samples.mean(axis=0)
     of_mean = measures.OF_MEAN if mean.shape[1] > 1 else {"entropy": measures.entropy}
     of_samples = measures.OF_SAMPLES if len(samples) > 1 else {}
-    return {name: score(mean) for name, score in of_mean.items()} | {name: score(samples) for name, score in of_samples.items()}
+    made = {name: score(mean) for name, score in of_mean.items()} | {name: score(samples) for name, score in of_samples.items()}
+    return {**made, "disagreement": expected_disagreement(samples, axis=2)}
 
 
 def _pool(cases: int, scores: Mapping[str, CaseScores], samples: ClassSamples | None, table: FloatArray | None, known: BoolArray) -> Pool:
@@ -216,6 +218,10 @@ def _remedy(missing: Sequence[str], samples: ClassSamples | None) -> str:
     disagreement = [need for need in missing if need in measures.OF_SAMPLES]
     if disagreement and samples is not None:
         return "give proba of several models or passes, shape (samples, cases, classes)"
-    words = ["proba=…"] if disagreement or set(missing) & {"samples", "class_entropy", "class_share", "entropy", "margin"} else []
+    words = (
+        ["proba=…"]
+        if disagreement or set(missing) & {"samples", "class_entropy", "class_share", "disagreement", "entropy", "margin"}
+        else []
+    )
     words += ["features=…"] if "features" in missing else []
     return f"give {' and '.join(words)}" if words else f"give scores={{{missing[0]!r}: …}}, or choose another strategy"

@@ -28,6 +28,7 @@ SCORES = MappingProxyType(
         "cost": "predicted minutes of expert time, each counted by its annotator's rate",
         "predicted_loss": "loss that the model's own loss head expects",
         "unlabelled": "probability that a discriminator calls the case unlabelled",
+        "disagreement": "probability that two readers differ, as a model expects that learned from several",
         "adversarial_distance": "least change of the input that changes the prediction",
     }
 )

@@ -75,6 +75,11 @@ class Fused:
         """Items in which no class reaches `DECIDED`, shape (items,)."""
         return np.asarray(self.probabilities.max(axis=1) < DECIDED)
 
+    @property
+    def expected_error(self) -> FloatArray:
+        """Probability that the class of each item is wrong, shape (items,): how much one more reading may change."""
+        return np.asarray(1.0 - self.probabilities.max(axis=1))
+
 
 def row_entropy(probabilities: FloatArray) -> FloatArray:
     """Entropy over the last axis in nats."""

@@ -62,6 +62,22 @@ class FusedMask:
         undecided.reshape(-1)[self.disputed] = (self.rows.max(axis=1, initial=0.0) < DECIDED)[self.row_of]
         return undecided
 
+    @property
+    def expected_error(self) -> float:
+        """1 minus the Dice that the mask probably has with the truth, of the label with the lowest, 0..1: what one more reading may change.
+
+        The expected Dice is taken for twice the expected overlap over the expected sizes; 0 where no label can be there.
+        """
+        flat, voxels = self.mask.reshape(-1), np.bincount(self.row_of, minlength=len(self.rows)).astype(np.float64)
+        own, class_of = np.zeros((len(self.rows), len(self.labels))), np.zeros(256, dtype=np.int64)
+        class_of[list(self.labels)] = np.arange(len(self.labels))
+        np.add.at(own, (self.row_of, class_of[flat[self.disputed]]), 1.0)  # disputed voxels by row and fused class
+        sizes = np.array([np.count_nonzero(flat == label) for label in self.labels], dtype=np.float64)
+        agreed = sizes - own.sum(axis=0)
+        overlap, truth = agreed + (own * self.rows).sum(axis=0), agreed + voxels @ self.rows
+        errors = [1.0 - 2.0 * o / (s + t) for o, s, t in zip(overlap[1:], sizes[1:], truth[1:], strict=True) if s + t > 0]
+        return float(np.clip(max(errors, default=0.0), 0.0, 1.0))
+
 
 def fuse_mask(
     method: str,

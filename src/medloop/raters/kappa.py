@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
+from medloop.metrics.kappa import kappa_of
 from medloop.raters.votes import NONE, Votes, check_votes
 
 Scale = Literal["nominal", "ordinal"]
@@ -31,7 +32,7 @@ def cohen_kappa(first: npt.ArrayLike, second: npt.ArrayLike, *, weights: Literal
         ShapeError: Lengths that differ.
         InputError, LabelError: Not a table of classes.
 
-    Source: Cohen 1960, doi:10.1177/001316446002000104; weights: Cohen 1968, doi:10.1037/h0026256.
+    Source: see `medloop.metrics.kappa`.
     """
     one, two = np.asarray(first), np.asarray(second)
     if one.shape != two.shape:
@@ -40,9 +41,7 @@ def cohen_kappa(first: npt.ArrayLike, second: npt.ArrayLike, *, weights: Literal
     table = votes.table[votes.shared]
     counts = np.bincount(table[:, 0] * votes.classes + table[:, 1], minlength=votes.classes**2).reshape(votes.classes, -1)
     apart = np.abs(np.subtract.outer(np.arange(votes.classes), np.arange(votes.classes)))
-    cost = {None: apart > 0, "linear": apart, "quadratic": apart**2}[weights].astype(np.float64)
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / max(counts.sum(), 1)
-    return _beyond_chance(float((cost * counts).sum()), float((cost * expected).sum()))
+    return kappa_of(counts, {None: apart > 0, "linear": apart, "quadratic": apart**2}[weights].astype(np.float64))
 
 
 def fleiss_kappa(table: npt.ArrayLike, *, classes: int | None = None) -> float:

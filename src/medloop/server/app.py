@@ -19,6 +19,7 @@ from medloop.server.routes import (
     cases,
     configuring,
     explaining,
+    exporting,
     gold,
     health,
     me,
@@ -39,6 +40,7 @@ from medloop.server.web.pages import install_pages
 from medloop.server.web.people import People
 from medloop.server.web.permissions import guarded_routes
 from medloop.server.web.proposals import Proposer
+from medloop.server.web.provider_sign_in import ProviderSignIn
 from medloop.server.web.security import Gate
 from medloop.server.web.settings import ServerSettings
 from medloop.server.web.site import Site
@@ -61,6 +63,7 @@ _PARTS = (
     annotations,
     reviewing,
     work,
+    exporting,
 )
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 
@@ -82,6 +85,8 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     settings = settings or ServerSettings()
     routes = guarded_routes(ROUTERS, PREFIX)
     site = _site(folder, settings, assistant)
+    for workspace in site.projects.all():
+        exporting.clear_left_over(workspace.folder)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -122,4 +127,4 @@ def _site(folder: Path, settings: ServerSettings, assistant: Path | None) -> Sit
         raise
     feed = Feed(projects.get, poll_seconds=settings.poll_seconds, heartbeat_seconds=settings.heartbeat_seconds)
     link = AssistantLink(assistant)
-    return Site(settings, projects, feed, Proposer(link, feed.publish), link, people)
+    return Site(settings, projects, feed, Proposer(link, feed.publish), link, people, ProviderSignIn(people, projects, settings))

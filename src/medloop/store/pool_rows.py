@@ -1,14 +1,14 @@
 """Questions about very many cases, answered with few or narrow rows: numbers are added up by the database, and rows fetched at once."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Exists, Row, distinct, func, literal, select
+from sqlalchemy import Connection, Exists, distinct, func, literal, select
 
-from medloop.core.records import Split
+from medloop.core.records import Effort, Split
 from medloop.store.states import current_annotations_query, full_annotations_query
-from medloop.store.tables import annotations, annotators, case_states, predictions, withdrawals
+from medloop.store.tables import annotations, annotators, assignments, case_states, draft_patches, efforts, predictions, withdrawals
 
 Scored = tuple[str, Mapping[str, Any], int]
 """Case id, scores, number of the event that added the prediction."""
@@ -17,15 +17,18 @@ CLOSED = ("answered", "skipped", "flagged")
 
 
 @dataclass(frozen=True)
-class EffortRow:
-    """What one annotator's own annotations, of so many cases, add up to; `seconds` holds the recorded times above 0."""
+class AnnotatedRow:
+    """One own annotation: whose, of which case, with which assignment in which round, its seconds (0: unknown), whether it was undone."""
 
-    name: str
-    kind: str
-    cost_per_minute: float
-    annotations: int
-    cases: int
-    seconds: tuple[float, ...]
+    id: str
+    annotator_id: str
+    case_id: str
+    assignment_id: str | None
+    round_id: str | None
+    seconds: float
+    created_at: str
+    event: int
+    undone: bool
 
 
 class TransactionReader:
@@ -62,24 +65,40 @@ class PoolReader(TransactionReader):
         query = query.where(predictions.c.model_id == model_id, predictions.c.event > after).order_by(predictions.c.event)
         return [(row.case_id, row.scores, row.event) for row in self._connection.execute(query).all()]
 
-    def effort_rows(self, origins: Collection[str]) -> list[EffortRow]:
-        """Annotations of these origins by annotator, whoever has none included, by name.
+    def annotated_rows(self, origins: Collection[str]) -> list[AnnotatedRow]:
+        """Every annotation of these origins, later replaced and undone ones included, oldest first."""
+        table = annotations.c
+        columns = (table.id, table.annotator_id, table.case_id, table.assignment_id, assignments.c.round_id, table.effort_seconds)
+        query = select(*columns, table.created_at, table.event, _undone()).outerjoin(assignments, assignments.c.id == table.assignment_id)
+        rows = self._connection.execute(query.where(table.origin.in_(list(origins))).order_by(table.event))
+        return [AnnotatedRow(*row) for row in rows.all()]
 
-        Later replaced ones count, undone ones do not: the seconds of an annotation that was undone go on in the one submitted after it.
+    def effort_log(self) -> list[tuple[Effort, str | None, int]]:
+        """Every session of work, the round of its assignment, and the number of the event that added it, oldest first."""
+        names = [field.name for field in fields(Effort)]
+        query = select(*(efforts.c[name] for name in names), assignments.c.round_id, efforts.c.event).outerjoin(
+            assignments, assignments.c.id == efforts.c.assignment_id
+        )
+        return [
+            (Effort(**dict(zip(names, row[:-2], strict=True))), row[-2], row[-1])
+            for row in self._connection.execute(query.order_by(efforts.c.event))
+        ]
+
+    def first_patches(self) -> dict[str, str]:
+        """When the first edit of each assignment arrived, by its id."""
+        table = draft_patches.c
+        rows = self._connection.execute(select(table.assignment_id, func.min(table.created_at)).group_by(table.assignment_id))
+        return {row[0]: row[1] for row in rows.all()}
+
+    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float, str]]:
+        """(case id, proposal id, seconds, cost at today's rate, annotator id) of the newest annotations of these origins, oldest first.
+
+        Those that were undone are left out.
         """
         table = annotations.c
-        own = select(table.annotator_id, table.case_id, table.effort_seconds).where(table.origin.in_(list(origins)), ~_undone())
-        done: dict[str, list[tuple[str, float]]] = {}
-        for who, case_id, took in self._connection.execute(own).all():
-            done.setdefault(who, []).append((case_id, took))
-        rows = [_effort_row(person, done.get(person.id, [])) for person in self._connection.execute(select(annotators))]
-        return sorted(rows, key=lambda row: row.name)
-
-    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float]]:
-        """(case id, proposal id, seconds, their cost) of the newest annotations of these origins that were not undone, oldest first."""
-        table = annotations.c
         cost = table.effort_seconds / 60 * annotators.c.cost_per_minute
-        query = select(table.case_id, table.proposal_id, table.effort_seconds, cost).join(annotators, annotators.c.id == table.annotator_id)
+        query = select(table.case_id, table.proposal_id, table.effort_seconds, cost, table.annotator_id)
+        query = query.join(annotators, annotators.c.id == table.annotator_id)
         query = query.where(table.origin.in_(list(origins)), ~_undone())
         rows = self._connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
         return [tuple(row) for row in rows.all()][::-1]
@@ -95,11 +114,6 @@ class PoolReader(TransactionReader):
         """How many cases have an annotation of these origins in force, whole or in part."""
         own = current_annotations_query().where(annotations.c.origin.in_(list(origins)))
         return int(self._connection.execute(own.with_only_columns(func.count(distinct(annotations.c.case_id)))).scalar_one())
-
-
-def _effort_row(person: Row[Any], done: Sequence[tuple[str, float]]) -> EffortRow:
-    times = tuple(took for _, took in done if took > 0)
-    return EffortRow(person.name, person.kind, person.cost_per_minute, len(done), len({case_id for case_id, _ in done}), times)
 
 
 def _undone() -> Exists:

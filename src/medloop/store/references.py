@@ -15,7 +15,7 @@ from medloop.store.tables import cases, events
 BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
     Case: ("voxels",),
     Annotation: ("blob",),
-    Consensus: ("uncertainty",),
+    Consensus: ("uncertainty", "voxel_probabilities"),
     Model: ("weights",),
     Prediction: ("mask", "uncertainty", "features"),
     Descriptor: ("vector", "maker"),
@@ -28,7 +28,7 @@ EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",)}
 ADVICE: Mapping[str, str] = {
     "case": "restore it from a backup, or import the same file again; until then the case cannot be shown or learned from",
     "annotation": "restore it from a backup, or annotate the case again: training and export leave this annotation out",
-    "consensus": "restore it from a backup; it only shows where people disagreed",
+    "consensus": "restore it from a backup; it shows where people disagreed, and trainings with soft targets learn the case as fused",
     "model": "restore it from a backup, or train again: medloop train",
     "prediction": "restore it from a backup, or predict again: medloop predict",
     "descriptor": "restore it from a backup; it only serves to choose cases",

@@ -161,7 +161,7 @@ _LATER_SETTINGS = (
         "annotator_model",
     }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
-    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus"}
+    | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
     | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
@@ -169,9 +169,11 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Choice: frozenset({"probability", "parts"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),
+    accounts.Account: frozenset({"issuer", "subject"}),
     records.Assignment: frozenset({"began_with", "base_id", "blind", "gold_id"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
+    records.Consensus: frozenset({"voxel_probabilities", "expected_error"}),
 }
 """Fields that records gained after projects existed. At their default nested records do not write them, and events do not
 tell of them, so that a row from before still has the digest its event tells."""
@@ -244,6 +246,10 @@ def _codec_of(hint: Any) -> Codec | None:
     return _BY_TYPE.get(hint)
 
 
+_WORKED = (
+    *("active_seconds", "idle_seconds", "first_stroke_seconds", "strokes", "prompts", "slices_viewed", "undos"),
+    *("began_at", "ended_at", "note"),
+)
 _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Task, "task", tables.tasks),
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
@@ -261,7 +267,7 @@ _ALL: tuple[Kind[Any], ...] = (
         "cases_per_week",
         "admitted",
     ),
-    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", sealed=("password",)),
+    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", "issuer", "subject", sealed=("password",)),
     _kind(accounts.Membership, "membership", tables.memberships, "role"),
     _kind(accounts.SignIn, "sign-in", tables.sign_ins, "ended_at"),
     _kind(accounts.ApiToken, "token", tables.api_tokens, "revoked_at"),
@@ -281,6 +287,7 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Routed, "routing", tables.routed),
     _kind(records.GoldCase, "gold", tables.gold_cases, "withdrawn_at"),
     _kind(records.GoldReading, "check", tables.gold_readings),
+    _kind(records.Effort, "effort", tables.efforts, *_WORKED),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

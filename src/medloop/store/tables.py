@@ -62,7 +62,14 @@ tasks = _records("tasks", records.Task)
 projects = _records("projects", records.Project)
 cases = _records("cases", records.Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
 annotators = _records("annotators", records.Annotator, _unique("name"))
-accounts = _records("accounts", people.Account, _unique("name"), _unique("key"))
+_KNOWN_ELSEWHERE = text("subject != ''")
+accounts = _records(
+    "accounts",
+    people.Account,
+    _unique("name"),
+    _unique("key"),
+    Index(None, "issuer", "subject", unique=True, sqlite_where=_KNOWN_ELSEWHERE, postgresql_where=_KNOWN_ELSEWHERE),
+)
 memberships = _records("memberships", people.Membership, UniqueConstraint("account_id", "project_id"))
 sign_ins = _records("sign_ins", people.SignIn, _unique("digest"), Column("seen_at", Text), Index(None, "account_id"))
 api_tokens = _records("api_tokens", people.ApiToken, _unique("digest"), Index(None, "account_id"))
@@ -81,6 +88,9 @@ draft_patches = _records("draft_patches", records.DraftPatch, UniqueConstraint("
 prompts = _records("prompts", records.PromptRecord, Index(None, "assignment_id", "event"))
 annotations = _records(
     "annotations", records.Annotation, Index(None, "case_id", "annotator_id", "event"), Index(None, "supersedes"), Index(None, "created_at")
+)
+efforts = _records(
+    "efforts", records.Effort, UniqueConstraint("assignment_id", "session"), Index(None, "case_id"), Index(None, "annotator_id")
 )
 provenances = _records("provenances", records.Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))
 withdrawals = _records("withdrawals", records.Withdrawal, link("annotation_id", unique=True), Index(None, "case_id"))

@@ -1,12 +1,16 @@
 """A folder of two projects with accounts, and browsers and programs of its people."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -23,6 +27,7 @@ from medloop.loop.people.throttle import Throttle
 from medloop.server.app import create_app
 from medloop.server.web.settings import ServerSettings
 from medloop.store.store import Store
+from tests.conftest import REPOSITORY
 from tests.server.conftest import ADDRESS, API, QUICK, TestClient
 
 PASSWORD = "correct horse battery"
@@ -104,6 +109,40 @@ def serve_town(served: Path, store: Store, settings: ServerSettings = QUICK) -> 
         Workspace.open(served / "classification") as second,
     ):
         yield Town(client, store, first, second)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The process of a provider of OpenID Connect."""
+
+    issuer: str
+
+    def behave(self, **how: Any) -> None:
+        """Let it misbehave; without anything it is a good one."""
+        httpx.post(f"{self.issuer}/behave", json={name.replace("_", " "): value for name, value in how.items()}, timeout=20)
+
+    def seen(self) -> list[str]:
+        return [f"{one['method']} {one['path']}" for one in httpx.get(f"{self.issuer}/seen", timeout=20).json()]
+
+    def sign_in(self, address: str, user: str) -> dict[str, str]:
+        """Fill in the provider's form as a person does; what it sends the browser back with."""
+        reply = httpx.post(address, data={"user": user}, timeout=20)
+        assert reply.status_code == 302, reply.text
+        parts = urlsplit(reply.headers["location"])
+        assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{ADDRESS}/oidc"
+        return dict(parse_qsl(parts.query))
+
+
+@contextmanager
+def running_provider() -> Iterator[Provider]:
+    """A provider in a process of its own, on a free port of this machine."""
+    command = [sys.executable, "-m", "tests.server.accounts.provider"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        yield Provider(running.stdout.readline().strip())
+        running.stdin.close()
+        running.wait(20)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from medloop.server.web.permissions import PERMISSIONS, guarded_routes
 from ..conftest import add_model
 from .conftest import Browser, Town, serve_town
 
-OPEN = {"GET /health", "POST /sign-in", "POST /links/{use}"}
+OPEN = {"GET /health", "GET /sign-in", "POST /sign-in", "POST /oidc/leave", "POST /oidc/return", "POST /links/{use}"}
 """What may be asked for without an account."""
 
 

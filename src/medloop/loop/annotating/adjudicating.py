@@ -4,17 +4,18 @@ The readings stay as they are, each its reader's; the new annotation stands befo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError, LabelError, NotFoundError
-from medloop.core.records import Annotation, Case, Review, Task, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, Review, Task, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import MAX_EFFORT_SECONDS, checked_mask
+from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, checked_mask
 from medloop.loop.annotating.review_verdicts import make_review, require_standing
 from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
 from medloop.loop.foundation.readings import DERIVED, most_leaning
 from medloop.loop.foundation.round_moves import after_annotation
@@ -45,7 +46,8 @@ def adjudicate(
     *,
     annotation_id: str | None = None,
     comment: str = "",
-    effort_seconds: float = 0.0,
+    assignment_id: str | None = None,
+    effort: Reported = UNKNOWN_EFFORT,
 ) -> Annotation:
     """Decide a case as its reviewer: from what stands, the rulings are applied in order, or a mask is given.
 
@@ -57,7 +59,8 @@ def adjudicate(
             itself, shape (I, J, K).
         annotation_id: What the reviewer has looked at; None for what stands now.
         comment: Why.
-        effort_seconds: Active time spent.
+        assignment_id: The assignment in whose draft the mask was drawn.
+        effort: What is known of the work.
 
     Raises:
         InputError: No ruling, or one that does not fit the case; an effort out of range.
@@ -70,8 +73,7 @@ def adjudicate(
     choices = () if isinstance(decision, np.ndarray) else tuple(decision)
     if mask is None and not choices:
         raise InputError("An adjudication needs rulings or a mask, got none", remedy="say which reading counts where")
-    if not 0.0 <= effort_seconds <= MAX_EFFORT_SECONDS:
-        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {effort_seconds:g}")
+    checked_report(effort)
     with workspace.store.read() as tx:
         case, standing = tx.get(Case, case_id), require_standing(tx, case_id, annotation_id)
         sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
@@ -85,7 +87,7 @@ def adjudicate(
     with workspace.store.read() as tx:
         oldest = min((tx.get(Task, a.task_id) for a in made_of), key=lambda task: task.version)
     task = workspace.task if mask is not None else oldest  # what is put together knows the labels that all of it knew
-    return _stored(workspace, reviewer_id, made_of, _Decided(made, tag, task.id, comment, effort_seconds))
+    return _stored(workspace, reviewer_id, made_of, _Decided(made, tag, task.id, comment, assignment_id, effort))
 
 
 def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment: str = "") -> Annotation:
@@ -132,7 +134,8 @@ class _Decided:
     tag: int | None
     task_id: str
     comment: str
-    effort_seconds: float
+    assignment_id: str | None
+    effort: Reported
 
 
 def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation], decided: _Decided) -> Annotation:
@@ -150,7 +153,8 @@ def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation
         origin="adjudicated",
         proposal_id=leaning.proposal_id,
         supersedes=standing.id if standing.origin in DERIVED else None,
-        effort_seconds=float(decided.effort_seconds),
+        assignment_id=decided.assignment_id,
+        effort_seconds=decided.effort.active_seconds or 0.0,
         created_at=now(),
         began_with="annotation",
         untouched=leaning.untouched,
@@ -158,7 +162,12 @@ def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation
     review: Review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", decided.comment)
     with workspace.store.write(reviewer_id) as tx:
         require_standing(tx, standing.case_id, standing.id)
-        tx.add(annotation, verb="adjudicate")
+        if decided.assignment_id is None:
+            tx.add(annotation, verb="adjudicate")
+            record_outside(tx, annotation, decided.effort)
+        else:
+            took = record_effort(tx, tx.get(Assignment, decided.assignment_id), decided.effort)
+            tx.add(replace(annotation, effort_seconds=took), verb="adjudicate")
         tx.add(review, verb="approve")
     after_annotation(workspace)
     return annotation

@@ -22,6 +22,7 @@ from medloop.loop.annotating.replacing import origin_of, replaced_by, source_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
+from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort
 from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import annotated_voxels, encode_partial
 from medloop.loop.foundation.round_moves import after_annotation
@@ -31,8 +32,8 @@ from medloop.loop.querying.rounds import is_wanted, next_choice
 from medloop.loop.querying.routing import NextChoice, note_routing
 from medloop.store.reader import Reader
 
-MAX_EFFORT_SECONDS = 24 * 3600.0
 MAX_REASON = 500
+UNKNOWN_EFFORT = Reported()
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
             assignment_id=assignment.id,
             proposal_id=origin.proposal_id,
             supersedes=None if gold else replaced_by(tx, assignment, submitted),
-            effort_seconds=float(submitted.effort_seconds),
+            effort_seconds=record_effort(tx, assignment, submitted.reported),
             created_at=now(),
             began_with=origin.began_with,
             untouched=origin.untouched,
@@ -152,17 +153,27 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     return annotation
 
 
-def skip_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
+def skip_case(workspace: Workspace, assignment_id: str, *, reason: str, effort: Reported = UNKNOWN_EFFORT) -> Assignment:
     """Close an assignment without an answer; the case is not asked again in this project.
 
     Annotations that the case has are withdrawn: they stay in the history, and a new one brings the case back.
     """
-    return _close(workspace, assignment_id, "skipped", "skip", reason)
+    return _close(workspace, assignment_id, "skipped", "skip", reason, effort)
 
 
-def flag_case(workspace: Workspace, assignment_id: str, *, reason: str) -> Assignment:
+def flag_case(workspace: Workspace, assignment_id: str, *, reason: str, effort: Reported = UNKNOWN_EFFORT) -> Assignment:
     """Close an assignment and mark its case for someone to look at (bad image, wrong patient); withdraws as `skip_case`."""
-    return _close(workspace, assignment_id, "flagged", "flag", reason)
+    return _close(workspace, assignment_id, "flagged", "flag", reason, effort)
+
+
+def report_effort(workspace: Workspace, assignment_id: str, reported: Reported) -> float:
+    """Keep what a client knows of the work on an assignment, open or closed; the active seconds of all its sessions.
+
+    Raises:
+        InputError: A time or a count out of range.
+    """
+    with workspace.store.write(workspace.store.get(Assignment, assignment_id).annotator_id) as tx:
+        return record_effort(tx, tx.get(Assignment, assignment_id), reported)
 
 
 def checked_reason(reason: str) -> str:
@@ -225,8 +236,7 @@ def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
 
 def _check(workspace: Workspace, submitted: Submitted) -> None:
     """Refuse what no assignment of the project could be closed with."""
-    if not 0.0 <= submitted.effort_seconds <= MAX_EFFORT_SECONDS:
-        raise InputError(f"Effort lies between 0 and {MAX_EFFORT_SECONDS:.0f} seconds, got {submitted.effort_seconds:g}")
+    checked_report(submitted.reported)
     kind = "classification" if submitted.kind == "tag" else "segmentation"
     if workspace.task.kind != kind:
         raise StateError(f"This project is a {workspace.task.kind}, the annotation is one of a {kind}")
@@ -243,11 +253,12 @@ def _encoded(workspace: Workspace, case: Case, mask: MaskArray, submitted: Submi
     return encode_partial(checked_mask(workspace, case, mask), submitted.parts)
 
 
-def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str) -> Assignment:
+def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reason: str, effort: Reported) -> Assignment:
     cleaned = checked_reason(reason)
     annotator_id = workspace.store.get(Assignment, assignment_id).annotator_id
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
+        record_effort(tx, assignment, effort)
         if assignment.gold_id is None:  # the truth of a gold case stays, whatever those who are held against it think of the case
             withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})

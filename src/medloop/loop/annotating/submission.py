@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from medloop.core.arrays import MaskArray
 from medloop.core.records import Annotation, AnnotationKind, Assignment
+from medloop.loop.foundation.effort_log import Reported, plain_seconds
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.store.reader import Reader
 
@@ -20,7 +21,8 @@ class Submitted:
             outside stays unknown, and the case may be asked again; None answers what was queried, usually the whole case.
         whole: All of the mask or draft counts, though only parts of the case were queried.
         revision: The draft's revision as its maker knows it; None skips the check.
-        effort_seconds: Active time spent, without pauses.
+        effort_seconds: Active time spent, without pauses; None or 0 where it is unknown.
+        effort: What its maker knows of the work, where that is more than seconds.
         replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.annotating.replacing`.
         independent: It owes nothing to the proposal that was shown; see `medloop.loop.annotating.independence`.
         task_version: The version of the task that its maker saw; see `medloop.loop.foundation.label_versions`.
@@ -31,10 +33,16 @@ class Submitted:
     parts: Sequence[Part] | None = None
     whole: bool = False
     revision: int | None = None
-    effort_seconds: float = 0.0
+    effort_seconds: float | None = None
+    effort: Reported | None = None
     replace: bool = False
     independent: bool = False
     task_version: int | None = None
+
+    @property
+    def reported(self) -> Reported:
+        """What is known of the work."""
+        return self.effort or plain_seconds(self.effort_seconds)
 
     @property
     def kind(self) -> AnnotationKind:

@@ -40,7 +40,7 @@ class ExportReport:
 
 
 def export_project(
-    workspace: Workspace, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False
+    workspace: Workspace, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, actor: str = "export"
 ) -> ExportReport:
     """Write every annotated case (or a model) to a new folder.
 
@@ -50,6 +50,7 @@ def export_project(
         fmt: One of `FORMATS`.
         model: Index of the model to write; None takes the one in use. Only for the format "model".
         regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
+        actor: Who takes it, for the audit.
 
     Raises:
         InputError: nnU-Net would refuse the cases that the message names.
@@ -61,7 +62,7 @@ def export_project(
     if fmt not in FORMATS:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if fmt == "model":
-        return _export_model(workspace, out, model)
+        return _export_model(workspace, out, model, actor)
     if model is not None:
         raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
     if (fmt == "csv") != (workspace.task.kind == "classification"):
@@ -75,19 +76,19 @@ def export_project(
         require_right_angles([case for _, case in answers])
     names = [label.name for label in workspace.task.labels]
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
-    _note(workspace, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
+    _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
     notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *refused)
     return ExportReport(out, fmt, done.cases, notes)
 
 
-def _note(workspace: Workspace, noun: str, noun_id: str, body: Json) -> None:
+def _note(workspace: Workspace, actor: str, noun: str, noun_id: str, body: Json) -> None:
     """Tell the audit, unless the project can only be read: then the log says that it was not told."""
     if workspace.store.read_only:
         _LOG.warning("The audit does not tell of this export: %s", workspace.store.read_only)
         return
-    with workspace.store.write("export") as tx:
+    with workspace.store.write(actor) as tx:
         tx.record("export", noun, noun_id, body)
 
 
@@ -142,7 +143,7 @@ def require_right_angles(cases: Sequence[Case]) -> None:
 _EXPORTERS: dict[str, Exporter] = {"msd": export_msd, "nnunet": export_nnunet, "nifti": export_nifti, "csv": export_csv}
 
 
-def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportReport:
+def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
     """Weights as safetensors beside a JSON that names recipe, labels, snapshot, digests."""
     with workspace.store.read() as tx:
         model = tx.live_model() if index is None else model_of_index(tx, index)
@@ -167,5 +168,5 @@ def _export_model(workspace: Workspace, out: Path, index: int | None) -> ExportR
     with staged_folder(out) as staging:
         for name, content in files.items():
             (staging / name).write_bytes(content)
-    _note(workspace, "model", model.id, {"at": now()})
+    _note(workspace, actor, "model", model.id, {"at": now()})
     return ExportReport(out, "model", len(model.weights))

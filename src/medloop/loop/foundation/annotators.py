@@ -1,10 +1,12 @@
 """People and programs that answer, found or made by name."""
 
+from itertools import count
 from unicodedata import normalize
 
 from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.names import checked_name
 from medloop.core.records import Annotator, AnnotatorKind, Expertise, new_id, now
+from medloop.loop.foundation.spent import REPRICE
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -17,23 +19,31 @@ def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "p
     """The annotator of that name, made at first use as of that kind; parts of medloop (`program`) may use a reserved name.
 
     Names that differ in letter case or Unicode form only are one person, called as they were first; where an older version
-    kept both, each stays who they are.
+    kept both, each stays who they are. A program is no person who had its name before it was reserved: it gets a number then.
 
     Raises:
         InputError: An empty, over-long or reserved name, or one with control characters.
     """
     cleaned = checked_name(name, program=program)
     with workspace.store.read() as tx:
-        found = known_annotator(tx, cleaned)
+        _, found = _known_or_free(tx, cleaned, kind if program else None)
     if found is not None:
         return found
-    annotator = Annotator(id=new_id("annotator"), name=cleaned, kind=kind, created_at=now())
-    with workspace.store.write(annotator.id) as tx:
-        again = known_annotator(tx, cleaned)
+    identity = new_id("annotator")
+    with workspace.store.write(identity) as tx:
+        free, again = _known_or_free(tx, cleaned, kind if program else None)
         if again is not None:
             return again
+        annotator = Annotator(id=identity, name=free, kind=kind, created_at=now())
         tx.add(annotator, verb="join")
     return annotator
+
+
+def _known_or_free(tx: Reader, name: str, kind: AnnotatorKind | None) -> tuple[str, Annotator | None]:
+    """The annotator of a name and kind (None: any), or None and the name that is free for one: with a number where it is taken."""
+    names = (name if number == 1 else f"{name} {number}" for number in count(1))
+    found = ((tried, known_annotator(tx, tried)) for tried in names)
+    return next((tried, one) for tried, one in found if one is None or kind in (None, one.kind))
 
 
 def annotator_names(tx: Reader) -> dict[str, str]:
@@ -41,8 +51,10 @@ def annotator_names(tx: Reader) -> dict[str, str]:
     return {annotator.id: annotator.name for annotator in tx.find(Annotator)}
 
 
-def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: str) -> Annotator:
-    """Set what a minute of an annotator costs, in any unit that the project keeps to; past minutes count by it, too.
+def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: str, past: bool = False) -> Annotator:
+    """Set what a minute of an annotator costs from now on, in any unit that the project keeps to.
+
+    Minutes from before any rate was set take the first one; `past` makes all earlier minutes count by this one, knowingly.
 
     Raises:
         SettingError: A rate that is not above 0, or above `MAX_RATE`.
@@ -50,12 +62,16 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
     """
     if not 0 < cost_per_minute <= MAX_RATE:
         raise SettingError(f"A cost per minute must lie above 0 and at most at {MAX_RATE:.0f}, got {cost_per_minute}")
+    verb = REPRICE if past else "price"
     with workspace.store.write(actor) as tx:
         found = known_annotator(tx, name)
         if found is None:
             remedy = "people are known once they opened a case; medloop annotators DIR"
             raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
-        return tx.change(Annotator, found.id, verb="price", fields={"cost_per_minute": float(cost_per_minute)})
+        changed = tx.change(Annotator, found.id, verb=verb, fields={"cost_per_minute": float(cost_per_minute)})
+        if past and found.cost_per_minute == cost_per_minute:  # the rate stays, and what it counts for changes
+            tx.record(verb, "annotator", found.id, {"changed": {"cost_per_minute": {"from": cost_per_minute, "to": cost_per_minute}}})
+        return changed
 
 
 def describe_annotator(

@@ -8,9 +8,9 @@ from them (`medloop.loop.judging.fusing`), while it is in force.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from medloop.core.records import Annotation, Split
+from medloop.core.records import Annotation, Consensus, Split
 from medloop.store.reader import Reader
 
 
@@ -32,6 +32,13 @@ def training_annotations(tx: Reader, split: Split) -> list[Annotation]:
     full = consensus_annotations(tx, split)
     whole = {a.case_id for a in full}
     return full + [a for a in tx.partial_annotations(splits=[split]) if a.case_id not in whole]
+
+
+def soft_consensuses(tx: Reader, answers: Sequence[Annotation]) -> list[Consensus]:
+    """The consensuses that say of these annotations how probable each label is, by the id of the annotation."""
+    fused = [a.id for a in answers if a.origin == "consensus"]
+    found = tx.find(Consensus, where={"annotation_id": fused}, order=("annotation_id",))
+    return [c for c in found if c.probabilities or c.voxel_probabilities is not None]
 
 
 def deciding(answers: Iterable[Annotation]) -> Annotation:

@@ -1,7 +1,9 @@
 """Whose annotations a training learns from: one per case, or everybody's, each with its annotator.
 
 With the setting `annotator_model` the training set holds every current annotation of a case instead of the deciding one, and what each
-annotator makes of each class is learned with the network (`medloop.models.foundation.confusions`).
+annotator makes of each class is learned with the network (`medloop.models.foundation.confusions`). Of annotations that are made of
+readings a fused one is left out, since its readings are there; what a reviewer put together is nobody's reading and is taken as true, so
+that a reviewer's skill is that of what they read themselves.
 """
 
 from collections import defaultdict
@@ -10,17 +12,15 @@ from dataclasses import dataclass
 
 from medloop.core.records import Annotation, Annotator, Json
 from medloop.core.settings import AnnotatorModel
-from medloop.loop.foundation.consensus import training_annotations
+from medloop.loop.foundation.consensus import deciding, training_annotations
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.readings import DERIVED
 from medloop.loop.foundation.workspace import Workspace
 from medloop.models.foundation.recipes import NOBODY
 from medloop.store.reader import Reader
 
 FACTS = "annotators"
 """Among a model's metrics: the annotator model and the people it is of, in the order of the metrics' `confusions`."""
-
-_OF_OTHERS: frozenset[str] = frozenset({"consensus"})
-"""Origins of annotations that are made out of those of people, who are learned from themselves."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Crowd:
     people: tuple[Annotator, ...] = ()
 
     def index(self, annotation: Annotation) -> int:
-        """Which of them gave an annotation, or `NOBODY`."""
+        """Which of them gave an annotation, or `NOBODY`; what was made of readings is nobody's."""
+        if annotation.origin in DERIVED:
+            return NOBODY
         return next((n for n, person in enumerate(self.people) if person.id == annotation.annotator_id), NOBODY)
 
     def facts(self, answers: Sequence[Annotation]) -> Json:
@@ -45,17 +47,17 @@ def annotations_for_training(workspace: Workspace, tx: Reader) -> list[Annotatio
     """What can be learned of the training cases: the deciding annotations, or everybody's with an annotator model."""
     if workspace.settings.annotator_model == "none":
         return training_annotations(tx, "train")
-    full = [a for a in tx.current_annotations(splits=["train"]) if a.origin not in _OF_OTHERS]
+    full = [a for a in tx.current_annotations(splits=["train"]) if a.origin != "consensus"]
     whole = {(a.case_id, a.annotator_id) for a in full}
     return full + [a for a in tx.partial_annotations(splits=["train"]) if (a.case_id, a.annotator_id) not in whole]
 
 
 def learned_together(answers: Sequence[Annotation], crowd: Crowd) -> list[list[Annotation]]:
-    """Annotations that make one training case: those of a case, each annotator's by themselves where they are modelled."""
+    """Annotations that make one training case: the deciding one or the parts of a case, each annotator's by themselves where modelled."""
     found: dict[tuple[str, int], list[Annotation]] = defaultdict(list)
     for annotation in answers:
         found[annotation.case_id, crowd.index(annotation)].append(annotation)
-    return list(found.values())
+    return [[deciding(whole)] if (whole := [a for a in each if a.kind != "partial"]) else each for each in found.values()]
 
 
 def crowd_of(workspace: Workspace, control: JobControl, answers: Sequence[Annotation]) -> Crowd:
@@ -64,8 +66,11 @@ def crowd_of(workspace: Workspace, control: JobControl, answers: Sequence[Annota
     if model == "none":
         return Crowd()
     with workspace.store.read() as tx:
-        people = sorted((tx.get(Annotator, i) for i in {a.annotator_id for a in answers}), key=lambda person: person.name)
+        people = sorted(
+            (tx.get(Annotator, i) for i in {a.annotator_id for a in answers if a.origin not in DERIVED}), key=lambda person: person.name
+        )
     if len(people) < 2:
-        control.log(f"no annotator model: {model} compares annotators, and all annotations are by {people[0].name}")
+        whose = people[0].name if people else "a reviewer"
+        control.log(f"no annotator model: {model} compares annotators, and all annotations are by {whose}")
         return Crowd()
     return Crowd(model, tuple(people))

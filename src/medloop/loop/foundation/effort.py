@@ -11,9 +11,10 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.names import is_reserved
-from medloop.core.records import Case, Prediction
+from medloop.core.records import Annotator, Case, Prediction
+from medloop.loop.foundation.spent import OWN_ORIGINS, UNPRICED, Spent, people_by_id, spent
 from medloop.query.budget.minutes import MIN_ANNOTATIONS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
-from medloop.store.pool_rows import EffortRow
+from medloop.store.pool_rows import AnnotatedRow
 from medloop.store.reader import Reader
 
 FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
@@ -21,24 +22,19 @@ FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
 RECENT_ANNOTATIONS = 500
 """Times are learned from the last answers: people and proposals get faster."""
 
-UNPRICED = 1.0
-"""Cost per minute of whom no rate was set for: cost is counted in minutes."""
-
-OWN_ORIGINS = ("human", "simulated", "adjudicated", "gold")
-
 
 @dataclass(frozen=True)
 class EffortLine:
-    """What one annotator's answers took.
+    """What one annotator's work took.
 
     Attributes:
         annotations: All of them but those undone, later replaced ones included: they took time too.
         cases: How many cases these are of.
         timed: How many of them have a recorded time.
-        median_seconds: Active seconds of the middle timed answer; None without one.
-        minutes: Sum of the recorded time.
-        cost_per_minute: The annotator's rate, in a unit that the project chooses; 1 where none is set.
-        cost: The minutes at that rate.
+        median_seconds: Active seconds of the middle timed annotation; None without one.
+        minutes: All recorded active time, also of what was undone, skipped, flagged or never submitted.
+        cost_per_minute: The annotator's rate now, in a unit that the project chooses; 1 where none is set.
+        cost: The minutes, each at the rate of its time.
     """
 
     annotator: str
@@ -53,15 +49,22 @@ class EffortLine:
 
 
 def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
-    """One line per annotator who answered here, by name."""
-    return tuple(line for line in annotator_lines(tx) if line.annotations)
+    """One line per annotator who worked here, by name."""
+    return tuple(line for line in annotator_lines(tx) if line.annotations or line.minutes)
 
 
 def annotator_lines(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator, also of those without an annotation, by name; importers only where they have some."""
-    return tuple(
-        _line(row) for row in tx.effort_rows(OWN_ORIGINS) if row.annotations or (row.kind == "person" and not is_reserved(row.name))
-    )
+    annotated, people = tx.annotated_rows(OWN_ORIGINS), sorted(people_by_id(tx).values(), key=lambda one: one.name)
+    made: dict[str, list[AnnotatedRow]] = {one.id: [] for one in people}
+    worked: dict[str, list[Spent]] = {one.id: [] for one in people}
+    for row in annotated:
+        made[row.annotator_id] += [] if row.undone else [row]
+    for work in spent(tx, annotated):
+        worked[work.effort.annotator_id].append(work)
+    lines = [_line(one, made[one.id], worked[one.id]) for one in people]
+    shown = {one.name for one in people if one.kind == "person" and not is_reserved(one.name)}
+    return tuple(line for line in lines if line.annotations or line.minutes or line.annotator in shown)
 
 
 def priced(lines: Iterable[EffortLine]) -> bool:
@@ -135,11 +138,19 @@ def _median(timed: Sequence[tuple[str, str | None, float]]) -> MinutesModel:
 def _timed(tx: Reader, *, as_cost: bool = False) -> list[tuple[str, str | None, float]]:
     """(case id, proposal id, seconds, or 60 times their cost) of the last answers with a recorded time, oldest first."""
     rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANNOTATIONS) if row[2] > 0]
-    return [(case_id, proposal_id, 60 * cost if as_cost else seconds) for case_id, proposal_id, seconds, cost in rows]
+    return [(case_id, proposal_id, 60 * cost if as_cost else seconds) for case_id, proposal_id, seconds, cost, _ in rows]
 
 
-def _line(row: EffortRow) -> EffortLine:
-    minutes = sum(row.seconds) / 60.0
-    middle = float(np.median(row.seconds)) if row.seconds else None
-    rate = row.cost_per_minute
-    return EffortLine(row.name, row.kind, row.annotations, row.cases, len(row.seconds), middle, minutes, rate, minutes * rate)
+def _line(person: Annotator, made: Sequence[AnnotatedRow], worked: Sequence[Spent]) -> EffortLine:
+    times = [row.seconds for row in made if row.seconds > 0]
+    return EffortLine(
+        annotator=person.name,
+        kind=person.kind,
+        annotations=len(made),
+        cases=len({row.case_id for row in made}),
+        timed=len(times),
+        median_seconds=float(np.median(times)) if times else None,
+        minutes=math.fsum(work.seconds or 0.0 for work in worked) / 60.0,
+        cost_per_minute=person.cost_per_minute,
+        cost=math.fsum(work.cost for work in worked),
+    )

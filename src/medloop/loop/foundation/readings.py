@@ -172,7 +172,7 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     approved = _approved(history, standing)
     judged = enough or (routes(settings) and not history.classes)  # the agreement of masks decides whether another reading is due
     wants = judged and len(readings) > 1 and reads_several(settings) and not history.adjudicated and not approved
-    due = wants and (consensus is None or consensus.method != settings.consensus)
+    due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
     state: ReadingState
     if returned is not None:
         state = "returned"
@@ -216,6 +216,11 @@ def _needed(settings: ProjectSettings, history: CaseHistory, amount: Standing | 
     sure = amount is not None and amount.quality >= settings.sure_enough - ROUNDING
     given = len(history.readings)
     return given if given and (sure or history.gold) else readings_needed(settings, history.case_id)
+
+
+def _is_hard(consensus: Consensus) -> bool:
+    """Whether it was fused before the probabilities of its voxels were kept."""
+    return consensus.uncertainty is not None and consensus.voxel_probabilities is None
 
 
 def _review_due(settings: ProjectSettings, consensus: Consensus | None, history: CaseHistory) -> bool:

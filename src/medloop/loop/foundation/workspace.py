@@ -165,6 +165,9 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
         raise SettingError(rule, remedy="choose one of these")
     for name in (settings.strategy, settings.first_strategy):
         _require_strategy(name)
+    if "disagreement" in strategy(settings.strategy).needs and settings.targets == "hard" and settings.annotator_model == "none":
+        rule = f"Strategy {settings.strategy} needs a model that learned how readers differ, got targets hard and no annotator_model"
+        raise SettingError(rule, remedy="set targets=soft or an annotator_model")
     if not strategy(settings.first_strategy).needs <= COLD:
         remedy = "use random, or a strategy that needs nothing but features"
         raise SettingError(f"The first strategy must need no model, {settings.first_strategy!r} does", remedy=remedy)

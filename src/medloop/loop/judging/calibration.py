@@ -31,6 +31,7 @@ from medloop.quality.calibrate import COLDEST, Calibrator, fit_isotonic, fit_tem
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
     from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.soft_targets import SoftTarget
 
 Method: TypeAlias = Literal["temperature", "isotonic"]
 Rows: TypeAlias = tuple[IntArray, ClassSamples]
@@ -93,7 +94,10 @@ def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Se
         same = f"; {counted(copies, 'case')} with the same image as another left out" if copies else ""
         return {"note": f"needs {fewest} validation patients, got {len(patients)}{same}"}
     samples = workspace.settings.samples
-    rows = [_rows_of(predictor, *case.load(), samples=samples, rng=generator(seed, "calibrate", case.id)) for case in chosen]
+    rows = [
+        _rows_of(predictor, *case.load(), samples=samples, rng=generator(seed, "calibrate", case.id), soft=case.soft and case.soft())
+        for case in chosen
+    ]
     if len(np.unique(_joined(rows)[0])) < 2:
         return {"note": "the validation cases hold one class only"}
     fold = [patients.index(patient[case.id]) % FOLDS for case in chosen]
@@ -167,14 +171,22 @@ def _judge(parts: Sequence[Rows], fitted: Calibrator) -> tuple[Calibration, Cali
     return judge_rows(labels, samples.mean(axis=0)), judge_rows(labels, fitted(samples, axis=2).mean(axis=0))
 
 
-def _rows_of(predictor: "Predictor", image: Image, truth: Mask | int, *, samples: int, rng: np.random.Generator) -> Rows:
-    """Truth and stated probabilities: of voxels near the true border, or of the whole case of a classification."""
+def _rows_of(
+    predictor: "Predictor", image: Image, truth: Mask | int, *, samples: int, rng: np.random.Generator, soft: "SoftTarget | None" = None
+) -> Rows:
+    """Truth and stated probabilities: of voxels near the true border, or of the whole case of a classification.
+
+    Of a soft target the truth is what one reader, drawn at random, would say: fitted to what most of them say, a network that learned
+    how far they differ would be made to deny it.
+    """
     stated = predictor.predict(image, samples=samples, rng=rng).samples
     if not isinstance(truth, Mask):
-        return np.array([truth], dtype=np.int64), stated[:, None]
+        label = np.array([truth], dtype=np.uint8)
+        return (soft.draw(label, rng) if soft else label).astype(np.int64), stated[:, None]
     where = _near_borders(truth)
     some = np.flatnonzero(where)[rng.permutation(int(where.sum()))[:VOXELS_PER_CASE]]
-    return truth.array.ravel()[some].astype(np.int64), stated.reshape(*stated.shape[:2], -1)[:, :, some].transpose(0, 2, 1)
+    labels = soft.draw(truth.array, rng) if soft else truth.array
+    return labels.ravel()[some].astype(np.int64), stated.reshape(*stated.shape[:2], -1)[:, :, some].transpose(0, 2, 1)
 
 
 def _near_borders(truth: Mask) -> BoolArray:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medloop.core.arrays import IntArray, MaskArray
+from medloop.core.arrays import FloatArray, IntArray, MaskArray
 from medloop.core.errors import BlobError, InputError
 from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
-from medloop.images.encode import encode_mask
+from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.job_control import JobControl
@@ -50,6 +50,7 @@ class Made:
         fused: It is a new annotation; else the latest reading counts.
         details: The fields of `Consensus` that the method decides.
         entropy: Per voxel, 255 = ln(classes) nats, shape (I, J, K).
+        chances: See `Consensus.voxel_probabilities`.
     """
 
     mask: MaskArray | None = field(default=None, repr=False)
@@ -57,6 +58,7 @@ class Made:
     fused: bool = True
     details: Json = field(default_factory=dict)
     entropy: MaskArray | None = field(default=None, repr=False)
+    chances: MaskArray | None = field(default=None, repr=False)
 
 
 def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
@@ -80,8 +82,9 @@ def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
     with workspace.store.read() as tx:
         history, method = histories(tx, [case.id])[case.id], project_settings(tx).consensus
     made = _fuse(workspace, case, history.readings, method)
-    blob = workspace.store.blobs.put(encode_mask(made.mask)) if made.mask is not None and made.fused else None
+    blob = workspace.store.blobs.put(encode_mask(made.mask)) if made.mask is not None else None
     entropy = workspace.store.blobs.put(encode_mask(made.entropy)) if made.entropy is not None else None
+    chances = workspace.store.blobs.put(encode_voxels(made.chances)) if made.chances is not None else None
     program = annotator_named(workspace, PROGRAM, kind="model", program=True)
     with workspace.store.write(program.id) as tx:
         fresh = histories(tx, [case.id])[case.id]
@@ -96,6 +99,7 @@ def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
             annotation_id=annotation_id,
             supersedes=history.consensus.id if history.consensus else None,
             uncertainty=entropy,
+            voxel_probabilities=chances,
             created_at=now(),
             **made.details,
         )
@@ -169,9 +173,18 @@ def _fuse_masks(workspace: Workspace, case: Case, found: Sequence[tuple[Annotati
         "agreement": round(min(pairs.values()), 6),
         "agreement_by_label": {str(label): round(dice, 6) for label, dice in pairs.items()},
         "note": _named(workspace, "; ".join(filter(None, [note, fused.note])), [a for a, _ in found]),
+        "expected_error": None if method == LATEST else round(fused.expected_error, 6),
     }
-    scaled: MaskArray = np.rint(np.clip(fused.uncertainty / math.log(len(labels) + 1), 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
-    return Made(mask=fused.mask, fused=method != LATEST, details=details, entropy=scaled)
+    scaled = _levels(fused.uncertainty / math.log(len(labels) + 1))
+    if method == LATEST:
+        return Made(fused=False, details=details, entropy=scaled)
+    uncertain = fused.row_of[scaled.reshape(-1)[fused.disputed] > 0]
+    return Made(mask=fused.mask, details=details, entropy=scaled, chances=_levels(fused.rows[uncertain].T)[:, :, None, None])
+
+
+def _levels(shares: FloatArray) -> MaskArray:
+    found: MaskArray = np.rint(np.clip(shares, 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
+    return found
 
 
 def _fused_mask(method: str, masks: Sequence[MaskArray], labels: Sequence[int], spacing_mm: Sequence[float]) -> FusedMask:
@@ -200,6 +213,7 @@ def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str
         "agreement_by_label": {},
         "probabilities": tuple(round(float(p), 6) for p in fused.probabilities[row]),
         "note": _named(workspace, fused.note, readings),
+        "expected_error": None if method == LATEST else round(float(fused.expected_error[row]), 6),
     }
     return Made(tag=values[int(fused.classes[row])], fused=method != LATEST, details=details)
 

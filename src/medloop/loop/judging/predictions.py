@@ -24,7 +24,7 @@ from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
 from medloop.loop.judging.mask_figures import sample_figures
-from medloop.loop.judging.prediction_scores import judge, uncertainty_bytes
+from medloop.loop.judging.prediction_scores import judge, readers_differ, uncertainty_bytes
 from medloop.loop.judging.quality_signs import signs_of, signs_of_prediction
 from medloop.models.foundation.recipes import Recipe
 from medloop.quality.calibrate import calibrator_from_json
@@ -156,7 +156,7 @@ def make_prediction(
     Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
     """
     samples, mean = found.samples, found.probabilities
-    judged = judge(samples, aggregation=aggregation, spacing_mm=case.grid.spacing_mm)
+    judged = judge(samples, aggregation=aggregation, spacing_mm=case.grid.spacing_mm, differ=readers_differ(model))
     signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
     expected = quality(signs)
     is_mask = samples.ndim > 2

@@ -6,9 +6,11 @@ none is made unless somebody asks for it (`again`).
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
 from medloop.core.settings import current_names
+from medloop.loop.foundation.consensus import soft_consensuses
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
@@ -21,13 +23,23 @@ from medloop.store.reader import Reader
 
 _BUDGET = ("train_minutes", "train_steps", "warm_start", "members", "seed")
 _LOSS = ("pseudo_labels", "bias_correction", "correction_weight", "explanation_penalty")
-DECIDING = (*_BUDGET, *_LOSS, "annotator_model", "interactive_network", "calibration", "prompt_encoding", "any_label")
+DECIDING = (*_BUDGET, *_LOSS, "annotator_model", "targets", "interactive_network", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
 
-def annotations_digest(annotations: Sequence[Annotation], names: Mapping[str, str], *, by_annotator: bool = False) -> str:
-    """Over case names and answer bytes: equal answers hash equal, whenever they were given and, unless `by_annotator`, by whom."""
-    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}{f' {a.annotator_id}' if by_annotator else ''}" for a in annotations)
+def digest_to_learn(tx: Reader, annotations: Sequence[Annotation], settings: ProjectSettings) -> str:
+    """`annotations_digest` of what these settings learn: also by whom with an annotator model, also how probable with soft targets."""
+    more: dict[str, object] = {a.id: a.annotator_id for a in annotations} if settings.annotator_model != "none" else {}
+    if settings.targets == "soft":
+        more = {c.annotation_id: c.voxel_probabilities or c.probabilities for c in soft_consensuses(tx, annotations)}
+    return annotations_digest(annotations, case_names(tx, annotations), more)
+
+
+def annotations_digest(
+    annotations: Sequence[Annotation], names: Mapping[str, str], more: Mapping[str, object] = MappingProxyType({})
+) -> str:
+    """Over case names and answer bytes: equal ones hash equal, whenever and by whom they were given, unless `more` is said by their id."""
+    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}{f' {more[a.id]}' if a.id in more else ''}" for a in annotations)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -55,7 +67,7 @@ def already_learned(
         return None
     with workspace.store.read() as tx:
         answers = [a for a in annotations_for_training(workspace, tx) if a.id not in unsound]
-        digest = annotations_digest(answers, case_names(tx, answers), by_annotator=workspace.settings.annotator_model != "none")
+        digest = digest_to_learn(tx, answers, workspace.settings)
         same = [learned.model for learned in tx.learned_models() if learned.digest == digest]
     now, usual = learned_with(workspace), {name: getattr(ProjectSettings, name) for name in DECIDING}
     return next((m for m in reversed(same) if {**usual, **current_names(m.metrics.get("learned_with", now))} == now), None)

@@ -28,7 +28,8 @@ from medloop.loop.judging.live_models import place_trained
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.any_label import train_any_label
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.loop.learning.nothing_new import already_learned, annotations_digest, case_names, learned_with, nothing_new
+from medloop.loop.learning.nothing_new import already_learned, case_names, digest_to_learn, learned_with, nothing_new
+from medloop.loop.learning.soft_labels import soft_labels
 from medloop.loop.learning.training_set import make_training_set, training_case
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
 from medloop.models.foundation.plans import common_channels
@@ -131,7 +132,11 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         recipe = dataclasses.replace(recipe, flips=())
     guided = settings.interactive_network and workspace.task.kind == "segmentation"
     recipe = dataclasses.replace(
-        recipe, rrr=settings.explanation_penalty, guided=guided, hints=settings.prompt_encoding if guided else "euclidean"
+        recipe,
+        rrr=settings.explanation_penalty,
+        guided=guided,
+        hints=settings.prompt_encoding if guided else "euclidean",
+        targets=settings.targets,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
@@ -162,9 +167,9 @@ def _has_sides(workspace: Workspace) -> bool:
     return not words.isdisjoint({"left", "right", "l", "r"})
 
 
-def freeze(tx: Writer, annotations: Sequence[Annotation], names: dict[str, str], *, by_annotator: bool = False) -> Snapshot:
-    """Name the exact answers; the digest is `annotations_digest`."""
-    digest = annotations_digest(annotations, names, by_annotator=by_annotator)
+def freeze(tx: Writer, annotations: Sequence[Annotation], settings: ProjectSettings) -> Snapshot:
+    """Name the exact answers; the digest is `digest_to_learn`."""
+    names, digest = case_names(tx, annotations), digest_to_learn(tx, annotations, settings)
     ordered = sorted(annotations, key=lambda a: names[a.case_id])
     snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
     tx.add(snapshot, verb="freeze")
@@ -189,7 +194,9 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     before = Recipe.from_json(parent.recipe)
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
-    own = {name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators")}
+    own = {
+        name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets")
+    }
     return dataclasses.replace(before, **own), parent
 
 
@@ -230,7 +237,7 @@ def _frozen(workspace: Workspace, plan: TrainingPlan, unsound: frozenset[str]) -
             return None
         if workspace.task.kind == "classification" and len({a.tag for a in answers}) < 2:
             return None
-        snapshot = freeze(tx, answers, case_names(tx, answers), by_annotator=workspace.settings.annotator_model != "none")
+        snapshot = freeze(tx, answers, workspace.settings)
         claim_rounds(tx, snapshot)
     plan.decide("snapshot", lambda: {"snapshot_id": snapshot.id})
     return snapshot
@@ -264,7 +271,9 @@ def _validation(
         versions = label_versions(tx, workspace.task)
     fit = {case.id for case in fitting(cases.values())}
     sound = sound_annotations([a for a in answers if a.case_id in fit], cases, left_out)
-    return [training_case(workspace, a, cases[a.case_id], versions) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
+    soft = soft_labels(workspace, sound, cases)
+    made = [(a, training_case(workspace, a, cases[a.case_id], versions)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
+    return [dataclasses.replace(case, soft=soft.get(a.id)) for a, case in made]
 
 
 def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> tuple[Model, bool]:

@@ -22,6 +22,7 @@ from medloop.loop.learning.case_weights import training_weights
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.learning.pseudo_labels import PseudoAnnotation, load_pseudo, pseudo_annotations
+from medloop.loop.learning.soft_labels import soft_labels
 from medloop.loop.learning.voxel_weights import Weighing, weighing_of
 from medloop.models.foundation.recipes import NOBODY
 
@@ -45,10 +46,14 @@ def make_training_set(
     """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
     crowd, weighing = crowd_of(workspace, control, answers), weighing_of(workspace, answers)
     weights, marked = _weights(workspace, control, plan, {a.case_id for a in answers}, crowd), _marked(workspace, plan, sorted(cases))
-    together = learned_together(answers, crowd)
+    together, soft = learned_together(answers, crowd), soft_labels(workspace, answers, cases, control.log)
+    kept = set(plan.decide("soft", lambda: sorted(soft)))
     own = [
         dataclasses.replace(
-            c, weight=weights.get(found[0].case_id, 1.0), irrelevant=irrelevant_loader(workspace, cases[found[0].case_id], marked)
+            c,
+            weight=weights.get(found[0].case_id, 1.0),
+            irrelevant=irrelevant_loader(workspace, cases[found[0].case_id], marked),
+            soft=soft[found[0].id] if found[0].id in kept else None,
         )
         for c, found in zip(training_cases(workspace, together, cases, weighing, crowd), together, strict=True)
     ]
@@ -56,6 +61,7 @@ def make_training_set(
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
     facts |= _corrections(weighing, learned=answers)
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
+    facts |= {"soft_cases": len(kept)} if kept else {}
     facts |= crowd.facts(answers)
     return TrainingSet([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight, crowd)
 

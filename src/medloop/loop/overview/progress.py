@@ -132,7 +132,7 @@ def progress(workspace: Workspace) -> Progress:
 
 def labels_per_hour(tx: Reader) -> float | None:
     """Answers per hour of active human time over the recent answers; None without timed answers."""
-    timed = [seconds for _, _, seconds, _ in tx.recent_efforts(("human",), RECENT_ANNOTATIONS) if seconds > 0]
+    timed = [row[2] for row in tx.recent_efforts(("human",), RECENT_ANNOTATIONS) if row[2] > 0]
     return 3600.0 * len(timed) / sum(timed) if timed else None
 
 

@@ -22,6 +22,7 @@ from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report_classes import class_sections
 from medloop.loop.overview.report_masks import dice_section, volume_section
 from medloop.loop.overview.report_pictures import case_figures, outline_key, three_of
+from medloop.loop.overview.spending import work_lines, work_rows
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.metrics.intervals import MIN_PATIENTS, interval_words, paired_difference
 from medloop.report.charts import Line, Point, against, bars, curves
@@ -45,7 +46,7 @@ def report_html(workspace: Workspace) -> str:
         *shown,
         _succession(workspace),
         section("Learning curve", _curve(made), _evaluations(made)),
-        section("Time", _time(made.effort)),
+        section("Time", _time(made.effort), _time_by_round(workspace)),
         _skills(workspace),
         section("What was annotated", _annotated(made)),
         section("Models", _models(made.models)),
@@ -158,6 +159,16 @@ def _time(lines: Sequence[EffortLine]) -> Markup:
     )
     chart = bars(timed, title="minutes") if len(timed) > 1 else None
     return joined((chart, table(("annotator", "annotations", "with a time", "median seconds", "minutes", *money), rows)))
+
+
+def _time_by_round(workspace: Workspace) -> Markup | None:
+    """Work by round and person; nothing before anybody worked."""
+    lines = work_lines(workspace, "round")
+    head, rows = work_rows(lines)
+    words = (
+        "Minutes are active ones; work that was undone, skipped or never submitted counts. Cost is at the rate of its time. - is unknown."
+    )
+    return joined((table(head, rows, text=(0, 1)), note(words))) if lines else None
 
 
 def _skills(workspace: Workspace) -> Markup | None:

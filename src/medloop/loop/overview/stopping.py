@@ -13,8 +13,9 @@ import numpy as np
 from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_proposal
-from medloop.loop.foundation.effort import OWN_ORIGINS, EffortLine, effort_summary, minutes_model, predict_minutes, priced
+from medloop.loop.foundation.effort import EffortLine, effort_summary, minutes_model, predict_minutes, priced
 from medloop.loop.foundation.memo import Memo, memo
+from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED
 from medloop.query.budget.extrapolation import drawn_curves, patient_curves

@@ -7,7 +7,7 @@ takes only roles within its own rights.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medloop.core.accounts import EVERY_PROJECT, Account, ApiToken, Membership, SignIn
+from medloop.core.accounts import EVERY_PROJECT, Account, ApiToken, Identity, Membership, SignIn
 from medloop.core.errors import ConflictError, ForbiddenError, NotFoundError
 from medloop.core.names import checked_name, folded, nearest
 from medloop.core.records import new_id, now
@@ -78,30 +78,61 @@ def roles_of(tx: Reader, account_id: str) -> dict[str, Role]:
     return {one.project_id: one.role for one in held if one.role is not None}
 
 
-def add_account(store: Store, name: str, *, role: Role, project_id: str = EVERY_PROJECT, by: Boss = OWNER) -> Account:
+def add_account(
+    store: Store,
+    name: str,
+    *,
+    role: Role | None,
+    project_id: str = EVERY_PROJECT,
+    identity: Identity | None = None,
+    by: Boss = OWNER,
+) -> Account:
     """Make an account without a password; a link or `set_password` gives it one.
 
     Args:
         store: Where accounts are held.
         name: As people know them; see `medloop.core.names`.
-        role: Their first role.
+        role: Their first role; None for none yet.
         project_id: What it is for.
+        identity: Who they are at a provider of OpenID Connect, so that they need no password.
         by: Who makes it.
 
     Raises:
-        ConflictError: Somebody is called so, or so alike that readers would take them for one.
+        ConflictError: Somebody is called so, or so alike that readers would take them for one, or has that identity.
         InputError: A name that cannot be.
         ForbiddenError: A role beyond the rights of who makes it.
     """
     cleaned = checked_name(name)
-    _require_within(by, project_id, role)
-    account = Account(id=new_id("account"), name=cleaned, key=folded(cleaned), created_at=now())
+    if role is not None:
+        _require_within(by, project_id, role)
+    issuer, subject = (identity.issuer, identity.subject) if identity else ("", "")
+    account = Account(id=new_id("account"), name=cleaned, key=folded(cleaned), issuer=issuer, subject=subject, created_at=now())
     with store.write(by.name) as tx:
         if (known := account_named(tx, cleaned)) is not None:
             raise ConflictError(f"There is an account {known.name!r} already", remedy="give a role with: medloop users role")
+        if identity is not None:
+            require_unknown(tx, identity)
         tx.add(account, verb="invite")
-        _put_role(tx, account.id, project_id, role)
+        if role is not None:
+            _put_role(tx, account.id, project_id, role)
     return account
+
+
+def account_of(tx: Reader, identity: Identity) -> Account | None:
+    """The account of whom a provider knows; None when there is none. Neither names nor mail addresses count."""
+    found = tx.find(Account, where={"issuer": identity.issuer, "subject": identity.subject}, limit=1)
+    return found[0] if found else None
+
+
+def require_unknown(tx: Reader, identity: Identity, *, but: str = "") -> None:
+    """Refuse an identity that another account than `but` has: nobody at a provider has two.
+
+    Raises:
+        ConflictError: Then.
+    """
+    known = account_of(tx, identity)
+    if known is not None and known.id != but:
+        raise ConflictError(f"Whom the provider calls {identity.subject!r} has the account {known.name!r} already", remedy="use that one")
 
 
 def give_role(store: Store, account_id: str, role: Role | None, *, project_id: str = EVERY_PROJECT, by: Boss = OWNER) -> None:

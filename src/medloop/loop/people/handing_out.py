@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from medloop.core.accounts import Account, ApiToken, LinkUse, OneTimeLink
+from medloop.core.accounts import Account, ApiToken, Identity, LinkUse, OneTimeLink
 from medloop.core.errors import NotFoundError, SettingError, SignInError
 from medloop.core.names import checked_name
 from medloop.core.records import new_id, now
 from medloop.core.roles import Scope
-from medloop.loop.people.accounts import OWNER, Boss, end_sign_ins
+from medloop.loop.people.accounts import OWNER, Boss, end_sign_ins, require_unknown
 from medloop.loop.people.secret_values import TOKEN_PREFIX, digest_of, new_secret
 from medloop.store.reader import Reader
 from medloop.store.store import Store
@@ -78,6 +78,30 @@ def use_link(store: Store, secret: str, use: LinkUse, hashed: str) -> Account:
         return _set_password(tx, account.id, hashed)
 
 
+def use_link_as(store: Store, secret: str, use: LinkUse, identity: Identity) -> Account:
+    """Let a link's account be signed in to by whom a provider knows; the link is used up, and every session of the account ends.
+
+    Raises:
+        SignInError: As `link_of`.
+        ConflictError: They have another account.
+    """
+    with store.read() as tx:
+        name = link_of(tx, secret, use)[1].name
+    with store.write(name) as tx:
+        return _identify(tx, link_of(tx, secret, use)[1].id, identity)
+
+
+def identify(store: Store, account_id: str, identity: Identity, *, by: Boss = OWNER) -> Account:
+    """Let an account be signed in to by whom a provider knows; its links and sessions end.
+
+    Raises:
+        NotFoundError: No such account.
+        ConflictError: They have another account.
+    """
+    with store.write(by.name) as tx:
+        return _identify(tx, account_id, identity)
+
+
 def set_password(store: Store, account_id: str, hashed: str, *, by: Boss = OWNER) -> Account:
     """Give an account another password; its links and sessions end.
 
@@ -141,6 +165,14 @@ def revoke_token(store: Store, account_id: str, token_id: str, *, by: Boss = OWN
             raise NotFoundError(f"There is no token {token_id!r} in use", remedy="list the tokens to see their names")
         for one in found:
             tx.change(ApiToken, one.id, verb="revoke", fields={"revoked_at": now()})
+
+
+def _identify(tx: Writer, account_id: str, identity: Identity) -> Account:
+    require_unknown(tx, identity, but=account_id)
+    changed = tx.change(Account, account_id, verb="identify", fields={"issuer": identity.issuer, "subject": identity.subject})
+    _end_links(tx, account_id)
+    end_sign_ins(tx, account_id)
+    return changed
 
 
 def _set_password(tx: Writer, account_id: str, hashed: str) -> Account:

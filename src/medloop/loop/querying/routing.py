@@ -13,9 +13,10 @@ import numpy as np
 
 from medloop.core.names import counted
 from medloop.core.records import Annotator, Assignment, Case, Prediction, ProjectSettings, Routed, new_id, now
-from medloop.loop.foundation.effort import UNPRICED, predict_minutes
+from medloop.loop.foundation.effort import predict_minutes
 from medloop.loop.foundation.readings import CaseReading, case_readings, project_settings
 from medloop.loop.foundation.skills import skill_estimates
+from medloop.loop.foundation.spent import UNPRICED
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.workforce import Worker, workforce
 from medloop.raters.case_quality import AnyScale, ClassScale, MaskScale, Standing

@@ -9,7 +9,8 @@ import numpy as np
 
 from medloop.core.names import counted, is_reserved
 from medloop.core.records import Annotation, Annotator, Assignment, now
-from medloop.loop.foundation.effort import OWN_ORIGINS, RECENT_ANNOTATIONS
+from medloop.loop.foundation.effort import RECENT_ANNOTATIONS
+from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.store.reader import Reader
 
 WEEK = timedelta(days=7)

@@ -21,13 +21,14 @@ KNOWN_SHIFT = 8
 """Bits of a target below the number of classes that its annotator knew."""
 
 
-def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor) -> Tensor:
+def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor, *, soft: Tensor | None = None) -> Tensor:
     """The loss of a batch; see `segmentation_loss` and `classification_loss`."""
     known = known_classes(targets)
     if recipe.kind == "classification":
-        return classification_loss(logits, targets & IGNORE, known=known)
+        return classification_loss(logits, targets & IGNORE, known=known, soft=soft)
     logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
-    return segmentation_loss(logits, masks, weights=_weights(recipe, targets, masks))
+    soft = None if soft is None else _fold_soft(soft, known)
+    return segmentation_loss(logits, masks, weights=_weights(recipe, targets, masks), soft=soft)
 
 
 def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor) -> Tensor:
@@ -92,57 +93,101 @@ def fold_unknown(logits: Tensor, known: Tensor) -> Tensor:
     return torch.cat([background, logits[:, 1:].masked_fill(unknown[:, 1:], -math.inf)], dim=1)
 
 
+def _fold_soft(soft: Tensor, known: Tensor) -> Tensor:
+    """Probabilities with those of unknown classes counted as background, as `fold_unknown` does with logits."""
+    unknown = _unknown(soft, known).reshape(*soft.shape[:2], *[1] * (soft.ndim - 2))
+    lost = (soft * unknown).sum(1, keepdim=True)
+    return torch.cat([soft[:, :1] + lost, soft[:, 1:].masked_fill(unknown[:, 1:], 0)], dim=1)
+
+
 def _unknown(logits: Tensor, known: Tensor) -> Tensor:
     """Which classes each annotator did not know, shape (B, classes)."""
     most = torch.where(known == 0, logits.shape[1], known)
     return torch.arange(logits.shape[1], device=logits.device)[None] >= most[:, None]
 
 
-def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None = None) -> Tensor:
+def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None = None, soft: Tensor | None = None) -> Tensor:
     """Dice loss over the foreground classes of the whole batch, plus cross-entropy over all voxels.
+
+    Against probabilities the usual Dice loss is least where a network is sure of the likelier class; its semimetric form is the same
+    for labels and least where the network says what the target says.
 
     Args:
         logits: Shape (B, classes, …).
         masks: Shape (B, …), whole numbers below `classes`, or `IGNORE`.
         weights: How much each voxel counts in the cross-entropy, shape (B, …); None counts all alike. Dice has no weights:
             it is about the structure as a whole.
+        soft: Probabilities in place of the masks, shape of `logits`; what they leave of 1 at a voxel is the mask's. None: masks alone.
+
+    Source: semimetric Dice loss of Wang et al. 2023, arXiv:2303.16296, equation 9.
     """
     truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
-    return _overlap(logits, truth, masks) + _entropy(logits, masks, weights)
+    if soft is None:
+        return _overlap(logits, truth, masks) + _entropy(logits, masks, weights)
+    truth = blend(soft, truth)
+    return _overlap(logits, truth, masks, soft=True) + _mean(_each_entropy(logits, truth), masks, weights)
 
 
-def _overlap(logits: Tensor, truth: Tensor, masks: Tensor) -> Tensor:
-    """Dice loss against class probabilities `truth`, shape of `logits`, where the masks say anything."""
+def blend(soft: Tensor, truth: Tensor) -> Tensor:
+    """Probabilities, and what they leave of 1 after the truth; both of shape (B, classes, …), the truth sums to 1 over the classes."""
+    return soft + (1 - soft.sum(1, keepdim=True)).clamp(min=0) * truth
+
+
+def _overlap(logits: Tensor, truth: Tensor, masks: Tensor, *, soft: bool = False) -> Tensor:
+    """Dice loss against class probabilities `truth`, shape of `logits`, where the masks say anything; `soft` takes its semimetric form."""
     valid = (masks != IGNORE).unsqueeze(1)
-    dice: Tensor = DiceLoss(include_background=False, batch=True)(logits.float().softmax(1) * valid, truth * valid)
+    loss = DiceLoss(include_background=False, batch=True, soft_label=soft)
+    dice: Tensor = loss(logits.float().softmax(1) * valid, truth * valid)
     return dice
+
+
+def _each_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy with class probabilities, shape (B, …); a class that cannot be is one the truth gives nothing to."""
+    spoken = logits.float().log_softmax(1)
+    return -(truth * spoken.masked_fill(truth == 0, 0)).sum(1)
 
 
 def _entropy(logits: Tensor, masks: Tensor, weights: Tensor | None) -> Tensor:
     valid = masks != IGNORE
     if weights is not None:
-        weights = weights * valid
-        each = functional.cross_entropy(logits.float(), masks.long(), ignore_index=IGNORE, reduction="none")
-        return (each * weights).sum() / weights.sum().clamp(min=1)
+        return _mean(functional.cross_entropy(logits.float(), masks.long(), ignore_index=IGNORE, reduction="none"), masks, weights)
     entropy = functional.cross_entropy(logits.float(), masks.long(), ignore_index=IGNORE, reduction="sum")
     return entropy / valid.sum().clamp(min=1)
 
 
-def classification_loss(logits: Tensor, classes: Tensor, *, known: Tensor | None = None) -> Tensor:
+def _mean(each: Tensor, masks: Tensor, weights: Tensor | None) -> Tensor:
+    """Weighted mean over the voxels of which the masks say anything."""
+    valid = masks != IGNORE
+    weights = valid if weights is None else weights * valid
+    return (each * weights).sum() / weights.sum().clamp(min=1)
+
+
+def classification_loss(logits: Tensor, classes: Tensor, *, known: Tensor | None = None, soft: Tensor | None = None) -> Tensor:
     """Cross-entropy with a little label smoothing, among the classes that the annotator could choose from.
 
     Args:
         logits: Shape (B, classes).
         classes: The chosen ones, shape (B,).
         known: How many classes each annotator could choose from, shape (B,); 0 and None are all of them.
+        soft: Probabilities in place of the classes, shape (B, classes), of classes that could be chosen, without smoothing; rows of 0 are
+            learned by their class. None: classes alone.
     """
     logits = logits.float()
+    if soft is not None:
+        return _soft_classes(logits, classes, known, soft)
     if known is None or not (unknown := _unknown(logits, known)).any():
         return functional.cross_entropy(logits, classes.long(), label_smoothing=LABEL_SMOOTHING)
     spoken = logits.masked_fill(unknown, -math.inf).log_softmax(1)
     chosen = spoken.gather(1, classes.long()[:, None]).squeeze(1)
     spread = spoken.masked_fill(unknown, 0).sum(1) / (~unknown).sum(1)
     return -((1 - LABEL_SMOOTHING) * chosen + LABEL_SMOOTHING * spread).mean()
+
+
+def _soft_classes(logits: Tensor, classes: Tensor, known: Tensor | None, soft: Tensor) -> Tensor:
+    free = torch.ones_like(logits, dtype=torch.bool) if known is None else ~_unknown(logits, known)
+    smooth = LABEL_SMOOTHING * free / free.sum(1, keepdim=True)
+    truth = blend(soft, (1 - LABEL_SMOOTHING) * functional.one_hot(classes.long(), logits.shape[1]) + smooth)
+    return _each_entropy(logits.masked_fill(~free, -math.inf), truth).mean()
 
 
 def fade(images: Tensor, irrelevant: Tensor, shares: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3, triple
 from medloop.core.records import Json, TaskKind
-from medloop.core.settings import AnnotatorModel, PromptEncoding
+from medloop.core.settings import AnnotatorModel, PromptEncoding, Targets
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -86,6 +86,7 @@ class Recipe:
         rrr: Weight of the penalty on evidence from regions that people called irrelevant (right for the right reasons); 0 is off.
         annotator_model: What is learned of each annotator with the network; see `models.foundation.confusions`.
         annotators: How many annotators are modelled; 0 without an annotator model.
+        targets: Whether cases that have `TrainingCase.soft` are learned by it.
     """
 
     kind: TaskKind
@@ -124,6 +125,7 @@ class Recipe:
     rrr: float = 0.0
     annotator_model: AnnotatorModel = "none"
     annotators: int = 0
+    targets: Targets = "hard"
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -148,6 +150,8 @@ class Recipe:
         _require(self.annotator_model in get_args(AnnotatorModel), "annotator_model", "one of those known", self.annotator_model)
         modelled = self.annotators == 0 if self.annotator_model == "none" else self.annotators >= 2
         _require(modelled, "annotators", "2 or more with an annotator model, else 0", (self.annotator_model, self.annotators))
+        _require(self.targets in get_args(Targets), "targets", "hard or soft", self.targets)
+        _require(self.targets == "hard" or not self.annotators, "targets", "hard with an annotator model", self.targets)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

@@ -111,6 +111,11 @@ def _comparable(recipe: Recipe, spacing_mm: Spacing, axis: int) -> bool:
     return max(others) <= ANISOTROPY * min(others)
 
 
+def geometry_of(change: Change) -> Change:
+    """The part of a change that moves voxels: what is no intensity moves as the image does and keeps its values."""
+    return Change(flips=change.flips, degrees=change.degrees, scale=change.scale, elastic=change.elastic)
+
+
 def window_shape(change: Change, patch: Shape3) -> Shape3:
     """The size of the window to cut for `apply_change`."""
     if not change.moves:

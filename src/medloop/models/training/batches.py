@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from medloop.core.arrays import BoolArray
+from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
@@ -24,7 +24,8 @@ from medloop.models.foundation.losses import IGNORE, with_known_classes
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.foundation.resample import resample_mask
-from medloop.models.training.augmentation import Change, apply_change, sample_change, window_shape
+from medloop.models.training.augmentation import Change, apply_change, geometry_of, sample_change, window_shape
+from medloop.models.training.soft_targets import MOST, SoftTarget, prepare_soft
 
 CLASS_LOCATIONS = 2000
 """Voxels remembered per case and label, to centre patches on."""
@@ -44,6 +45,8 @@ class TrainingCase:
         irrelevant: Gives the voxels, shape (I, J, K), where people said that evidence must not come from; None marks nothing.
         known: How many classes, background included, the annotator knew, when labels were added later; 0 is all of them.
         annotator: Whose answer it is, an index below `Recipe.annotators`, or `NOBODY`.
+        soft: Gives how probable each class is where that is not certain; None for an answer without such. Counts only with soft
+            `Recipe.targets`.
     """
 
     id: str
@@ -53,6 +56,7 @@ class TrainingCase:
     touched: Callable[[], BoolArray] | None = None
     known: int = 0
     annotator: int = NOBODY
+    soft: Callable[[], SoftTarget] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,7 @@ class PreparedCase:
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
         irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
         known, annotator: See `TrainingCase`.
+        soft: File of `prepare_soft`; None where the answer alone counts.
     """
 
     id: str
@@ -83,6 +88,7 @@ class PreparedCase:
     touched: Path | None = None
     known: int = 0
     annotator: int = NOBODY
+    soft: Path | None = None
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -108,8 +114,9 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
+        soft = _prepare_soft(recipe, case, None, shape, stem)
         return PreparedCase(
-            case.id, image_file, None, int(answer), shape, spacing, (), None, case.weight, marked, None, case.known, case.annotator
+            case.id, image_file, None, int(answer), shape, spacing, (), None, case.weight, marked, None, case.known, case.annotator, soft
         )
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
@@ -118,9 +125,16 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     places, answered = _locate(mask, recipe, case.id), _locate_annotated(mask, recipe, case.id)
     touched = case.touched if recipe.touched_weight > 1 else None
     drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
+    soft = _prepare_soft(recipe, case, answer.array, shape, stem)
     return PreparedCase(
-        case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known, case.annotator
+        case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known, case.annotator, soft
     )
+
+
+def _prepare_soft(recipe: Recipe, case: TrainingCase, mask: MaskArray | None, shape: Shape3, stem: Path) -> Path | None:
+    if recipe.targets == "hard" or case.soft is None:
+        return None
+    return prepare_soft(case.soft(), mask, classes=recipe.classes, shape=shape, file=stem.with_suffix(".soft.npy"))
 
 
 def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shape3) -> Path | None:
@@ -195,16 +209,17 @@ class Marks:
     Attributes:
         irrelevant: Of `draw_irrelevant`.
         annotators: Of `draw_annotators`; None takes the targets as the truth.
+        soft: Of `draw_soft`.
     """
 
     irrelevant: Tensor | None = None
     annotators: Tensor | None = None
+    soft: Tensor | None = None
 
 
 def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Marks:
     """What is known of the batch of `draw_batch` of this step."""
-    irrelevant, annotators = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators))
-    return Marks(irrelevant, annotators)
+    return Marks(*(draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft)))
 
 
 def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
@@ -212,6 +227,27 @@ def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: in
     if not recipe.annotators:
         return None
     return torch.tensor([_draw_place(recipe, cases, member, step, slot)[0].annotator for slot in range(recipe.batch)])
+
+
+def draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
+    """Class probabilities of this step's batch, shape (B, classes, spatial…); 0 where its targets alone count, None if everywhere."""
+    if all(case.soft is None for case in cases):
+        return None
+    drawn = torch.from_numpy(np.stack([_draw_soft(recipe, cases, member, step, slot) for slot in range(recipe.batch)]))
+    if not drawn.any():
+        return None
+    return drawn.squeeze(-1) if recipe.dimension == 2 and recipe.kind == "segmentation" else drawn
+
+
+def _draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int) -> npt.NDArray[np.float32]:
+    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    if case.soft is None:
+        return np.zeros((recipe.classes, *(() if case.mask is None else recipe.patch)), dtype=np.float32)
+    kept = np.load(case.soft, mmap_mode="r")
+    if case.mask is None:
+        return np.asarray(kept / MOST, dtype=np.float32)
+    piece = np.asarray(cut(kept, start, window) / MOST, dtype=np.float32)
+    return apply_change(geometry_of(change), piece, None, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)[0]
 
 
 def draw_irrelevant(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
@@ -236,10 +272,9 @@ def _moved_marks(
     recipe: Recipe, case: PreparedCase, file: Path, change: Change, window: Shape3, start: Sequence[int]
 ) -> npt.NDArray[np.uint8]:
     """Marked voxels of a patch, 0 or 1: they move as its mask does, and colours do not matter to them."""
-    moving = Change(flips=change.flips, degrees=change.degrees, scale=change.scale, elastic=change.elastic)
     marks = cut(np.load(file, mmap_mode="r")[None], start, window)[0]
     blank = np.zeros((1, *window), dtype=np.float32)
-    _, moved = apply_change(moving, blank, marks, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=2)
+    _, moved = apply_change(geometry_of(change), blank, marks, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=2)
     return np.zeros(recipe.patch, dtype=np.uint8) if moved is None else (moved == 1).astype(np.uint8)
 
 

@@ -11,7 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -212,6 +212,7 @@ def take_step(
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
         images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state), member=member, step=state.step)
+        marks = _as_wanted(marks or Marks(), wanted == plain)
         wanted = with_known_classes(wanted, known_classes(targets))
         targets = torch.where(wanted & IGNORE == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
@@ -223,7 +224,7 @@ def take_step(
     targets = targets.to(state.device)
     marks = marks or Marks()
     if state.confusions is None or marks.annotators is None:
-        loss = loss_of(recipe, logits, targets)
+        loss = loss_of(recipe, logits, targets, soft=None if marks.soft is None else marks.soft.to(state.device))
     else:
         loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators.to(state.device))
     if marks.irrelevant is not None:
@@ -236,6 +237,11 @@ def take_step(
     state.step += 1
     state.update_mean(recipe.ema_decay)
     return value
+
+
+def _as_wanted(marks: Marks, same: Tensor) -> Marks:
+    """The marks without soft targets where a user of a guided network wants another label than the annotation has, shape (B, …)."""
+    return marks if marks.soft is None else replace(marks, soft=marks.soft * same.unsqueeze(1))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import numpy as np
 
 from medloop.core.arrays import IntArray
 from medloop.core.errors import InputError, ShapeError
+from medloop.metrics.kappa import kappa_of
 
 KAPPA_CUTOFF = 0.99
 KAPPA_WINDOW = 3
@@ -34,7 +35,9 @@ def confusion(first: IntArray, second: IntArray, classes: int) -> IntArray:
 
 
 def kappa(table: IntArray) -> float:
-    """Cohen's kappa: agreement beyond chance, 1 for perfect; 1 as well when both only ever say one and the same class.
+    """Cohen's kappa of two models, and 1 where it is not defined: two that only ever say one and the same class did not change.
+
+    Between people that shows nothing, and `medloop.raters.cohen_kappa` is NaN.
 
     Args:
         table: From `confusion`, shape (classes, classes).
@@ -42,14 +45,11 @@ def kappa(table: IntArray) -> float:
     Raises:
         InputError: An empty table.
 
-    Source: Cohen 1960, doi:10.1177/001316446002000104.
+    Source: see `medloop.metrics.kappa`.
     """
-    total = float(table.sum())
-    if total == 0:
+    if not table.any():
         raise InputError("Agreement needs at least one prediction of both models")
-    seen = float(np.trace(table)) / total
-    chance = float((table.sum(axis=0) / total) @ (table.sum(axis=1) / total))
-    return 1.0 if chance >= 1.0 else (seen - chance) / (1.0 - chance)
+    return float(np.nan_to_num(kappa_of(table), nan=1.0))
 
 
 def has_stabilised(kappas: Sequence[float], *, cutoff: float = KAPPA_CUTOFF, window: int = KAPPA_WINDOW) -> bool:

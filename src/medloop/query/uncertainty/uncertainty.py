@@ -75,4 +75,13 @@ STRATEGIES: tuple[Strategy, ...] = (
         advice="Committees whose members are sure of themselves and disagree.",
         select=highest("vote_entropy", "the model's samples vote for different classes ({value} nats)"),
     ),
+    Strategy(
+        name="disagreement",
+        title="Expected disagreement of readers",
+        paper="Raghu et al. 2019, arXiv:1807.01771, section 2",
+        needs=frozenset({"disagreement"}),
+        cost="one prediction per case, of a model with soft targets or an annotator model",
+        advice="Several readings per case: queries what people will differ on, so what one reading does not settle.",
+        select=highest("disagreement", "two readers would probably differ ({value})"),
+    ),
 )

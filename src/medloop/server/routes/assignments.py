@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, StateError
 from medloop.core.records import Annotation, Assignment, Case
-from medloop.loop.annotating.annotations import Opened, flag_case, open_case, skip_case, submit
+from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.reviewing import mark_visited, review_places
@@ -24,8 +24,20 @@ from medloop.server.web.sending import VOXELS, send_packed
 from medloop.server.web.site import OwnAssignment, ReviewedAssignment, WorkspaceHere, is_own
 from medloop.server.web.uploads import RAW_BODY, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
-from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView
-from medloop.server.wire.schemas import DraftEdit, FillBody, Nothing, PlaceNumber, Reason, Seconds, Submission, TaskVersion, part_of
+from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView, TimeView
+from medloop.server.wire.schemas import (
+    DraftEdit,
+    EffortBody,
+    FillBody,
+    Nothing,
+    PlaceNumber,
+    Reason,
+    Seconds,
+    Submission,
+    TaskVersion,
+    part_of,
+    reported,
+)
 from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -61,6 +73,7 @@ def post_fill(workspace: WorkspaceHere, assignment: OwnAssignment, asked: FillBo
 def post_submit(workspace: WorkspaceHere, assignment: OwnAssignment, answer: Submission) -> SubmittedView:
     """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
     said = dict(answer) | {"parts": None if answer.parts is None else [part_of(part) for part in answer.parts]}
+    said["effort"] = reported(answer.effort, said.pop("effort_seconds"))
     try:
         return _submitted(submit(workspace, assignment, Submitted(**said)))
     except ConflictError as error:
@@ -72,15 +85,21 @@ def put_mask(
     workspace: WorkspaceHere,
     assignment: OwnAssignment,
     mask: Annotated[MaskArray, Depends(uploaded_mask)],
-    x_effort_seconds: Annotated[Seconds, Header()] = 0.0,
+    x_effort_seconds: Annotated[Seconds | None, Header()] = None,
     x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
     x_task_version: Annotated[TaskVersion | None, Header(description="The version of the task that the mask was made for.")] = None,
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order; it all counts, also where parts were queried."""
-    said: dict[str, Any] = {"effort_seconds": x_effort_seconds, "replace": x_replace, "independent": x_independent}
+    said: dict[str, Any] = {"effort": reported(None, x_effort_seconds), "replace": x_replace, "independent": x_independent}
     said["task_version"] = x_task_version
     return _submitted(submit(workspace, assignment, Submitted(mask=mask, whole=True, **said)))
+
+
+@router.put("/effort")
+def put_effort(workspace: WorkspaceHere, assignment: OwnAssignment, body: EffortBody) -> TimeView:
+    """Report the work of one session on an assignment so far; again, late, or after it was closed is as good."""
+    return TimeView(active_seconds=report_effort(workspace, assignment, body.reported()))
 
 
 @router.post("/undo")
@@ -107,13 +126,13 @@ def post_visited(workspace: WorkspaceHere, assignment: OwnAssignment, number: Pl
 @router.post("/skip")
 def post_skip(workspace: WorkspaceHere, assignment: ReviewedAssignment, caller: CallerHere, body: Reason) -> ClosedView:
     """Close without an annotation; the case is not queried again, and annotations it has leave training, evaluation and export."""
-    return _closed(skip_case(workspace, _taken_over(workspace, assignment, caller), reason=body.reason))
+    return _closed(skip_case(workspace, _taken_over(workspace, assignment, caller), reason=body.reason, effort=reported(body.effort)))
 
 
 @router.post("/flag")
 def post_flag(workspace: WorkspaceHere, assignment: ReviewedAssignment, caller: CallerHere, body: Reason) -> ClosedView:
     """Mark the case for someone to look at; annotations it has leave training, evaluation and export until a new one comes."""
-    return _closed(flag_case(workspace, _taken_over(workspace, assignment, caller), reason=body.reason))
+    return _closed(flag_case(workspace, _taken_over(workspace, assignment, caller), reason=body.reason, effort=reported(body.effort)))
 
 
 def _taken_over(workspace: Workspace, assignment: str, caller: Caller) -> str:

@@ -1,16 +1,21 @@
 """Change a project that exists: its settings, its name, instructions and labels, and what its annotators cost."""
 
-from fastapi import APIRouter
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
 from medloop.loop.foundation.annotators import describe_annotator, set_cost
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.overview.annotator_skill import skilled_annotators
 from medloop.loop.overview.learned_skills import learned_skills
+from medloop.loop.overview.spending import By, work_csv, work_lines
 from medloop.server.web.site import PersonHere, WorkspaceHere
-from medloop.server.wire.progress_views import LearnedSkillView
+from medloop.server.wire.progress_views import LearnedSkillView, WorkLineView
 from medloop.server.wire.review_views import AnnotatorLineView
 from medloop.server.wire.setting_views import ChangesView, ConfigurationView, RateBody, SettingsBody, TaskBody
 
+Grouping: TypeAlias = Annotated[By, Query(description="What the work is added up by.")]
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
 
 
@@ -44,11 +49,24 @@ def list_learned_skills(workspace: WorkspaceHere) -> list[LearnedSkillView]:
     return [LearnedSkillView.model_validate(skill) for skill in learned_skills(workspace)]
 
 
+@router.get("/effort")
+def list_effort(workspace: WorkspaceHere, by: Grouping = "person") -> list[WorkLineView]:
+    """What all work took, by person, round, case or annotation: minutes, cost, strokes, agreement, skill."""
+    return [WorkLineView.model_validate(line) for line in work_lines(workspace, by)]
+
+
+@router.get("/effort/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+def get_effort_csv(workspace: WorkspaceHere, by: Grouping = "person") -> Response:
+    """The same as CSV, for a spreadsheet."""
+    named = {"Content-Disposition": f'attachment; filename="effort-by-{by}.csv"'}
+    return Response(work_csv(work_lines(workspace, by)), media_type="text/csv; charset=utf-8", headers=named)
+
+
 @router.patch("/annotators")
 def patch_annotators(workspace: WorkspaceHere, person: PersonHere, body: RateBody) -> list[AnnotatorLineView]:
-    """Set what a minute of an annotator costs (past ones count by it, too), how experienced they are, and their limits per week."""
+    """Set an annotator's terms: the cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week."""
     if body.cost_per_minute is not None:
-        set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id)
-    if terms := body.model_dump(exclude={"annotator", "cost_per_minute"}, exclude_none=True):
+        set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id, past=body.past)
+    if terms := body.model_dump(exclude={"annotator", "cost_per_minute", "past"}, exclude_none=True):
         describe_annotator(workspace, body.annotator, **terms, actor=person.id)
     return list_annotators(workspace)

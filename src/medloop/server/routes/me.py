@@ -17,17 +17,21 @@ from medloop.server.web.callers import BossHere, Caller, CallerHere, SignedIn
 from medloop.server.web.people import People
 from medloop.server.web.site import Site, SiteHere
 from medloop.server.wire.people_views import (
+    LeaveBody,
+    LeaveView,
     LinkBody,
     LinkView,
     MeView,
     NewTokenView,
     PasswordBody,
     ProjectRights,
+    ProviderReplyBody,
     SignedOutView,
     SignInBody,
     TokenBody,
     TokenView,
     Use,
+    WaysView,
 )
 from medloop.server.wire.schemas import Id, Nothing
 from medloop.store.store import Store
@@ -41,29 +45,53 @@ def get_me(site: SiteHere, caller: CallerHere) -> MeView:
     return _me(site, caller)
 
 
+@router.get("/sign-in")
+def get_sign_in(site: SiteHere) -> WaysView:
+    """How one signs in here."""
+    return WaysView(accounts=site.people.are_on(), passwords=site.settings.password_sign_in, provider=site.elsewhere.name)
+
+
+@router.post("/oidc/leave")
+async def post_leave(site: SiteHere, request: Request, answer: Response, body: LeaveBody) -> LeaveView:
+    """Begin to sign in with the OpenID Connect provider: sets a cookie that the way back needs, and gives the address to go to."""
+    _require_on(site.people)
+    link = (body.link.use, body.link.secret) if body.link else None
+    return LeaveView(address=await site.elsewhere.begin(request, answer, link))
+
+
+@router.post("/oidc/return")
+async def post_return(site: SiteHere, request: Request, answer: Response, body: ProviderReplyBody) -> MeView:
+    """Begin a session with what the provider sent back, in the browser that left."""
+    _require_on(site.people)
+    secret = await site.elsewhere.finish(request, answer, code=body.code, state=body.state, issuer=body.iss)
+    return await _begun(site, request, answer, secret)
+
+
 @router.post("/sign-in")
 async def post_sign_in(site: SiteHere, request: Request, answer: Response, body: SignInBody) -> MeView:
     """Begin a session: sets its cookie. Too many failures of a name or an address are 429 with Retry-After."""
     people = site.people
     _require_on(people)
+    _require_passwords(site)
     work = partial(sign_in, people.store(), body.name, body.password)
     secret = await people.tried(body.name, people.address_of(request), work)
     return await _begun(site, request, answer, secret)
 
 
 @router.post("/sign-out")
-def post_sign_out(site: SiteHere, person: SignedIn, answer: Response, _body: Nothing) -> SignedOutView:
+async def post_sign_out(site: SiteHere, person: SignedIn, request: Request, answer: Response, _body: Nothing) -> SignedOutView:
     """End the session; its cookie opens nothing any more."""
     if person.sign_in_id is not None:
-        sign_out(site.people.store(), person.sign_in_id, person.account.name)
+        await anyio.to_thread.run_sync(sign_out, site.people.store(), person.sign_in_id, person.account.name)
     site.people.forget(answer)
-    return SignedOutView()
+    return SignedOutView(address=await site.elsewhere.sign_out_address(request, person.account))
 
 
 @router.post("/me/password")
 async def post_password(site: SiteHere, person: SignedIn, request: Request, answer: Response, body: PasswordBody) -> MeView:
     """Change one's own password; every session ends, and this browser gets a new one."""
     people, store = site.people, site.people.store()
+    _require_passwords(site)
 
     def change() -> str:
         if not fits(body.old, person.account.password):
@@ -84,6 +112,7 @@ async def post_link(site: SiteHere, request: Request, answer: Response, use: Use
     found = await people.tried(f"link {digest_of(body.secret)}", address, partial(_link, store, body, use))
     if body.password is None:
         return found
+    _require_passwords(site)
     password = body.password
 
     def change() -> str:
@@ -118,6 +147,11 @@ def post_revoke(site: SiteHere, boss: BossHere, person: SignedIn, token: Id, _bo
 def _require_on(people: People) -> None:
     if not people.are_on():
         raise SignInError("There are no accounts here: nobody needs to sign in", remedy="open the page")
+
+
+def _require_passwords(site: Site) -> None:
+    if not site.settings.password_sign_in:
+        raise ForbiddenError("Passwords are switched off here", remedy=f"sign in with {site.elsewhere.name}")
 
 
 def _link(store: Store, body: LinkBody, use: Use) -> LinkView:

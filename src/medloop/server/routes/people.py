@@ -81,7 +81,7 @@ def post_new_link(site: SiteHere, boss: BossHere, person: Id, _body: Nothing) ->
     require_administrator(boss)
     store = site.people.store()
     with store.read() as tx:
-        use: LinkUse = "reset" if tx.get(Account, person).password else "invitation"
+        use: LinkUse = "reset" if tx.get(Account, person).has_joined else "invitation"
     return _handed(use, person, make_link(store, person, use, by=boss))
 
 
@@ -131,7 +131,7 @@ def _one(site: Site, account_id: str, boss: Boss) -> PersonView:
 
 def _person(tx: Reader, account: Account, boss: Boss) -> PersonView:
     return PersonView.reading(
-        account, invited=not account.password, roles=_shown(roles_of(tx, account.id), boss), last_seen=last_seen(tx, account.id)
+        account, invited=not account.has_joined, roles=_shown(roles_of(tx, account.id), boss), last_seen=last_seen(tx, account.id)
     )
 
 

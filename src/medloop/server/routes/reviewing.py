@@ -33,7 +33,7 @@ from medloop.server.wire.review_views import (
     WaitingView,
     readings_view,
 )
-from medloop.server.wire.schemas import Id
+from medloop.server.wire.schemas import Id, reported
 from medloop.store.reader import Reader
 
 router = APIRouter(prefix="/projects/{project}", tags=["reviewing"])
@@ -90,8 +90,10 @@ def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, call
         raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
     rulings = [choice.ruling() for choice in body.choices]
     decision = read_draft(workspace, body.assignment_id).mask if body.assignment_id is not None else rulings
-    what, seconds = body.annotation_id, body.effort_seconds
-    made = adjudicate(workspace, case, person.id, decision, annotation_id=what, comment=body.comment, effort_seconds=seconds)
+    spent, what = reported(body.effort, body.effort_seconds), body.annotation_id
+    made = adjudicate(
+        workspace, case, person.id, decision, annotation_id=what, comment=body.comment, assignment_id=body.assignment_id, effort=spent
+    )
     if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).state == "open":
         release_assignment(workspace, body.assignment_id, actor=person.id)
     return _result(workspace, case, made.id)

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import Response
 
-from medloop.core.errors import SettingError, SignInError, StorageError, ThrottledError
+from medloop.core.errors import SettingError, SignInError, StorageError, ThrottledError, UnavailableError
 from medloop.core.names import folded
 from medloop.loop.people.accounts import accounts_are_on
 from medloop.loop.people.places import holder_of, opened_accounts
@@ -24,21 +24,61 @@ from medloop.loop.people.signing_in import Limits, Person, session_of, token_of
 from medloop.loop.people.throttle import Throttle
 from medloop.server.web.callers import Caller
 from medloop.server.web.folders import MARKER, Projects
+from medloop.server.web.provider import Provider
 from medloop.server.web.settings import ServerSettings
 from medloop.store.store import Store
 
 HASHES_AT_ONCE = 2
 """Each takes 64 MiB and a core."""
 
-HASHES_WAITING = 16
+VISITS_AT_ONCE = 4
+"""Requests to a provider of OpenID Connect, each of them some seconds at most."""
+
+MOST_WAITING = 16
 FREE_BY_NAME, FREE_BY_ADDRESS = 5, 20
 """Failures that cost no waiting; many people share an address."""
 
 T = TypeVar("T")
 
 
+class Line:
+    """Work of which only so much is done at once, and for which only so many wait."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._waiting = 0
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do it in a thread, once there is room.
+
+        Raises:
+            ThrottledError: Too many wait.
+        """
+        self.require_room()
+        self._limiter = self._limiter or anyio.CapacityLimiter(self._at_once)
+        self._waiting += 1
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._waiting -= 1
+
+    def require_room(self) -> None:
+        """Refuse one more.
+
+        Raises:
+            ThrottledError: Too many wait.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise ThrottledError("Too many sign in at this moment", remedy="try again in a moment", seconds=2.0)
+
+
 class People:
     """Accounts of what is served.
+
+    Attributes:
+        provider: Where people may sign in elsewhere; None without OpenID Connect.
+        visits: The line of requests to it.
 
     Args:
         folder: What is served.
@@ -47,7 +87,7 @@ class People:
         clock: Seconds that never go back.
 
     Raises:
-        SettingError: The server is reached from elsewhere, and there are no accounts.
+        SettingError: The server is reached from elsewhere, and there are no accounts; or what OpenID Connect needs is missing.
     """
 
     def __init__(self, folder: Path, projects: Projects, settings: ServerSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,8 +99,9 @@ class People:
         self._of_project = projects.all()[0].store if (folder / MARKER).is_file() else None
         self._own: Store | None = None
         self._seen_on = False
-        self._waiting = 0
-        self._hashing: anyio.CapacityLimiter | None = None
+        self._hashes = Line(HASHES_AT_ONCE)
+        self.visits = Line(VISITS_AT_ONCE)
+        self.provider = Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_secret) if settings.oidc_issuer else None
         if settings.needs_accounts and not self.are_on():
             raise SettingError(
                 f"There are no accounts in {folder}, and others than this machine's users could reach it",
@@ -129,21 +170,32 @@ class People:
         Raises:
             ThrottledError: Too many failures, or too many wait.
         """
-        by_name, by_address = f"name {folded(name)[:80]}", f"address {address}"
-        if self._waiting >= HASHES_WAITING:
-            raise ThrottledError("Too many sign in at this moment", remedy="try again in a moment", seconds=2.0)
-        self._throttle.begin({by_name: FREE_BY_NAME, by_address: FREE_BY_ADDRESS})
-        self._hashing = self._hashing or anyio.CapacityLimiter(HASHES_AT_ONCE)
-        self._waiting += 1
+        return await self._counted(self._hashes, f"name {folded(name)[:80]}", address, work)
+
+    async def visited(self, address: str, work: Callable[[], T]) -> T:
+        """Do what needs the provider; failures make the address wait longer and longer.
+
+        Raises:
+            ThrottledError: Too many failures, or too many wait.
+        """
+        return await self._counted(self.visits, "", address, work)
+
+    async def _counted(self, line: Line, by_name: str, address: str, work: Callable[[], T]) -> T:
+        by_address = f"address {address}"
+        line.require_room()
+        self._throttle.begin({by_address: FREE_BY_ADDRESS} | ({by_name: FREE_BY_NAME} if by_name else {}))
         try:
-            done = await anyio.to_thread.run_sync(work, limiter=self._hashing)
-        except SettingError:  # what was tried did fit, only the new password is none
+            done = await line.do(work)
+        except (SettingError, UnavailableError):  # what was tried did fit, only the new password is none; or it is nobody's fault here
             self._throttle.succeed(by_name, by_address)
             raise
-        finally:
-            self._waiting -= 1
         self._throttle.succeed(by_name, by_address)
         return done
+
+    def page_of(self, connection: HTTPConnection) -> str:
+        """The origin under which a browser has this server; its name has passed the gate."""
+        scheme = "https" if self._settings.is_encrypted else "http"
+        return f"{scheme}://{connection.headers.get('host', '')}"
 
     def address_of(self, connection: HTTPConnection) -> str:
         """Whence a request comes: what the proxy says of it, else the connection's end; of IPv6 the first 64 bits."""

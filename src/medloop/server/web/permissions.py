@@ -19,7 +19,7 @@ Need: TypeAlias = Verb | Literal["open", "self"]
 
 _CASE = "/projects/{project}/cases/{case}"
 _WORK = "/projects/{project}/assignments/{assignment}"
-_OPEN: tuple[str, ...] = ("GET /health", "POST /sign-in", "POST /links/{use}")
+_OPEN: tuple[str, ...] = ("GET /health", "GET /sign-in", "POST /sign-in", "POST /oidc/leave", "POST /oidc/return", "POST /links/{use}")
 _SELF: tuple[str, ...] = (
     "GET /projects",
     "GET /me",
@@ -67,6 +67,7 @@ _ANNOTATE: tuple[str, ...] = (
     f"POST {_WORK}/fill",
     f"POST {_WORK}/submit",
     f"PUT {_WORK}/mask",
+    f"PUT {_WORK}/effort",
     f"POST {_WORK}/undo",
     f"GET {_WORK}/places",
     f"POST {_WORK}/places/{{number}}/visited",
@@ -105,6 +106,8 @@ _MANAGE: tuple[str, ...] = (
     f"POST {_CASE}/gold/withdraw",
     "GET /projects/{project}/annotators/learned-skills",
     "PATCH /projects/{project}/annotators",
+    "GET /projects/{project}/effort",
+    "GET /projects/{project}/effort/csv",
     "GET /projects/{project}/people",
     "PATCH /projects/{project}/people/{person}",
 )
@@ -120,6 +123,7 @@ PERMISSIONS: Mapping[str, Need] = {
     f"POST {_CASE}/approve": "sign",
     **dict.fromkeys(_MANAGE, "manage"),
     **dict.fromkeys(_ADMINISTER, "administer"),
+    "GET /projects/{project}/export": "export",
     "POST /projects/{project}/cases": "add",
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",

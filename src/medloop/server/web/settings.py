@@ -10,11 +10,15 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import checked_name
 from medloop.core.settings import Setting, SettingValue, declared, setting
+
+NewPeople: TypeAlias = Literal["refuse", "none", "viewer", "annotator", "reviewer", "lead"]
 
 
 def variable_of(name: str) -> str:
@@ -22,8 +26,8 @@ def variable_of(name: str) -> str:
     return f"MEDLOOP_{name.upper()}"
 
 
-def _setting(default: SettingValue, about: str, low: float = -math.inf, high: float = math.inf) -> Any:
-    return setting(default, about, "", "at once", low=low, high=high, longest=sys.maxsize)
+def _setting(default: SettingValue, about: str, low: float = -math.inf, high: float = math.inf, *, choices: tuple[str, ...] = ()) -> Any:
+    return setting(default, about, "", "at once", low=low, high=high, longest=sys.maxsize, choices=choices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,15 @@ class ServerSettings:
     )
     idle_minutes: float = _setting(120.0, "A session that was not used for so long ends.", 1, 10080)
     session_hours: float = _setting(12.0, "A session ends after so long in any case.", 0.1, 720)
+    password_sign_in: bool = _setting(True, "People may sign in with passwords; without, only through the OpenID Connect provider.")
+    oidc_issuer: str = _setting("", "Address of the OpenID Connect provider, as its tokens name it (https).")
+    oidc_client_id: str = _setting("", "What the provider calls this server.")
+    oidc_secret_file: str = _setting("", "File with the secret that the provider gave this server; none for a public client.")
+    oidc_name: str = _setting("", "What the button to sign in calls the provider; its host by default.")
+    oidc_new_people: NewPeople = _setting(
+        "refuse", "What becomes of people whom the provider knows and this server does not: an account with a role, or with none.",
+        choices=get_args(NewPeople),
+    )  # fmt: skip
     annotator: str = _setting("local", "Name of the person when a request carries no X-Annotator header.")
     origins: str = _setting("", "Further page origins that may change things, separated by commas (for page development).")
     threads: int = _setting(8, "Requests that may use the database at the same time.", 1, 64)
@@ -61,6 +74,7 @@ class ServerSettings:
         for one in SETTINGS:
             one.check(getattr(self, one.name))
         _require_encryption(self)
+        _require_provider(self)
         _require_name(self.annotator)
 
     @property
@@ -77,6 +91,15 @@ class ServerSettings:
     def is_encrypted(self) -> bool:
         """Whether browsers reach the server by https."""
         return bool(self.tls_cert) or self.behind_proxy
+
+    @property
+    def oidc_secret(self) -> str:
+        """The secret of `oidc_secret_file`; "" for a public client.
+
+        Raises:
+            SettingError: The file cannot be read, or holds no secret.
+        """
+        return _secret_in(Path(self.oidc_secret_file)) if self.oidc_secret_file else ""
 
     @property
     def needs_accounts(self) -> bool:
@@ -138,6 +161,46 @@ def _require_encryption(settings: ServerSettings) -> None:
         )
     if not settings.host_names:
         raise SettingError("Say under which name the server is reached from elsewhere", remedy="give --names medloop.example.org")
+
+
+def _require_provider(settings: ServerSettings) -> None:
+    if bool(settings.oidc_issuer) != bool(settings.oidc_client_id):
+        raise SettingError("oidc_issuer and oidc_client_id belong together, got one of them", remedy="give both")
+    if settings.oidc_issuer:
+        require_trusted(settings.oidc_issuer, "oidc_issuer")
+    elif not settings.password_sign_in:
+        raise SettingError("Without passwords people sign in through a provider, and there is none", remedy="give --oidc-issuer")
+
+
+def require_trusted(address: str, called: str, *, loopback: bool = True) -> None:
+    """Refuse an address of a provider that others on the way could answer for.
+
+    Args:
+        address: As configured, or as the provider announces it.
+        called: What it is, for the message.
+        loopback: Whether plain http to this machine will do.
+
+    Raises:
+        SettingError: Neither https nor, where that will do, loopback; or with parts that do not belong there.
+    """
+    try:
+        parts = urlsplit(address)
+        trusted = parts.scheme == "https" or (loopback and parts.scheme == "http" and is_loopback(parts.hostname or ""))
+        whole = bool(parts.hostname) and not parts.fragment and "@" not in parts.netloc and (parts.port is None or parts.port > 0)
+    except ValueError:
+        trusted = whole = False
+    if not (trusted and whole):
+        raise SettingError(f"{called} is an address that begins with https://, got {address[:200]!r}", remedy="see docs/accounts.md")
+
+
+def _secret_in(file: Path) -> str:
+    try:
+        secret = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise SettingError(f"oidc_secret_file {file} cannot be read", remedy="check its name and who may read it") from error
+    if not secret.isprintable() or not 1 <= len(secret) <= 1000:
+        raise SettingError(f"oidc_secret_file {file} holds one line of 1 to 1000 ASCII characters")
+    return secret
 
 
 def _require_address(host: str) -> None:

@@ -19,6 +19,7 @@ from medloop.server.web.feed import Feed
 from medloop.server.web.folders import Projects
 from medloop.server.web.people import People
 from medloop.server.web.proposals import Proposer
+from medloop.server.web.provider_sign_in import ProviderSignIn
 from medloop.server.web.settings import ServerSettings
 from medloop.server.wire.schemas import Id
 from medloop.store.reader import Reader
@@ -34,6 +35,7 @@ class Site:
     proposer: Proposer
     assistant: AssistantLink
     people: People
+    elsewhere: ProviderSignIn
 
 
 async def _site(request: Request) -> Site:

@@ -35,11 +35,36 @@ class PasswordBody(Body):
     new: Password
 
 
+class LinkSecret(Body):
+    """A one-time link, as its address has it."""
+
+    use: LinkUse
+    secret: Secret
+
+
 class LinkBody(Body):
     """A one-time link's secret (the fragment of its address); without a password it only says whose it is."""
 
     secret: Secret
     password: Password | None = None
+
+
+class LeaveBody(Body):
+    """To sign in with the provider; whoever comes back takes up the one-time link, if there is one."""
+
+    link: LinkSecret | None = None
+
+
+class ProviderReplyBody(Body):
+    """What the provider sent a browser back with; without a code it has signed nobody in.
+
+    Attributes:
+        iss: Which provider says it is.
+    """
+
+    code: Annotated[str, Field(max_length=4000, pattern=r"^[\x20-\x7e]*$")] = ""
+    state: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[0-9a-f]+$")]
+    iss: Annotated[str, Field(max_length=2000)] | None = None
 
 
 class TokenBody(Body):
@@ -105,10 +130,35 @@ class MeView(View):
     gives: list[Role]
 
 
+class WaysView(View):
+    """How one signs in here.
+
+    Attributes:
+        accounts: Whether anybody has to.
+        passwords: Whether a name and a password will do.
+        provider: What the provider of OpenID Connect is called; null without one.
+    """
+
+    accounts: bool
+    passwords: bool
+    provider: str | None
+
+
+class LeaveView(View):
+    """An address at the provider, to go to."""
+
+    address: str
+
+
 class SignedOutView(View):
-    """Nobody is signed in any more."""
+    """Nobody is signed in any more.
+
+    Attributes:
+        address: Where to end the session at the provider, too; null where there is none.
+    """
 
     signed_in: Literal[False] = False
+    address: str | None = None
 
 
 class LinkView(View):
@@ -146,7 +196,7 @@ class PersonView(View):
     """An account.
 
     Attributes:
-        invited: Whether it has no password yet.
+        invited: Whether nobody can sign in to it yet.
         roles: By project id, "" for all projects; of those that the caller manages.
         last_seen: When it was last signed in; "" for never.
     """

@@ -76,7 +76,7 @@ class RoundLineView(View):
 
 
 class EffortLineView(View):
-    """What one annotator's annotations took."""
+    """What one annotator's work took: minutes of all of it, each at the rate of its time; the rate is today's."""
 
     annotator: str
     kind: str
@@ -87,6 +87,33 @@ class EffortLineView(View):
     minutes: float
     cost_per_minute: float
     cost: float
+
+
+class WorkLineView(View):
+    """What some work took; null is unknown, "" all rounds, people or cases."""
+
+    round: str
+    annotator: str
+    case: str
+    annotations: int
+    cases: int
+    timed: int
+    minutes: Number
+    idle_minutes: Number
+    strokes: int | None
+    prompts: int | None
+    slices_viewed: int | None
+    undos: int | None
+    cost: float
+    agreement: Number
+    skill: Number
+    skill_low: Number
+    skill_high: Number
+    shared: int
+    opened_at: str | None
+    first_stroke_at: str | None
+    submitted_at: str | None
+    note: str
 
 
 class LearnedSkillView(View):

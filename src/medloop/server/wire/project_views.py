@@ -229,6 +229,12 @@ class SubmittedView(View):
     gold: bool
 
 
+class TimeView(View):
+    """Active seconds of every session on an assignment, as far as they count."""
+
+    active_seconds: float
+
+
 class ClosedView(View):
     """An assignment closed without an answer."""
 

@@ -12,7 +12,7 @@ from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart
 from medloop.loop.foundation.readings import CaseHistory, CaseReading
 from medloop.server.wire.progress_views import EffortLineView
 from medloop.server.wire.project_views import CaseReadingView
-from medloop.server.wire.schemas import Body, BoxBody, IdText, LabelValue, Seconds, Text
+from medloop.server.wire.schemas import Body, BoxBody, EffortBody, IdText, LabelValue, Seconds, Text
 from medloop.server.wire.views import Number, View
 from medloop.store.reader import Reader
 
@@ -48,7 +48,7 @@ class ReadingView(View):
     origin: AnnotationOrigin
     at: str
     tag: int | None
-    effort_seconds: float
+    effort_seconds: Number
     blind: bool
     standing: bool
 
@@ -222,7 +222,8 @@ class AdjudicateBody(Body):
     assignment_id: IdText | None = None
     annotation_id: IdText | None = None
     comment: Comment = ""
-    effort_seconds: Seconds = 0.0
+    effort_seconds: Seconds | None = None
+    effort: EffortBody | None = None
 
 
 class RestoreBody(Body):
@@ -242,7 +243,7 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
             origin=a.origin,
             at=a.created_at,
             tag=a.tag,
-            effort_seconds=a.effort_seconds,
+            effort_seconds=a.effort_seconds or None,
             blind=a.assignment_id in opened,
             standing=a.id == reading.annotation_id,
         )

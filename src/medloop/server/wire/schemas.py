@@ -1,11 +1,13 @@
 """What requests may hold. Unknown fields, NaN, infinity and endless lists are refused with 422."""
 
+from dataclasses import replace
 from typing import Annotated, Self, TypeAlias
 
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from medloop.loop.annotating.drafts import MAX_RUNS
+from medloop.loop.foundation.effort_log import MAX_COUNT, MAX_SPAN_SECONDS, Reported, plain_seconds
 from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart, Part, SlicePart
 
 MAX_VOXEL = 2**48
@@ -22,6 +24,9 @@ Run: TypeAlias = tuple[
 ]
 Corner: TypeAlias = Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+LongSeconds: TypeAlias = Annotated[float, Field(ge=0, le=MAX_SPAN_SECONDS, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
+SessionName: TypeAlias = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9_-]+$")]
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION, strict=True)]
 PlaceNumber: TypeAlias = Annotated[int, Path(ge=0, le=MAX_REVISION, description="A place's number, from 0.")]
 ModelIndex: TypeAlias = Annotated[int, Path(ge=1, le=MAX_REVISION, description="A model's index, from 1.")]
@@ -108,6 +113,37 @@ def part_of(body: SliceBody | BoxBody) -> Part:
     return SlicePart(body.axis, body.index) if isinstance(body, SliceBody) else BoxPart(body.start, body.stop)
 
 
+class EffortBody(Body):
+    """What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown.
+
+    Attributes:
+        session: A name of this load of the page or run of the program, its own for each; reports of one session may come again.
+        active_seconds: At work, without pauses, by a clock that only goes forward.
+        idle_seconds: The case was open and nobody worked on it.
+        first_stroke_seconds: From opening the case in this session to the first change of the mask.
+        ago_seconds: How long ago the last sign of life was, for a report that comes late.
+    """
+
+    session: SessionName
+    active_seconds: Seconds | None = None
+    idle_seconds: LongSeconds | None = None
+    first_stroke_seconds: LongSeconds | None = None
+    strokes: Count | None = None
+    prompts: Count | None = None
+    slices_viewed: Count | None = None
+    undos: Count | None = None
+    ago_seconds: LongSeconds = 0.0
+
+    def reported(self) -> Reported:
+        """The report, to be held against the clock of this machine."""
+        return Reported(**dict(self), observed=True)
+
+
+def reported(effort: EffortBody | None, seconds: float | None = None) -> Reported:
+    """The report of a client that sends its sessions, or of one that knows seconds only."""
+    return effort.reported() if effort else replace(plain_seconds(seconds), observed=True)
+
+
 class Submission(Body):
     """An answer: a draft's revision, or a tag.
 
@@ -115,7 +151,8 @@ class Submission(Body):
         revision: For a mask: the draft as the page knows it.
         parts: For a mask: the only slices and boxes that are answered; the case may be asked again.
         tag: For a classification: the label's value.
-        effort_seconds: Active time spent, without pauses.
+        effort_seconds: Active time spent, without pauses; left out, null or 0 where it is unknown.
+        effort: What is known of the session that submits, in place of `effort_seconds`.
         replace: Replace an annotation that somebody else gave; without it that is a 409 `replaces_annotation`.
         task_version: The version of the task that the annotator saw, since labels may have been added meanwhile.
         whole: All of the mask counts, though only parts of the case were queried.
@@ -124,7 +161,8 @@ class Submission(Body):
     revision: Revision | None = None
     parts: Annotated[list[SliceBody | BoxBody], Field(min_length=1, max_length=MAX_PARTS)] | None = None
     tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
-    effort_seconds: Seconds = 0.0
+    effort_seconds: Seconds | None = None
+    effort: EffortBody | None = None
     replace: Annotated[bool, Field(strict=True)] = False
     task_version: Annotated[TaskVersion, Field(strict=True)] | None = None
     whole: Annotated[bool, Field(strict=True)] = False
@@ -139,6 +177,7 @@ class Submission(Body):
 
 
 class Reason(Body):
-    """Why a case is skipped or flagged."""
+    """Why a case is skipped or flagged, and the work until then."""
 
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+    effort: EffortBody | None = None

@@ -77,10 +77,11 @@ class SettingsBody(Body):
 
 
 class RateBody(Body):
-    """What a minute of an annotator costs, above 0, how experienced they are, and how much routing gives them, 0 for no limit."""
+    """An annotator's terms: cost of a minute from now on, above 0, with `past` of earlier ones too; expertise; limits per week, 0 for none."""
 
     annotator: Annotated[Text, Field(min_length=1, max_length=200)]
     cost_per_minute: Annotated[float, Field(strict=True)] | None = None
+    past: Annotated[bool, Field(strict=True)] = False
     expertise: Expertise | None = None
     hours_per_week: Annotated[float, Field(strict=True)] | None = None
     cases_per_week: Annotated[int, Field(strict=True)] | None = None

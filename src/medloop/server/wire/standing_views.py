@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case, Model, Prediction
 from medloop.loop.annotating.annotations import Opened
+from medloop.loop.foundation.effort_log import spent_on
 from medloop.loop.foundation.in_force import base_of, began
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.refusals import refusals
@@ -58,9 +59,10 @@ class SituationView(View):
 
 
 class OpenAssignmentView(SituationView, AssignmentView):
-    """An open assignment, and what whoever works on it should know about its case."""
+    """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case."""
 
     parts: list[SliceBody | BoxBody]
+    active_seconds: float
 
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
@@ -68,7 +70,7 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     shown = AssignmentView.model_validate(opened.assignment)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment))
     parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
-    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts)
+    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=spent_on(tx, opened.assignment))
 
 
 def seen_case_view(

@@ -1,34 +1,17 @@
 """The coverage table: seeded, one row per interval, and rows that reach their rate."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
+import interval_coverage as benchmark
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    """The script under another name: a library is called coverage, too."""
-    spec = importlib.util.spec_from_file_location("interval_coverage", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
-
-
-def test_equal_seeds_give_equal_rows(benchmark):
+def test_equal_seeds_give_equal_rows():
     row = next(iter(benchmark.rows()))
     assert benchmark.cover(row, 20, 3) == benchmark.cover(row, 20, 3)
 
 
 @pytest.mark.parametrize("name", ["labels needed", "score per doubling", "rate of the foreground", "mean rank"])
-def test_intervals_over_three_seeds_hold(benchmark, name):
+def test_intervals_over_three_seeds_hold(name):
     row = next(r for r in benchmark.rows() if r[0] == name)
     found = benchmark.cover(row, 300, 1)
     assert row[2] == "3 seeds"
@@ -36,7 +19,7 @@ def test_intervals_over_three_seeds_hold(benchmark, name):
     assert found.coverage >= 0.92 - 2 * found.error
 
 
-def test_every_interval_of_the_documents_has_a_row(benchmark):
+def test_every_interval_of_the_documents_has_a_row():
     assert {r[0] for r in benchmark.rows()} == {
         "mean over patients",
         "difference of two models",

@@ -4,7 +4,7 @@ Every row draws data whose truth is known, asks the product for its interval, an
 A second table counts wrong claims: significant pairs and winners of studies of equal strategies, and stops advised although the
 next batch was worth having. Nothing is trained; equal seeds give equal tables.
 
-    python benchmarks/coverage.py --json coverage.json
+    python benchmarks/interval_coverage.py --json coverage.json
 """
 
 import argparse

@@ -1,0 +1,43 @@
+/** Takes the annotations, or the model in use, out as a file. */
+import { useState } from "preact/hooks";
+import { exportProject } from "../api/calls";
+import type { Project } from "../api/types";
+import { Send, useSending } from "./forms";
+
+const FORMATS: Record<Project["kind"], readonly string[]> = {
+  segmentation: ["nifti", "msd", "nnunet", "model"],
+  classification: ["csv", "model"],
+};
+
+export function ExportPanel({ project }: { project: Project }) {
+  const formats = FORMATS[project.kind];
+  const [format, setFormat] = useState(formats[0]!);
+  const sending = useSending();
+  const send = async (): Promise<void> => keep(await (await exportProject(project.id, format)).blob(), `${project.name}-${format}.zip`);
+  return (
+    <section class="panel">
+      <h2>Export</h2>
+      <form class="fields" onSubmit={sending.submit(send)}>
+        <label class="field">
+          As
+          <select value={format} data-testid="export-format" onChange={(event) => setFormat(event.currentTarget.value)}>
+            {formats.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </label>
+        <Send sending={sending} testid="export">
+          Download
+        </Send>
+      </form>
+    </section>
+  );
+}
+
+function keep(content: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}

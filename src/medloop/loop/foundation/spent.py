@@ -1,0 +1,154 @@
+"""Every stretch of work that was spent on a project, once, at the rate that held when it was recorded.
+
+Spent is spent: work on submissions that were undone, on cases that were skipped or flagged, and on drafts that nobody submitted
+counts too. Nobody works for longer than the clock goes: where sessions of one person overlap, on whatever cases, their seconds
+together are cut to the time that passed.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from medloop.core.records import Annotator, Effort
+from medloop.loop.foundation.effort_log import EARLIER
+from medloop.store.pool_rows import AnnotatedRow
+from medloop.store.reader import Reader
+
+OWN_ORIGINS = ("human", "simulated", "adjudicated", "gold")
+
+UNPRICED = 1.0
+"""Cost per minute of whom no rate was set for: cost is counted in minutes."""
+
+REPRICE = "reprice"
+"""Verb of a rate that counts for the past, too."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Work of one person on one case in one session.
+
+    Attributes:
+        effort: What was recorded.
+        round_id: The round that the case was handed out in; None outside rounds.
+        seconds: Active seconds that count; None where they are unknown.
+        cost: Their minutes at the rate of the time.
+    """
+
+    effort: Effort
+    round_id: str | None
+    seconds: float | None
+    cost: float
+
+
+@dataclass(frozen=True)
+class RateChange:
+    """A rate, the number of the event that set it, and whether it counts for the past, too."""
+
+    event: int
+    rate: float
+    past: bool
+
+
+def spent(tx: Reader, annotated: Sequence[AnnotatedRow] | None = None) -> list[Spent]:
+    """All work, oldest record first; `annotated` is what `annotated_rows` gave, if it is at hand already."""
+    log = tx.effort_log()
+    log += _before_sessions(tx.annotated_rows(OWN_ORIGINS) if annotated is None else annotated, [effort for effort, _, _ in log])
+    counted, rates = _counted([effort for effort, _, _ in log]), rate_changes(tx)
+    return [
+        Spent(effort, round_id, seconds, (seconds or 0.0) / 60 * rate_at(rates.get(effort.annotator_id, ()), event))
+        for (effort, round_id, event), seconds in zip(log, counted, strict=True)
+    ]
+
+
+def limit_overlaps(spans: Sequence[tuple[float, float, float]]) -> list[float]:
+    """Active seconds of one person's stretches of work, none of which can be worked on while another one is.
+
+    Args:
+        spans: (begin, end, active seconds), in any order.
+
+    Returns:
+        Seconds that count, in the same order. Stretches that overlap, directly or through others, share the time from the first
+        begin to the last end in proportion, if they report more than that; all others count as they are.
+    """
+    counted = [active for _, _, active in spans]
+    for group in _overlapping(spans):
+        passed = max(spans[n][1] for n in group) - spans[group[0]][0]
+        reported = math.fsum(spans[n][2] for n in group)
+        if len(group) > 1 and reported > passed:
+            for n in group:
+                counted[n] = spans[n][2] * passed / reported
+    return counted
+
+
+def rate_changes(tx: Reader) -> Mapping[str, Sequence[RateChange]]:
+    """Every rate that was set, by annotator's id, oldest first, as the audit knows them."""
+    found: dict[str, list[RateChange]] = defaultdict(list)
+    for event in tx.events_about("annotator", verbs=["price", REPRICE]):
+        rate = event.body.get("changed", {}).get("cost_per_minute", {}).get("to")
+        if rate is not None:
+            found[event.noun_id].append(RateChange(event.seq, float(rate), event.verb == REPRICE))
+    return found
+
+
+def rate_at(changes: Sequence[RateChange], event: int) -> float:
+    """The rate of what an event added: the last one set before it, or what was set later for the past; the first one before any was set."""
+    rate = changes[0].rate if changes else UNPRICED
+    for change in changes:
+        if change.event < event or change.past:
+            rate = change.rate
+    return rate
+
+
+def people_by_id(tx: Reader) -> dict[str, Annotator]:
+    """Everybody who annotates, by id."""
+    return {one.id: one for one in tx.find(Annotator)}
+
+
+def _before_sessions(annotated: Sequence[AnnotatedRow], known: Sequence[Effort]) -> list[tuple[Effort, str | None, int]]:
+    """Seconds of annotations from before sessions were kept; those of one undone went on in the next of its assignment."""
+    assignments, made = {effort.assignment_id for effort in known}, {effort.session for effort in known if effort.assignment_id is None}
+    longest: dict[str, AnnotatedRow] = {}
+    for row in annotated:
+        if row.seconds > 0 and (row.id not in made if row.assignment_id is None else row.assignment_id not in assignments):
+            key = row.assignment_id or row.id
+            longest[key] = max(longest.get(key, row), row, key=lambda one: one.seconds)
+    return [(_of_annotation(row), row.round_id, row.event) for row in longest.values()]
+
+
+def _of_annotation(row: AnnotatedRow) -> Effort:
+    return Effort(
+        id=row.id, case_id=row.case_id, annotator_id=row.annotator_id, assignment_id=row.assignment_id, session=EARLIER,
+        active_seconds=row.seconds, created_at=row.created_at,
+    )  # fmt: skip
+
+
+def _counted(log: Sequence[Effort]) -> list[float | None]:
+    counted = [effort.active_seconds for effort in log]
+    placed: dict[str, list[int]] = defaultdict(list)
+    for n, effort in enumerate(log):
+        if effort.active_seconds is not None and effort.began_at is not None and effort.ended_at is not None:
+            placed[effort.annotator_id].append(n)
+    for indices in placed.values():
+        spans = [(_clock(log[n].began_at), _clock(log[n].ended_at), log[n].active_seconds or 0.0) for n in indices]
+        for n, seconds in zip(indices, limit_overlaps(spans), strict=True):
+            counted[n] = seconds
+    return counted
+
+
+def _overlapping(spans: Sequence[tuple[float, float, float]]) -> list[list[int]]:
+    """Indices of the stretches that hang together, by their begin."""
+    groups: list[list[int]] = []
+    end = -math.inf
+    for n in sorted(range(len(spans)), key=lambda n: spans[n][:2]):
+        if spans[n][0] < end:
+            groups[-1].append(n)
+        else:
+            groups.append([n])
+        end = max(end, spans[n][1])
+    return groups
+
+
+def _clock(at: str | None) -> float:
+    return datetime.fromisoformat(at or "").timestamp()
