@@ -103,3 +103,26 @@ def test_what_people_would_get_next_is_shown_with_the_reason_and_their_terms_are
     assert "you read it because your reading (skill 0.75" in one["reason"]
     assert "There is no annotator 'Bob'" in medloop("next", project, "Bob").err
     assert "--expertise must be one of novice, expert, consultant" in medloop("annotators", project, "Nia", "--expertise", "guru").err
+
+
+def test_gold_cases_are_made_listed_and_withdrawn_and_people_admitted(medloop: Medloop, project: Path) -> None:
+    name, _ = first_case(project)
+    assert "There is no gold case" in medloop("gold", "list", project).out
+    assert f"{name} is a gold case" in medloop("gold", "add", project, name, "--annotator", "Rita").out
+    medloop("configure", project, "tutorial=2")
+    assert "A tutorial needs 2 gold cases, there are 1" in medloop("status", project).out
+    with Project.open(project) as opened:
+        case = opened.next("Ann")
+        assert case is not None
+        opened.submit(case, np.ones(case.case.grid.shape, dtype=np.uint8))
+        found = opened.gold_feedback(case)
+        assert found is not None
+        assert found.case == name
+        assert opened.next("Ann") is None
+        assert [one.readings for one in opened.gold().people if one.annotator == "Ann"] == [1]
+        opened.admit("Ann")
+    listed = json.loads(medloop("gold", "list", project, "--json").out)
+    assert [(one["case"], one["readings"]) for one in listed["cases"]] == [(name, 1)]
+    assert "admitted without it" in medloop("gold", "list", project).out
+    assert "There is no annotator 'Nobody'" in medloop("gold", "admit", project, "Nobody").err
+    assert f"{name} is no gold case any more" in medloop("gold", "withdraw", project, name).out

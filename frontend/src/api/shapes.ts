@@ -521,7 +521,7 @@ export interface ProviderReplyBody {
   code?: string; state: string; iss?: string | null;
 }
 
-/** An annotator's terms: cost of a minute from now on, above 0 (with `past` of earlier ones, too), expertise, limits per week (0: none). */
+/** Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none). */
 export interface RateBody {
   annotator: string; cost_per_minute?: number | null; past?: boolean; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?:
   number | null; cases_per_week?: number | null;

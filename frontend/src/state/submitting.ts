@@ -3,6 +3,7 @@ import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
 import { forgetEffort, reportOf } from "./effort";
+import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
 import { go, linkTo, projectOf, route } from "./router";
@@ -22,9 +23,10 @@ export async function submitSession(session: CaseSession, replace = false): Prom
   if (!isPromptResultSeen(session) || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };
-    await persist(session, "submitted", () => calls.submit(session.project.id, session.assignmentId, body));
+    const made = await persist(session, "submitted", () => calls.submit(session.project.id, session.assignmentId, body));
+    if (made?.gold) await showFeedback(session.project.id, session.assignmentId);
     leave(session);
-    offerUndo(session);
+    if (!made?.gold) offerUndo(session);
   });
 }
 
@@ -108,13 +110,12 @@ function submission(session: CaseSession): calls.Submission {
  * Repeat until the server answers. "Already submitted" after a lost answer means that the lost one arrived; closed in any other
  * way, by another window or because its time ran out, means that it did not.
  */
-async function persist(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<unknown>): Promise<void> {
+async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<T>): Promise<T | null> {
   for (let lost = false; ; lost = true) {
     try {
-      await send();
-      return;
+      return await send();
     } catch (error) {
-      if (lost && error instanceof ApiError && error.code === "wrong_state" && error.message.includes(done)) return;
+      if (lost && error instanceof ApiError && error.code === "wrong_state" && error.message.includes(done)) return null;
       if (!isPassing(error) || session.closed) throw error;
       session.busy.value = "waiting";
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

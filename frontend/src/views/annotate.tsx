@@ -18,6 +18,7 @@ import { pressKey } from "../tools/keys";
 import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
+import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
 import { Pane } from "./pane";
 import { SidePanel } from "./sidepanel";
@@ -54,6 +55,7 @@ export function Annotate({ project, caseId }: { project: Project; caseId: string
       {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => openDialog(null)} />}
       {session && <ConflictDialog session={session} />}
       {session && <ReplaceDialog session={session} />}
+      <FeedbackDialog />
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions, LabelChooser } from "./drawing";
+import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
 import { PromptOptions } from "./prompts";
@@ -52,6 +53,7 @@ function Reason({ session }: { session: CaseSession }) {
         </div>
       )}
       <Provenance session={session} />
+      <GoldButton session={session} />
       {session.offered.value && (
         <button class="small" data-testid="use-proposal" onClick={() => adoptOffer(session)}>
           Use the new proposal of model {session.offered.value.prediction.model_index}

@@ -77,7 +77,7 @@ class SettingsBody(Body):
 
 
 class RateBody(Body):
-    """An annotator's terms: cost of a minute from now on, above 0, with `past` of earlier ones too; expertise; limits per week, 0 for none."""
+    """Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none)."""
 
     annotator: Annotated[Text, Field(min_length=1, max_length=200)]
     cost_per_minute: Annotated[float, Field(strict=True)] | None = None
