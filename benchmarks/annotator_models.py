@@ -44,7 +44,8 @@ from medloop.metrics.intervals import mean_over_runs
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 from medloop.raters import majority_mask
-from raters_teams import TEAM, depths_of, draw
+from medloop.simulation.outlines import draw_mask, outline_depths
+from raters_teams import TEAM
 
 MODELS = ("crowd-layer", "confusion")
 CLEAN, CONSENSUS, PLAIN = "clean", "consensus of three", "one, none"
@@ -75,7 +76,7 @@ class Unit:
 
 def drawn_by(case: CaseSource, name: str, truth: MaskArray, labels: Sequence[int], seed: int) -> MaskArray:
     """What an annotator of the team makes of a case, the same in every arm."""
-    return draw(TEAM[name], truth, labels, depths_of(truth, labels), generator(seed, "annotates", case.name, name))
+    return draw_mask(TEAM[name], truth, labels, outline_depths(truth, labels), generator(seed, "annotates", case.name, name))
 
 
 def readers_of(case: CaseSource, seed: int) -> list[str]:

@@ -79,7 +79,7 @@ def test_annotators_are_listed_and_priced_and_status_counts_their_cost(medloop: 
     assert (line["cases"], line["minutes"], line["cost_per_minute"], line["cost"]) == (1, 2.0, 3.0, 6.0)
     assert "2.0 minutes, 120 s in the median, cost 6" in medloop("status", project).out
     with Project.open(project) as opened:
-        opened.set_cost("Ann", 4)
+        opened.set_cost("Ann", 4, past=True)
         assert [one.cost for one in opened.annotators() if one.annotator == "Ann"] == [8.0]
 
 

@@ -5,6 +5,7 @@ A truth that was replaced or taken back takes its case out of use, and scores ag
 gold again; readings of it are then held against the new truth.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medloop.core.arrays import MaskArray
@@ -130,7 +131,12 @@ def hold(workspace: Workspace, case: Case, given: Annotation | MaskArray | int, 
     mask = own.array if isinstance(own, Mask) else own
     with workspace.store.read() as tx:
         values = [label.value for label in label_versions(tx, workspace.task).known(truth)]
-    scores = dice(mask, right.array, [v for v in values if (mask == v).any() or (right.array == v).any()])
+    return hold_masks(mask, right.array, values)
+
+
+def hold_masks(mask: MaskArray, truth: MaskArray, labels: Sequence[int]) -> Held:
+    """How near a mask is to the truth, both shape (I, J, K): the mean Dice over the labels that one of both has; 1 without any."""
+    scores = dice(mask, truth, [v for v in labels if (mask == v).any() or (truth == v).any()])
     return Held(sum(scores.values()) / len(scores) if scores else 1.0, {str(label): score for label, score in scores.items()})
 
 
