@@ -1,5 +1,6 @@
 /** Starts the page. */
 import { render } from "preact";
+import { followInput } from "./browser/idle";
 import { exposeInspection } from "./state/inspect";
 import { followAddress } from "./state/router";
 import { followTheme } from "./state/theme";
@@ -12,6 +13,7 @@ import "./style/annotate.css";
 import "./style/charts.css";
 
 followTheme();
+followInput();
 followAddress();
 exposeInspection();
 const link = linkHere(location);

@@ -1,5 +1,5 @@
 import "fake-indexeddb/auto";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { getJson, sendJson, sendOpen } from "../src/api/client";
 import { gives, may, maySomewhere, me } from "../src/api/me";
 import { annotatorName } from "../src/api/person";
@@ -14,6 +14,7 @@ const meOf = (name: string, csrf = name): Me => ({ ...ALONE, accounts: true, nam
 const SIGN_IN = { status: 401, json: { error: { code: "sign_in", message: "Nobody is signed in", remedy: "sign in" } } };
 const FORBIDDEN = { status: 403, json: { error: { code: "forbidden", message: "No", remedy: "" } } };
 
+afterEach(() => void vi.useRealTimers());
 beforeEach(() => {
   me.value = meOf("Mia");
   signInWanted.value = false;
@@ -24,6 +25,14 @@ test("a change carries the CSRF token of the session, a question does not", asyn
   await sendJson("POST", "/a", {});
   await getJson("/b");
   expect(asked.map(({ headers }) => headers["X-CSRF-Token"])).toEqual(["Mia", undefined]);
+});
+
+test("what the page reads while nobody sits before it says so", async () => {
+  const asked = takeWire(() => ({ json: {} }));
+  await getJson("/a");
+  vi.useFakeTimers({ now: Date.now() + 61_000, toFake: ["Date"] });
+  await getJson("/b");
+  expect(asked.map(({ headers }) => headers["X-Idle"])).toEqual([undefined, "1"]);
 });
 
 test("what meets an ended session waits, and goes out again with the new session of the same person", async () => {

@@ -1,6 +1,8 @@
 """Several people read one case: who gets what, when a round ends, what is hidden, and what becomes of their readings."""
 
 import dataclasses
+import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError, StateError
 from medloop.core.records import Annotation, Annotator, Case, Consensus, ProjectSettings, Round
 from medloop.core.states import RoundState
+from medloop.loop.annotating import history
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.history import case_history
@@ -355,3 +358,54 @@ def test_the_fusing_program_is_no_person_who_was_called_so_before_the_name_was_r
         program = tx.get(Annotator, made.annotator_id)
     assert (program.name, program.kind) == ("consensus 2", "model")
     assert annotator_named(workspace, "consensus", kind="model", program=True) == program
+
+
+def test_readers_are_known_by_their_other_cases_where_one_case_cannot_tell(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 6, settings=with_readings(readings=2, consensus="staple_cases"))
+    ann, bob, eva, dan = people(workspace, "Ann", "Bob", "Eva", "Dan")
+    with workspace.store.read() as tx:
+        cases = tx.find(Case, order=("name",))
+    for case in cases[:5]:  # Ann agrees with Bob and Eva, Dan with nobody
+        for person, mask in ((ann, cube()), (bob, cube()), (eva, cube(5)), (dan, cube(12))):
+            read_case(workspace, case.id, person, mask)
+    for person, mask in ((dan, cube(12)), (ann, cube())):
+        read_case(workspace, cases[5].id, person, mask)
+    drain(workspace)
+    made = standing(workspace, cases[5].id)
+    np.testing.assert_array_equal(load_mask(workspace.store.blobs, made, cases[5]).array, cube())
+    with workspace.store.read() as tx:
+        found = tx.find(Consensus, where={"case_id": cases[5].id})[-1]
+    assert found.method == "staple_cases"
+    assert found.skills[ann.id]["value"] > 0.9 > found.skills[dan.id]["value"]
+
+
+def test_a_consensus_weighs_readers_by_the_image_and_without_it_by_each_other(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=with_readings(readings=2, consensus="locally_weighted"))
+    case = first_case(workspace)
+    for person, start in zip(people(workspace, "Ann", "Bob"), (4, 6), strict=True):
+        read_case(workspace, case.id, person, cube(start))
+    workspace.store.blobs.path(case.voxels).unlink()
+    drain(workspace)
+    with workspace.store.read() as tx:
+        without = tx.find(Consensus)[-1]
+    assert (without.method, standing(workspace, case.id).origin) == ("locally_weighted", "consensus")
+    assert "the image cannot be read, readers are weighed by each other" in without.note
+
+
+def test_a_long_history_holds_few_masks_at_once(make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = make_workspace(["train"])
+    readers = people(workspace, *(f"Reader {n}" for n in range(6)))
+    case, load, held = first_case(workspace), history._mask, list[tuple[int, weakref.ref[MaskArray]]]()
+    for n in range(24):
+        read_case(workspace, case.id, readers[n % 6], cube(n % 5))
+
+    def counted(*args: Any) -> MaskArray:
+        mask = load(*args)
+        held.append((sum(one() is not None for _, one in held) + 1, weakref.ref(mask)))
+        return mask
+
+    monkeypatch.setattr(history, "_mask", counted)
+    lines = [line for line in case_history(workspace, case.id) if line.what == "annotated"]
+    assert [line.who for line in lines] == [f"Reader {n % 6}" for n in range(24)]
+    assert all(line.changes for line in lines[6:])
+    assert max(alive for alive, _ in held) <= history.MASKS_AT_ONCE + 2

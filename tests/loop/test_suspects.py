@@ -86,7 +86,10 @@ def test_a_label_outside_the_task_and_a_second_submission_are_refused(make_works
 
 def test_a_method_of_another_kind_of_task_is_refused(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace(["train"])
-    with pytest.raises(SettingError, match="fuses readings by one of latest, majority, staple, simple, shape_based, got glad"):
+    with pytest.raises(
+        SettingError,
+        match="fuses readings by one of latest, majority, staple, staple_cases, simple, shape_based, locally_weighted, got glad",
+    ):
         configure(workspace, settings={"consensus": "glad"})
 
 

@@ -10,7 +10,17 @@ from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import GeometryError, InputError, LabelError, SettingError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Mask
-from medloop.raters import Prior, arrays_on_one_grid, majority_mask, pool_skills, shape_based, simple_fusion, staple, staple_cases
+from medloop.raters import (
+    Prior,
+    arrays_on_one_grid,
+    locally_weighted,
+    majority_mask,
+    pool_skills,
+    shape_based,
+    simple_fusion,
+    staple,
+    staple_cases,
+)
 from medloop.raters.stack import stack_masks
 from raters_inputs import masks_of_ball
 
@@ -19,7 +29,16 @@ def by_shape(masks, labels):
     return shape_based(masks, labels, spacing_mm=(1.0,) * masks[0].ndim)
 
 
-METHODS = [majority_mask, simple_fusion, staple, by_shape]
+def by_image(masks, labels):
+    image = np.random.default_rng(0).normal(size=(1, *masks[0].shape))
+    return locally_weighted(masks, labels, spacing_mm=(1.0,) * masks[0].ndim, image=image)
+
+
+def by_each_other(masks, labels):
+    return locally_weighted(masks, labels, spacing_mm=(1.0,) * masks[0].ndim)
+
+
+METHODS = [majority_mask, simple_fusion, staple, by_shape, by_image, by_each_other]
 STACKS = st.integers(1, 4).flatmap(lambda n: arrays(np.uint8, (n, 5, 4, 2), elements=st.sampled_from([0, 1, 2])))
 
 

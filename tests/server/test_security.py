@@ -168,6 +168,6 @@ def test_the_policy_lets_nothing_run_from_elsewhere_or_inline() -> None:
     assert "http" not in policy
 
 
-@pytest.mark.parametrize(("header", "name"), [("a:1", "a"), ("[::1]:80", "::1"), ("A.B", "a.b"), ("", ""), ("[", ""), ("a b", "a b")])
+@pytest.mark.parametrize(("header", "name"), [("a:1", "a"), ("[::1]:80", "::1"), ("A.B", "a.b"), ("", ""), ("[", ""), ("a b", "")])
 def test_host_names_are_read_without_their_port(header: str, name: str) -> None:
     assert host_name(header) == name

@@ -1,5 +1,6 @@
 /** One place that talks HTTP: the prefix, who sends, the error shape, and waiting where a session has ended. */
 
+import { isIdle } from "../browser/idle";
 import { ApiError, OfflineError } from "./errors";
 import { me } from "./me";
 import { isSameName, nameOnTheWire } from "./person";
@@ -59,6 +60,7 @@ async function isToRepeat({ status, code }: ApiError, csrf: string | undefined, 
 async function send(method: Method, path: string, body?: unknown, signal?: AbortSignal, keepalive = false): Promise<Response> {
   const headers: Record<string, string> = { "X-Annotator": nameOnTheWire() };
   if (method !== "GET" && me.value?.csrf) headers["X-CSRF-Token"] = me.value.csrf;
+  if (isIdle()) headers["X-Idle"] = "1";
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     return await fetch(PREFIX + path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null, keepalive });

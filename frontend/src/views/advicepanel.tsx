@@ -12,6 +12,7 @@ export function AdvicePanel({ advice }: { advice: StopAdvice }) {
       </ul>
       <p class="hint" data-testid="forecast">
         {forecastOf(advice)}
+        {advice.minutes_note && ` (${advice.minutes_note})`}
       </p>
     </div>
   );

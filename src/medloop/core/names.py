@@ -1,8 +1,8 @@
 """Names: of people who annotate and of whoever the audit names, and texts as people mean them.
 
 The audit must never leave open who did something, so the names of medloop's own parts, and whatever looks like one of
-its ids, belong to programs only. Compared without regard to upper and lower case, and in Unicode's NFKC form, so that
-neither full-width letters nor a capital make a double.
+its ids, belong to programs only. Names are compared without regard to upper and lower case; where a second one must not be
+taken for the first, by their `appearance`, so that neither full-width letters nor those of another script make a double.
 
 Names of cases and labels have one spelling per text: a composed and a decomposed one (macOS writes the latter) are one
 name, upper and lower case count alike, and 2 comes before 10. Keys are plain strings, so that Python and both databases
@@ -57,10 +57,19 @@ _JOINERS = re.compile("(?<=[^\x00-\x7f\u200c\u200d])[\u200c\u200d](?=[^\x00-\x7f
 """The invisible joiners that Persian and Indic names are written with; elsewhere they would only make doubles."""
 
 _LOOK_ALIKE = str.maketrans("аеіјкмнорстухѕԁԛԝӏһοαινκρτυχειıʟ‐‑‒–—−", "aeijkmhopctyxsdqwlhoaivkptuxeiil------")
-"""Cyrillic and Greek letters, after case folding, and dashes that a reader takes for these; looked at for reserved names only.
+"""Cyrillic and Greek letters, after case folding, and dashes that a reader takes for these.
 
 Source: Unicode Technical Standard 39 (confusables), the letters of the reserved names.
 """
+
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
+"""Characters that count as printable and show nothing.
+
+Source: Unicode Standard 16, Default_Ignorable_Code_Point; U+2800 is braille's empty pattern.
+"""
+
+_VARIANTS = re.compile("[\u180b-\u180d\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
+"""Joiners, and what chooses between forms of a letter, as Japanese family names have them."""
 
 _LIKE_AN_ID = re.compile(r"(annotator|worker|inline|cli|job|project)-")
 
@@ -113,9 +122,14 @@ NAMED = 5
 """How many of a kind are named one by one before the rest is counted."""
 
 
+def nearest_names(name: str, known: Sequence[str]) -> list[str]:
+    """The known names most like one that is none, the likest first."""
+    return get_close_matches(name, known)
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Begin a remedy with the known names most like one that is none: "use entropy or margin; ", or "" where none is alike."""
-    near = get_close_matches(name, known)
+    near = nearest_names(name, known)
     return f"use {' or '.join(near)}; " if near else ""
 
 
@@ -136,7 +150,7 @@ def brief_lines(lines: Mapping[str, Sequence[object]]) -> list[str]:
 
 def is_written(text: str) -> bool:
     """Whether every character prints, or joins letters of scripts that are written with joiners."""
-    return _JOINERS.sub("", text).isprintable()
+    return _UNSEEN.search(text) is None and _JOINERS.sub("", text).isprintable()
 
 
 def one_line(text: str) -> str:
@@ -144,7 +158,13 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in composed(text)).split())
 
 
+def appearance(name: str) -> str:
+    """How a name looks to a reader: names that are alike in this are taken for one, whatever their letters are."""
+    plain = unicodedata.normalize("NFKC", _VARIANTS.sub("", name)).casefold().translate(_LOOK_ALIKE)
+    return " ".join(plain.split())
+
+
 def is_reserved(name: str) -> bool:
     """Whether only medloop's own parts may be called so, also when written with letters that look the same."""
-    plain = unicodedata.normalize("NFKC", name).casefold().strip().translate(_LOOK_ALIKE)
+    plain = appearance(name)
     return plain in RESERVED or _LIKE_AN_ID.match(plain) is not None

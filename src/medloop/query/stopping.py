@@ -88,6 +88,7 @@ class Evidence:
         next_batch: Answers that the next round would ask.
         next_minutes: Predicted minutes of these; None when no time was ever recorded.
         next_cost: Their predicted cost; None without a rate, too.
+        minutes_note: How far predicted minutes are off, in words.
         left: Cases that could still be asked.
     """
 
@@ -98,6 +99,7 @@ class Evidence:
     next_batch: int = 1
     next_minutes: float | None = None
     next_cost: float | None = None
+    minutes_note: str = ""
     left: int = 1
 
 
@@ -111,6 +113,7 @@ class Advice:
         expected_gain: Score the next batch will probably add; None with too few models to tell.
         interval: Its 95 % interval.
         minutes: Predicted minutes of the next batch; None when no time was recorded.
+        minutes_note: How far predicted minutes are off, or that nobody knows yet; "" without minutes.
         batch: Cases of the next batch; 0 where none is left.
     """
 
@@ -120,6 +123,7 @@ class Advice:
     interval: tuple[float, float] | None = None
     minutes: float | None = None
     batch: int = 0
+    minutes_note: str = ""
 
 
 @dataclass
@@ -162,7 +166,13 @@ def advise(evidence: Evidence) -> Advice:
     interval = (gain.low, gain.high) if gain else None
     minutes = evidence.next_minutes if evidence.left else None
     return Advice(
-        case.stop, tuple(case.reasons), gain.expected if gain else None, interval, minutes, evidence.next_batch if evidence.left else 0
+        case.stop,
+        tuple(case.reasons),
+        gain.expected if gain else None,
+        interval,
+        minutes,
+        evidence.next_batch if evidence.left else 0,
+        evidence.minutes_note if minutes is not None else "",
     )
 
 
@@ -277,6 +287,8 @@ def _say_gain(case: _Case, evidence: Evidence, gain: Gain | None) -> None:
     price = f"about {evidence.next_minutes:.0f} minutes" if evidence.next_minutes is not None else "an unknown time: none was recorded"
     if evidence.next_cost is not None:
         price += f" and a cost of about {evidence.next_cost:.3g}"
+    if evidence.next_minutes is not None and evidence.minutes_note:
+        price += f" ({evidence.minutes_note})"
     batch = "The next annotation" if evidence.next_batch == 1 else f"The next {evidence.next_batch} annotations"
     if gain is None:
         case.note(f"{batch} {'takes' if evidence.next_batch == 1 else 'take'} {price}; the gain cannot be judged from so few models.")

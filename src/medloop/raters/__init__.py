@@ -34,6 +34,7 @@ _HOMES = {
     "fleiss_kappa": "kappa",
     "glad": "glad_fusion",
     "krippendorff_alpha": "kappa",
+    "locally_weighted": "local_fusion",
     "majority": "class_fusion",
     "majority_mask": "mask_votes",
     "masks_standing": "case_quality",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, IntArray
+from medloop.core.arrays import BoolArray, FloatArray, IntArray
 from medloop.raters.fused import CONFIDENCE
 from medloop.raters.stack import Stack, ranked
 
@@ -97,8 +97,9 @@ def judge_annotators(stack: Stack, chosen: IntArray, judged: FloatArray | None) 
     every = np.arange(classes)
     joint[:, :, every, every] += agreed[:, None, :]
     outside = stack.agreed - agreed.sum(axis=0)
+    occurs = (stack.agreed > 0) | (np.bincount(chosen, minlength=classes) > 0) | (stack.patterns.tally().sum(axis=0) > 0)
     weights = _weights(int((joint.sum(axis=1)[:, 1:, 1:].sum(axis=(1, 2)) > 0).sum()), joint)
-    return tuple(_skill(joint[:, a], outside, weights, stack.labels) for a in range(len(stack.masks)))
+    return tuple(_skill(joint[:, a], outside, weights, stack.labels, occurs) for a in range(len(stack.masks)))
 
 
 def _blocks(stack: Stack) -> tuple[IntArray, FloatArray]:
@@ -129,7 +130,7 @@ def _weights(used: int, joint: FloatArray) -> FloatArray | None:
     return np.asarray(drawn / drawn.mean(axis=1, keepdims=True))
 
 
-def _skill(joint: FloatArray, outside: FloatArray, weights: FloatArray | None, labels: tuple[int, ...]) -> MaskSkill:
+def _skill(joint: FloatArray, outside: FloatArray, weights: FloatArray | None, labels: tuple[int, ...], occurs: BoolArray) -> MaskSkill:
     every = np.arange(len(labels))
 
     def with_outside(found: FloatArray) -> FloatArray:
@@ -138,13 +139,15 @@ def _skill(joint: FloatArray, outside: FloatArray, weights: FloatArray | None, l
 
     whole = with_outside(joint.sum(axis=0))
     drawn = None if weights is None else with_outside(np.tensordot(weights, joint, axes=1))
-    return MaskSkill({label: _label_skill(n, whole, drawn) for n, label in enumerate(labels) if n}, whole)
+    return MaskSkill({label: _label_skill(n, whole, drawn, bool(occurs[n])) for n, label in enumerate(labels) if n}, whole)
 
 
-def _label_skill(n: int, whole: FloatArray, drawn: FloatArray | None) -> LabelSkill:
+def _label_skill(n: int, whole: FloatArray, drawn: FloatArray | None, occurs: bool) -> LabelSkill:
+    """Without Dice and sensitivity where the label is in no mask: a trace of belief in it is no truth that everybody missed."""
     values = label_rates(whole, n)
     draws = label_rates(drawn, n) if drawn is not None else None
-    return LabelSkill(*(_rate(float(v), None if draws is None else draws[m]) for m, v in enumerate(values)))
+    sensitivity, specificity, dice = (_rate(float(v), None if draws is None else draws[m]) for m, v in enumerate(values))
+    return LabelSkill(sensitivity, specificity, dice) if occurs else LabelSkill(Rate(None), specificity, Rate(None))
 
 
 def label_rates(joint: FloatArray, n: int) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, FloatArray, MaskArray
+from medloop.core.arrays import UNKNOWN, BoolArray, FloatArray, MaskArray
 from medloop.core.errors import SettingError
 from medloop.raters.confusion import shares
 from medloop.raters.fused import choose
@@ -56,27 +56,28 @@ def simple_fusion(masks: Sequence[MaskArray], labels: Sequence[int], *, strictne
     if not strictness > 0:
         raise SettingError(f"strictness must be more than 0 standard deviations, got {strictness}")
     stack = stack_masks(masks, labels)
-    weights = np.ones(len(masks))
+    weights = np.array([float((mask != UNKNOWN).any()) for mask in stack.masks])  # who annotated nothing is neither good nor left out
+    given = int(weights.sum())
     while True:
         score = _dice_against(stack, shares(stack.patterns, weights))
-        kept = _kept(score, weights > 0, strictness)
+        kept = _kept(score, weights > 0, strictness, given)
         newer = np.where(kept, np.maximum(score, 1e-6), 0.0)
         settled = np.array_equal(kept, weights > 0)
         weights = newer
         if settled:
             break
-    left_out = [str(n) for n in np.flatnonzero(weights == 0)]
+    left_out = [str(n) for n in np.flatnonzero(weights == 0) if (stack.masks[n] != UNKNOWN).any()]
     note = f"left out annotators {', '.join(left_out)}" if left_out else ""
     return fuse_mask("simple", stack, shares(stack.patterns, weights), note=note)
 
 
-def _kept(score: FloatArray, kept: BoolArray, strictness: float) -> BoolArray:
-    """Who stays of those still in: never fewer than half of all."""
+def _kept(score: FloatArray, kept: BoolArray, strictness: float, given: int) -> BoolArray:
+    """Who stays of those still in: never fewer than half of those who annotated anything."""
     inside = score[kept]
-    if np.ptp(inside) <= SPREAD:
+    if not len(inside) or np.ptp(inside) <= SPREAD:
         return kept
     good = kept & (score >= inside.mean() - strictness * inside.std())
-    return good if 2 * good.sum() >= len(score) else kept
+    return good if 2 * good.sum() >= given else kept
 
 
 def _dice_against(stack: Stack, beliefs: FloatArray) -> FloatArray:

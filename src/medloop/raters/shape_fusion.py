@@ -37,9 +37,7 @@ def shape_based(masks: Sequence[MaskArray], labels: Sequence[int], *, spacing_mm
     from scipy import special
 
     stack = stack_masks(masks, labels)
-    spacing = [float(s) for s in spacing_mm]
-    if len(spacing) != len(stack.shape) or not all(math.isfinite(s) and s > 0 for s in spacing):
-        raise SettingError(f"One positive spacing per axis is needed, {len(stack.shape)} in all, got {list(spacing_mm)}")
+    spacing = checked_spacing(spacing_mm, stack.shape)
     if not len(stack.disputed):
         return fuse_mask("shape_based", stack, np.zeros((0, len(stack.labels))))
     distances = _distances(stack, spacing)
@@ -47,6 +45,18 @@ def shape_based(masks: Sequence[MaskArray], labels: Sequence[int], *, spacing_mm
     chances = special.ndtr(-distances.mean(axis=0) / spread) + np.finfo(np.float64).tiny
     rows = chances / chances.sum(axis=1, keepdims=True)
     return fuse_mask("shape_based", stack, rows, row_of=np.arange(len(rows)))
+
+
+def checked_spacing(spacing_mm: Sequence[float], shape: Sequence[int]) -> list[float]:
+    """One distance of neighbours per axis, mm.
+
+    Raises:
+        SettingError: More or fewer, or one that is not positive.
+    """
+    spacing = [float(s) for s in spacing_mm]
+    if len(spacing) != len(shape) or not all(math.isfinite(s) and s > 0 for s in spacing):
+        raise SettingError(f"One positive spacing per axis is needed, {len(shape)} in all, got {list(spacing_mm)}")
+    return spacing
 
 
 def _distances(stack: Stack, spacing: list[float]) -> FloatArray:

@@ -18,7 +18,7 @@ from medloop.raters.confusion import Prior, estimate, shares
 from medloop.raters.fused_mask import FusedMask, fuse_mask
 from medloop.raters.mask_skill import MaskSkill, pooled
 from medloop.raters.stack import Stack, stack_masks, with_agreed
-from medloop.raters.votes import NONE, Votes
+from medloop.raters.votes import NONE, Votes, weighted
 
 PRIOR = Prior()
 
@@ -49,7 +49,7 @@ def staple(masks: Sequence[MaskArray], labels: Sequence[int], *, region: Region 
     stack = stack_masks(masks, labels)
     votes, frequency = _counted(stack, region)
     found = estimate(votes, prior, frequency=frequency)
-    beliefs = found.beliefs[len(stack.labels) :]
+    beliefs = _certain(stack, found.beliefs[len(stack.labels) :])
     return fuse_mask("staple", stack, beliefs, judged=beliefs, note=_note(stack, found.converged))
 
 
@@ -96,7 +96,7 @@ def staple_cases(
     found = estimate(together, prior, frequency=frequency)
     fused, start = [], 0
     for stack, (votes, _) in zip(stacks, parts, strict=True):
-        beliefs = found.beliefs[start + len(stack.labels) : start + len(votes.table)]
+        beliefs = _certain(stack, found.beliefs[start + len(stack.labels) : start + len(votes.table)])
         fused.append(fuse_mask("staple_cases", stack, beliefs, judged=beliefs, note=_note(stack, found.converged)))
         start += len(votes.table)
     return FusedCases(tuple(fused), pool_skills(fused, [sorted(case) for case in cases]))
@@ -129,10 +129,27 @@ def _counted(stack: Stack, region: Region) -> tuple[Votes, FloatArray]:
     """The patterns that count, agreed ones first, and the prior of each class, shape (classes,)."""
     if region not in ("band", "all"):
         raise SettingError(f"region must be band or all, got {region!r}")
-    agreed = stack.agreed.astype(np.float64)
-    votes = with_agreed(stack, np.minimum(agreed, stack.patterns.counts.sum()) if region == "band" else agreed)
+    votes = with_agreed(stack, stack.agreed.astype(np.float64))
+    votes = weighted(votes, _in_band(votes)) if region == "band" else votes
     share = votes.counts @ shares(votes)
     return votes, share / share.sum() if share.sum() else np.full(votes.classes, 1.0 / votes.classes)
+
+
+def _certain(stack: Stack, beliefs: FloatArray) -> FloatArray:
+    """The beliefs, and certainty where two or more annotated and all of them agree: as where everybody did."""
+    tally = stack.patterns.tally()
+    agreed = (stack.patterns.given >= 2) & ((tally > 0).sum(axis=1) == 1)
+    return np.where(agreed[:, None], (tally > 0).astype(np.float64), beliefs)
+
+
+def _in_band(votes: Votes) -> FloatArray:
+    """How much each pattern counts: of each class no more voxels that are not in dispute among those who annotated them than are."""
+    tally = votes.tally() > 0
+    settled = tally.sum(axis=1) < 2
+    disputed = votes.counts[~settled].sum()
+    of_class = (votes.counts * settled) @ tally
+    share = np.minimum(1.0, disputed / np.maximum(of_class, 1.0))
+    return np.where(settled, votes.counts * (tally @ share), votes.counts)
 
 
 def _in_columns(table: IntArray, names: Sequence[str], every: Sequence[str]) -> IntArray:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.budget.minutes import MIN_ANNOTATIONS, border_length, fit_minutes, median_minutes, predicted_minutes
+from medloop.query.budget.minutes import MIN_ANNOTATIONS, border_length, error_words, fit_minutes, median_minutes, predicted_minutes
 
 
 def answers(rng, count, noise=0.2, slopes=(0.5, 0.3)):
@@ -64,6 +64,51 @@ def test_nothing_is_extrapolated_beyond_the_largest_answer() -> None:
     assert predicted_minutes(model, largest * 1e6).expected == pytest.approx(predicted_minutes(model, largest).expected)
 
 
+def slow_and_fast(rng, count, noise=0.2):
+    """As `answers`, by three people, one twice as slow and one twice as fast as the others."""
+    features, seconds = answers(rng, count, noise)
+    people = [str(name) for name in rng.choice(["slow", "usual", "fast"], count)]
+    return features, seconds * np.array([{"slow": 2.0, "usual": 1.0, "fast": 0.5}[name] for name in people]), people
+
+
+def test_the_stated_error_is_that_of_new_annotations() -> None:
+    rng = np.random.default_rng(6)
+    model = fit_minutes(*answers(rng, 150, noise=0.3))
+    features, seconds = answers(rng, 3000, noise=0.3)
+    missed = np.median(np.abs(predicted_minutes(model, features).expected * 60 / seconds - 1))
+    assert model.anybody is not None
+    assert model.anybody.error_low <= missed <= model.anybody.error_high
+    assert model.anybody.error == pytest.approx(missed, abs=0.06)
+
+
+def test_who_is_slow_is_known_once_they_annotated_enough_and_hardly_before() -> None:
+    rng = np.random.default_rng(7)
+    features, seconds, people = slow_and_fast(rng, 200)
+    model = fit_minutes(features, seconds, people)
+    slow, usual = (float(predicted_minutes(model, features[:1], who).expected[0]) for who in ("slow", "usual"))
+    assert slow / usual == pytest.approx(2.0, rel=0.2)
+    assert model.known is not None
+    assert model.anybody is not None
+    assert model.known.error < 0.7 * model.anybody.error
+    assert model.accuracy("slow") is model.known
+    assert model.accuracy("nobody") is model.accuracy() is model.anybody
+    extra = fit_minutes(np.vstack([features, features[:1]]), np.append(seconds, seconds[0] * 50), [*people, "new"])
+    assert abs(extra.paces["new"]) < 0.5 * np.log(50)
+
+
+def test_people_of_one_pace_are_not_told_apart() -> None:
+    rng = np.random.default_rng(8)
+    features, seconds = answers(rng, 100, noise=0.3)
+    model = fit_minutes(features, seconds, [f"person {n % 5}" for n in range(100)])
+    assert max(abs(pace) for pace in model.paces.values()) < 0.15
+
+
+def test_too_few_annotations_say_how_many_are_there_and_how_many_it_takes() -> None:
+    assert error_words(fit_minutes(np.ones((3, 2)), np.ones(3))).startswith("not enough cases yet to say how far off: 3 of 20 ")
+    features, seconds = answers(np.random.default_rng(9), MIN_ANNOTATIONS)
+    assert error_words(fit_minutes(features, seconds)).startswith("off by ")
+
+
 def test_few_answers_give_their_median_for_every_case() -> None:
     model = fit_minutes(np.ones((3, 2)), np.array([60.0, 120.0, 600.0]))
     assert model.basis == "median"
@@ -95,6 +140,8 @@ def test_wrong_input_is_refused() -> None:
         fit_minutes(np.array([[-1.0]]), np.array([1.0]))
     with pytest.raises(ShapeError, match="one value per annotation"):
         fit_minutes(np.ones((2, 1)), np.ones(3))
+    with pytest.raises(ShapeError, match="one name per annotation"):
+        fit_minutes(np.ones((3, 1)), np.ones(3), ["a"])
     with pytest.raises(ShapeError, match="knows 1 features"):
         predicted_minutes(median_minutes(np.ones(1), features=1), np.ones((1, 2)))
 

@@ -332,7 +332,8 @@ def test_live_news_end_with_the_session(town: Town, mia: Account) -> None:
         site = town.client.app.state.site
         browser = town.browser(mia)
         request = _Request(browser.headers)
-        answer = await get_stream(site, site.projects.get(town.first.project.id), request)
+        caller = site.people.caller(request.headers)
+        answer = await get_stream(site, site.projects.get(town.first.project.id), caller, request)
         events: list[str] = []
         async for event in answer.body_iterator:
             events.append(str(event))

@@ -5,7 +5,7 @@ The page records active seconds; pauses are left out there. Imported annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,14 +13,16 @@ from medloop.core.arrays import FloatArray
 from medloop.core.names import is_reserved
 from medloop.core.records import Annotator, Case, Prediction
 from medloop.loop.foundation.spent import OWN_ORIGINS, UNPRICED, Spent, people_by_id, spent
-from medloop.query.budget.minutes import MIN_ANNOTATIONS, MinutesModel, fit_minutes, median_minutes, predicted_minutes
+from medloop.query.budget.minutes import MIN_ANNOTATIONS, MinutesModel, error_words, fit_minutes, median_minutes, predicted_minutes
 from medloop.store.pool_rows import AnnotatedRow
 from medloop.store.reader import Reader
 
 FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
 
 RECENT_ANNOTATIONS = 500
-"""Times are learned from the last answers: people and proposals get faster."""
+"""Times are learned from the last annotations: people and proposals get faster."""
+
+MIN_UNPROPOSED = 5
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def predict_minutes(
         Case name → minutes, > 0. When no answer was ever timed every case counts as one minute; see `minutes_model`.
     """
     model = learned or minutes_model(tx, as_cost=as_cost)
-    middle = _median(_timed(tx, as_cost=as_cost)) if model.basis == "regression" else model
+    middle = _median(_unproposed(_timed(tx, as_cost=as_cost))) if model.basis == "regression" else model
     seen = [c for c in cases if c.id in predictions]
     usual = float(predicted_minutes(middle, np.zeros((1, len(FEATURES)))).expected[0])
     minutes = dict.fromkeys((c.name for c in cases), usual)
@@ -99,15 +101,24 @@ def predict_minutes(
 
 
 def minutes_model(tx: Reader, *, as_cost: bool = False) -> MinutesModel:
-    """What the recorded times, or their costs, teach: a regression on the proposals that were corrected, or the median of all."""
+    """What the recorded times, or their costs, teach: a regression on the proposals that were corrected, or the median of all.
+
+    Costs are not told apart by person: nobody knows who will annotate a case when it is queried.
+    """
     timed = _timed(tx, as_cost=as_cost)
-    corrected = [(case_id, proposal_id, seconds) for case_id, proposal_id, seconds in timed if proposal_id is not None]
+    corrected = [one for one in timed if one.proposal_id is not None]
     if len(corrected) < MIN_ANNOTATIONS:
-        return _median(timed)
-    shown = {p.id: p for p in tx.find(Prediction, where={"id": [proposal_id for _, proposal_id, _ in corrected]})}
-    cases = {c.id: c for c in tx.find(Case, where={"id": [case_id for case_id, _, _ in corrected]})}
-    table = _table([(cases[case_id], shown[proposal_id]) for case_id, proposal_id, _ in corrected])
-    return fit_minutes(table, np.array([seconds for _, _, seconds in corrected]))
+        return replace(_median(timed), annotations=len(corrected))
+    shown = {p.id: p for p in tx.find(Prediction, where={"id": [one.proposal_id or "" for one in corrected]})}
+    cases = {c.id: c for c in tx.find(Case, where={"id": [one.case_id for one in corrected]})}
+    table = _table([(cases[one.case_id], shown[one.proposal_id or ""]) for one in corrected])
+    people = () if as_cost else [one.annotator_id for one in corrected]
+    return fit_minutes(table, np.array([one.seconds for one in corrected]), people)
+
+
+def minutes_words(tx: Reader) -> str:
+    """How far predicted minutes are off, or that nobody knows yet."""
+    return error_words(minutes_model(tx))
 
 
 def effort_features(case: Case, prediction: Prediction) -> tuple[float, ...]:
@@ -131,14 +142,30 @@ def _table(pairs: Sequence[tuple[Case, Prediction]]) -> FloatArray:
     return np.array([effort_features(case, prediction) for case, prediction in pairs], dtype=np.float64)
 
 
-def _median(timed: Sequence[tuple[str, str | None, float]]) -> MinutesModel:
-    return median_minutes(np.array([seconds for _, _, seconds in timed]), features=len(FEATURES))
+@dataclass(frozen=True)
+class _Timed:
+    """An annotation with a recorded time: seconds, or 60 times their cost."""
+
+    case_id: str
+    proposal_id: str | None
+    seconds: float
+    annotator_id: str
 
 
-def _timed(tx: Reader, *, as_cost: bool = False) -> list[tuple[str, str | None, float]]:
-    """(case id, proposal id, seconds, or 60 times their cost) of the last answers with a recorded time, oldest first."""
+def _median(timed: Sequence[_Timed]) -> MinutesModel:
+    return median_minutes(np.array([one.seconds for one in timed]), features=len(FEATURES))
+
+
+def _unproposed(timed: Sequence[_Timed]) -> Sequence[_Timed]:
+    """Those drawn from nothing, where they are enough to speak for cases without a proposal; else all."""
+    found = [one for one in timed if one.proposal_id is None]
+    return found if len(found) >= MIN_UNPROPOSED else timed
+
+
+def _timed(tx: Reader, *, as_cost: bool = False) -> list[_Timed]:
+    """The last annotations with a recorded time, oldest first."""
     rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANNOTATIONS) if row[2] > 0]
-    return [(case_id, proposal_id, 60 * cost if as_cost else seconds) for case_id, proposal_id, seconds, cost, _ in rows]
+    return [_Timed(case_id, proposal_id, 60 * cost if as_cost else seconds, who) for case_id, proposal_id, seconds, cost, who in rows]
 
 
 def _line(person: Annotator, made: Sequence[AnnotatedRow], worked: Sequence[Spent]) -> EffortLine:

@@ -14,6 +14,7 @@ to have when the case was handed to them. A gold case has its readings: its trut
 """
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, get_args
@@ -23,6 +24,7 @@ from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.raters.case_quality import Standing, classes_standing, masks_standing
 from medloop.raters.skill_prior import PRIORS
 from medloop.store.reader import Reader
+from medloop.store.states import DECIDED, FUSED
 
 T = TypeVar("T", Assignment, Review)
 ROUNDING = 1e-9
@@ -32,7 +34,7 @@ READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
 OWN_READINGS = ("human", "simulated")
 """Origins of readings that somebody gave here."""
 
-DERIVED = ("consensus", "adjudicated")
+DERIVED = (FUSED, DECIDED)
 """Origins of annotations that are made of readings and are none."""
 
 
@@ -44,6 +46,7 @@ class CaseHistory:
         case_id: The case.
         annotations: Full ones in force, in the order they were given.
         open: Annotators who have it open.
+        declined: Annotators who skipped it, and the number of the event by which they last did.
         reviews: In the order they were made.
         consensus: The newest one; it need not be in force.
         order: Id of an annotation or review → number of its event; not needed without reviews.
@@ -55,6 +58,7 @@ class CaseHistory:
     case_id: str
     annotations: tuple[Annotation, ...] = ()
     open: tuple[str, ...] = ()
+    declined: Mapping[str, int] = field(default_factory=dict)
     reviews: tuple[Review, ...] = ()
     consensus: Consensus | None = None
     order: Mapping[str, int] = field(default_factory=dict)
@@ -70,7 +74,7 @@ class CaseHistory:
     @property
     def adjudicated(self) -> Annotation | None:
         """What a reviewer put together, if that stands."""
-        return next((a for a in reversed(self.annotations) if a.origin == "adjudicated"), None)
+        return next((a for a in reversed(self.annotations) if a.origin == DECIDED), None)
 
     @property
     def consensus_in_force(self) -> Consensus | None:
@@ -103,6 +107,7 @@ class CaseReading:
         needed: Readings that it must have; with routing the most it may get, or as many as it has where these are enough.
         readers: Annotators who have read it, in the order they did.
         open: Annotators who have it open.
+        declined: Annotators who skipped it.
         annotation_id: What stands for it; None without an annotation.
         agreement: Of its readings, 0..1; None while there is no consensus.
         consensus_due: It has its readings, and a consensus must be made of them.
@@ -110,16 +115,19 @@ class CaseReading:
         standing: With routing, what its readings amount to; None without, and while a consensus is due.
         agreeing: With routing, how far each reading agrees with what stands, 0..1, in the order of `readers`.
         tag: The class that stands for it; None for masks and without an annotation.
+        return_declined: Whom it was returned to has skipped it since.
     """
 
     state: ReadingState
     needed: int
     readers: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+    declined: tuple[str, ...] = ()
     annotation_id: str | None = None
     agreement: float | None = None
     consensus_due: bool = False
     returned: Review | None = None
+    return_declined: bool = False
     standing: Standing | None = None
     agreeing: tuple[float, ...] = ()
     tag: int | None = None
@@ -137,8 +145,12 @@ class CaseReading:
     def wants(self, annotator_id: str) -> bool:
         """Whether it needs one more reading, and may get it from this annotator."""
         given = {*self.readers, *self.open}
-        begun = self.state in ("unlabelled", "in progress", "read") and not self.consensus_due
-        return begun and annotator_id not in given and len(given) < self.needed
+        lacking = self.state in ("unlabelled", "in progress", "read") and not self.consensus_due and len(given) < self.needed
+        return lacking and annotator_id not in given and annotator_id not in self.declined
+
+    def is_returned_to(self, annotator_id: str) -> bool:
+        """Whether it waits for this annotator to annotate it again."""
+        return self.returned is not None and self.returned.returned_to == annotator_id and not self.return_declined
 
 
 def readings_needed(settings: ProjectSettings, case_id: str) -> int:
@@ -171,7 +183,8 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     enough = len(readings) >= needed or history.adjudicated is not None
     approved = _approved(history, standing)
     judged = enough or (routes(settings) and not history.classes)  # the agreement of masks decides whether another reading is due
-    wants = judged and len(readings) > 1 and reads_several(settings) and not history.adjudicated and not approved
+    fuses = reads_several(settings) or any(a.origin == FUSED for a in history.annotations)  # of a method that is no longer set
+    wants = judged and len(readings) > 1 and fuses and not history.adjudicated and not approved
     due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
     state: ReadingState
     if returned is not None:
@@ -187,6 +200,7 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         needed=needed,
         readers=tuple(a.annotator_id for a in readings),
         open=history.open,
+        declined=tuple(history.declined),
         annotation_id=standing.id if standing else None,
         agreement=consensus.agreement if consensus else None,
         consensus_due=due,
@@ -194,6 +208,7 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         standing=amount,
         agreeing=tuple(_agreeing(history, a, standing) for a in readings) if routes(settings) else (),
         tag=standing.tag if standing else None,
+        return_declined=returned is not None and history.declined.get(str(returned.returned_to), 0) > history.order[returned.id],
     )
 
 
@@ -241,11 +256,14 @@ def _approved(history: CaseHistory, standing: Annotation | None) -> bool:
 
 
 def _returned(history: CaseHistory) -> Review | None:
-    """The last review, if it returned the case and neither whom it was returned to nor a reviewer has annotated it since."""
-    last = history.reviews[-1] if history.reviews else None
+    """The last review, if it returned the case, and neither whom it was returned to nor a reviewer has annotated it since.
+
+    Where every annotation was taken back, nothing is left to correct.
+    """
+    last = history.reviews[-1] if history.reviews and history.annotations else None
     if last is None or last.verdict != "return":
         return None
-    done = (a for a in history.annotations if a.annotator_id == last.returned_to or a.origin == "adjudicated")
+    done = (a for a in history.annotations if a.annotator_id == last.returned_to or a.origin == DECIDED)
     return None if any(history.order[a.id] > history.order[last.id] for a in done) else last
 
 
@@ -262,10 +280,12 @@ def project_settings(tx: Reader) -> ProjectSettings:
 def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     """What the readings of these cases are derived from, by case id."""
     given = by_case(tx.current_annotations(case_ids=case_ids))
-    opened = _grouped(a for a in tx.find(Assignment, where={"case_id": case_ids, "state": "open"}) if a.gold_id is None)
+    opened = _grouped(a for a in tx.find(Assignment, where={"case_id": case_ids, "state": ["open", "skipped"]}) if a.gold_id is None)
     reviews = _grouped(tx.find(Review, where={"case_id": case_ids}))
     newest = {c.case_id: c for c in newest_consensuses(tx, case_ids)}
     reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]
+    skipped = {a.id for each in opened.values() for a in each if a.state == "skipped"}
+    skips = {event.noun_id: event.seq for event in tx.events_about("assignment", skipped, verbs=["skip"])} if skipped else {}
     order = tx.event_numbers(Annotation, reviewed) | tx.event_numbers(Review, [r.id for each in reviews.values() for r in each])
     project, gold = tx.find(Project, limit=1)[0], gold_in_force(tx, case_ids, given)
     skills = _skills_given(tx, given) if routes(project.settings) else {}
@@ -275,7 +295,8 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
         case_id: CaseHistory(
             case_id=case_id,
             annotations=tuple(given.get(case_id, ())),
-            open=tuple(a.annotator_id for a in opened.get(case_id, ())),
+            open=tuple(a.annotator_id for a in opened.get(case_id, ()) if a.state == "open"),
+            declined={a.annotator_id: skips[a.id] for a in opened.get(case_id, ()) if a.state == "skipped"},
             reviews=tuple(reviews.get(case_id, ())),
             consensus=newest.get(case_id),
             order=order,
@@ -320,15 +341,29 @@ def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReadin
 
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:
     """Ids of the cases with an annotation whose readings are in a state."""
-    begun = tx.begun_cases((*OWN_READINGS, "imported"))
-    return [case_id for case_id, reading in case_readings(tx, begun).items() if reading.state == state]
+    begun, unsettled = begun_readings(tx)
+    other = {case_id for case_id, reading in unsettled.items() if reading.state != state}
+    return [i for i in begun if i not in other] if state == "accepted" else [i for i in unsettled if i not in other]
+
+
+def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
+    """Ids of the cases that somebody has read, here or elsewhere, and how far those are that are not plainly accepted."""
+    settings, begun = project_settings(tx), tx.begun_cases((*OWN_READINGS, "imported"))
+    most = settings.readings + (settings.read_twice > 0)
+    least = {"none": 0.0, "disagreement": settings.minimum_agreement, "all": math.inf}[settings.review]
+    settled = tx.settled_cases(most, settings.consensus, least, soft=settings.targets == "soft") if not routes(settings) else set()
+    if most == 1 and not routes(settings) and settings.review != "all":
+        settled |= tx.single_cases()
+    return begun, case_readings(tx, [case_id for case_id in begun if case_id not in settled])
 
 
 def due_for_consensus(tx: Reader) -> list[str]:
     """Ids of the cases that have their readings and no consensus of them."""
-    if not reads_several(project_settings(tx)):
+    settings = project_settings(tx)
+    if not reads_several(settings) and not tx.count(Consensus):
         return []
-    several = tx.contested_cases(["train", "validation", "test", "audit"])
+    fused = tx.fused_cases(settings.consensus, soft=settings.targets == "soft")
+    several = [i for i in tx.contested_cases(["train", "validation", "test", "audit"]) if i not in fused]
     return [case_id for case_id, reading in case_readings(tx, several).items() if reading.consensus_due]
 
 

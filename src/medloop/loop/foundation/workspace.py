@@ -20,7 +20,7 @@ MAX_LABELS = 254
 
 CONSENSUS_METHODS: Mapping[TaskKind, tuple[str, ...]] = MappingProxyType(
     {
-        "segmentation": ("latest", "majority", "staple", "simple", "shape_based"),
+        "segmentation": ("latest", "majority", "staple", "staple_cases", "simple", "shape_based", "locally_weighted"),
         "classification": ("latest", "majority", "weighted", "dawid_skene", "glad"),
     }
 )

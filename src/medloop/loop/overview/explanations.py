@@ -3,7 +3,7 @@
 Saliency and hypotheses need the model and run where torch is; similar cases need the store only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,15 +86,24 @@ def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
     return Alternatives(tuple(distinct_hypotheses(drawn, most=most)), tuple(suggest_prompts(drawn, case.grid)))
 
 
-def similar_cases(workspace: Workspace, case_id: str, *, count: int = 5, distance: Distance = "cosine") -> SimilarCases:
+def similar_cases(
+    workspace: Workspace, case_id: str, *, count: int = 5, distance: Distance = "cosine", hidden: Collection[str] = ()
+) -> SimilarCases:
     """The answered cases that the model sees as most alike; before there is a model, those whose images are.
+
+    Args:
+        workspace: The project.
+        case_id: Of the case in front of somebody.
+        count: At most so many.
+        distance: How far apart embeddings are.
+        hidden: Cases whose annotations whoever looks must not see.
 
     Raises:
         NotFoundError: No such case, or nothing to compare it by.
     """
     with workspace.store.read() as tx:
         case = tx.get(Case, case_id)
-        answers = {i: deciding(found) for i, found in by_case(tx.current_annotations()).items() if i != case_id}
+        answers = {i: deciding(found) for i, found in by_case(tx.current_annotations()).items() if i not in {case_id, *hidden}}
         own = newest_proposal(tx, case_id)
         seen = tx.latest_predictions(own.model_id) if own and own.features else []
     vectors = {p.case_id: load_features(workspace.store.blobs, p.features) for p in seen if p.features and p.case_id in {*answers, case_id}}

@@ -1,7 +1,8 @@
 """One self-contained HTML page about a project: what to do next on top, then how good the model is, then how the work goes."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -31,19 +32,20 @@ from medloop.report.page import advice, page, section, steps
 from medloop.report.tables import table
 
 
-def report_html(workspace: Workspace) -> str:
-    """The project's report as one HTML document."""
+def report_html(workspace: Workspace, *, hidden: Collection[str] = ()) -> str:
+    """The project's report as one HTML document; without the cases whose annotations are `hidden` from whoever reads it."""
     state, made, left_out = status(workspace), progress(workspace), LeftOut(workspace)
     damaged = damaged_ids(workspace)
-    judged = judged_cases(workspace, damaged=damaged)
+    judged = _without(judged_cases(workspace, damaged=damaged), hidden)
     shown = _judged_sections(workspace, judged, left_out)
     if left_out.cases:  # found just now: nothing may rest on them
-        judged = judged_cases(workspace, damaged={*damaged, *(case.case_id for case in left_out.cases)})
+        judged = _without(judged_cases(workspace, damaged={*damaged, *(case.case_id for case in left_out.cases)}), hidden)
         shown = _judged_sections(workspace, judged, left_out)
     parts = [
         advice(verdict(made.stopping), steps(next_steps(workspace, made, judged)), listed(made.stopping.reasons)),
         _counts(state),
         *shown,
+        note("Cases that you are to read blind are not shown one by one." if hidden else ""),
         _succession(workspace),
         section("Learning curve", _curve(made), _evaluations(made)),
         section("Time", _time(made.effort), _time_by_round(workspace)),
@@ -55,6 +57,11 @@ def report_html(workspace: Workspace) -> str:
     ]
     intro = f"{state.kind} of {', '.join(state.labels)}; strategy {state.strategy}"
     return page(state.name, intro[0].upper() + intro[1:], parts)
+
+
+def _without(judged: Judged | None, hidden: Collection[str]) -> Judged | None:
+    cases = tuple(one for one in judged.cases if one.case.id not in hidden) if judged else ()
+    return replace(judged, cases=cases) if judged and cases else None
 
 
 def _counts(state: ProjectStatus) -> Markup:

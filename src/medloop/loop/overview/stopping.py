@@ -13,7 +13,7 @@ import numpy as np
 from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_proposal
-from medloop.loop.foundation.effort import EffortLine, effort_summary, minutes_model, predict_minutes, priced
+from medloop.loop.foundation.effort import EffortLine, effort_summary, minutes_model, minutes_words, predict_minutes, priced
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
@@ -44,6 +44,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         curve = _curve(tx, models, settings.seed)
         lines = effort_summary(tx) if effort is None else effort
         batch, minutes, cost = _next_batch(workspace, tx, models, with_cost=priced(lines))
+        accuracy = minutes_words(tx) if minutes is not None else ""
         spending = _spending(workspace, tx, lines)
         left = len(tx.unlabelled_cases(["train", "audit"], exclude_open=False, limit=1))
     return Evidence(
@@ -54,6 +55,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         next_batch=batch,
         next_minutes=minutes,
         next_cost=cost,
+        minutes_note=accuracy,
         left=left if total else 1,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from medloop.core.accounts import EVERY_PROJECT, Account, ApiToken, Identity, Membership, SignIn
 from medloop.core.errors import ConflictError, ForbiddenError, NotFoundError
-from medloop.core.names import checked_name, folded, nearest
+from medloop.core.names import appearance, checked_name, folded, nearest
 from medloop.core.records import new_id, now
 from medloop.core.roles import RIGHTS, Role, Verb, is_within, rights_of
 from medloop.store.reader import Reader
@@ -53,9 +53,14 @@ def accounts_are_on(tx: Reader) -> bool:
     return bool(tx.find(Account, limit=1))
 
 
+def account_key(name: str) -> str:
+    """What names of one account have in common, however they are typed: any letter case, Unicode form and blanks around them."""
+    return folded(name.strip())
+
+
 def account_named(tx: Reader, name: str) -> Account | None:
     """The account that reads so, in any letter case and Unicode form; None when there is none."""
-    found = tx.find(Account, where={"key": folded(name.strip())}, limit=1)
+    found = tx.find(Account, where={"key": account_key(name)}, limit=1)
     return found[0] if found else None
 
 
@@ -108,14 +113,20 @@ def add_account(
     issuer, subject = (identity.issuer, identity.subject) if identity else ("", "")
     account = Account(id=new_id("account"), name=cleaned, key=folded(cleaned), issuer=issuer, subject=subject, created_at=now())
     with store.write(by.name) as tx:
-        if (known := account_named(tx, cleaned)) is not None:
-            raise ConflictError(f"There is an account {known.name!r} already", remedy="give a role with: medloop users role")
+        _require_distinct(tx, cleaned)
         if identity is not None:
             require_unknown(tx, identity)
         tx.add(account, verb="invite")
         if role is not None:
             _put_role(tx, account.id, project_id, role)
     return account
+
+
+def _require_distinct(tx: Reader, name: str) -> None:
+    known = next((one for one in tx.find(Account) if appearance(one.name) == appearance(name)), None)
+    if known is not None:
+        alike = "" if known.key == account_key(name) else f", and {name!r} reads alike"
+        raise ConflictError(f"There is an account {known.name!r} already{alike}", remedy="give a role with: medloop users role")
 
 
 def account_of(tx: Reader, identity: Identity) -> Account | None:

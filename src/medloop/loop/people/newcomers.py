@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from medloop.core.accounts import Account, Identity
 from medloop.core.errors import ConflictError, InputError, SignInError
-from medloop.core.names import MAX_NAME, checked_name, folded
+from medloop.core.names import MAX_NAME, appearance, checked_name
 from medloop.core.roles import Role
 from medloop.loop.people.accounts import Boss, account_of, add_account
 from medloop.store.store import Store
@@ -27,7 +27,7 @@ def account_for(store: Store, identity: Identity, *, role: Role | None, annotato
         store: Where accounts are held.
         identity: Who signs in.
         role: A newcomer's role for all projects; None for none yet.
-        annotators: Names of whoever has annotated here, folded; called for newcomers only.
+        annotators: How names of whoever has annotated here look (`medloop.core.names.appearance`); called for newcomers only.
 
     Raises:
         SignInError: The account is disabled.
@@ -52,7 +52,7 @@ def let_in(account: Account) -> Account:
 
 def _joined(store: Store, identity: Identity, role: Role | None, annotators: Collection[str]) -> Account:
     for name in _names_for(identity):
-        if folded(name) in annotators:
+        if appearance(name) in annotators:
             continue
         try:
             return add_account(store, name, role=role, identity=identity, by=SERVER)

@@ -23,6 +23,9 @@ from medloop.store.tables import sign_ins
 SEEN_EVERY = timedelta(minutes=1)
 """A session's sign of life is written at most so often."""
 
+AHEAD = timedelta(minutes=5)
+"""By how much clocks of one store may differ."""
+
 MAX_SIGN_INS = 20
 """Sessions of one account at a time; the oldest one ends."""
 
@@ -111,8 +114,15 @@ def sign_out(store: Store, sign_in_id: str, name: str) -> None:
         tx.change(SignIn, sign_in_id, verb="sign-out", fields={"ended_at": now()})
 
 
-def session_of(store: Store, secret: str, limits: Limits) -> Person | None:
-    """Who a session's secret belongs to; None when there is none, it has ended or its account is disabled."""
+def session_of(store: Store, secret: str, limits: Limits, *, used: bool = True) -> Person | None:
+    """Who a session's secret belongs to; None when there is none, it has ended or its account is disabled.
+
+    Args:
+        store: Where accounts are held.
+        secret: What the cookie holds.
+        limits: How long sessions last.
+        used: Whether somebody does something; a page that merely listens does not keep a session alive.
+    """
     with store.read() as tx:
         found = tx.find(SignIn, where={"digest": digest_of(secret), "ended_at": None}, limit=1)
         person = _behind(tx, found[0].account_id) if found else None
@@ -120,9 +130,11 @@ def session_of(store: Store, secret: str, limits: Limits) -> Person | None:
             return None
         seen = tx.connection.execute(select(sign_ins.c.seen_at).where(sign_ins.c.id == found[0].id)).scalar()
     begun, last = found[0].created_at, max(seen or "", found[0].created_at)
+    if last > now(AHEAD):  # the clock was set back: it cannot be told how old the session is
+        return None
     if begun < now(-timedelta(hours=limits.hours)) or last < now(-timedelta(minutes=limits.idle_minutes)):
         return None
-    if last < now(-SEEN_EVERY) and not store.read_only:
+    if used and last < now(-SEEN_EVERY) and not store.read_only:
         with store.database.writing() as connection:
             connection.execute(update(sign_ins).where(sign_ins.c.id == found[0].id).values(seen_at=now()))
     return Person(*person, sign_in_id=found[0].id, csrf=csrf_token_of(secret))

@@ -33,6 +33,9 @@ from medloop.loop.querying.streaming import judge_arrivals
 from medloop.loop.querying.workforce import used_up, workforce
 from medloop.store.reader import Reader
 
+AT_ONCE = 200
+"""Cases looked at together for one that needs another reading: usually the first does."""
+
 
 def next_choice(workspace: Workspace, annotator_id: str) -> NextChoice | None:
     """The next case for this annotator: work left open, what was returned to them, their tutorial, else real work or a gold case."""
@@ -125,7 +128,7 @@ def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
     if asked.round_id is not None:
         return round_cases(tx, tx.get(Round, asked.round_id), [asked.case_id])[asked.case_id].wants(annotator_id)
     reading = case_readings(tx, [asked.case_id])[asked.case_id]
-    return reading.wants(annotator_id) or (reading.returned is not None and reading.returned.returned_to == annotator_id)
+    return reading.wants(annotator_id) or reading.is_returned_to(annotator_id)
 
 
 def upcoming_case(workspace: Workspace, *, after: str | None = None, annotator_id: str = "") -> str | None:
@@ -205,7 +208,7 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
     mine = {review.case_id for review in tx.find(Review, where={"returned_to": annotator_id})}
     for case_id, reading in case_readings(tx, sorted(mine)).items():
         returned = reading.returned
-        if returned is not None and returned.returned_to == annotator_id:
+        if returned is not None and reading.is_returned_to(annotator_id):
             by = tx.get(Annotator, returned.annotator_id).name
             opened = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
             why = f"returned by {by}{f': {returned.comment}' if returned.comment else ''}"
@@ -214,14 +217,18 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
 
 
 def _begun_elsewhere(tx: Reader, annotator_id: str) -> list[NextChoice]:
-    """The cases that somebody read outside of the open rounds and that need one more reading."""
+    """Cases that somebody read outside of the open rounds and that need one more reading: so many of the first."""
     settings = project_settings(tx)
-    begun = tx.begun_cases(OWN_READINGS, settings.readings + (settings.read_twice > 0)) if needs_several(settings) else []
-    if not begun:
+    if not needs_several(settings):
         return []
-    asked, readings = queried_case_ids(tx), case_readings(tx, begun)
-    free = (case_id for case_id in begun if case_id not in asked and readings[case_id].wants(annotator_id))
-    return [NextChoice(case_id, None, f"one more reading: {readings[case_id].words}") for case_id in free]
+    most, asked = settings.readings + (settings.read_twice > 0), queried_case_ids(tx)
+    begun = [i for i in tx.begun_cases(OWN_READINGS, fewer_than=most, not_by=annotator_id) if i not in asked]
+    for start in range(0, len(begun), AT_ONCE):
+        found = case_readings(tx, begun[start : start + AT_ONCE])
+        free = [NextChoice(i, None, f"one more reading: {one.words}") for i, one in found.items() if one.wants(annotator_id)]
+        if free:
+            return free
+    return []
 
 
 def _free(workspace: Workspace, tx: Reader, annotator_id: str, *, elsewhere: bool = True) -> Route:

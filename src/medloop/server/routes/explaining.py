@@ -14,7 +14,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
 from medloop.server.web.assistant import ASSISTANT_SECONDS
-from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.explain_views import ExplanationView, HypothesesView, Method, ObjectionBody, ObjectionView, SimilarView
 from medloop.server.wire.schemas import Id, part_of
 
@@ -49,19 +49,24 @@ async def get_hypotheses(
 @router.get("/similar")
 def get_similar(
     workspace: WorkspaceHere,
+    viewer: ViewerHere,
     case: Id,
     count: Annotated[int, Query(ge=1, le=50, description="At most so many.")] = 5,
     distance: Annotated[Distance, Query(description="How far apart embeddings are.")] = "cosine",
 ) -> SimilarView:
-    """The annotated cases that the model sees as most alike, with their labels and how well it does on them."""
-    return SimilarView.model_validate(similar_cases(workspace, case, count=count, distance=distance))
+    """The annotated cases that the model sees as most alike, with their labels and its scores on them; none that one is to read blind."""
+    with workspace.store.read() as tx:
+        hidden = viewer.hidden(tx)
+    return SimilarView.model_validate(similar_cases(workspace, case, count=count, distance=distance, hidden=hidden))
 
 
 @router.get("/objections")
-def list_objections(workspace: WorkspaceHere, case: CaseHere) -> list[ObjectionView]:
-    """Every objection to explanations of a case, in order; they are never changed."""
+def list_objections(workspace: WorkspaceHere, viewer: ViewerHere, case: CaseHere) -> list[ObjectionView]:
+    """Every objection to explanations of a case, in order; they are never changed. While one is to read it blind, one's own."""
     with workspace.store.read() as tx:
-        return [ObjectionView.model_validate(found) for found in objections(tx, [case.id])]
+        seen = viewer.sees(tx, case.id)
+        found = [one for one in objections(tx, [case.id]) if seen or one.annotator_id == viewer.annotator_id]
+    return [ObjectionView.model_validate(one) for one in found]
 
 
 @router.post("/objections")

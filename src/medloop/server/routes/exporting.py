@@ -8,12 +8,15 @@ from threading import BoundedSemaphore
 from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Query
+from starlette.requests import Request
 from starlette.responses import Response
 
-from medloop.core.errors import ThrottledError
+from medloop.core.errors import ForbiddenError, ThrottledError
+from medloop.core.names import checked_name
 from medloop.loop.data.exporting import export_project
-from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.annotators import known_annotator
 from medloop.loop.foundation.workspace import Workspace
+from medloop.server.web.security import is_begun_here
 from medloop.server.web.site import AnnotatorName, WorkspaceHere
 from medloop.server.web.zipping import ZipAnswer
 from medloop.server.wire.schemas import MAX_REVISION
@@ -33,14 +36,25 @@ RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with 
 
 @router.get("/export", response_class=Response, responses={200: {"content": {"application/zip": {}}, "description": "A zip."}})
 def get_export(
-    workspace: WorkspaceHere, name: AnnotatorName, format: Format, model: WhichModel = None, regular_grid: RegularGrid = False  # noqa: A002
-) -> Response:  # fmt: skip
+    request: Request,
+    workspace: WorkspaceHere,
+    name: AnnotatorName,
+    format: Format,  # noqa: A002  # the word of the address
+    model: WhichModel = None,
+    regular_grid: RegularGrid = False,
+) -> Response:
     """The annotations, or a model, as `medloop export` writes them, in a zip; its `notes.txt` names what was left out."""
+    if not is_begun_here(request.headers):
+        raise ForbiddenError(
+            "An export is begun on this server's own page: the audit names who takes data out", remedy="open the page here"
+        )
     if not _room.acquire(blocking=False):
         raise ThrottledError(f"{EXPORTS_AT_ONCE} exports run already", remedy="wait for them to end", seconds=10.0)
     place: Path | None = None
     try:
-        actor = "export" if workspace.store.read_only else annotator_named(workspace, name).id
+        with workspace.store.read() as tx:
+            known = known_annotator(tx, name)
+        actor = known.id if known else checked_name(name)  # nobody joins by taking data out
         place = _place(workspace)
         done = export_project(workspace, place / format, format, model=model, regular_grid=regular_grid, actor=actor)
         if done.notes:

@@ -109,7 +109,8 @@ async def post_link(site: SiteHere, request: Request, answer: Response, use: Use
     people = site.people
     _require_on(people)
     store, address = people.store(), people.address_of(request)
-    found = await people.tried(f"link {digest_of(body.secret)}", address, partial(_link, store, body, use))
+    key = f"link {digest_of(body.secret)}"
+    found = await people.tried(key, address, partial(_link, store, body, use))
     if body.password is None:
         return found
     _require_passwords(site)
@@ -118,7 +119,7 @@ async def post_link(site: SiteHere, request: Request, answer: Response, use: Use
     def change() -> str:
         return begin_session(store, use_link(store, body.secret, use, hash_password(password, name=found.name)))
 
-    return await _begun(site, request, answer, await people.tried(found.name, address, change))
+    return await _begun(site, request, answer, await people.tried(key, address, change))
 
 
 @router.get("/me/tokens")

@@ -10,7 +10,7 @@ from medloop.loop.annotating.adjudicating import adjudicate, restore
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.annotating.history import case_history
 from medloop.loop.annotating.review_verdicts import approve, return_case, review_queue
-from medloop.loop.foundation.annotators import known_annotator
+from medloop.loop.foundation.annotators import annotator_known
 from medloop.loop.foundation.leases import release_assignment
 from medloop.loop.foundation.readings import case_readings, derive, histories, project_settings
 from medloop.loop.foundation.workspace import Workspace
@@ -86,6 +86,8 @@ def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, call
     """Decide a case: which reading counts for which label or box, or the draft that one has drawn; it supersedes and is approved."""
     if body.assignment_id is not None and not is_own(workspace, body.assignment_id, caller):
         raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
+    if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).case_id != case:
+        raise InputError("This draft is of another case", remedy="adjudicate the case that it was drawn on")
     if (body.assignment_id is None) == (not body.choices):
         raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
     rulings = [choice.ruling() for choice in body.choices]
@@ -137,10 +139,7 @@ def _require_seen(tx: Reader, case_id: str, viewer: Viewer) -> None:
 def _id_of(workspace: Workspace, name: str) -> str:
     """Id of the annotator of that name; "" for ""."""
     with workspace.store.read() as tx:
-        found = known_annotator(tx, name) if name else None
-    if name and found is None:
-        raise NotFoundError(f"There is no annotator {name!r}", remedy="people are known once they opened a case")
-    return found.id if found else ""
+        return annotator_known(tx, name).id if name else ""
 
 
 def _result(workspace: Workspace, case_id: str, annotation_id: str, review_id: str | None = None) -> ReviewResultView:

@@ -1,6 +1,7 @@
 """Background work: jobs, their logs, how the project learns, and whom its predictions still need."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -19,8 +20,9 @@ from medloop.loop.overview.model_history import list_models
 from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
 from medloop.quality.triage import GOOD_DICE
+from medloop.server.web.callers import CallerHere
 from medloop.server.web.security import REPORT_POLICY
-from medloop.server.web.site import PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
 from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
@@ -40,9 +42,11 @@ def get_progress(workspace: WorkspaceHere) -> ProgressView:
 
 
 @router.get("/report", response_class=HTMLResponse)
-def get_report(workspace: WorkspaceHere) -> HTMLResponse:
+def get_report(workspace: WorkspaceHere, viewer: ViewerHere) -> HTMLResponse:
     """The report as one page: what to do next, worst and best evaluation cases as pictures, figures, models and rounds."""
-    return HTMLResponse(report_html(workspace), headers={"Content-Security-Policy": REPORT_POLICY})
+    with workspace.store.read() as tx:
+        hidden = viewer.hidden(tx)
+    return HTMLResponse(report_html(workspace, hidden=hidden), headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get("/triage")
@@ -62,10 +66,12 @@ def get_triage(
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_EVENTS)
-async def get_stream(site: SiteHere, workspace: WorkspaceHere, request: Request) -> StreamingResponse:
+async def get_stream(site: SiteHere, workspace: WorkspaceHere, caller: CallerHere, request: Request) -> StreamingResponse:
     """The project's state now and at every change; `proposal` when a requested one is ready. It ends with the session."""
     project = workspace.project.id
-    events = _while_allowed(await site.feed.listen(project), site, project, request.headers)
+    events = _while_allowed(
+        await site.feed.listen(project, who=caller.person.account.id if caller.person else ""), site, project, request.headers
+    )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
@@ -73,7 +79,7 @@ async def get_stream(site: SiteHere, workspace: WorkspaceHere, request: Request)
 async def _while_allowed(events: AsyncIterator[str], site: Site, project: str, headers: Headers) -> AsyncIterator[str]:
     """The events up to the first one that the listener may not see any more; signs of life are looked at, too."""
     async for event in events:
-        caller = await anyio.to_thread.run_sync(site.people.caller, headers)
+        caller = await anyio.to_thread.run_sync(partial(site.people.caller, headers, used=False))
         if caller is None or not caller.may(project, "look"):
             return
         yield event

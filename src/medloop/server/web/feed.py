@@ -7,7 +7,7 @@ miss states but never ends up with an old one.
 
 import asyncio
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -18,6 +18,9 @@ from medloop.loop.overview.status import current_round
 from medloop.server.wire.views import job_view, model_brief, round_brief
 
 MAX_LISTENERS = 64
+MAX_OWN = 12
+"""Of one account, so that nobody takes the news away from others."""
+
 WAITING_MESSAGES = 16
 """Messages kept for one slow listener before older ones are dropped."""
 
@@ -51,24 +54,32 @@ class Feed:
         self._poll_seconds = poll_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._queues: dict[str, set[Queue]] = defaultdict(set)
+        self._own: Counter[str] = Counter()
         self._states: dict[str, str] = {}
         self._watch: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def listen(self, project_id: str) -> AsyncIterator[str]:
+    async def listen(self, project_id: str, *, who: str = "") -> AsyncIterator[str]:
         """Server-sent events of one project, beginning with its present state, until the feed closes.
+
+        Args:
+            project_id: The project.
+            who: Id of the account that listens; "" without accounts.
 
         Raises:
             UnavailableError: Too many listeners.
         """
         if sum(len(q) for q in self._queues.values()) >= MAX_LISTENERS:
             raise UnavailableError(f"At most {MAX_LISTENERS} pages can listen", remedy="close some of them")
+        if who and self._own[who] >= MAX_OWN:
+            raise UnavailableError(f"At most {MAX_OWN} pages of one account can listen", remedy="close some of them")
         state = await asyncio.to_thread(self._read, project_id)
-        return self._stream(project_id, state)
+        return self._stream(project_id, state, who)
 
-    async def _stream(self, project_id: str, state: str) -> AsyncIterator[str]:
+    async def _stream(self, project_id: str, state: str, who: str) -> AsyncIterator[str]:
         queue: Queue = asyncio.Queue(WAITING_MESSAGES)
         self._queues[project_id].add(queue)
+        self._own[who] += 1
         self._states.setdefault(project_id, state)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._watch_projects())
@@ -84,6 +95,7 @@ class Feed:
                 yield message
         finally:
             self._queues[project_id].discard(queue)
+            self._own[who] -= 1
 
     def publish(self, project_id: str, event: str, body: State) -> None:
         """Tell every listener of a project something at once (from the event loop's own thread)."""

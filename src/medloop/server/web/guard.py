@@ -7,6 +7,7 @@ who sent it. Who has no role in a project gets what an unknown project gets.
 import hmac
 import re
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import parse_qsl
 
 import anyio.to_thread
@@ -22,6 +23,10 @@ from medloop.server.web.failures import deliberate, failure
 from medloop.server.web.people import People
 from medloop.server.web.permissions import Guarded, Need
 from medloop.server.web.security import SAFE_METHODS
+
+LISTENING = "/stream"
+IDLE_HEADER = "X-Idle"
+"""Sent with what a page reads while nobody sits before it; that and listening keep no session alive."""
 
 CSRF_HEADER = "X-CSRF-Token"
 _SECRET_NAMES = re.compile(r"(access_?)?token|secret|password|session|authorization", re.IGNORECASE)
@@ -58,7 +63,7 @@ class Guard:
         found = self._find(scope["method"], scope["path"])
         if found is not None:
             try:
-                scope[SCOPE_KEY] = await self._admitted(*found, scope["method"], Headers(scope=scope))
+                scope[SCOPE_KEY] = await self._admitted(*found, scope)
             except MedloopError as error:
                 await deliberate(error)(scope, receive, send)
                 return
@@ -71,8 +76,10 @@ class Guard:
                 return route.need, match.groupdict().get("project")
         return None
 
-    async def _admitted(self, need: Need, project: str | None, method: str, headers: Headers) -> Caller | None:
-        caller = await anyio.to_thread.run_sync(self._people.caller, headers)
+    async def _admitted(self, need: Need, project: str | None, scope: Scope) -> Caller | None:
+        method, headers = scope["method"], Headers(scope=scope)
+        used = not scope["path"].endswith(LISTENING) and IDLE_HEADER not in headers
+        caller = await anyio.to_thread.run_sync(partial(self._people.caller, headers, used=used))
         if need == "open":
             return caller
         if caller is None:

@@ -4,7 +4,9 @@ Accounts may be turned on while the server runs. Once there are some, or where t
 request without an account is refused, whatever becomes of their store.
 """
 
+import ipaddress
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -17,11 +19,10 @@ from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import Response
 
 from medloop.core.errors import SettingError, SignInError, StorageError, ThrottledError, UnavailableError
-from medloop.core.names import folded
-from medloop.loop.people.accounts import accounts_are_on
+from medloop.loop.people.accounts import account_key, accounts_are_on
 from medloop.loop.people.places import holder_of, opened_accounts
 from medloop.loop.people.signing_in import Limits, Person, session_of, token_of
-from medloop.loop.people.throttle import Throttle
+from medloop.loop.people.throttle import MOST_KEPT, Throttle
 from medloop.server.web.callers import Caller
 from medloop.server.web.folders import MARKER, Projects
 from medloop.server.web.provider import Provider
@@ -99,6 +100,7 @@ class People:
         self._of_project = projects.all()[0].store if (folder / MARKER).is_file() else None
         self._own: Store | None = None
         self._seen_on = False
+        self._known: OrderedDict[str, None] = OrderedDict()
         self._hashes = Line(HASHES_AT_ONCE)
         self.visits = Line(VISITS_AT_ONCE)
         self.provider = Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_secret) if settings.oidc_issuer else None
@@ -133,11 +135,11 @@ class People:
             raise StorageError("The accounts of this server cannot be read", remedy="restore the folder people")
         return found
 
-    def caller(self, headers: Headers) -> Caller | None:
-        """Who sends a request: by its token, else by its cookie; None for nobody who is known."""
+    def caller(self, headers: Headers, *, used: bool = True) -> Caller | None:
+        """Who sends a request: by its token, else by its cookie; None for nobody who is known. `used` as `session_of` has it."""
         if not self.are_on():
             return Caller(self._settings.annotator)
-        person = self._person(headers)
+        person = self._person(headers, used)
         return None if person is None else Caller(person.account.name, person)
 
     def caller_of_session(self, secret: str) -> Caller:
@@ -162,6 +164,8 @@ class People:
     async def tried(self, name: str, address: str, work: Callable[[], T]) -> T:
         """Do what hashes a password, at most two at once; failures make the name and the address wait longer and longer.
 
+        Where somebody has signed in from before, failures from elsewhere do not lock them out: such an address has a count of its own.
+
         Args:
             name: Under which it is tried; need not exist.
             address: Whence.
@@ -170,7 +174,13 @@ class People:
         Raises:
             ThrottledError: Too many failures, or too many wait.
         """
-        return await self._counted(self._hashes, f"name {folded(name)[:80]}", address, work)
+        by_name = f"name {account_key(name)[:80]}"
+        known = f"{by_name} at {address}"
+        done = await self._counted(self._hashes, known if known in self._known else by_name, address, work)
+        self._known[known] = None
+        if len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)
+        return done
 
     async def visited(self, address: str, work: Callable[[], T]) -> T:
         """Do what needs the provider; failures make the address wait longer and longer.
@@ -201,20 +211,19 @@ class People:
         """Whence a request comes: what the proxy says of it, else the connection's end; of IPv6 the first 64 bits."""
         said = connection.headers.get("x-forwarded-for", "") if self._settings.behind_proxy else ""
         near = connection.client.host if connection.client else ""
-        found = said.rpartition(",")[2].strip() or near
-        return ":".join(found.split(":")[:4]) if ":" in found else found[:45]
+        return network_of(said.rpartition(",")[2].strip() or near)
 
     def close(self) -> None:
         """Release the store, unless it is a project's."""
         if self._own is not None:
             self._own.close()
 
-    def _person(self, headers: Headers) -> Person | None:
+    def _person(self, headers: Headers, used: bool) -> Person | None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme:
             return token_of(self.store(), token.strip()) if scheme.lower() == "bearer" else None
         secret = cookie_parser(headers.get("cookie", "")).get(self.cookie)
-        return session_of(self.store(), secret, self._limits) if secret else None
+        return session_of(self.store(), secret, self._limits, used=used) if secret else None
 
     def _find(self) -> Store | None:
         if self._of_project is not None:
@@ -223,3 +232,14 @@ class People:
             if self._own is None and (holder_of(self._folder) / MARKER).is_file():
                 self._own = opened_accounts(self._folder)
             return self._own
+
+
+def network_of(address: str) -> str:
+    """What the addresses of one client have in common, however they are written: of IPv6 the first 64 bits."""
+    try:
+        found = ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        return address[:45]
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False).network_address)

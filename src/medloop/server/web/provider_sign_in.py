@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from medloop.core.accounts import Account, Identity, LinkUse
 from medloop.core.errors import ForbiddenError, SignInError, ThrottledError
-from medloop.core.names import folded
+from medloop.core.names import appearance
 from medloop.core.records import Annotator
 from medloop.core.roles import ROLES
 from medloop.loop.people.accounts import account_of
@@ -155,7 +155,7 @@ class ProviderSignIn:
         found: set[str] = set()
         for workspace in self._projects.all():
             with workspace.store.read() as tx:
-                found |= {folded(one.name) for one in tx.find(Annotator)}
+                found |= {appearance(one.name) for one in tx.find(Annotator)}
         return found
 
 

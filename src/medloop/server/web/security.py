@@ -7,9 +7,9 @@ types a form cannot send, bounded bodies, and headers that let the page run noth
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -26,6 +26,8 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 CONTENT_TYPES = frozenset({"application/json", "application/octet-stream"})
 """What a change may be sent as: none of them can come from an HTML form."""
+
+_HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 
 MB = 1_000_000
 SLOWEST = 100_000
@@ -111,7 +113,7 @@ class Gate:
         """Programs send neither header; browsers send at least one with every change."""
         origin = headers.get("origin")
         if origin is None:
-            return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+            return is_begun_here(headers)
         return origin == f"{self._scheme}://{headers.get('host', '')}" or origin in self._settings.extra_origins
 
     def _too_large(self, headers: Headers) -> Response | None:
@@ -128,12 +130,15 @@ class Gate:
         return self._settings.max_mask_mb if raw else self._settings.max_json_mb
 
 
+def is_begun_here(headers: Headers) -> bool:
+    """Whether no foreign page made a browser send this request."""
+    return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+
+
 def host_name(header: str) -> str:
-    """The name in a Host header without its port, lower case; "" when it cannot be read."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "") if header and "/" not in header and "@" not in header else ""
-    except ValueError:
-        return ""
+    """The name in a Host header without its port, lower case; "" when it is anything but a name or address and a port."""
+    found = _HOST.fullmatch(header)
+    return (found["name"] or found["address"]).lower() if found else ""
 
 
 def _content_type(headers: Headers) -> str:

@@ -11,7 +11,7 @@ from medloop.core.errors import ForbiddenError, InputError
 from medloop.core.names import MAX_NAME, folded
 from medloop.core.records import Annotator, Assignment, Case
 from medloop.loop.foundation.annotators import annotator_named, known_annotator
-from medloop.loop.foundation.blinding import is_hidden
+from medloop.loop.foundation.blinding import hidden_cases, is_hidden
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
 from medloop.server.web.callers import Caller, CallerHere, require_role
@@ -116,6 +116,10 @@ class Viewer:
     def sees(self, tx: Reader, case_id: str) -> bool:
         """Whether they may see the annotations of a case."""
         return self.reviews or not is_hidden(tx, case_id, self.annotator_id)
+
+    def hidden(self, tx: Reader) -> set[str]:
+        """The annotated cases whose annotations they may not see."""
+        return set() if self.reviews else hidden_cases(tx, self.annotator_id)
 
 
 def _viewer(workspace: WorkspaceHere, name: AnnotatorName, caller: CallerHere) -> Viewer:

@@ -137,13 +137,14 @@ class ClassCountView(View):
 
 
 class AdviceView(View):
-    """Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, and its minutes."""
+    """Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, its minutes and their error."""
 
     stop: bool
     reasons: list[str]
     expected_gain: Number
     interval: tuple[float, float] | None
     minutes: Number
+    minutes_note: str
 
 
 class ProgressView(View):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from medloop.core.records import AnnotationOrigin, Assignment, Consensus, Expertise, Review, Verdict
+from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Consensus, Expertise, Review, Verdict
 from medloop.loop.annotating.adjudicating import Ruling
 from medloop.loop.annotating.review_verdicts import Meaning, Waiting
 from medloop.loop.foundation.annotators import annotator_names
@@ -235,7 +235,7 @@ class RestoreBody(Body):
 def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading) -> ReadingsView:
     """Everything about the readings of a case."""
     people = annotator_names(tx)
-    opened = blind_assignments(tx, history)
+    blind = _read_blind(tx, history)
     readings = [
         ReadingView(
             annotation_id=a.id,
@@ -244,7 +244,7 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
             at=a.created_at,
             tag=a.tag,
             effort_seconds=a.effort_seconds or None,
-            blind=a.assignment_id in opened,
+            blind=a.id in blind,
             standing=a.id == reading.annotation_id,
         )
         for a in history.annotations
@@ -260,10 +260,15 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
     )
 
 
-def blind_assignments(tx: Reader, history: CaseHistory) -> set[str]:
-    """Those of the assignments behind a case's annotations that were drawn blind."""
+def _read_blind(tx: Reader, history: CaseHistory) -> set[str]:
+    """Those of a case's annotations that were drawn blind: the first of their annotators, who see everybody's after it."""
     ids = [a.assignment_id for a in history.annotations if a.assignment_id]
-    return {one.id for one in tx.find(Assignment, where={"id": ids}) if one.blind}
+    opened = {one.id for one in tx.find(Assignment, where={"id": ids}) if one.blind}
+    first: dict[str, str] = {}
+    for one in tx.find(Annotation, where={"case_id": history.case_id}):
+        if one.kind != "partial":
+            first.setdefault(one.annotator_id, one.id)
+    return {a.id for a in history.annotations if a.assignment_id in opened and first[a.annotator_id] == a.id}
 
 
 def _consensus(made: Consensus, people: dict[str, str], *, in_force: bool) -> ConsensusView:

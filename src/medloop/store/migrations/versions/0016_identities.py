@@ -14,4 +14,6 @@ def upgrade() -> None:
     for name in ("issuer", "subject"):
         op.add_column("accounts", sa.Column(name, sa.Text(), nullable=False, server_default=""))
     known = sa.text("subject != ''")
-    op.create_index(op.f("ix_accounts_issuer"), "accounts", ["issuer", "subject"], unique=True, sqlite_where=known, postgresql_where=known)
+    op.create_index(
+        op.f("ix_accounts_issuer_subject"), "accounts", ["issuer", "subject"], unique=True, sqlite_where=known, postgresql_where=known
+    )
