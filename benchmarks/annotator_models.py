@@ -46,8 +46,9 @@ from medloop.metrics.intervals import Interval, mean_over_runs, paired_differenc
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
 from medloop.raters import majority_mask, staple
+from medloop.simulation.outlines import draw_mask, outline_depths
 from raters import peer_labels
-from raters_teams import TEAM, depths_of, draw
+from raters_teams import TEAM
 
 MODELS = ("crowd-layer", "confusion", "pixel")
 CLEAN, CONSENSUS, PLAIN = "clean", "three, majority", "one, none"
@@ -89,7 +90,7 @@ def drawn_by(case: CaseSource, name: str, question: Question, seed: int) -> Mask
     """What an annotator of the team makes of a case, the same in every arm; without the axis of slices in a picture."""
     _, truth = read_once(case, question)
     truth, labels = _flat(truth), range(1, question.classes)
-    return draw(TEAM[name], truth, labels, depths_of(truth, labels), generator(seed, "annotates", case.name, name))
+    return draw_mask(TEAM[name], truth, labels, outline_depths(truth, labels), generator(seed, "annotates", case.name, name))
 
 
 def readers_of(case: CaseSource, seed: int) -> list[str]:

@@ -1,11 +1,9 @@
 """Simulated teams of annotators whose faults are known: good, too large, too small, careless, random."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 from scipy.stats import spearmanr
 
 from medloop.core.arrays import FloatArray, IntArray, MaskArray
@@ -26,68 +24,20 @@ from medloop.raters.confusion import log_likelihoods, normalised, shares
 from medloop.raters.fused_mask import FusedMask, fuse_mask
 from medloop.raters.mask_skill import MaskSkill, judge_annotators
 from medloop.raters.stack import stack_masks, with_agreed
+from medloop.simulation.outlines import Outline, draw_mask, outline_depths
 
 READINGS = 3
 """Of each case, by annotators drawn at random."""
 
 
-@dataclass(frozen=True)
-class Hand:
-    """How one simulated annotator errs, in shares of the object's radius.
-
-    Attributes:
-        growth: How far every border is drawn outside (negative: inside).
-        waver: Standard deviation of the border around that.
-        random: Draws where chance says, not where the object is.
-    """
-
-    growth: float
-    waver: float
-    random: bool = False
-
-
 TEAM = {
-    "good-1": Hand(0.0, 0.02),
-    "good-2": Hand(0.0, 0.04),
-    "over": Hand(0.15, 0.04),
-    "under": Hand(-0.15, 0.04),
-    "careless": Hand(0.0, 0.25),
-    "random": Hand(0.0, 0.0, random=True),
+    "good-1": Outline(0.0, 0.02),
+    "good-2": Outline(0.0, 0.04),
+    "over": Outline(0.15, 0.04),
+    "under": Outline(-0.15, 0.04),
+    "careless": Outline(0.0, 0.25),
+    "random": Outline(0.0, 0.0, random=True),
 }
-
-
-def _smooth(rng: np.random.Generator, shape: Sequence[int]) -> FloatArray:
-    """A smooth random field of unit variance, some six waves across."""
-    coarse = rng.normal(size=[min(n, 8) for n in shape])
-    field = ndimage.zoom(coarse, [n / c for n, c in zip(shape, coarse.shape, strict=True)], order=1)
-    return np.asarray(field / field.std(), dtype=np.float32)
-
-
-def draw(hand: Hand, truth: MaskArray, labels: Sequence[int], depths: FloatArray, rng: np.random.Generator) -> MaskArray:
-    """One mask by one annotator; `depths` are signed distances to each label, positive inside, shape (labels, …)."""
-    radius = float(np.sqrt(np.count_nonzero(truth) / (np.pi * (truth.shape[2] if truth.ndim == 3 else 1))))
-    if hand.random:
-        fields = np.stack([_smooth(rng, truth.shape) for _ in labels])
-        share = np.count_nonzero(truth) / truth.size
-        return np.where(fields.max(axis=0) > np.quantile(fields.max(axis=0), 1 - share), np.array(labels)[fields.argmax(axis=0)], 0).astype(
-            np.uint8
-        )
-    moved = np.stack([depth + radius * (hand.growth + hand.waver * _smooth(rng, truth.shape)) for depth in depths])
-    return np.where(moved.max(axis=0) > 0, np.array(labels)[moved.argmax(axis=0)], 0).astype(np.uint8)
-
-
-def depths_of(truth: MaskArray, labels: Sequence[int]) -> FloatArray:
-    """Signed distance of each voxel to each label's border in pixels, slices apart, positive inside."""
-    sampling = (1.0, 1.0, 6.0)[: truth.ndim]
-    found = []
-    for label in labels:
-        inside = truth == label
-        if not inside.any():
-            found.append(np.full(truth.shape, -1e3, dtype=np.float32))
-            continue
-        inwards = ndimage.distance_transform_edt(inside, sampling=sampling)
-        found.append((inwards - ndimage.distance_transform_edt(~inside, sampling=sampling)).astype(np.float32))
-    return np.stack(found)
 
 
 def mask_team(truths: Sequence[MaskArray], labels: Sequence[int], seed: int) -> dict[str, Any]:
@@ -96,8 +46,8 @@ def mask_team(truths: Sequence[MaskArray], labels: Sequence[int], seed: int) -> 
     cases: list[dict[str, MaskArray]] = []
     actual: dict[str, list[MaskSkill]] = {name: [] for name in TEAM}
     for truth in truths:
-        depths, names = depths_of(truth, labels), sorted(rng.choice(list(TEAM), READINGS, replace=False))
-        case = {name: draw(TEAM[name], truth, labels, depths, rng) for name in names}
+        depths, names = outline_depths(truth, labels), sorted(rng.choice(list(TEAM), READINGS, replace=False))
+        case = {name: draw_mask(TEAM[name], truth, labels, depths, rng) for name in names}
         for name, mask in case.items():
             stack = stack_masks([mask, truth], labels)
             actual[name].append(judge_annotators(stack, stack.patterns.table[stack.pattern_of, 1], None)[0])

@@ -25,7 +25,7 @@ const reading = (id: string, annotator: string, more: Partial<Reading> = {}): Re
 const consensus = reading("c", "consensus", { origin: "consensus", standing: true });
 
 function found(readings: Reading[], more: Partial<Readings> = {}): Readings {
-  const progress = { state: "in review", words: "in review", read: 2, needed: 2, agreement: 0.5 } as const;
+  const progress = { state: "in review", words: "in review", read: 2, needed: 2, agreement: 0.5, quality: null } as const;
   return { case_id: "c1", name: "case_012", progress, readings, consensus: null, reviews: [], ...more };
 }
 

@@ -101,7 +101,7 @@ export function sessionOf(
     evaluation: false,
     withdrawn: null,
     parts: [],
-    progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null },
+    progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null, quality: null },
     returned: null,
     active_seconds: 0,
   };

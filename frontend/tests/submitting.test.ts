@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { rename } from "../src/api/person";
 import { brushRadiusMm, oneKeyAnnotates, tool } from "../src/state/display";
 import { keepEffort } from "../src/state/effort";
+import { feedback } from "../src/state/gold";
 import { dismissPassing, notices } from "../src/state/notices";
 import { attachRefiner, give } from "../src/state/refining";
 import { route } from "../src/state/router";
@@ -75,6 +76,21 @@ describe("submitting", () => {
       sight.tooEarly(now);
     }
     expect([sight.isOver(now + LOOK_MS / 4), sight.isOver(now + LOOK_MS)]).toEqual([false, true]);
+  });
+
+  test("of a gold case shows what came of it before the next case, and offers no undo", async () => {
+    const found = { case: "a", score: 0.5, by_label: { liver: 0.5 }, given: "", truth: "", mean: null, tutorial: null, instructions: "", note: "" };
+    reply = ({ path }) => ({ json: path.endsWith("/feedback") ? found : { annotation_id: "n1", next: true, gold: true } });
+    const session = seen(opened());
+    void submitSession(session);
+    await turn();
+    expect(feedback.value?.found.score).toBe(0.5);
+    expect(feedback.value?.picture).toContain("/feedback/picture");
+    expect(session.closed).toBe(false);
+    feedback.value!.goOn();
+    await turn();
+    expect([session.closed, feedback.value]).toEqual([true, null]);
+    expect(words()).not.toContain("Annotated");
   });
 
   test("answers a key once, however long it is held", async () => {

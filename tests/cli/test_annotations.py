@@ -79,7 +79,7 @@ def test_annotators_are_listed_and_priced_and_status_counts_their_cost(medloop: 
     assert (line["cases"], line["minutes"], line["cost_per_minute"], line["cost"]) == (1, 2.0, 3.0, 6.0)
     assert "2.0 minutes, 120 s in the median, cost 6" in medloop("status", project).out
     with Project.open(project) as opened:
-        opened.set_cost("Ann", 4)
+        opened.set_cost("Ann", 4, past=True)
         assert [one.cost for one in opened.annotators() if one.annotator == "Ann"] == [8.0]
 
 
@@ -87,3 +87,42 @@ def test_pricing_needs_a_name_that_is_known_and_a_rate(medloop: Medloop, project
     assert medloop("annotators", project, "Ann").status == 2
     assert medloop("annotators", project, "--cost-per-minute", 3).status == 2
     assert "There is no annotator 'Nobody'" in medloop("annotators", project, "Nobody", "--cost-per-minute", 3).err
+
+
+def test_what_people_would_get_next_is_shown_with_the_reason_and_their_terms_are_set(medloop: Medloop, project: Path) -> None:
+    assert medloop("configure", project, "routing=value", "readings=3").status == 0
+    said = medloop("annotators", project, "Nia", "--expertise", "novice", "--cases-per-week", 40, "--hours-per-week", 2.5, "--json")
+    (line,) = [one for one in json.loads(said.out)["annotators"] if one["annotator"] == "Nia"]
+    assert (line["expertise"], line["expected"], line["cases_per_week"], line["hours_per_week"]) == ("novice", 0.75, 40, 2.5)
+    assert "2.5 hours, 40 cases" in medloop("annotators", project).out
+    assert "Nobody has opened a case within a week" in medloop("next", project).out
+    with Project.open(project) as opened:
+        assert opened.next("Nia") is not None
+    (one,) = json.loads(medloop("next", project, "--json").out)["next"]
+    assert one["annotator"] == "Nia"
+    assert "you read it because your reading (skill 0.75" in one["reason"]
+    assert "There is no annotator 'Bob'" in medloop("next", project, "Bob").err
+    assert "--expertise must be one of novice, expert, consultant" in medloop("annotators", project, "Nia", "--expertise", "guru").err
+
+
+def test_gold_cases_are_made_listed_and_withdrawn_and_people_admitted(medloop: Medloop, project: Path) -> None:
+    name, _ = first_case(project)
+    assert "There is no gold case" in medloop("gold", "list", project).out
+    assert f"{name} is a gold case" in medloop("gold", "add", project, name, "--annotator", "Rita").out
+    medloop("configure", project, "tutorial=2")
+    assert "A tutorial needs 2 gold cases, there are 1" in medloop("status", project).out
+    with Project.open(project) as opened:
+        case = opened.next("Ann")
+        assert case is not None
+        opened.submit(case, np.ones(case.case.grid.shape, dtype=np.uint8))
+        found = opened.gold_feedback(case)
+        assert found is not None
+        assert found.case == name
+        assert opened.next("Ann") is None
+        assert [one.readings for one in opened.gold().people if one.annotator == "Ann"] == [1]
+        opened.admit("Ann")
+    listed = json.loads(medloop("gold", "list", project, "--json").out)
+    assert [(one["case"], one["readings"]) for one in listed["cases"]] == [(name, 1)]
+    assert "admitted without it" in medloop("gold", "list", project).out
+    assert "There is no annotator 'Nobody'" in medloop("gold", "admit", project, "Nobody").err
+    assert f"{name} is no gold case any more" in medloop("gold", "withdraw", project, name).out

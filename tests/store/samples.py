@@ -16,6 +16,8 @@ from medloop.core.records import (
     Effort,
     Evaluation,
     EvaluationTruth,
+    GoldCase,
+    GoldReading,
     Label,
     LiveChoice,
     Model,
@@ -27,6 +29,7 @@ from medloop.core.records import (
     Query,
     Review,
     Round,
+    Routed,
     Snapshot,
     Source,
     Split,
@@ -52,6 +55,8 @@ IMMUTABLE = (
     "evaluation_truths",
     "reviews",
     "consensuses",
+    "routed",
+    "gold_readings",
 )
 """Tables whose rows are never updated or deleted: triggers refuse it, as they do for `events`."""
 
@@ -223,6 +228,36 @@ def consensus(of: str = "a") -> Consensus:
         uncertainty="8" * 64,
         created_at="2026",
     )
+
+
+def routed(of: str = "a") -> Routed:
+    return Routed(
+        id=f"routing-{of}",
+        assignment_id=f"assignment-{of}-1",
+        case_id=f"case-{of}",
+        annotator_id="annotator-ann",
+        purpose="new",
+        skill=0.9,
+        minutes=2.5,
+        cost=5.0,
+        quality=0.0,
+        expected=0.9,
+        readers=("annotator-ann",),
+        trust=0.1,
+        reason="cheapest",
+        created_at="2026",
+    )
+
+
+def gold(of: str = "annotation-a-ann-1", *, case: str = "a") -> GoldCase:
+    return GoldCase(id=f"gold-{case}", case_id=f"case-{case}", annotation_id=of, annotator_id="annotator-ann", created_at="2026")
+
+
+def gold_reading(of: str = "annotation-a-ann-1", *, case: str = "a") -> GoldReading:
+    return GoldReading(
+        id=f"check-{of}", gold_id=f"gold-{case}", case_id=f"case-{case}", annotation_id=of, annotator_id="annotator-ann", tutorial=False,
+        score=0.75, by_label={"1": 0.75}, created_at="2026",
+    )  # fmt: skip
 
 
 def evaluation() -> Evaluation:

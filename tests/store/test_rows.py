@@ -27,6 +27,9 @@ EVERY_RECORD = [
     samples.effort(),
     samples.review(),
     samples.consensus(),
+    samples.routed(),
+    samples.gold(),
+    samples.gold_reading(),
     samples.provenance(),
     samples.evaluation(),
 ]

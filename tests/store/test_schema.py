@@ -39,18 +39,25 @@ LATER_COLUMNS = (
     ("evaluations", "surfaces"),
     ("annotators", "expertise"),
     ("assignments", "blind"),
+    ("annotators", "hours_per_week"),
+    ("annotators", "cases_per_week"),
+    ("annotators", "admitted"),
+    ("assignments", "gold_id"),
+    ("consensuses", "voxel_probabilities"),
+    ("consensuses", "expected_error"),
 )
 """Columns that tables gained after the first schema."""
 
-LATER_TABLES = ("efforts", "reviews", "consensuses", "memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
-"""Tables of the migration after the one that counts cases; those that others name come last."""
+OF_ACCOUNTS = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
+LATER_TABLES = ("gold_readings", "gold_cases", "routed", "efforts", "reviews", "consensuses", *OF_ACCOUNTS)
+"""Tables of the migrations after the one that counts cases; those that others name come last."""
 
 
 def _drop_later(connection: Connection) -> None:
     """Take back what migrations after 0011 made."""
     for table in LATER_TABLES:
         connection.execute(text(f"DROP TABLE {table}"))
-    for table, column in (("evaluations", "surfaces"), ("annotators", "expertise"), ("assignments", "blind")):
+    for table, column in LATER_COLUMNS[5:]:
         connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
 
 

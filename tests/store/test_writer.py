@@ -103,6 +103,8 @@ def test_the_database_itself_refuses_to_change_immutable_rows(store: Store) -> N
             tx.add(record)
         for record in (samples.truth(), samples.live_choice(), samples.review(), samples.consensus()):
             tx.add(record)
+        for record in (samples.routed(), samples.gold(), samples.gold_reading()):
+            tx.add(record)
     for table in ("events", *samples.IMMUTABLE):
         for statement in (f"UPDATE {table} SET {'actor' if table == 'events' else 'id'} = 'x'", f"DELETE FROM {table}"):
             with pytest.raises(StateError, match=f"rows of {table} are immutable"), store.database.writing() as connection:

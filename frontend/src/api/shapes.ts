@@ -12,6 +12,11 @@ export interface AdjudicateBody {
   annotation_id?: string | null; readings?: string[] | null; comment?: string; effort_seconds?: number | null; effort?: EffortBody | null;
 }
 
+/** Who may begin real work without a tutorial. */
+export interface AdmitBody {
+  annotator: string;
+}
+
 /** Whether to go on querying, in words; the expected gain of the next batch with its 95 % interval, its minutes and their error. */
 export interface Advice {
   stop: boolean; reasons: string[]; expected_gain: number | null; interval: [number, number] | null; minutes: number | null; minutes_note:
@@ -23,16 +28,18 @@ export interface AgreementWindow {
   start: string; cases: number; value: number | null; low: number | null; high: number | null; by_label: Record<string, number | null>;
 }
 
-/** What a project keeps of somebody who annotates; what is left out stays. */
+/** What a project keeps of somebody who annotates; what is left out stays, and a limit of 0 is none. */
 export interface AnnotatorBody {
-  cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null;
+  cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?: number | null; cases_per_week?:
+  number | null;
 }
 
 /** What one annotator's annotations took, how right they are, and what they have to do. */
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
   cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; open:
-  number; returned: number;
+  number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number; expected_high: number;
+  hours_per_week: number | null; cases_per_week: number | null;
 }
 
 /** An approval. */
@@ -49,7 +56,7 @@ export interface Arrival {
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
-  "imported" | "simulated" | "consensus" | "adjudicated" | null; at?: string | null; model_index?: number | null;
+  "imported" | "simulated" | "consensus" | "adjudicated" | "gold" | null; at?: string | null; model_index?: number | null;
 }
 
 /** A box of voxels (I, J, K) from `start` up to, not including, `stop`. */
@@ -79,10 +86,10 @@ export interface CasePage {
   total: number; rows: CaseLine[];
 }
 
-/** How far the readings of a case are; `words` says it to people. */
+/** How far the readings of a case are; `words` says it to people. With routing `quality` is what is expected of the consensus. */
 export interface CaseReading {
   state: "unlabelled" | "in progress" | "read" | "in review" | "accepted" | "returned"; words: string; read: number; needed: number;
-  agreement: number | null;
+  agreement: number | null; quality: number | null;
 }
 
 /** Everything needed to draw a case's voxels. */
@@ -184,6 +191,12 @@ export interface ExtremePointsBody {
   kind: "extreme_points"; voxels: [number, number, number][]; label?: number;
 }
 
+/** What came of a gold case. */
+export interface Feedback {
+  case: string; score: number | null; by_label: Record<string, number>; given: string; truth: string; mean: MeanScore | null; tutorial:
+  Tutorial | null; instructions: string; note: string;
+}
+
 /** Which slices to fill between those drawn on. */
 export interface FillBody {
   base_revision: number; axis: number; locked?: number[];
@@ -192,6 +205,21 @@ export interface FillBody {
 /** What a filling did: `runs` lead to `revision`; the slices drawn on, and how many have changed. */
 export interface Filled {
   revision: number; runs: [number, number, number][]; drawn: number[]; filled: number;
+}
+
+/** A gold case: whether it is in use, by how many it was read, and their mean score. */
+export interface GoldLine {
+  case: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
+}
+
+/** Somebody held against gold cases: their score, and how many they have not seen. */
+export interface GoldPerson {
+  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string;
+}
+
+/** Gold cases, people, and what stands in the way, in words. */
+export interface GoldStanding {
+  cases: GoldLine[]; people: GoldPerson[]; warnings: string[];
 }
 
 /** A one-time link at the only moment it is shown: an address of the page with the secret in its fragment. */
@@ -308,6 +336,11 @@ export interface Me {
   "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[];
 }
 
+/** A mean score on gold cases with its 90 % interval; without one `note` says why. */
+export interface MeanScore {
+  mean: number; low: number | null; high: number | null; groups: number; note: string;
+}
+
 /** One figure of one structure; bounds only for predictions. */
 export interface Measure {
   label: string; name: string; value: number | null; unit: string; low: number | null; high: number | null; accepted: boolean | null; reason:
@@ -362,6 +395,11 @@ export interface OpenAssignment {
 /** A case in front of an annotator, with the proposal drawn on it. */
 export interface Opened {
   assignment: OpenAssignment; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
+/** What an annotator would get next: the case's name and why, or "" and why there is none. */
+export interface Outlook {
+  annotator: string; case: string; reason: string;
 }
 
 /** One's own password: the present one and the next. */
@@ -435,7 +473,8 @@ export interface ProjectLine {
 export interface ProjectPerson {
   id: string; name: string; disabled: boolean; invited: boolean; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" |
   "viewer">; last_seen: string; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
-  "administer")[]; cost_per_minute: number | null; expertise: "novice" | "expert" | "consultant" | null;
+  "administer")[]; cost_per_minute: number | null; expertise: "novice" | "expert" | "consultant" | null; hours_per_week: number | null;
+  cases_per_week: number | null;
 }
 
 /** What one may do to a project, and which roles one may give and take there. */
@@ -456,7 +495,8 @@ export interface ProjectSettings {
   number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
   budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean;
   minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
-  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; targets?: "hard" | "soft"; seed?: number;
+  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
+  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -487,9 +527,10 @@ export interface ProviderReplyBody {
   code?: string; state: string; iss?: string | null;
 }
 
-/** What a minute of an annotator costs from now on, above 0; with `past` earlier minutes count by it, too. */
+/** Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none). */
 export interface RateBody {
-  annotator: string; cost_per_minute: number; past?: boolean;
+  annotator: string; cost_per_minute?: number | null; past?: boolean; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?:
+  number | null; cases_per_week?: number | null;
 }
 
 /** Which engine to make ready. */
@@ -499,8 +540,8 @@ export interface Readiness {
 
 /** One annotation of a case in force: a reading, or what was fused or adjudicated. */
 export interface Reading {
-  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated"; at: string; tag: number
-  | null; effort_seconds: number | null; blind: boolean; standing: boolean; labels: number[];
+  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
+  tag: number | null; effort_seconds: number | null; blind: boolean; standing: boolean; labels: number[];
 }
 
 /** The readings of a case side by side, their consensus and the reviews. */
@@ -643,7 +684,7 @@ export interface SliceBody {
 
 /** An annotation: whose, of which kind of origin, and when. */
 export interface Standing {
-  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated"; at: string;
+  annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
 }
 
 /** An answer: a draft's revision, or a tag. */
@@ -652,9 +693,9 @@ export interface Submission {
   null; replace?: boolean; task_version?: number | null; whole?: boolean; returned?: string | null;
 }
 
-/** A stored answer. */
+/** A stored annotation; one of a gold case has feedback. */
 export interface Submitted {
-  annotation_id: string; next: boolean;
+  annotation_id: string; next: boolean; gold: boolean;
 }
 
 /** A voxel worth a prompt: what its label would settle (nats), how much of the mask would change, and what the samples say. */
@@ -717,6 +758,11 @@ export interface Triage {
 export interface TriagedCase {
   case_id: string; name: string; decision: "accept" | "review" | "second expert"; score: number; expected: number | null; low: number | null;
   high: number | null; reason: string;
+}
+
+/** How far somebody's tutorial is; the mean of the last `length` cases ends it at `needed`. */
+export interface Tutorial {
+  done: number; length: number; score: number | null; needed: number; left: number; passed: boolean; words: string;
 }
 
 /** What will probably be asked next; null when unknown. */

@@ -3,6 +3,7 @@ import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
 import { forgetEffort, reportOf } from "./effort";
+import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
 import { go, linkTo, projectOf, route } from "./router";
@@ -22,19 +23,21 @@ export async function submitSession(session: CaseSession, replace = false): Prom
   if (!isPromptResultSeen(session) || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };
-    await persist(session, "submitted", () => send(session, body));
+    const made = await persist(session, "submitted", () => send(session, body));
+    if (made?.gold) await showFeedback(session.project.id, session.assignmentId);
     leave(session);
     if (session.purpose === "decide") tell("info", `Decided ${session.header.name}: your annotation stands before its readings`);
-    else offerUndo(session);
+    else if (!made?.gold) offerUndo(session);
   });
 }
 
 /** A reading, or the decision of a reviewer about what they have looked at. */
-function send(session: CaseSession, body: calls.Submission): Promise<unknown> {
+async function send(session: CaseSession, body: calls.Submission): Promise<{ gold?: boolean }> {
   const { project, header, assignmentId, looked } = session;
   if (session.purpose !== "decide") return calls.submit(project.id, assignmentId, body);
   const { revision = null, tag = null, task_version = null, effort } = body;
-  return calls.adjudicate(project.id, header.id, { assignment_id: assignmentId, revision, tag, task_version, effort, ...looked });
+  await calls.adjudicate(project.id, header.id, { assignment_id: assignmentId, revision, tag, task_version, effort, ...looked });
+  return {};
 }
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
@@ -124,13 +127,12 @@ function submission(session: CaseSession): calls.Submission {
  * Repeat until the server answers. "Already submitted" after a lost answer means that the lost one arrived; closed in any other
  * way, by another window or because its time ran out, means that it did not.
  */
-async function persist(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<unknown>): Promise<void> {
+async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<T>): Promise<T | null> {
   for (let lost = false; ; lost = true) {
     try {
-      await send();
-      return;
+      return await send();
     } catch (error) {
-      if (lost && error instanceof ApiError && error.code === "wrong_state" && error.message.includes(done)) return;
+      if (lost && error instanceof ApiError && error.code === "wrong_state" && error.message.includes(done)) return null;
       if (!isPassing(error) || session.closed) throw error;
       session.busy.value = "waiting";
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -20,6 +20,7 @@ import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
 import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
+import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
@@ -64,6 +65,7 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
       {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => openDialog(null)} />}
       {session && <ConflictDialog session={session} />}
       {session && <ReplaceDialog session={session} />}
+      <FeedbackDialog />
     </div>
   );
 }

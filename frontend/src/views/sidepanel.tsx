@@ -10,6 +10,7 @@ import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions } from "./drawing";
 import { day } from "./format";
+import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
 import { PromptOptions } from "./prompts";
@@ -62,6 +63,7 @@ function Reason({ session }: { session: CaseSession }) {
         </div>
       )}
       <Provenance session={session} />
+      <GoldButton session={session} />
       {session.offered.value && (
         <button class="small" data-testid="use-proposal" onClick={() => adoptOffer(session)}>
           Use the new proposal of model {session.offered.value.prediction.model_index}

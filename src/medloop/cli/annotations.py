@@ -1,7 +1,7 @@
 """Commands about annotations that are there, and whose they are: take a case out of use with the reason, list and price annotators."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -12,6 +12,7 @@ from medloop.core.errors import NotFoundError, SettingError
 if TYPE_CHECKING:
     from medloop.core.records import Case
     from medloop.loop.foundation.workspace import Workspace
+    from medloop.loop.overview.annotator_skill import AnnotatorLine
 
 CaseName = Annotated[str, argument(metavar="CASE", help="The case's name.")]
 
@@ -46,45 +47,61 @@ def flag(
 
 def annotators(
     folder: ProjectFolder,
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose rate is set.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose terms are set.")] = "",
     cost_per_minute: Annotated[float | None, option("--cost-per-minute", help="What a minute costs, in a unit of yours.")] = None,
     past: Annotated[bool, typer.Option("--past", help="The rate counts for past minutes, too.")] = False,
+    expertise: Annotated[str | None, option("--expertise", help="novice, expert or consultant.")] = None,
+    hours_per_week: Annotated[float | None, option("--hours-per-week", help="The most that routing gives; 0 for no limit.")] = None,
+    cases_per_week: Annotated[int | None, option("--cases-per-week", help="The same in cases.")] = None,
     by: Annotated[str, option("--by", help="person, round, case or annotation: how minutes and cost are added up.")] = "person",
     csv: Annotated[Path | None, option("--csv", help="Write these lines to a CSV file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List who annotates, with minutes, cost, agreement and skill, or set what a minute of somebody costs from now on.
+    """List who annotates, with minutes, cost, agreement and skill, or set somebody's terms: cost from now on, expertise, limits.
 
     Minutes are active ones: pauses are left out, and work that was undone, skipped or never submitted counts.
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
     After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
-    from medloop.loop.foundation.annotators import set_cost
+    from medloop.core.records import Expertise
+    from medloop.loop.foundation.annotators import describe_annotator, set_cost
     from medloop.loop.overview.annotator_skill import skilled_annotators
     from medloop.loop.overview.learned_skills import learned_skills, skill_rows
     from medloop.loop.overview.spending import GROUPINGS, skill_words, work_csv, work_lines, work_rows
 
-    if bool(name) != (cost_per_minute is not None):
+    level = one_of("--expertise", expertise, get_args(Expertise)) if expertise is not None else None
+    terms = {"expertise": level, "hours_per_week": hours_per_week, "cases_per_week": cases_per_week}
+    said = any(value is not None for value in (cost_per_minute, *terms.values()))
+    if bool(name) != said:
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
-        raise SettingError("A name and --cost-per-minute go together, got one of them", remedy=remedy)
+        raise SettingError("A name and its terms go together, got one of them", remedy=remedy)
     with open_project(folder) as workspace:
         if cost_per_minute is not None:
             set_cost(workspace, name, cost_per_minute, actor="cli", past=past)
-        found, skills, worked = (
-            skilled_annotators(workspace),
-            learned_skills(workspace),
-            work_lines(workspace, one_of("--by", by, GROUPINGS)),
-        )
+        if any(value is not None for value in terms.values()):
+            describe_annotator(workspace, name, actor="cli", expertise=level, hours_per_week=hours_per_week, cases_per_week=cases_per_week)
+        found, skills = skilled_annotators(workspace), learned_skills(workspace)
+        worked = work_lines(workspace, one_of("--by", by, GROUPINGS))
     if csv is not None:
         csv.write_text(work_csv(worked), encoding="utf-8", newline="")
     if past and cost_per_minute is None:
-        raise SettingError(
-            "--past belongs to --cost-per-minute, got it alone", remedy="medloop annotators DIR NAME --cost-per-minute X --past"
-        )
+        remedy = "medloop annotators DIR NAME --cost-per-minute X --past"
+        raise SettingError("--past belongs to --cost-per-minute, got it alone", remedy=remedy)
     rows = [
-        (x.annotator, x.annotations, x.cases, f"{x.minutes:.1f}", f"{x.cost_per_minute:g}", f"{x.cost:.4g}", skill_words(x)) for x in found
+        (
+            x.annotator,
+            x.expertise,
+            x.annotations,
+            x.cases,
+            f"{x.minutes:.1f}",
+            f"{x.cost_per_minute:g}",
+            f"{x.cost:.4g}",
+            _limits(x),
+            skill_words(x),
+        )
+        for x in found
     ]
-    head = ("annotator", "annotations", "cases", "minutes", "cost per minute", "cost", "skill")
+    head = ("annotator", "expertise", "annotations", "cases", "minutes", "cost per minute", "cost", "per week", "skill")
 
     def as_text() -> None:
         if by == "person":
@@ -96,6 +113,11 @@ def annotators(
             print_table(*skill_rows(skills))
 
     tell({"annotators": found, "learned_skills": skills, "work": worked}, as_text, as_json=as_json)
+
+
+def _limits(line: "AnnotatorLine") -> str:
+    limits = ((line.hours_per_week, "hour"), (line.cases_per_week, "case"))
+    return ", ".join(f"{most:g} {unit}s" for most, unit in limits if most is not None) or "-"
 
 
 def case_named(workspace: "Workspace", name: str) -> "Case":

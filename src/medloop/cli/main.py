@@ -24,6 +24,7 @@ from medloop.cli import (
     projects,
     prompting,
     reviewing,
+    routing,
     serving,
     streaming,
     studies,
@@ -47,13 +48,14 @@ app = typer.Typer(
 COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
     learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status, projects.report,
-    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
+    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators, routing.next_,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(users.users)
+app.add_typer(routing.gold)
 
 
 def _show_version(wanted: bool) -> None:

@@ -14,6 +14,7 @@ from medloop.loop.foundation.refusals import LeftOutCase, refused_cases
 from medloop.loop.foundation.waiting import ReadingSummary, reading_summary
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.class_counts import ClassCount
+from medloop.loop.overview.gold_standing import gold_standing
 from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.progress import CurvePoint, progress
 from medloop.loop.overview.status import status
@@ -58,6 +59,7 @@ class Standing:
         label_gaps: Labels that were added after some annotations, which say nothing of them.
         damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
         readings: How far the readings of cases are; None where each needs one and no review.
+        gold: What keeps gold cases and tutorials from doing what the settings want.
         oversized: Cases whose voxel size asks for a working grid that the model in use cannot compute on.
     """
 
@@ -84,6 +86,7 @@ class Standing:
     damaged: tuple[DamagedCase, ...] = ()
     oversized: tuple[DamagedCase, ...] = ()
     readings: ReadingSummary | None = None
+    gold: tuple[str, ...] = ()
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -115,6 +118,7 @@ def standing(workspace: Workspace) -> Standing:
         damaged=damaged_cases(workspace),
         oversized=oversized_cases(workspace),
         readings=_readings(workspace),
+        gold=gold_standing(workspace).warnings,
     )
 
 
@@ -162,6 +166,7 @@ def _warnings(found: Standing) -> list[str]:
     lines += [f"damaged {case}" for case in found.damaged]
     lines += [f"large   {case}" for case in found.oversized]
     lines += [f"read    {line}" for line in (found.readings.lines if found.readings else ())]
+    lines += [f"gold    {line}" for line in found.gold]
     lines += [f"out     {case}" for case in found.left_out[:LEFT_OUT_SHOWN]]
     more = len(found.left_out) - LEFT_OUT_SHOWN
     return lines + ([f"out     {more} more; the worklist shows them"] if more > 0 else [])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from medloop.simulation.runs import StudyProgress
     from medloop.simulation.strategy_summary import StrategySummary
     from medloop.simulation.suite_results import SuiteResult
+    from medloop.simulation.team_runs import Spending
 
 
 @with_setting_options(STUDY_SETTINGS)
@@ -31,6 +32,9 @@ def simulate(
         str | None, typer.Option(help="Names, separated by commas; see medloop strategies.", show_default="random,entropy")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="Repetitions, paired between strategies.", show_default="3")] = None,
+    team: Annotated[
+        str | None, option("--team", metavar="FILE|standard", help="Let a team read the cases instead: who reads what?")
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, max=1024, help="Processes at work at once, each with one thread.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -38,6 +42,8 @@ def simulate(
 
     A simulated annotator (oracle) takes the place of people, from the labels of the data set, through the same code that serves them.
     A study file names several data sets and budgets. Interrupted or killed, the same command goes on from there.
+    With --team simulated people of stated expertise, skill, speed and price read --cases of it (24) with each of --seeds: by
+    routing, by the expert alone, and two at random; printed is what each costs. Nothing is trained.
     """
     from medloop.cli.learning import known_strategy
     from medloop.simulation.design import StudyDesign
@@ -45,6 +51,9 @@ def simulate(
 
     if out.exists() and not out.is_dir():
         raise SettingError(f"--out must be a folder, got the file {out}")
+    if team is not None:
+        _simulate_team(dataset, out, team, seeds=seeds or 3, settings=settings, as_json=as_json)
+        return
     if dataset.suffix.lower() == ".toml":
         flags = {"--strategies": strategies, "--seeds": seeds, **{STUDY_SETTINGS[name].flag: value for name, value in settings.items()}}
         _simulate_file(dataset, out, [flag for flag, value in flags.items() if value is not None], processes=processes, as_json=as_json)
@@ -55,6 +64,44 @@ def simulate(
     with _progress() as report:
         result = run_study(design, out, processes=processes, report=report)
     tell(result.to_json(), lambda: _print_study(result, out), as_json=as_json)
+
+
+def _simulate_team(dataset: Path, out: Path, team: str, *, seeds: int, settings: Mapping[str, SettingValue], as_json: bool) -> None:
+    """Let a team read, and write every run's minutes, money and quality to `team.json`."""
+    from dataclasses import asdict
+
+    from medloop.simulation.files import write_json
+    from medloop.simulation.team import STANDARD, read_team
+    from medloop.simulation.team_runs import TeamDesign, run_team
+
+    if unknown := sorted(set(settings) - {"cases", "format"}):
+        raise SettingError(f"{STUDY_SETTINGS[unknown[0]].flag} is of studies of strategies, not of teams", remedy="leave it out")
+    people = STANDARD if team == "standard" else read_team(Path(team))
+    cases, layout = int(settings.get("cases", 0)) or 24, str(settings.get("format", "auto"))
+    runs = [run_team(TeamDesign(dataset=str(dataset), team=people, cases=cases, format=layout, seed=seed)) for seed in range(seeds)]
+    found = {"team": people, "runs": [{policy: asdict(one) for policy, one in run.items()} for run in runs]}
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "team.json", {"team": [asdict(one) for one in people], "runs": found["runs"]})
+
+    def as_text() -> None:
+        ends = [(seed, one) for seed, run in enumerate(runs) for one in run.values()]
+        rows = [
+            (seed, one.policy, len(one.path), f"{one.minutes[-1]:.0f}", f"{one.money[-1]:.4g}", f"{one.quality[-1]:.3f}", *_costs(one))
+            for seed, one in ends
+        ]
+        head = ("seed", "policy", "readings", "minutes", "money", "quality", *(f"money to {target:g}" for target in TARGETS))
+        print_table(head, rows)
+        say(f"Wrote {out / 'team.json'}")
+
+    tell(found, as_text, as_json=as_json)
+
+
+TARGETS = (0.8, 0.9, 0.95)
+"""Qualities whose cost is printed."""
+
+
+def _costs(one: "Spending") -> list[str]:
+    return ["-" if (cost := one.cost_to(target)) is None else f"{cost:.4g}" for target in TARGETS]
 
 
 def _simulate_file(file: Path, out: Path, given: Sequence[str], *, processes: int, as_json: bool) -> None:

@@ -25,10 +25,11 @@ AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 Expertise: TypeAlias = Literal["novice", "expert", "consultant"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
 AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
-AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consensus", "adjudicated"]
+AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consensus", "adjudicated", "gold"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Verdict: TypeAlias = Literal["approve", "return"]
+RoutedFor: TypeAlias = Literal["new", "relabel"]
 Curve: TypeAlias = Literal["exact", "linear", "sigmoid"]
 Json: TypeAlias = Mapping[str, Any]
 
@@ -234,6 +235,8 @@ class Annotator:
     Attributes:
         cost_per_minute: In any unit that the project keeps to.
         expertise: How experienced; a consultant decides where others disagree.
+        hours_per_week, cases_per_week: The most that routing gives them within seven days; None for no limit.
+        admitted: They work without the tutorial, by somebody's decision.
     """
 
     id: str
@@ -243,6 +246,9 @@ class Annotator:
     cost_per_minute: float = 1.0
     created_at: str
     expertise: Expertise = "expert"
+    hours_per_week: float | None = None
+    cases_per_week: int | None = None
+    admitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +262,7 @@ class Assignment:
         began_with: What its draft began with; None when it was opened before that was kept.
         base_id: The annotation that its draft began with, anybody's; None when it began with something else.
         blind: Its draft shows nothing of what other people annotated.
+        gold_id: The gold case that it is a check by; None for real work.
     """
 
     id: str
@@ -271,6 +278,7 @@ class Assignment:
     began_with: BeganWith | None = None
     base_id: str | None = None
     blind: bool = False
+    gold_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -380,7 +388,7 @@ class Annotation:
         blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts. None for a tag.
         tag: For a classification: the label's value.
         origin: A person's, of a data set that was imported, a simulated annotator's, fused from several readings
-            (`Consensus`), or composed by a reviewer from named readings.
+            (`Consensus`), composed by a reviewer from named readings, or given on a gold case, where it counts nowhere.
         supersedes: The annotation this one replaces: an earlier one by the same annotator, or anybody's that was
             replaced knowingly.
         proposal_id: The prediction that was shown, if any.
@@ -494,6 +502,78 @@ class Consensus:
     note: str = ""
     voxel_probabilities: str | None = None
     expected_error: float | None = None
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routed:
+    """Why a case went to a person where `routing` decides.
+
+    Attributes:
+        purpose: A first reading ("new"), or another one of a case that somebody has read ("relabel").
+        skill: The person's estimated skill at that time, 0..1; their reading counts by it.
+        minutes, cost: Expected of the reading.
+        quality: Expected of what stood for the case, 0..1.
+        expected: Expected with the planned readings, 0..1.
+        readers: Annotators whose readings were planned together, this one's among them.
+        trust: How far what stood for the case, or the model's proposal, could be trusted, 0..1: the least comes first.
+        reason: In words.
+    """
+
+    id: str
+    assignment_id: str
+    case_id: str
+    annotator_id: str
+    purpose: RoutedFor
+    skill: float
+    minutes: float
+    cost: float
+    quality: float
+    expected: float
+    readers: tuple[str, ...]
+    trust: float
+    reason: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldCase:
+    """A case whose annotation in force is the truth that people are held against; in use while that annotation stands.
+
+    Attributes:
+        annotation_id: The truth.
+        annotator_id: Who said so.
+        withdrawn_at: When it was taken out of use; None while it is in use.
+    """
+
+    id: str
+    case_id: str
+    annotation_id: str
+    annotator_id: str
+    created_at: str
+    withdrawn_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldReading:
+    """A person's annotation of a gold case, held against its truth.
+
+    Attributes:
+        annotation_id: What the person gave.
+        annotator_id: The person.
+        tutorial: Given in the tutorial, of which the person knew.
+        score: 0..1: for masks the mean Dice over labels, for classes 1 when right and 0 when not.
+        by_label: Label value → Dice; {} for classes.
+    """
+
+    id: str
+    gold_id: str
+    case_id: str
+    annotation_id: str
+    annotator_id: str
+    tutorial: bool
+    score: float
+    by_label: Json
     created_at: str
 
 

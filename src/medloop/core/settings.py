@@ -25,6 +25,7 @@ ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
+Routing: TypeAlias = Literal["none", "value"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
 ConsensusMethod: TypeAlias = Literal[
     "latest", "majority", "weighted", "dawid_skene", "glad", "staple", "staple_cases", "simple", "shape_based", "locally_weighted"
@@ -299,6 +300,28 @@ class ProjectSettings:
         "latest", "How several readings become one annotation: the latest counts, or they are fused.", "--consensus", "at once",
         choices=get_args(ConsensusMethod),
     )  # fmt: skip
+    routing: Routing = setting(
+        "none", "Who reads what: whoever comes first, or those whose reading is worth most beyond its cost (value).", "--routing",
+        "at once", choices=get_args(Routing),
+    )  # fmt: skip
+    sure_enough: float = setting(
+        0.9, "With routing, the expected quality (Dice, or probability of the class) at which a case needs no more readings.",
+        "--sure-enough", "at once", low=0.5, high=0.999,
+    )  # fmt: skip
+    case_worth: float = setting(
+        0.0, "With routing, what raising the quality of a case from 0 to 1 is worth, in the unit of the rates; 0 takes fifty times the "
+        "dearest reading of it.", "--case-worth", "at once", low=0, high=1e12,
+    )  # fmt: skip
+    gold_rate: float = setting(
+        0.0, "Share of the cases handed to each person that are gold cases, whose truth is known.", "--gold-rate", "at once",
+        low=0, high=0.5,
+    )  # fmt: skip
+    tutorial: int = setting(
+        0, "Gold cases that somebody new reads first, with feedback, before real work.", "--tutorial", "at once", low=0, high=100
+    )
+    tutorial_score: float = setting(
+        0.8, "Mean score (Dice, or share of right classes) that ends the tutorial.", "--tutorial-score", "at once", low=0, high=1
+    )
     targets: Targets = setting(
         "hard", "What trainings learn of a case with a fused consensus: its labels, or how probable each label is (soft), which keeps "
         "disagreement.", "--targets", "next training", choices=get_args(Targets),

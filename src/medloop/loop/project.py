@@ -16,19 +16,21 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
-from medloop.core.records import Annotation, Case, Model, ProjectSettings, Review, TaskKind
+from medloop.core.records import Annotation, Case, Expertise, Model, ProjectSettings, Review, TaskKind
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
-from medloop.loop.annotating.annotations import Opened, flag_case, next_assignment, open_case, skip_case, submit
+from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, next_assignment, skip_case, submit
+from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
+from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
 from medloop.loop.annotating.review_verdicts import Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
-from medloop.loop.foundation.annotators import annotator_known, annotator_named, set_cost
+from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
 from medloop.loop.foundation.partial_annotations import Part
@@ -37,6 +39,7 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
+from medloop.loop.overview.gold_standing import GoldStanding, gold_standing
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
@@ -46,6 +49,7 @@ from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.rounds import Outlook, outlooks
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
@@ -112,8 +116,9 @@ class Project:
 
         Raises:
             NotFoundError: No case of that name.
+            StateError: One's tutorial is not over.
         """
-        return open_case(self.workspace, self._case(name).id, self._id(annotator))
+        return choose_case(self.workspace, self._case(name).id, self._id(annotator))
 
     def image(self, opened: Opened) -> Image:
         """The opened case's image, array shape (C, I, J, K)."""
@@ -215,6 +220,68 @@ class Project:
     def annotators(self) -> tuple[AnnotatorLine, ...]:
         """Everybody who annotates: annotations, cases, minutes, cost per minute, skill."""
         return skilled_annotators(self.workspace)
+
+    def describe_annotator(
+        self,
+        annotator: str,
+        *,
+        expertise: Expertise | None = None,
+        hours_per_week: float | None = None,
+        cases_per_week: int | None = None,
+    ) -> None:
+        """Say how experienced an annotator is and how much routing may give them per week (0: no limit); what is None stays.
+
+        Raises:
+            SettingError: A limit outside its range.
+        """
+        describe_annotator(
+            self.workspace,
+            annotator,
+            actor="python",
+            expertise=expertise,
+            hours_per_week=hours_per_week,
+            cases_per_week=cases_per_week,
+        )
+
+    def outlook(self, annotator: str = "") -> tuple[Outlook, ...]:
+        """What everybody at work, or one annotator, would get next, and why; nothing is opened.
+
+        Raises:
+            NotFoundError: Nobody of that name has opened a case.
+        """
+        return outlooks(self.workspace, annotator)
+
+    def add_gold(self, case: str, annotator: str = "local") -> None:
+        """Make the annotation in force of a case the truth that people are held against; see `medloop.loop.annotating.gold.add_gold`.
+
+        Raises:
+            StateError: It has no whole annotation in force.
+        """
+        add_gold(self.workspace, self._case(case).id, annotator_id=self._id(annotator))
+
+    def withdraw_gold(self, case: str, annotator: str = "local") -> None:
+        """Take a gold case out of use; scores on it no longer count.
+
+        Raises:
+            StateError: It is none.
+        """
+        withdraw_gold(self.workspace, self._case(case).id, annotator_id=self._id(annotator))
+
+    def gold(self) -> GoldStanding:
+        """The gold cases, and what each person makes of them."""
+        return gold_standing(self.workspace)
+
+    def gold_feedback(self, opened: Opened) -> GoldFeedback | None:
+        """What came of a case that was a gold case, once it is submitted; None for real work."""
+        return gold_feedback(self.workspace, opened.assignment.id) if opened.assignment.gold_id is not None else None
+
+    def admit(self, annotator: str) -> None:
+        """Let somebody begin real work without the tutorial, or after one that they did not pass.
+
+        Raises:
+            NotFoundError: Nobody of that name has opened a case.
+        """
+        admit(self.workspace, annotator, actor="python")
 
     def reading(self, case: str) -> CaseReading:
         """How far the readings of a case, by its name, are.

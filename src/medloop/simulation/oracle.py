@@ -10,14 +10,14 @@ from scipy import ndimage
 
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import NotFoundError
-from medloop.core.image import Mask
-from medloop.core.records import Annotation, Case, Round
+from medloop.core.image import Image, Mask
+from medloop.core.records import Annotation, Case, Round, TaskKind
 from medloop.core.seeds import generator
 from medloop.core.states import RoundState
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_annotation
+from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.quality.corruption import smooth_noise
 
@@ -61,6 +61,16 @@ class Oracle(AbstractContextManager["Oracle"]):
         if isinstance(truth, Mask):
             return with_wrong_outlines(truth, self._errors.outline_mm, rng)
         return with_wrong_tag(truth, self._workspace.task.label_values, self._errors.tag, rng)
+
+    @property
+    def task(self) -> tuple[TaskKind, tuple[str, ...]]:
+        """Kind and labels of the data set."""
+        return self._workspace.task.kind, tuple(label.name for label in self._workspace.task.labels)
+
+    def case(self, name: str) -> tuple[Image, Case]:
+        """A case and its image."""
+        case = self._answers[name][0]
+        return load_image(self._workspace.store.blobs, case), case
 
     def truth(self, name: str) -> Mask | int:
         """The answer without errors.

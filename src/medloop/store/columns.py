@@ -23,6 +23,7 @@ _LINKS = {
     "proposal_id": "predictions",
     "evaluation_id": "evaluations",
     "job_id": "jobs",
+    "gold_id": "gold_cases",
     "supersedes": "annotations",
     "replaces": "prompts",
 }

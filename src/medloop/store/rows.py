@@ -162,14 +162,15 @@ _LATER_SETTINGS = (
     }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
     | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
+    | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
     records.Choice: frozenset({"probability", "parts"}),
     records.ProjectSettings: _LATER_SETTINGS,
-    records.Annotator: frozenset({"expertise"}),
+    records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),
     accounts.Account: frozenset({"issuer", "subject"}),
-    records.Assignment: frozenset({"began_with", "base_id", "blind"}),
+    records.Assignment: frozenset({"began_with", "base_id", "blind", "gold_id"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
     records.Consensus: frozenset({"voxel_probabilities", "expected_error"}),
@@ -253,7 +254,19 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Task, "task", tables.tasks),
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
     _kind(records.Case, "case", tables.cases),
-    _kind(records.Annotator, "annotator", tables.annotators, "name", "kind", "roles", "cost_per_minute", "expertise"),
+    _kind(
+        records.Annotator,
+        "annotator",
+        tables.annotators,
+        "name",
+        "kind",
+        "roles",
+        "cost_per_minute",
+        "expertise",
+        "hours_per_week",
+        "cases_per_week",
+        "admitted",
+    ),
     _kind(accounts.Account, "account", tables.accounts, "password", "disabled", "issuer", "subject", sealed=("password",)),
     _kind(accounts.Membership, "membership", tables.memberships, "role"),
     _kind(accounts.SignIn, "sign-in", tables.sign_ins, "ended_at"),
@@ -271,6 +284,9 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Withdrawal, "withdrawal", tables.withdrawals),
     _kind(records.Review, "review", tables.reviews),
     _kind(records.Consensus, "consensus", tables.consensuses),
+    _kind(records.Routed, "routing", tables.routed),
+    _kind(records.GoldCase, "gold", tables.gold_cases, "withdrawn_at"),
+    _kind(records.GoldReading, "check", tables.gold_readings),
     _kind(records.Effort, "effort", tables.efforts, *_WORKED),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),

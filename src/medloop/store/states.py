@@ -2,7 +2,8 @@
 
 State of a case, first rule that fits:
     answered    it has a current full annotation (see `Reader.current_annotations`); partial ones do not count
-    skipped     the assignment of it that was closed last in the order of the audit, and not released, was closed as skipped
+    skipped     the assignment of it that was closed last in the order of the audit, not released and no check by a gold case, was
+                closed as skipped
     flagged     the same, closed as flagged
     unanswered  anything else; `open_assignments` tells whether somebody has it open now
 `quality` and `uncertainty` are those of the case's newest prediction, of whatever model.
@@ -27,6 +28,8 @@ PARTIAL = "partial"
 FUSED = "consensus"
 """Origin of an annotation that was fused from readings: it counts until one of these changes or another comes."""
 
+GOLD = "gold"
+"""Origin of an annotation given on a gold case: it is held against the truth, and counts as no annotation of the case."""
 DECIDED = "adjudicated"
 """Origin of an annotation that a reviewer put together: it is not a reading of theirs, and replaces none."""
 
@@ -40,7 +43,8 @@ def current_annotations_query() -> Select[Any]:
 
     Partial annotations add up: a later partial one replaces nothing. One that was withdrawn counts neither as an
     annotation nor as what replaces another. A fused one counts until the case gets another annotation, loses one, or another
-    consensus is made. What a reviewer put together and what they read themselves replace each other by name only.
+    consensus is made. What a reviewer put together and what they read themselves replace each other by name only. One that was
+    given on a gold case never counts.
     """
     later, other = annotations.alias("later"), annotations.alias("other")
     same = and_(
@@ -48,12 +52,13 @@ def current_annotations_query() -> Select[Any]:
         later.c.annotator_id == annotations.c.annotator_id,
         later.c.event > annotations.c.event,
         later.c.kind != PARTIAL,
+        later.c.origin != GOLD,
         (later.c.origin == DECIDED) == (annotations.c.origin == DECIDED),
         ~_withdrawn(later),
     )
     replaced_by_later = select(literal(1)).select_from(later).where(same).exists()
     replaced_by_name = select(literal(1)).select_from(other).where(other.c.supersedes == annotations.c.id, ~_withdrawn(other)).exists()
-    counts = or_(annotations.c.origin != FUSED, ~_overtaken())
+    counts = and_(annotations.c.origin != GOLD, or_(annotations.c.origin != FUSED, ~_overtaken()))
     return select(annotations).where(~replaced_by_later, ~replaced_by_name, ~_withdrawn(annotations), counts)
 
 
@@ -65,7 +70,9 @@ def full_annotations_query() -> Select[Any]:
 def _overtaken() -> ColumnElement[bool]:
     """Whether a full annotation of the same case was added or taken back after an annotation, or another consensus made."""
     newer, lost, made = annotations.alias("newer"), withdrawals.alias("lost"), consensuses.alias("made")
-    added = and_(newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, newer.c.kind != PARTIAL)
+    added = and_(
+        newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, newer.c.kind != PARTIAL, newer.c.origin != GOLD
+    )
     taken = and_(lost.c.case_id == annotations.c.case_id, lost.c.event > annotations.c.event)
     other = and_(made.c.case_id == annotations.c.case_id, made.c.event > annotations.c.event, made.c.annotation_id != annotations.c.id)
     changed = ((newer, added), (lost, taken), (made, other))
@@ -105,7 +112,7 @@ def worked_out(connection: Connection, case_id: str) -> dict[str, Any]:
     full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL, annotations.c.origin != FUSED)
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
-    closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")))
+    closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")), assignments.c.gold_id.is_(None))
     about = and_(events.c.noun == "assignment", events.c.noun_id == assignments.c.id, events.c.verb.in_(("submit", "skip", "flag")))
     ended = func.coalesce(select(func.max(events.c.seq)).where(about).scalar_subquery(), 0)
     latest = connection.execute(closed.order_by(ended.desc(), assignments.c.event.desc()).limit(1)).scalar()

@@ -78,6 +78,7 @@ assignments = _records(
     "assignments",
     records.Assignment,
     Column("base_id", String(80)),  # no foreign key: annotations name assignments, and tables are made in one order
+    Column("gold_id", String(80)),  # none for the same reason: gold cases name annotations
     Index(None, "case_id", "state"),
     Index(None, "annotator_id", "state", "opened_at"),
     Index(None, "state", "opened_at"),
@@ -103,6 +104,9 @@ consensuses = _records(
     Index(None, "case_id"),
     Index(None, "annotation_id"),
 )
+routed = _records("routed", records.Routed, Index(None, "assignment_id"), Index(None, "case_id"))
+gold_cases = _records("gold_cases", records.GoldCase, Index(None, "case_id"))
+gold_readings = _records("gold_readings", records.GoldReading, Index(None, "annotator_id"), Index(None, "case_id"))
 queries = _records("queries", records.Query, Column("seed", BigInteger, nullable=False))
 rounds = _records("rounds", Round, Column("index", Integer, nullable=False, unique=True), Column("state", Text, nullable=False, index=True))
 snapshots = _records("snapshots", records.Snapshot)

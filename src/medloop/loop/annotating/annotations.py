@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ConflictError, InputError, LabelError, ShapeError, StateError
+from medloop.core.errors import BlobError, ConflictError, InputError, LabelError, ShapeError, StateError
 from medloop.core.image import Mask
 from medloop.core.names import one_line
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.open_edit import load_edit, require_open
-from medloop.loop.annotating.opening import go_on, open_assignment, require_same_purpose
+from medloop.loop.annotating.gold import Held, gold_of, hold, keep_reading, require_admitted
+from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
+from medloop.loop.annotating.opening import go_on, open_assignment, open_gold, require_same_purpose
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
 from medloop.loop.annotating.submission import Submitted
@@ -29,7 +30,8 @@ from medloop.loop.foundation.readings import REVIEWING, is_reviewing
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
-from medloop.loop.querying.rounds import NextChoice, is_wanted, next_choice
+from medloop.loop.querying.rounds import is_wanted, next_choice
+from medloop.loop.querying.routing import NextChoice, note_routing
 from medloop.store.reader import Reader
 
 MAX_REASON = 500
@@ -76,6 +78,22 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: 
         NotFoundError: No such case.
         StateError: They have it open for the other purpose, with edits.
     """
+    return _open(workspace, case_id, annotator_id, reason)
+
+
+def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
+    """Open one chosen case to annotate it, as `open_case` does, once one's tutorial is over.
+
+    Raises:
+        NotFoundError: No such case.
+        StateError: The tutorial is not over.
+    """
+    with workspace.store.read() as tx:
+        require_admitted(tx, annotator_id)
+    return open_case(workspace, case_id, annotator_id)
+
+
+def _open(workspace: Workspace, case_id: str, annotator_id: str, reason: str) -> Opened:
     with workspace.store.write(annotator_id) as tx:
         case = tx.get(Case, case_id)
         mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
@@ -101,7 +119,10 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
         if is_reviewing(edit.assignment):
             raise StateError("This case is open as its reviewer: its draft is a decision and no reading", remedy="adjudicate with it")
-        if submitted.parts is None and not submitted.whole:
+        gold = edit.assignment.gold_id is not None
+        if gold and submitted.parts is not None:
+            raise StateError("This case counts whole", remedy="submit the whole mask")
+        if submitted.parts is None and not submitted.whole and not gold:
             submitted = replace(submitted, parts=queried_parts(tx, edit.assignment) or None)
         if submitted.parts is not None and own_annotation(tx, edit.case.id, edit.assignment.annotator_id) is not None:
             raise StateError("You have annotated this whole case already", remedy="correct the whole mask instead")
@@ -113,6 +134,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     values = frozenset(np.unique(mask).tolist()) - {0} if mask is not None else frozenset({submitted.tag or 0})
     annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)
     made = provenance_of(edit, mask, annotation_id) if mask is not None else None
+    held = _held(workspace, edit, submitted, mask) if gold else None
     with workspace.store.write(edit.assignment.annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         require_known_revision(assignment, revision)
@@ -125,10 +147,10 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
             kind=submitted.kind,
             blob=blob,
             tag=submitted.tag,
-            origin=origin.origin,
+            origin="gold" if gold else origin.origin,
             assignment_id=assignment.id,
             proposal_id=origin.proposal_id,
-            supersedes=replaced_by(tx, assignment, submitted),
+            supersedes=None if gold else replaced_by(tx, assignment, submitted),
             effort_seconds=record_effort(tx, assignment, submitted.reported),
             created_at=now(),
             began_with=origin.began_with,
@@ -137,6 +159,8 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         tx.add(annotation, verb="submit")
         if made is not None:
             tx.add(made, verb="trace")
+        if held is not None:
+            keep_reading(tx, assignment, annotation, held)
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
     after_annotation(workspace)
     return annotation
@@ -190,6 +214,19 @@ def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray
     return mask
 
 
+def _held(workspace: Workspace, edit: OpenEdit, submitted: Submitted, mask: MaskArray | None) -> Held | None:
+    """What a gold reading scores; None where its case went out of use meanwhile, or its truth cannot be read."""
+    with workspace.store.read() as tx:
+        gold = gold_of(tx, edit.assignment)
+        truth = tx.get(Annotation, gold.annotation_id) if gold else None
+    if truth is None:
+        return None
+    try:
+        return hold(workspace, edit.case, mask if mask is not None else submitted.tag or 0, truth)
+    except BlobError:
+        return None
+
+
 def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened | None:
     """Open what was asked, unless somebody was faster."""
     with workspace.store.write(annotator_id) as tx:
@@ -198,7 +235,11 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
             return _opened(tx, go_on(workspace, tx, tx.get(Assignment, asked.assignment_id), case), case)
         if not is_wanted(tx, asked, annotator_id):
             return None
-        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason), case)
+        if asked.gold_id is not None:
+            return _opened(tx, open_gold(workspace, tx, case, annotator_id, asked.gold_id, asked.reason), case)
+        assignment = open_assignment(workspace, tx, case, annotator_id, asked.round_id, asked.reason)
+        note_routing(tx, assignment, asked)
+        return _opened(tx, assignment, case)
 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
@@ -239,7 +280,8 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         record_effort(tx, assignment, effort)
-        withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
+        if assignment.gold_id is None:  # the truth of a gold case stays, whatever those who are held against it think of the case
+            withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
     after_annotation(workspace)
     return closed

@@ -15,7 +15,7 @@ from medloop.core.records import Annotator, Case
 from medloop.images.encode import encode_voxels
 from medloop.interaction.nninteractive.session import Keep, KeepChange
 from medloop.interaction.runs import runs_between
-from medloop.loop.annotating.annotations import open_case
+from medloop.loop.annotating.annotations import choose_case
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.foundation.workspace import Workspace
 
@@ -59,7 +59,7 @@ def draw_change(workspace: Workspace, case_id: str, annotator_id: str, label: in
     Raises:
         ConflictError: The draft was changed in this moment; nothing is saved.
     """
-    assignment = open_case(workspace, case_id, annotator_id).assignment
+    assignment = choose_case(workspace, case_id, annotator_id).assignment
     draft = read_draft(workspace, assignment.id)
     mask = draft.mask.copy(order="K")
     mask[(after > before) & (mask == 0)] = label

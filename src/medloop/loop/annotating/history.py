@@ -99,7 +99,8 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
 
 
 def _made(workspace: Workspace, annotation: Annotation, *, restored: bool) -> str:
-    verbs = {"imported": "imported", "consensus": "fused", "adjudicated": "restored" if restored else "adjudicated"}
+    decided = "restored" if restored else "adjudicated"
+    verbs = {"imported": "imported", "consensus": "fused", "adjudicated": decided, "gold": "read as gold"}
     what = verbs.get(annotation.origin, "annotated parts" if annotation.kind == "partial" else "annotated")
     named = next((label.name for label in workspace.task.labels if label.value == annotation.tag), None)
     return what if named is None else f"{what}: {named}"

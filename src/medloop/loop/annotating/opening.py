@@ -8,7 +8,7 @@ stands by now.
 """
 
 from medloop.core.errors import BlobError, StateError
-from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.loop.foundation.blinding import begun_from
 from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
@@ -40,6 +40,24 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
     return assignment
 
 
+def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, gold_id: str, reason: str) -> Assignment:
+    """A gold case opened by somebody: its draft shows nothing of the truth, nor a proposal of a model that may have learned from it."""
+    proposal = shown_at_first(workspace, tx, case, None)[1] if case.split in EVALUATION_SPLITS else None
+    assignment = Assignment(
+        id=new_id("assignment"),
+        case_id=case.id,
+        annotator_id=annotator_id,
+        proposal_id=proposal.id if proposal else None,
+        reason=reason,
+        opened_at=now(),
+        began_with=beginning(None, proposal),
+        blind=True,
+        gold_id=gold_id,
+    )
+    tx.add(assignment, verb="open")
+    return assignment
+
+
 def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotation | None) -> tuple[Annotation | None, Prediction | None]:
     """The annotation that a draft begins with and the newest proposal, as far as their masks can be read; nothing is written."""
     proposal = newest_proposal(tx, case.id)
@@ -49,7 +67,8 @@ def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotati
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:
     """An open assignment shown again: a sign of life; begun anew if nothing was drawn and another annotation stands by now."""
-    standing = _readable(workspace, _begun(tx, case.id, assignment.annotator_id, assignment.reason))
+    begun = _begun(tx, case.id, assignment.annotator_id, assignment.reason) if assignment.gold_id is None else None
+    standing = _readable(workspace, begun)
     if assignment.revision == 0 and standing is not None and standing.id != assignment.base_id:
         tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
         return open_assignment(workspace, tx, case, assignment.annotator_id, assignment.round_id, assignment.reason)

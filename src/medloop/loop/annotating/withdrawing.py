@@ -80,6 +80,8 @@ def _withdraw(tx: Writer, annotation: Annotation, assignment: Assignment, verb: 
 
 def _undoable(tx: Reader, assignment: Assignment) -> Annotation:
     """The annotation that an assignment made, if it may be taken back."""
+    if assignment.gold_id is not None:
+        raise StateError("This was a gold case, and its truth has been shown", remedy="go on with the next case")
     annotation = _made(tx, assignment) if assignment.state == "submitted" else None
     if annotation is None:
         raise StateError(f"This assignment is {assignment.state}: there is no submission to undo", remedy="open the case to correct it")

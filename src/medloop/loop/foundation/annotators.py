@@ -11,6 +11,8 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
 MAX_RATE = 1e6
+MAX_HOURS = 168
+MAX_CASES = 100_000
 
 
 def annotator_named(workspace: Workspace, name: str, *, kind: AnnotatorKind = "person", program: bool = False) -> Annotator:
@@ -69,15 +71,37 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
         return changed
 
 
-def describe_annotator(workspace: Workspace, name: str, *, expertise: Expertise, actor: str) -> Annotator:
-    """Say how experienced an annotator is; one who has not opened a case yet joins by it.
+def describe_annotator(
+    workspace: Workspace,
+    name: str,
+    *,
+    actor: str,
+    expertise: Expertise | None = None,
+    hours_per_week: float | None = None,
+    cases_per_week: int | None = None,
+) -> Annotator:
+    """Say how experienced an annotator is and how much routing may give them; one who has not opened a case yet joins by it.
+
+    Args:
+        workspace: The project.
+        name: The annotator's.
+        actor: Who says so, for the audit.
+        expertise: None leaves it as it is.
+        hours_per_week: The most within seven days, 0 for no limit; None leaves it as it is.
+        cases_per_week: The same in cases.
 
     Raises:
         InputError: A name that cannot be.
+        SettingError: A limit outside its range.
     """
+    for limit, most in ((hours_per_week, MAX_HOURS), (cases_per_week, MAX_CASES)):
+        if limit is not None and not 0 <= limit <= most:
+            raise SettingError(f"A limit per week must lie between 0 (none) and {most}, got {limit}")
+    given = {"expertise": expertise, "hours_per_week": hours_per_week, "cases_per_week": cases_per_week}
+    fields = {key: value or None for key, value in given.items() if value is not None}
     found = annotator_named(workspace, name)
     with workspace.store.write(actor) as tx:
-        return tx.change(Annotator, found.id, verb="describe", fields={"expertise": expertise})
+        return tx.change(Annotator, found.id, verb="describe", fields=fields)
 
 
 def annotator_known(tx: Reader, name: str) -> Annotator:

@@ -17,7 +17,7 @@ from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
 from medloop.store.writer import Writer
 
-READING_SETTINGS = ("readings", "read_twice", "minimum_agreement", "review", "consensus", "targets")
+READING_SETTINGS = ("readings", "read_twice", "minimum_agreement", "review", "consensus", "targets", "routing", "sure_enough")
 """Settings that decide when the readings of a case are complete, and what is kept of them."""
 
 

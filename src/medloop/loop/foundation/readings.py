@@ -8,7 +8,9 @@
     returned     a reviewer returned it, and whom it was returned to has not annotated it since
 
 A reading is one annotator's annotation of a case in force. What came first is said by the numbers of the audit's events, so
-that a clock that runs backwards changes nothing.
+that a clock that runs backwards changes nothing. With the setting `routing` the number of readings are a maximum: a case has its
+readings as soon as what they amount to is sure enough (`medloop.raters.case_quality`), by the skill that each reader was estimated
+to have when the case was handed to them. A gold case has its readings: its truth is known.
 """
 
 import hashlib
@@ -17,12 +19,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, get_args
 
-from medloop.core.records import Annotation, Assignment, Consensus, Project, ProjectSettings, Review
+from medloop.core.records import Annotation, Annotator, Assignment, Consensus, GoldCase, Project, ProjectSettings, Review, Routed, Task
 from medloop.loop.foundation.consensus import by_case, deciding
+from medloop.raters.case_quality import Standing, classes_standing, masks_standing
+from medloop.raters.skill_prior import PRIORS
 from medloop.store.reader import Reader
 from medloop.store.states import DECIDED, FUSED
 
 T = TypeVar("T", Assignment, Review)
+ROUNDING = 1e-9
 ReadingState: TypeAlias = Literal["unlabelled", "in progress", "read", "in review", "accepted", "returned"]
 Decided: TypeAlias = Literal["", "consensus", "adjudicated"]
 READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
@@ -58,6 +63,9 @@ class CaseHistory:
         reviews: In the order they were made.
         consensus: The newest one; it need not be in force.
         order: Id of an annotation or review → number of its event; not needed without reviews.
+        skills: Id of a reading → skill of its reader when it was given, 0..1; not needed without routing.
+        classes: How many classes the task has; 0 for masks.
+        gold: It is a gold case in use, whose truth stands.
     """
 
     case_id: str
@@ -67,6 +75,9 @@ class CaseHistory:
     reviews: tuple[Review, ...] = ()
     consensus: Consensus | None = None
     order: Mapping[str, int] = field(default_factory=dict)
+    skills: Mapping[str, float] = field(default_factory=dict)
+    classes: int = 0
+    gold: bool = False
 
     @property
     def readings(self) -> tuple[Annotation, ...]:
@@ -86,6 +97,19 @@ class CaseHistory:
             return None
         return found if any(a.id == found.annotation_id for a in self.annotations) else None
 
+    @property
+    def standing(self) -> Standing | None:
+        """What the readings amount to; None for several masks that no consensus was made of so far."""
+        readings, consensus = self.readings, self.consensus_in_force
+        skills = [self.skills[a.id] for a in readings]
+        if self.classes:
+            return classes_standing([a.tag or 0 for a in readings], skills, self.classes)
+        if len(readings) < 2:
+            return masks_standing(skills)
+        if consensus is None:
+            return None
+        return masks_standing(skills, [_dice_with(consensus, a) for a in readings])
+
 
 @dataclass(frozen=True, kw_only=True)
 class CaseReading:
@@ -93,7 +117,7 @@ class CaseReading:
 
     Attributes:
         state: See the module.
-        needed: Readings that it must have.
+        needed: Readings that it must have; with routing the most it may get, or as many as it has where these are enough.
         readers: Annotators who have read it, in the order they did.
         open: Annotators who have it open.
         declined: Annotators who skipped it.
@@ -103,6 +127,9 @@ class CaseReading:
         returned: The review that returned it, while that stands.
         approved: The last review approved what stands, and nobody has read the case since.
         decided: What stands is nobody's own reading: "consensus" or "adjudicated"; else "".
+        standing: With routing, what its readings amount to; None without, and while a consensus is due.
+        agreeing: With routing, how far each reading agrees with what stands, 0..1, in the order of `readers`.
+        tag: The class that stands for it; None for masks and without an annotation.
         return_declined: Whom it was returned to has skipped it since.
     """
 
@@ -118,6 +145,14 @@ class CaseReading:
     approved: bool = False
     decided: Decided = ""
     return_declined: bool = False
+    standing: Standing | None = None
+    agreeing: tuple[float, ...] = ()
+    tag: int | None = None
+
+    @property
+    def quality(self) -> float | None:
+        """Expected of its consensus, 0..1, once it was read; None where routing is off, or while a consensus is due."""
+        return self.standing.quality if self.standing is not None and self.readers else None
 
     @property
     def words(self) -> str:
@@ -127,7 +162,7 @@ class CaseReading:
     def wants(self, annotator_id: str) -> bool:
         """Whether it needs one more reading, and may get it from this annotator."""
         given = {*self.readers, *self.open}
-        lacking = self.state in ("unlabelled", "in progress", "read") and len(given) < self.needed
+        lacking = self.state in ("unlabelled", "in progress", "read") and not self.consensus_due and len(given) < self.needed
         return lacking and annotator_id not in given and annotator_id not in self.declined
 
     def is_returned_to(self, annotator_id: str) -> bool:
@@ -139,6 +174,11 @@ def readings_needed(settings: ProjectSettings, case_id: str) -> int:
     """How many people must read a case: `readings`, and one more for the share `read_twice` of cases, drawn by a hash of the id."""
     draw = int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:8], "big") / 2**64
     return settings.readings + (draw < settings.read_twice)
+
+
+def routes(settings: ProjectSettings) -> bool:
+    """Whether `routing` decides who reads a case."""
+    return settings.routing != "none"
 
 
 def needs_several(settings: ProjectSettings) -> bool:
@@ -153,13 +193,15 @@ def reads_several(settings: ProjectSettings) -> bool:
 
 def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     """How far the readings of a case are, from its history alone."""
-    needed, readings = readings_needed(settings, history.case_id), history.readings
+    readings, amount = history.readings, history.standing if routes(settings) else None
+    needed = _needed(settings, history, amount)
     standing = deciding(history.annotations) if history.annotations else None
     returned, consensus = _returned(history), history.consensus_in_force
     enough = len(readings) >= needed or history.adjudicated is not None
     approved = _approved(history, standing)
+    judged = enough or (routes(settings) and not history.classes)  # the agreement of masks decides whether another reading is due
     fuses = reads_several(settings) or any(a.origin == FUSED for a in history.annotations)  # of a method that is no longer set
-    wants = enough and len(readings) > 1 and fuses and not history.adjudicated and not approved
+    wants = judged and len(readings) > 1 and fuses and not history.adjudicated and not approved
     due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
     state: ReadingState
     if returned is not None:
@@ -182,6 +224,9 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         returned=returned,
         approved=approved,
         decided=_decided(standing),
+        standing=amount,
+        agreeing=tuple(_agreeing(history, a, standing) for a in readings) if routes(settings) else (),
+        tag=standing.tag if standing else None,
         return_declined=returned is not None and history.declined.get(str(returned.returned_to), 0) > history.order[returned.id],
     )
 
@@ -190,6 +235,27 @@ def _decided(standing: Annotation | None) -> Decided:
     if standing is None:
         return ""
     return "consensus" if standing.origin == "consensus" else "adjudicated" if standing.origin == "adjudicated" else ""
+
+
+def _agreeing(history: CaseHistory, reading: Annotation, standing: Annotation | None) -> float:
+    """How far a reading agrees with what stands: a class does or does not, a mask by its Dice with the consensus."""
+    consensus = history.consensus_in_force
+    if history.classes or consensus is None:
+        return float(not history.classes or (standing is not None and reading.tag == standing.tag))
+    return _dice_with(consensus, reading)
+
+
+def _dice_with(consensus: Consensus, reading: Annotation) -> float:
+    """A mask's Dice with a consensus; 0 for one that could not be read."""
+    found = consensus.skills.get(reading.annotator_id)
+    return float(found["value"]) if found else 0.0
+
+
+def _needed(settings: ProjectSettings, history: CaseHistory, amount: Standing | None) -> int:
+    """How many readings a case must have."""
+    sure = amount is not None and amount.quality >= settings.sure_enough - ROUNDING
+    given = len(history.readings)
+    return given if given and (sure or history.gold) else readings_needed(settings, history.case_id)
 
 
 def _is_hard(consensus: Consensus) -> bool:
@@ -239,13 +305,17 @@ def project_settings(tx: Reader) -> ProjectSettings:
 def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     """What the readings of these cases are derived from, by case id."""
     given = by_case(tx.current_annotations(case_ids=case_ids))
-    opened = _grouped(tx.find(Assignment, where={"case_id": case_ids, "state": ["open", "skipped"]}))
+    opened = _grouped(a for a in tx.find(Assignment, where={"case_id": case_ids, "state": ["open", "skipped"]}) if a.gold_id is None)
     reviews = _grouped(tx.find(Review, where={"case_id": case_ids}))
     newest = {c.case_id: c for c in newest_consensuses(tx, case_ids)}
     reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]
     skipped = {a.id for each in opened.values() for a in each if a.state == "skipped"}
     skips = {event.noun_id: event.seq for event in tx.events_about("assignment", skipped, verbs=["skip"])} if skipped else {}
     order = tx.event_numbers(Annotation, reviewed) | tx.event_numbers(Review, [r.id for each in reviews.values() for r in each])
+    project, gold = tx.find(Project, limit=1)[0], gold_in_force(tx, case_ids, given)
+    skills = _skills_given(tx, given) if routes(project.settings) else {}
+    task = tx.get(Task, project.task_id)
+    classes = len(task.labels) if task.kind == "classification" else 0
     return {
         case_id: CaseHistory(
             case_id=case_id,
@@ -255,9 +325,29 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
             reviews=tuple(reviews.get(case_id, ())),
             consensus=newest.get(case_id),
             order=order,
+            skills=skills,
+            classes=classes,
+            gold=case_id in gold,
         )
         for case_id in case_ids
     }
+
+
+def gold_in_force(tx: Reader, case_ids: Collection[str], given: Mapping[str, Sequence[Annotation]] | None = None) -> dict[str, GoldCase]:
+    """The gold cases among these that are in use and whose truth stands, by case id; `given` holds their current annotations."""
+    marked = {one.case_id: one for one in tx.find(GoldCase, where={"case_id": case_ids, "withdrawn_at": None})}
+    if not marked:
+        return {}
+    known = given if given is not None else by_case(tx.current_annotations(case_ids=list(marked)))
+    return {i: one for i, one in marked.items() if known.get(i) and deciding(known[i]).id == one.annotation_id}
+
+
+def _skills_given(tx: Reader, given: Mapping[str, Sequence[Annotation]]) -> dict[str, float]:
+    """The skill that each reading counts by: its reader's when the case was handed out, else what their expertise says."""
+    readings = [a for each in given.values() for a in each if a.origin not in DERIVED]
+    handed = {one.assignment_id: one.skill for one in tx.find(Routed, where={"case_id": list(given)})} if given else {}
+    usual = {one.id: PRIORS[one.expertise].mean for one in tx.find(Annotator)}
+    return {a.id: handed.get(a.assignment_id or "", usual[a.annotator_id]) for a in readings}
 
 
 def newest_consensuses(tx: Reader, case_ids: Collection[str] | None = None) -> list[Consensus]:
@@ -292,8 +382,8 @@ def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
     settings, begun = project_settings(tx), tx.begun_cases((*OWN_READINGS, "imported"))
     most = settings.readings + (settings.read_twice > 0)
     least = {"none": 0.0, "disagreement": settings.minimum_agreement, "all": math.inf}[settings.review]
-    settled = tx.settled_cases(most, settings.consensus, least, soft=settings.targets == "soft")
-    if most == 1 and settings.review != "all":
+    settled = tx.settled_cases(most, settings.consensus, least, soft=settings.targets == "soft") if not routes(settings) else set()
+    if most == 1 and not routes(settings) and settings.review != "all":
         settled |= tx.single_cases()
     return begun, case_readings(tx, [case_id for case_id in begun if case_id not in settled])
 

@@ -58,7 +58,7 @@ def refusals(tx: Reader, case_ids: Collection[str]) -> dict[str, Refusal]:
     """Why cases are left out that were skipped or flagged last and have no annotation in force, by case id."""
     answered = {a.case_id for a in tx.current_annotations(case_ids=case_ids)}
     closed = tx.find(Assignment, where={"case_id": list(case_ids), "state": ["submitted", "skipped", "flagged"]}, order=("closed_at",))
-    last = {a.case_id: a for a in closed if a.case_id not in answered}
+    last = {a.case_id: a for a in closed if a.case_id not in answered and a.gold_id is None}
     left = [a for a in last.values() if a.state != "submitted"]
     by = {who: tx.get(Annotator, who).name for who in {a.annotator_id for a in left}}
     return {a.case_id: Refusal(a.state, a.reason, by[a.annotator_id], a.closed_at or "") for a in left}

@@ -6,8 +6,9 @@ a move twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from medloop.core.records import Annotation, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
+from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_annotations
 from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_consensus, request_evaluation_of
@@ -154,7 +155,7 @@ class RoundCase:
     def wants(self, annotator_id: str) -> bool:
         """Whether this annotator may give the next reading."""
         taken = {*self.given, *self.reading.open}
-        lacking = len(taken) < self.reading.needed and self.reading.state != "returned"
+        lacking = len(taken) < self.reading.needed and self.reading.state != "returned" and not self.reading.consensus_due
         return lacking and not self.done and annotator_id not in taken and annotator_id not in self.reading.declined
 
 
@@ -169,9 +170,13 @@ def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str
     }
 
 
+_COUNTED = [origin for origin in get_args(AnnotationOrigin) if origin != "gold"]
+
+
 def _new_annotations(tx: Reader, most: int) -> int:
     """Answers to training cases since the newest snapshot, counted up to `most`."""
-    snapshots, newest = tx.find(Snapshot, descending=True, limit=1), tx.find(Annotation, descending=True, limit=most)
+    newest = tx.find(Annotation, where={"origin": _COUNTED}, descending=True, limit=most)
+    snapshots = tx.find(Snapshot, descending=True, limit=1)
     order = tx.event_numbers(Annotation, [a.id for a in newest]) | tx.event_numbers(Snapshot, [s.id for s in snapshots])
     cases = {a.case_id for a in newest}
     count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}

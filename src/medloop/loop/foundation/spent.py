@@ -16,7 +16,7 @@ from medloop.loop.foundation.effort_log import EARLIER
 from medloop.store.pool_rows import AnnotatedRow
 from medloop.store.reader import Reader
 
-OWN_ORIGINS = ("human", "simulated", "adjudicated")
+OWN_ORIGINS = ("human", "simulated", "adjudicated", "gold")
 
 UNPRICED = 1.0
 """Cost per minute of whom no rate was set for: cost is counted in minutes."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medloop.core.names import counted, first_named, in_natural_order
 from medloop.core.records import Annotator, ProjectSettings
-from medloop.loop.foundation.readings import CaseReading, begun_readings, needs_several, project_settings
+from medloop.loop.foundation.readings import ROUNDING, CaseReading, begun_readings, needs_several, project_settings
 from medloop.store.reader import Reader
 
 
@@ -33,14 +33,14 @@ def reading_summary(tx: Reader) -> ReadingSummary | None:
     found = list(waiting.values())
     states = Counter(r.state for r in found) + Counter({"accepted": len(begun) - len(found)})
     everybody = {who for who in tx.people_at_work() if tx.get(Annotator, who).kind != "model"}
-    lines = [_lacking(tx, found, everybody), *_unreviewed(tx, found)]
+    lines = [_lacking(tx, found, everybody), *_unreviewed(tx, found), _unsure(tx, found)]
     return ReadingSummary(project_settings(tx).readings, dict(states), tuple(filter(None, lines)))
 
 
 def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     """Why there is no case for an annotator."""
     waiting = list(begun_readings(tx)[1].values()) if _matters(tx) else []
-    lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting)]
+    lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting), _unsure(tx, waiting)]
     return "; ".join(filter(None, lines)) or "Every case is annotated, skipped or open with somebody else"
 
 
@@ -82,6 +82,17 @@ def _lower(settings: ProjectSettings, readings: int) -> str:
     wanted = ({"readings": readings} if readings != settings.readings else {}) | ({"read_twice": 0} if settings.read_twice else {})
     words = " and ".join(f"{name} to {value}" for name, value in wanted.items())
     return f"set {words} (medloop configure DIR {' '.join(f'{name}={value}' for name, value in wanted.items())})"
+
+
+def _unsure(tx: Reader, found: list[CaseReading]) -> str:
+    """Cases that got all their readings and are not sure enough; "" without any, and without routing."""
+    most = project_settings(tx).sure_enough
+    unsure = sum(r.state == "accepted" and r.quality is not None and r.quality < most - ROUNDING for r in found)
+    if not unsure:
+        return ""
+    remedy = "raise readings, or let a reviewer decide (medloop adjudicate)"
+    have = "has all the readings it" if unsure == 1 else "have all the readings they"
+    return f"{counted(unsure, 'case')} {have} may get and stay below sure_enough ({most:g}): {remedy}"
 
 
 def _unreviewed(tx: Reader, found: list[CaseReading]) -> list[str]:

@@ -7,12 +7,14 @@ from datetime import datetime
 
 import numpy as np
 
-from medloop.core.records import Annotator, Assignment, Consensus, Review
+from medloop.core.records import Annotator, Assignment, Consensus, Expertise, Review
 from medloop.loop.foundation.effort import EffortLine, annotator_lines
 from medloop.loop.foundation.readings import case_readings, newest_consensuses
+from medloop.loop.foundation.skills import skill_estimates
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.raters.fused import CONFIDENCE
+from medloop.raters.skill_prior import SkillEstimate
 from medloop.raters.windows import Window, mean_over_time
 from medloop.store.reader import Reader
 
@@ -32,6 +34,10 @@ class AnnotatorLine(EffortLine):
         open: Cases that they have open.
         returned: Cases that were returned to them, and that they have not annotated since.
         edges: For masks: how strong the image's edges along the outlines are, the mean over these cases, 1 as for the median reader.
+        expertise: As stated.
+        expected: Skill that routing expects, 0..1: by expertise, gold cases and what others read, too.
+        expected_low, expected_high: 90 % interval.
+        hours_per_week, cases_per_week: The most that routing gives them; None for no limit.
     """
 
     skill: float | None = None
@@ -41,6 +47,12 @@ class AnnotatorLine(EffortLine):
     open: int = 0
     returned: int = 0
     edges: float | None = None
+    expertise: Expertise = "expert"
+    expected: float = 0.0
+    expected_low: float = 0.0
+    expected_high: float = 1.0
+    hours_per_week: float | None = None
+    cases_per_week: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,17 +70,30 @@ class AgreementWindow:
 def skilled_annotators(workspace: Workspace) -> tuple[AnnotatorLine, ...]:
     """Everybody who annotates, with minutes, cost, skill and what they have to do, by name."""
     with workspace.store.read() as tx:
-        lines, ids = annotator_lines(tx), {a.name: a.id for a in tx.find(Annotator)}
-        newest = newest_consensuses(tx)
+        lines, known = annotator_lines(tx), {a.name: a for a in tx.find(Annotator)}
+        newest, estimates = newest_consensuses(tx), skill_estimates(tx)
         opened = Counter(a.annotator_id for a in tx.find(Assignment, where={"state": "open"}))
         returned = _returned(tx)
     tags = workspace.task.kind == "classification"
     found = []
     for line in lines:
-        who = ids[line.annotator]
-        skilled = _line(line, [c for c in newest if who in c.skills], who, tags=tags)
-        found.append(replace(skilled, open=opened[who], returned=returned[who]))
+        who = known[line.annotator]
+        read = _line(line, [c for c in newest if who.id in c.skills], who.id, tags=tags)
+        due = replace(read, open=opened[who.id], returned=returned[who.id])
+        found.append(_with_terms(due, who, estimates[who.id]))
     return tuple(found)
+
+
+def _with_terms(line: AnnotatorLine, who: Annotator, estimate: SkillEstimate) -> AnnotatorLine:
+    return replace(
+        line,
+        expertise=who.expertise,
+        expected=estimate.value,
+        expected_low=estimate.low,
+        expected_high=estimate.high,
+        hours_per_week=who.hours_per_week,
+        cases_per_week=who.cases_per_week,
+    )
 
 
 def agreement_over_time(workspace: Workspace) -> tuple[AgreementWindow, ...]:

@@ -21,6 +21,8 @@ def release_work(workspace: Workspace, name: str, *, actor: str) -> int:
         held = tx.find(Assignment, where={"annotator_id": theirs, "state": "open"}) if theirs else []
         for one in held:
             tx.change(Assignment, one.id, verb="release", fields={"state": "released", "closed_at": now()})
+        for who in theirs:
+            tx.record("leave", "annotator", who, {"released": len(held)})
     if held:
         after_annotation(workspace)
     return len(held)

@@ -12,51 +12,119 @@ same project cannot make a move twice. The next round's query is prepared by the
 has seen the pool; asking therefore never waits, and falls back to a query made on the spot.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medloop.core.records import Annotator, Assignment, Json, Query, Review, Round, now
+from medloop.core.errors import NotFoundError
+from medloop.core.records import Annotator, Assignment, Case, Json, Query, Review, Round, now
 from medloop.core.states import RoundState
+from medloop.loop.foundation.annotators import known_annotator
+from medloop.loop.foundation.gold import Tutorial
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import OWN_READINGS, case_readings, is_reviewing, needs_several, project_settings
+from medloop.loop.foundation.readings import OWN_READINGS, case_readings, is_reviewing, needs_several, project_settings, routes
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
+from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.gold_checks import check_choice, is_free, tutorial_choice, tutorial_words
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import make_query, queried_case_ids
+from medloop.loop.querying.routing import NextChoice, Route, route, unrouted_words
 from medloop.loop.querying.streaming import judge_arrivals
+from medloop.loop.querying.workforce import used_up, workforce
 from medloop.store.reader import Reader
 
 AT_ONCE = 200
 """Cases looked at together for one that needs another reading: usually the first does."""
 
 
-@dataclass(frozen=True)
-class NextChoice:
-    """What to open next: a case of a round, or an assignment that was left open."""
-
-    case_id: str
-    round_id: str | None
-    reason: str
-    assignment_id: str | None = None
-
-
 def next_choice(workspace: Workspace, annotator_id: str) -> NextChoice | None:
-    """The next case for this annotator: work left open, what was returned to them, open rounds in order, then a new round."""
+    """The next case for this annotator: work left open, what was returned to them, their tutorial, else real work or a gold case."""
     with workspace.store.read() as tx:
-        asked = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or _first_free(tx, annotator_id)
-    if asked is not None:
-        return asked
+        kept = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id)
+        tutorial = None if kept else tutorial_choice(tx, annotator_id)
+    if kept or tutorial:
+        return kept or (tutorial if isinstance(tutorial, NextChoice) else None)
+    work = _work(workspace, annotator_id)
+    if work is None:
+        return None
+    with workspace.store.read() as tx:
+        return check_choice(tx, annotator_id) or work
+
+
+def _work(workspace: Workspace, annotator_id: str) -> NextChoice | None:
+    """Real work: a case of an open round, or of a new one.
+
+    Of the cases of open rounds, and those read before that need one more reading, the first is taken, or with the setting `routing`
+    the one for which this person is the reader to have; cases that are planned for others keep a further round from being opened.
+    """
+    with workspace.store.read() as tx:
+        found = _free(workspace, tx, annotator_id, elsewhere=False).choice
+    if found is not None:
+        return found
     advance(workspace)
     with workspace.store.read() as tx:
-        given_back = _first_free(tx, annotator_id) or _begun_elsewhere(tx, annotator_id)
-    if given_back is not None:
-        return given_back
+        given_back = _free(workspace, tx, annotator_id)
+    if given_back.choice is not None or given_back.held or given_back.full:
+        return given_back.choice
     open_round(workspace)
     with workspace.store.read() as tx:
-        return _first_free(tx, annotator_id)
+        return _free(workspace, tx, annotator_id).choice
+
+
+def why_nothing(workspace: Workspace, annotator_id: str) -> str:
+    """Why there is no case for an annotator, and what to do."""
+    with workspace.store.read() as tx:
+        tutorial = tutorial_choice(tx, annotator_id)
+        if isinstance(tutorial, Tutorial):
+            return tutorial_words(tutorial)
+        return unrouted_words(tx, _free(workspace, tx, annotator_id)) or nothing_left_words(tx, annotator_id)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What an annotator would get next: the case's name and why, or "" and why there is none."""
+
+    annotator: str
+    case: str
+    reason: str
+
+
+def outlook(workspace: Workspace, annotator_id: str) -> Outlook:
+    """What an annotator would get next, as things stand; nothing is opened or written. Gold cases are not foretold."""
+    with workspace.store.read() as tx:
+        name = tx.get(Annotator, annotator_id).name
+        tutorial = tutorial_choice(tx, annotator_id)
+        if isinstance(tutorial, Tutorial):
+            return Outlook(name, "", tutorial_words(tutorial))
+        route_ = _free(workspace, tx, annotator_id)
+        found = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or tutorial or route_.choice
+        if found is not None:
+            return Outlook(name, tx.get(Case, found.case_id).name, found.reason)
+        further = bool(tx.some_unlabelled(["train", "audit"], 1)) and not route_.held and not route_.full
+        words = "a further round will be opened" if further else unrouted_words(tx, route_) or nothing_left_words(tx, annotator_id)
+        return Outlook(name, "", words)
+
+
+def outlooks(workspace: Workspace, name: str = "") -> tuple[Outlook, ...]:
+    """The outlook of everybody at work, or of one annotator.
+
+    Raises:
+        NotFoundError: Nobody of that name has opened a case.
+    """
+    with workspace.store.read() as tx:
+        one = known_annotator(tx, name) if name else None
+        if name and one is None:
+            raise NotFoundError(
+                f"There is no annotator {name!r}", remedy="people are known once they opened a case; medloop annotators DIR"
+            )
+        who = [one.id] if one else [worker.annotator.id for worker in workforce(tx, "")]
+    return tuple(outlook(workspace, each) for each in who)
 
 
 def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
     """Whether a case that `next_choice` named may still go to this annotator: nobody was faster."""
+    if asked.gold_id is not None:
+        return is_free(tx, asked.gold_id, annotator_id)
     if asked.round_id is not None:
         return round_cases(tx, tx.get(Round, asked.round_id), [asked.case_id])[asked.case_id].wants(annotator_id)
     reading = case_readings(tx, [asked.case_id])[asked.case_id]
@@ -66,9 +134,9 @@ def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
 def upcoming_case(workspace: Workspace, *, after: str | None = None, annotator_id: str = "") -> str | None:
     """Id of the case that this annotator will probably be asked next, for prefetching; changes nothing."""
     with workspace.store.read() as tx:
-        for choice in _free_choices(tx, annotator_id):
-            if choice.case_id != after:
-                return choice.case_id
+        found = _best(workspace, tx, [c for c in _free_choices(tx, annotator_id) if c.case_id != after], annotator_id)
+        if found.choice is not None:
+            return found.choice.case_id
         for waiting in tx.find(Round, where={"state": "querying"}):
             if waiting.query_id:
                 return tx.get(Query, waiting.query_id).choices[0].case_id
@@ -130,7 +198,7 @@ def _prepared(tx: Reader) -> Round | None:
 
 def _left_open(tx: Reader, annotator_id: str) -> NextChoice | None:
     for left in tx.find(Assignment, where={"annotator_id": annotator_id, "state": "open"}, order=("opened_at",)):
-        if not is_reviewing(left) and (left.round_id is not None or left.revision > 0):
+        if not is_reviewing(left) and (left.round_id is not None or left.revision > 0 or left.gold_id is not None):
             return NextChoice(left.case_id, left.round_id, left.reason, left.id)
     return None
 
@@ -149,22 +217,34 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
     return None
 
 
-def _begun_elsewhere(tx: Reader, annotator_id: str) -> NextChoice | None:
-    """The first case that somebody read outside of the open rounds and that needs one more reading."""
+def _begun_elsewhere(tx: Reader, annotator_id: str) -> list[NextChoice]:
+    """Cases that somebody read outside of the open rounds and that need one more reading: so many of the first."""
     settings = project_settings(tx)
     if not needs_several(settings):
-        return None
+        return []
     most, asked = settings.readings + (settings.read_twice > 0), queried_case_ids(tx)
     begun = [i for i in tx.begun_cases(OWN_READINGS, fewer_than=most, not_by=annotator_id) if i not in asked]
     for start in range(0, len(begun), AT_ONCE):
-        for case_id, reading in case_readings(tx, begun[start : start + AT_ONCE]).items():
-            if reading.wants(annotator_id):
-                return NextChoice(case_id, None, f"one more reading: {reading.words}")
-    return None
+        found = case_readings(tx, begun[start : start + AT_ONCE])
+        free = [NextChoice(i, None, f"one more reading: {one.words}") for i, one in found.items() if one.wants(annotator_id)]
+        if free:
+            return free
+    return []
 
 
-def _first_free(tx: Reader, annotator_id: str) -> NextChoice | None:
-    return next(iter(_free_choices(tx, annotator_id)), None)
+def _free(workspace: Workspace, tx: Reader, annotator_id: str, *, elsewhere: bool = True) -> Route:
+    """What this annotator may read of the open rounds, then of what was read `elsewhere`; with routing of both together."""
+    choices = _free_choices(tx, annotator_id)
+    if elsewhere and (routes(project_settings(tx)) or not choices):
+        choices += _begun_elsewhere(tx, annotator_id)
+    return _best(workspace, tx, choices, annotator_id)
+
+
+def _best(workspace: Workspace, tx: Reader, choices: Sequence[NextChoice], annotator_id: str) -> Route:
+    if not annotator_id or not routes(project_settings(tx)):
+        return Route(next(iter(choices), None))
+    full = used_up(tx, tx.get(Annotator, annotator_id))
+    return route(workspace, tx, choices, annotator_id) if choices and not full else Route(None, full=full)
 
 
 def _free_choices(tx: Reader, annotator_id: str) -> list[NextChoice]:

@@ -145,7 +145,7 @@ def _taken_over(workspace: Workspace, assignment: str, caller: Caller) -> str:
 
 
 def _submitted(annotation: Annotation) -> SubmittedView:
-    return SubmittedView(annotation_id=annotation.id, next=True)
+    return SubmittedView(annotation_id=annotation.id, next=True, gold=annotation.origin == "gold")
 
 
 def _closed(assignment: Assignment) -> ClosedView:

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from medloop.loop.foundation.annotators import set_cost
+from medloop.loop.foundation.annotators import describe_annotator, set_cost
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.overview.annotator_skill import skilled_annotators
 from medloop.loop.overview.learned_skills import learned_skills
@@ -64,6 +64,9 @@ def get_effort_csv(workspace: WorkspaceHere, by: Grouping = "person") -> Respons
 
 @router.patch("/annotators")
 def patch_annotators(workspace: WorkspaceHere, person: PersonHere, body: RateBody) -> list[AnnotatorLineView]:
-    """Set what a minute of an annotator costs from now on, in a unit of yours; with `past` earlier minutes count by it, too."""
-    set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id, past=body.past)
+    """Set an annotator's terms: the cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week."""
+    if body.cost_per_minute is not None:
+        set_cost(workspace, body.annotator, body.cost_per_minute, actor=person.id, past=body.past)
+    if terms := body.model_dump(exclude={"annotator", "cost_per_minute", "past"}, exclude_none=True):
+        describe_annotator(workspace, body.annotator, **terms, actor=person.id)
     return list_annotators(workspace)

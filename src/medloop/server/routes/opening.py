@@ -5,16 +5,15 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from medloop.core.records import Case, Model
-from medloop.loop.annotating.annotations import Opened, next_assignment, open_case
+from medloop.loop.annotating.annotations import Opened, choose_case, next_assignment, open_case
 from medloop.loop.annotating.opening import shown_at_first
 from medloop.loop.annotating.review_verdicts import require_standing
 from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING
-from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying.rounds import upcoming_case
+from medloop.loop.querying.rounds import outlooks, upcoming_case, why_nothing
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
-from medloop.server.wire.project_views import NothingLeft, OpenedView, PreviousView, SeenView, UpcomingView
+from medloop.server.wire.project_views import NothingLeft, OpenedView, OutlookView, PreviousView, SeenView, UpcomingView
 from medloop.server.wire.schemas import Id, Nothing
 from medloop.server.wire.standing_views import open_assignment_view, seen_case_view
 from medloop.server.wire.views import case_view, prediction_view
@@ -28,15 +27,20 @@ def post_next(site: SiteHere, workspace: WorkspaceHere, person: PersonHere, _bod
     """The case worth most of this annotator's time now; work left open comes back first."""
     opened = next_assignment(workspace, person.id)
     if opened is None:
-        with workspace.store.read() as tx:
-            return NothingLeft(assignment=None, reason=nothing_left_words(tx, person.id))
+        return NothingLeft(assignment=None, reason=why_nothing(workspace, person.id))
     return _shown(site, workspace, opened)
+
+
+@router.get("/outlook")
+def get_outlook(workspace: WorkspaceHere) -> list[OutlookView]:
+    """What everybody at work would get next, and why; nothing is opened."""
+    return [OutlookView.model_validate(one) for one in outlooks(workspace)]
 
 
 @router.post("/cases/{case}/open")
 def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
     """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
-    return _shown(site, workspace, open_case(workspace, case, person.id))
+    return _shown(site, workspace, choose_case(workspace, case, person.id))
 
 
 @router.post("/cases/{case}/edit")

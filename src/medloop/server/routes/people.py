@@ -97,7 +97,7 @@ def list_project_people(site: SiteHere, workspace: WorkspaceHere, boss: BossHere
 
 @router.patch("/projects/{project}/people/{person}")
 def patch_project_person(site: SiteHere, workspace: WorkspaceHere, boss: BossHere, person: Id, body: AnnotatorBody) -> ProjectPersonView:
-    """Set what a minute of somebody costs in a project, and how experienced they are."""
+    """Set what a minute of somebody costs in a project, how experienced they are, and how much routing may give them per week."""
     with site.people.store().read() as tx:
         account, roles = tx.get(Account, person), roles_of(tx, person)
     if not rights_in(roles, workspace.project.id):
@@ -105,8 +105,8 @@ def patch_project_person(site: SiteHere, workspace: WorkspaceHere, boss: BossHer
     annotator, manager = annotator_named(workspace, account.name), annotator_named(workspace, boss.name)
     if body.cost_per_minute is not None:
         annotator = set_cost(workspace, account.name, body.cost_per_minute, actor=manager.id)
-    if body.expertise is not None:
-        annotator = describe_annotator(workspace, account.name, expertise=body.expertise, actor=manager.id)
+    if terms := body.model_dump(exclude={"cost_per_minute"}, exclude_none=True):
+        annotator = describe_annotator(workspace, account.name, **terms, actor=manager.id)
     with site.people.store().read() as tx:
         return _in_project(tx, account, boss, workspace, annotator)
 
@@ -142,6 +142,8 @@ def _in_project(tx: Reader, account: Account, boss: Boss, workspace: Workspace, 
         verbs=verbs,
         cost_per_minute=annotator.cost_per_minute if annotator else None,
         expertise=annotator.expertise if annotator else None,
+        hours_per_week=annotator.hours_per_week if annotator else None,
+        cases_per_week=annotator.cases_per_week if annotator else None,
     )
 
 

@@ -9,7 +9,7 @@ from medloop.core.accounts import ApiToken, LinkUse
 from medloop.core.names import MAX_NAME
 from medloop.core.records import Expertise
 from medloop.core.roles import Role, Scope, Verb
-from medloop.loop.foundation.annotators import MAX_RATE
+from medloop.loop.foundation.annotators import MAX_CASES, MAX_HOURS, MAX_RATE
 from medloop.loop.people.handing_out import MAX_TOKEN_DAYS
 from medloop.loop.people.passwords import LONGEST
 from medloop.server.wire.schemas import Body, IdText
@@ -91,10 +91,12 @@ class RoleBody(Body):
 
 
 class AnnotatorBody(Body):
-    """What a project keeps of somebody who annotates; what is left out stays."""
+    """What a project keeps of somebody who annotates; what is left out stays, and a limit of 0 is none."""
 
     cost_per_minute: Annotated[float, Field(gt=0, le=MAX_RATE)] | None = None
     expertise: Expertise | None = None
+    hours_per_week: Annotated[float, Field(ge=0, le=MAX_HOURS)] | None = None
+    cases_per_week: Annotated[int, Field(ge=0, le=MAX_CASES, strict=True)] | None = None
 
 
 class ProjectRights(View):
@@ -217,6 +219,8 @@ class ProjectPersonView(PersonView):
     verbs: list[Verb]
     cost_per_minute: float | None
     expertise: Expertise | None
+    hours_per_week: float | None
+    cases_per_week: int | None
 
 
 class HandedLinkView(View):

@@ -185,6 +185,14 @@ class NothingLeft(View):
     reason: str
 
 
+class OutlookView(View):
+    """What an annotator would get next: the case's name and why, or "" and why there is none."""
+
+    annotator: str
+    case: str
+    reason: str
+
+
 class UpcomingView(View):
     """What will probably be asked next; null when unknown."""
 
@@ -208,10 +216,11 @@ class FilledView(View):
 
 
 class SubmittedView(View):
-    """A stored answer."""
+    """A stored annotation; one of a gold case has feedback."""
 
     annotation_id: str
     next: bool
+    gold: bool
 
 
 class TimeView(View):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Consensus, Review, Verdict
+from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Consensus, Expertise, Review, Verdict
 from medloop.loop.annotating.adjudicating import Ruling
 from medloop.loop.annotating.review_verdicts import Meaning, Waiting
 from medloop.loop.foundation.annotators import annotator_names
@@ -174,6 +174,7 @@ class AnnotatorLineView(EffortLineView):
         skill: With its 90 % interval, over the `shared` cases that others read, too.
         open: Cases that they have open.
         returned: Cases that were returned to them.
+        expected: The skill that routing expects, with its interval; its limits per week are null for none.
     """
 
     skill: Number
@@ -182,6 +183,12 @@ class AnnotatorLineView(EffortLineView):
     shared: int
     open: int
     returned: int
+    expertise: Expertise
+    expected: float
+    expected_low: float
+    expected_high: float
+    hours_per_week: Number
+    cases_per_week: int | None
 
 
 class ReviewResultView(View):

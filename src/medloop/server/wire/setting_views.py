@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from medloop.core.errors import LabelError
-from medloop.core.records import Task, TaskKind
+from medloop.core.records import Expertise, Task, TaskKind
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue
 from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
 from medloop.server.wire.schemas import Body, Text
@@ -77,11 +77,14 @@ class SettingsBody(Body):
 
 
 class RateBody(Body):
-    """What a minute of an annotator costs from now on, above 0; with `past` earlier minutes count by it, too."""
+    """Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none)."""
 
     annotator: Annotated[Text, Field(min_length=1, max_length=200)]
-    cost_per_minute: Annotated[float, Field(strict=True)]
+    cost_per_minute: Annotated[float, Field(strict=True)] | None = None
     past: Annotated[bool, Field(strict=True)] = False
+    expertise: Expertise | None = None
+    hours_per_week: Annotated[float, Field(strict=True)] | None = None
+    cases_per_week: Annotated[int, Field(strict=True)] | None = None
 
 
 class LabelBody(Body):

@@ -63,19 +63,20 @@ class WithdrawnView(View):
 
 
 class CaseReadingView(View):
-    """How far the readings of a case are; `words` says it to people."""
+    """How far the readings of a case are; `words` says it to people. With routing `quality` is what is expected of the consensus."""
 
     state: ReadingState
     words: str
     read: int
     needed: int
     agreement: Number
+    quality: Number
 
     @classmethod
     def of(cls, reading: CaseReading) -> Self:
         """From what was derived."""
         words, read = reading.words, len(reading.readers)
-        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement)
+        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement, quality=reading.quality)
 
 
 class ReturnedView(View):

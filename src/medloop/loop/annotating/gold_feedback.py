@@ -1,0 +1,122 @@
+"""What somebody sees at once after a gold case: their score label by label, the truth beside their own, and how they do so far."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from medloop.core.errors import NotFoundError
+from medloop.core.image import Mask
+from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading
+from medloop.loop.annotating.gold import gold_of
+from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.gold import Tutorial, tutorial_of
+from medloop.loop.foundation.skills import gold_scores
+from medloop.loop.foundation.workspace import Workspace
+from medloop.metrics.intervals import Interval, bootstrap_mean
+from medloop.report.markup import element
+from medloop.report.pictures import Shape, largest_disagreement, picture
+from medloop.store.reader import Reader
+
+COLOUR = ((0.0, 255.0),) * 3
+STYLE = (
+    ".outline{fill:none;stroke-linejoin:round;vector-effect:non-scaling-stroke;stroke-width:2}"
+    ".outline:not([stroke]){stroke:#000;stroke-width:3.4;opacity:.55}.predicted[stroke]{stroke-dasharray:5 4}"
+)
+
+
+@dataclass(frozen=True)
+class GoldFeedback:
+    """What came of a gold reading.
+
+    Attributes:
+        case: The case's name.
+        score: 0..1; None where it could not be scored, for the reason in `note`.
+        by_label: Label → Dice; {} for classes.
+        given, truth: Classes by name; "" for masks.
+        mean: Score of the person on gold cases so far, with a 90 % interval where there are enough.
+        tutorial: How far the person's tutorial is; None where there is none.
+        instructions: Of the project.
+        note: Why there is no score, in words; "" where there is one.
+    """
+
+    case: str
+    score: float | None
+    by_label: dict[str, float]
+    given: str
+    truth: str
+    mean: Interval | None
+    tutorial: Tutorial | None
+    instructions: str
+    note: str
+
+
+def gold_feedback(workspace: Workspace, assignment_id: str) -> GoldFeedback:
+    """The feedback on a submitted gold case.
+
+    Raises:
+        NotFoundError: The assignment was no gold case, or is not submitted.
+    """
+    with workspace.store.read() as tx:
+        assignment, given = _submitted(tx, assignment_id)
+        reading = next(iter(tx.find(GoldReading, where={"annotation_id": given.id}, descending=True, limit=1)), None)
+        truth = tx.get(Annotation, tx.get(GoldCase, reading.gold_id).annotation_id) if reading else None
+        scores = gold_scores(tx).get(assignment.annotator_id, ())
+        return GoldFeedback(
+            case=tx.get(Case, assignment.case_id).name,
+            score=reading.score if reading else None,
+            by_label={_name(workspace, int(value)): dice for value, dice in reading.by_label.items()} if reading else {},
+            given=_name(workspace, given.tag),
+            truth=_name(workspace, truth.tag) if truth else "",
+            mean=mean_score(scores) if scores else None,
+            tutorial=tutorial_of(tx, tx.get(Annotator, assignment.annotator_id)) if reading and reading.tutorial else None,
+            instructions=workspace.task.instructions,
+            note=_note(tx, assignment) if reading is None else "",
+        )
+
+
+def mean_score(scores: tuple[float, ...]) -> Interval:
+    """The mean of a person's scores with a 90 % interval, from five gold cases on."""
+    return bootstrap_mean(scores, range(len(scores)), np.random.default_rng(0), confidence=0.9)
+
+
+def feedback_picture(workspace: Workspace, assignment_id: str) -> Markup:
+    """The slice on which a gold reading and the truth differ most, with both outlines, as an SVG that stands by itself.
+
+    Raises:
+        NotFoundError: The assignment was no gold case, is not submitted, was not scored, or has no mask.
+    """
+    with workspace.store.read() as tx:
+        _, given = _submitted(tx, assignment_id)
+        readings = tx.find(GoldReading, where={"annotation_id": given.id}, descending=True, limit=1)
+        if not readings or given.blob is None:
+            raise NotFoundError("There is no picture of this gold case", remedy="classes, and cases taken out of use, have none")
+        truth, case = tx.get(Annotation, tx.get(GoldCase, readings[0].gold_id).annotation_id), tx.get(Case, given.case_id)
+    blobs = workspace.store.blobs
+    own, right = load_annotation(blobs, given, case), load_annotation(blobs, truth, case)
+    masks = [(style, mask.array) for style, mask in (("truth", right), ("predicted", own)) if isinstance(mask, Mask)]
+    image = load_image(blobs, case).array
+    channels, windows = (image, COLOUR) if case.channel_windows == COLOUR else (image[:1], case.channel_windows[:1])
+    shot = largest_disagreement(case.grid, masks[0][1], masks[1][1])
+    shapes = [Shape(label.value, label.colour) for label in workspace.task.labels]
+    drawn = picture(channels, windows, shot, masks, shapes, label=f"{case.name}: the truth, and dashed your annotation")
+    return element("svg", element("style", STYLE), drawn, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 100 100")
+
+
+def _submitted(tx: Reader, assignment_id: str) -> tuple[Assignment, Annotation]:
+    """A gold assignment and what was submitted for it."""
+    assignment = tx.get(Assignment, assignment_id)
+    made = tx.find(Annotation, where={"assignment_id": assignment_id}, descending=True, limit=1) if assignment.gold_id else []
+    if assignment.state != "submitted" or not made:
+        raise NotFoundError("There is no feedback on this assignment", remedy="gold cases have it once they are submitted")
+    return assignment, made[0]
+
+
+def _note(tx: Reader, assignment: Assignment) -> str:
+    if gold_of(tx, assignment) is None:
+        return "The case went out of use as a gold case while you read it: your annotation is kept, and not scored"
+    return "The truth of the case cannot be read: your annotation is kept, and not scored"
+
+
+def _name(workspace: Workspace, value: int | None) -> str:
+    return next((label.name for label in workspace.task.labels if label.value == value), "")

@@ -1,0 +1,105 @@
+"""The gold cases of a project and what people make of them, for whoever leads it."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from medloop.core.names import counted, is_reserved
+from medloop.core.records import Annotator, Assignment, Case, GoldCase, GoldReading
+from medloop.loop.annotating.gold_feedback import mean_score
+from medloop.loop.foundation.gold import gold_left, tutorial_of
+from medloop.loop.foundation.readings import gold_in_force, project_settings
+from medloop.loop.foundation.skills import gold_scores
+from medloop.loop.foundation.workspace import Workspace
+from medloop.metrics.intervals import Interval
+from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class GoldLine:
+    """A gold case.
+
+    Attributes:
+        readings: How many people have read it as such.
+        mean: Their mean score; None before the first.
+        note: Why it is not in use, or what a reader reported of it; "" otherwise.
+    """
+
+    case: str
+    by: str
+    since: str
+    in_use: bool
+    readings: int
+    mean: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class GoldPerson:
+    """Somebody who is held against gold cases.
+
+    Attributes:
+        readings: Gold cases read whose truth stands.
+        score: Mean with a 90 % interval; None before the first.
+        left: Gold cases that they have not seen.
+        tutorial: How far it is, in words; "" where there is none.
+    """
+
+    annotator: str
+    readings: int
+    score: Interval | None
+    left: int
+    tutorial: str
+
+
+@dataclass(frozen=True)
+class GoldStanding:
+    """Gold cases, people, and what stands in the way, in words."""
+
+    cases: tuple[GoldLine, ...]
+    people: tuple[GoldPerson, ...]
+    warnings: tuple[str, ...]
+
+
+def gold_standing(workspace: Workspace) -> GoldStanding:
+    """What a project's gold cases are and what people make of them."""
+    with workspace.store.read() as tx:
+        lines = tuple(sorted((_line(tx, one) for one in tx.find(GoldCase, where={"withdrawn_at": None})), key=lambda line: line.case))
+        scores, settings = gold_scores(tx), project_settings(tx)
+        wanted = bool(settings.gold_rate or settings.tutorial or lines)
+        known = [one for one in tx.find(Annotator) if one.kind != "model" and not is_reserved(one.name)] if wanted else []
+        people = tuple(_person(tx, one, scores.get(one.id, ())) for one in sorted(known, key=lambda one: one.name))
+    return GoldStanding(lines, people, tuple(_warnings(lines, people, settings.gold_rate, settings.tutorial)))
+
+
+def _line(tx: Reader, gold: GoldCase) -> GoldLine:
+    in_use = gold.case_id in gold_in_force(tx, [gold.case_id])
+    readings = tx.find(GoldReading, where={"gold_id": gold.id})
+    reported = tx.find(Assignment, where={"gold_id": gold.id, "state": ["skipped", "flagged"]})
+    notes = [] if in_use else ["its truth was replaced or taken back: make it gold again, or withdraw it"]
+    notes += [f"{one.state} by {tx.get(Annotator, one.annotator_id).name}: {one.reason}" for one in reported]
+    mean = sum(r.score for r in readings) / len(readings) if readings else None
+    by = tx.get(Annotator, gold.annotator_id).name
+    return GoldLine(tx.get(Case, gold.case_id).name, by, gold.created_at, in_use, len(readings), mean, "; ".join(notes))
+
+
+def _person(tx: Reader, annotator: Annotator, scores: tuple[float, ...]) -> GoldPerson:
+    tutorial = tutorial_of(tx, annotator)
+    words = tutorial.words if tutorial else "admitted without it" if annotator.admitted else ""
+    left = len(gold_left(tx, annotator.id))
+    return GoldPerson(annotator.name, len(scores), mean_score(scores) if scores else None, left, words)
+
+
+def _warnings(lines: tuple[GoldLine, ...], people: tuple[GoldPerson, ...], rate: float, tutorial: int) -> list[str]:
+    """What keeps gold cases from doing what the settings want."""
+    used = sum(line.in_use for line in lines)
+    found = [f"{line.case} is no gold case any more: {line.note}" for line in lines if not line.in_use]
+    if rate and not used:
+        found.append(f"gold_rate is {rate:g}, and there is no gold case: medloop gold add DIR CASE")
+    if tutorial > used:
+        found.append(
+            f"A tutorial needs {counted(tutorial, 'gold case')}, there are {used}: nobody new can begin; medloop gold add DIR CASE"
+        )
+    ended = Counter(not person.left for person in people if person.readings)[True]
+    if rate and used and ended:
+        found.append(f"{counted(ended, 'annotator')} have read every gold case: add more, or their checks end")
+    return found
