@@ -5,13 +5,15 @@ split, with the same recipe and number of steps:
 
     clean                the data's own labels
     clean, MODEL         the same, given in turn by three annotators, with the annotator model: nothing may be lost
-    consensus of three   majority of three annotations per case: three times as many annotations as the others
+    three, FUSION        three annotations per case, fused: three times as many annotations as the others. FUSION is majority or staple as
+                         in a project, or sitk: SimpleITK's STAPLE of several labels
     one, none            one annotation per case, by an annotator drawn at random
     one, MODEL           the same annotations with the annotator model
 
 Goal: one, MODEL reaches 98 % of the Dice of clean with at most 40 % of the annotations of the consensus. Each unit (data set, seed, arm)
 is kept as JSON in --work; a run that was interrupted goes on, also within a training. Without --run it only says what is left and how
-long that takes, by the units that are done and a few timed steps.
+long that takes, by the units that are done and a few timed steps. Intervals over seeds are Student's; the difference to clean is also
+given over patients, each with the mean of the seeds that held it out.
 
     python benchmarks/annotator_models.py --data ../shared/data/hc18_ultrasound ../shared/data/acdc_cardiac --seeds 4 --work FOLDER --run
 """
@@ -25,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +42,21 @@ from medloop.core.image import Image, Mask
 from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.dataset import CaseSource
 from medloop.datasets.discover import open_dataset
-from medloop.metrics.intervals import mean_over_runs
+from medloop.metrics.intervals import Interval, mean_over_runs, paired_difference
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, choose_recipe, fingerprint
-from medloop.raters import majority_mask
+from medloop.raters import majority_mask, staple
+from raters import peer_labels
 from raters_teams import TEAM, depths_of, draw
 
-MODELS = ("crowd-layer", "confusion")
-CLEAN, CONSENSUS, PLAIN = "clean", "consensus of three", "one, none"
-ARMS = (CLEAN, *(f"clean, {name}" for name in MODELS), CONSENSUS, PLAIN, *(f"one, {name}" for name in MODELS))
-READINGS = {CONSENSUS: 3}
-"""Annotations per case, 1 in the other arms."""
+MODELS = ("crowd-layer", "confusion", "pixel")
+CLEAN, CONSENSUS, PLAIN = "clean", "three, majority", "one, none"
+FUSED = (CONSENSUS, "three, staple", "three, sitk")
+ONE = tuple(f"one, {name}" for name in MODELS)
+ARMS = (CLEAN, PLAIN, *ONE, *FUSED, *(f"clean, {name}" for name in MODELS))
+"""In the order in which they are trained, so that an interrupted run holds the comparison that is asked for first."""
 NAMES = tuple(TEAM)
+read_once = cache(read_case)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +75,20 @@ class Unit:
     @property
     def model(self) -> str:
         """The annotator model of the arm, or none."""
-        return self.arm.split(", ")[-1] if ", " in self.arm else "none"
+        named = self.arm.split(", ")[-1]
+        return named if named in MODELS else "none"
+
+    @property
+    def readings(self) -> int:
+        """Annotations per case."""
+        return 3 if self.arm in FUSED else 1
 
 
-def drawn_by(case: CaseSource, name: str, truth: MaskArray, labels: Sequence[int], seed: int) -> MaskArray:
-    """What an annotator of the team makes of a case, the same in every arm."""
+@cache
+def drawn_by(case: CaseSource, name: str, question: Question, seed: int) -> MaskArray:
+    """What an annotator of the team makes of a case, the same in every arm; without the axis of slices in a picture."""
+    _, truth = read_once(case, question)
+    truth, labels = _flat(truth), range(1, question.classes)
     return draw(TEAM[name], truth, labels, depths_of(truth, labels), generator(seed, "annotates", case.name, name))
 
 
@@ -83,16 +97,27 @@ def readers_of(case: CaseSource, seed: int) -> list[str]:
     return list(generator(seed, "readers", case.name).choice(NAMES, 3, replace=False))
 
 
-def annotate(case: CaseSource, question: Question, arm: str, seed: int) -> tuple[Image, Mask | int]:
+def annotate(case: CaseSource, question: Question, unit: Unit) -> tuple[Image, Mask | int]:
     """The image, and its annotation in an arm."""
-    image, truth = read_case(case, question)
-    if not isinstance(truth, Mask) or arm.startswith(CLEAN):
+    image, truth = read_once(case, question)
+    if not isinstance(truth, Mask) or unit.arm.startswith(CLEAN):
         return image, truth
-    labels, readers = range(1, question.classes), readers_of(case, seed)
-    flat = truth.array[..., 0] if truth.grid.is_2d else truth.array
-    drawn = [drawn_by(case, name, flat, labels, seed) for name in readers[: READINGS.get(arm, 1)]]
-    mask = drawn[0] if len(drawn) == 1 else majority_mask(drawn, labels).mask
+    drawn = [drawn_by(case, name, question, unit.seed) for name in readers_of(case, unit.seed)[: unit.readings]]
+    mask = drawn[0] if len(drawn) == 1 else fuse(drawn, unit.arm, range(1, question.classes))
     return image, Mask(np.asarray(mask, dtype=np.uint8).reshape(truth.array.shape), truth.grid)
+
+
+def fuse(masks: Sequence[MaskArray], arm: str, labels: Sequence[int]) -> MaskArray:
+    """One mask of several; voxels on which SimpleITK cannot decide count as background."""
+    if arm == "three, sitk":
+        fused = peer_labels(masks)
+        return np.where(fused > max(labels), 0, fused).astype(np.uint8)
+    return (majority_mask if arm == CONSENSUS else staple)(masks, labels).mask
+
+
+def _flat(truth: Mask | int) -> MaskArray:
+    assert isinstance(truth, Mask)
+    return truth.array[..., 0] if truth.grid.is_2d else truth.array
 
 
 def whose(case: CaseSource, number: int, unit: Unit) -> int:
@@ -102,7 +127,7 @@ def whose(case: CaseSource, number: int, unit: Unit) -> int:
 
 def recipe_of(unit: Unit, cases: Sequence[CaseSource], question: Question, options: argparse.Namespace) -> Recipe:
     """The product's own choice for the minutes given, with a fixed number of steps and the annotator model of the arm."""
-    found = fingerprint([shape_of(read_case(case, question)[0]) for case in cases[:50]])
+    found = fingerprint([shape_of(read_once(case, question)[0]) for case in cases[:50]])
     recipe = choose_recipe(
         found,
         kind="segmentation",
@@ -117,9 +142,15 @@ def recipe_of(unit: Unit, cases: Sequence[CaseSource], question: Question, optio
 
 def cases_of(unit: Unit, options: argparse.Namespace) -> tuple[Question, list[CaseSource], list[CaseSource]]:
     """Labels, training and held-out cases of a unit."""
-    dataset = open_dataset(unit.data)
-    chosen = choose_cases([case for case in dataset.cases if case.labelled], options.cases)
-    return question_of(dataset), *split(chosen, unit.seed)
+    question, cases = labelled_cases(unit.data)
+    return question, *split(choose_cases(cases, options.cases), unit.seed)
+
+
+@cache
+def labelled_cases(folder: Path) -> tuple[Question, tuple[CaseSource, ...]]:
+    """Labels of a data set, and its cases that have an annotation."""
+    dataset = open_dataset(folder)
+    return question_of(dataset), tuple(case for case in dataset.cases if case.labelled)
 
 
 def run_unit(unit: Unit, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -131,21 +162,22 @@ def run_unit(unit: Unit, folder: Path, options: argparse.Namespace) -> dict[str,
     question, training, held_out = cases_of(unit, options)
     recipe = recipe_of(unit, training, question, options)
     made = [
-        TrainingCase(case.name, partial(annotate, case, question, unit.arm, unit.seed), annotator=whose(case, number, unit))
+        TrainingCase(case.name, partial(annotate, case, question, unit), annotator=whose(case, number, unit))
         for number, case in enumerate(training)
     ]
     begun = time.process_time()
     trained = train(recipe, made, [], folder, report=lambda _: True)
     predictor = Predictor.load(recipe, [file.read_bytes() for file in trained.weights])
-    scores = [score(predictor, *read_case(case, question), question) for case in held_out]
+    scores = [score(predictor, *read_once(case, question), question) for case in held_out]
     return {
         "data": unit.data.name,
         "seed": unit.seed,
         "arm": unit.arm,
         "mean": float(np.mean(scores)),
         "per_case": scores,
+        "patients": [case.patient for case in held_out],
         "training_cases": len(training),
-        "annotations": len(training) * READINGS.get(unit.arm, 1),
+        "annotations": len(training) * unit.readings,
         "held_out_cases": len(held_out),
         "cpu_minutes": (time.process_time() - begun) / 60,
         "confusions": trained.metrics.get("confusions"),
@@ -189,28 +221,40 @@ def _timed(unit: Unit, options: argparse.Namespace) -> float:
 
 
 def summarise(known: Mapping[Unit, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per data set and arm: the mean Dice over seeds, and its share of the clean arm's and of the consensus', seed by seed."""
+    """Per data set and arm: Dice over seeds, its share of the clean arm's and difference to it, the share of the consensus' annotations."""
     rows = []
     for data in dict.fromkeys(unit.data.name for unit in known):
         by_arm = {arm: {u.seed: f for u, f in known.items() if (u.data.name, u.arm) == (data, arm)} for arm in ARMS}
         for arm, found in by_arm.items():
             if found:
-                row = {"data": data, "arm": arm, "dice": _interval([f["mean"] for f in found.values()])}
-                row["of clean"] = _interval(_shares(found, by_arm[CLEAN], lambda f: f["mean"]))
-                row["annotations of consensus"] = _interval(_shares(found, by_arm[CONSENSUS], lambda f: f["annotations"]))
+                row = {"data": data, "arm": arm, "seeds": str(len(found)), "dice": _over_seeds([f["mean"] for f in found.values()])}
+                row["of clean"] = _over_seeds(_shares(found, by_arm[CLEAN], lambda f: f["mean"]))
+                row["minus clean, patients"] = _over_patients(found, by_arm[CLEAN])
+                row["annotations of consensus"] = _over_seeds(_shares(found, by_arm[CONSENSUS], lambda f: f["annotations"]))
                 rows.append(row)
     return rows
+
+
+def _over_patients(found: Mapping[int, Any], base: Mapping[int, Any]) -> str:
+    seeds = sorted(found.keys() & base.keys())
+    if not seeds:
+        return "–"
+    a, b, patients = (
+        [v for seed in seeds for v in kept[seed][name]] for kept, name in ((found, "per_case"), (base, "per_case"), (base, "patients"))
+    )
+    return _worded(paired_difference(a, b, patients, generator(0, "patients")))
 
 
 def _shares(found: Mapping[int, Any], base: Mapping[int, Any], figure: Callable[[Any], float]) -> list[float]:
     return [figure(found[seed]) / figure(base[seed]) for seed in sorted(found.keys() & base.keys())]
 
 
-def _interval(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    mean = mean_over_runs(list(values))
-    return f"{mean.mean:.4f}" + (f" ({mean.low:.4f}–{mean.high:.4f})" if mean.low is not None and mean.high is not None else "")
+def _over_seeds(values: Sequence[float]) -> str:
+    return _worded(mean_over_runs(list(values))) if values else "–"
+
+
+def _worded(mean: Interval) -> str:
+    return f"{mean.mean:.4f}" + (f" ({mean.low:.4f} to {mean.high:.4f})" if mean.low is not None and mean.high is not None else "")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

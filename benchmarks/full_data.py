@@ -46,7 +46,7 @@ THREAD_GAIN = {1: 1.0, 2: 1.8}
 """How much faster a network trains on two threads than on one, with both cores free: 1.6 to 1.8 measured, batches drawn ahead."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Question:
     """How answers in files become the network's classes.
 

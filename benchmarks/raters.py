@@ -2,11 +2,12 @@
 
 Four parts; those whose data or library is missing say so and are left out.
 
-- `peers`: classes against crowd-kit, masks against SimpleITK, alpha against krippendorff, confident learning against cleanlab:
-  largest difference and CPU seconds, on the same input in the same process. The numbers in tests/raters come from here.
+- `peers`: classes against crowd-kit and scikit-activeml, masks against SimpleITK, alpha against krippendorff, confident learning
+  against cleanlab: largest difference and CPU seconds, on the same input in the same process. The numbers in tests/raters come from here.
 - `bubil`: experts and crowd on real microscopy (`--data FOLDER/bubil_multirater`).
 - `teams`: simulated annotators with known faults on fetal heads and hearts, three readings per case.
 - `classes`: the same for classes.
+- `intervals`: how often the 90 % intervals of a skill hold it, over simulated teams of classes and outlines.
 
     python benchmarks/raters.py --data ../shared/data --json raters.json
 """
@@ -27,7 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from full_data import machine
-from medloop.core.arrays import IntArray, MaskArray
+from medloop.core.arrays import ImageArray, IntArray, MaskArray
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.overlap import dice
 from medloop.raters import (
@@ -36,6 +37,8 @@ from medloop.raters import (
     dawid_skene,
     glad,
     krippendorff_alpha,
+    locally_weighted,
+    majority,
     majority_mask,
     pool_skills,
     shape_based,
@@ -46,7 +49,7 @@ from medloop.raters import (
     weighted_majority,
 )
 from raters_inputs import masks_of_ball, probabilities_of, table_of_classes
-from raters_teams import class_team, mask_team, over_seeds
+from raters_teams import class_intervals, class_team, mask_intervals, mask_team, over_seeds
 
 EXPERT, CROWD = "expert", "crowd"
 BLUNDERS = (("d2_P10", "expert_Person2_Amira"), ("d2_P20", "expert_Person3_Amira"))
@@ -102,6 +105,27 @@ def peer_wawa(table: IntArray) -> Any:
     return votes.probas_.sort_index()[sorted(set(table[table >= 0]))].to_numpy()
 
 
+def peer_majority(table: IntArray) -> Any:
+    """The class of each item by scikit-activeml, of a table without ties, which it breaks by chance."""
+    from skactiveml.utils import majority_vote
+
+    return majority_vote(np.where(table < 0, np.nan, table))
+
+
+def peer_performance(table: IntArray) -> Any:
+    """How often each annotator agrees with the majority, by scikit-activeml, which counts one right and one wrong beforehand."""
+    from skactiveml.pool.multiannotator import IntervalEstimationAnnotModel
+
+    model = IntervalEstimationAnnotModel(mode="mean").fit(np.zeros((len(table), 1)), np.where(table < 0, np.nan, table))
+    given = (table >= 0).sum(axis=0)
+    return (model.A_perf_[:, 1] * (given + 2) - 1) / given
+
+
+def our_performance(table: IntArray) -> Any:
+    """The same without the prior of two right and one wrong."""
+    return np.array([(skill.accuracy * (skill.annotations + 3) - 2) / skill.annotations for skill in majority(table).skills])
+
+
 def peer_staple(masks: Sequence[MaskArray]) -> Any:
     """Sensitivity and specificity of each annotator by SimpleITK."""
     import SimpleITK as sitk  # noqa: N813
@@ -144,6 +168,7 @@ def peers(size: int) -> list[dict[str, Any]]:
     """Every method that another library has, beside it."""
     none = Prior(0, 0, 0)
     small, large = table_of_classes(1, 40, 6, 3, 0.8), table_of_classes(2, 5000, 30, 4, 0.3)
+    odd = table_of_classes(4, 5000, 5, 2, 1.0)
     one, three = masks_of_ball(size, 7, 1), masks_of_ball(size, 7, 3)
     given, rows = probabilities_of(3, 2000, 4)
     return [
@@ -151,6 +176,8 @@ def peers(size: int) -> list[dict[str, Any]]:
         _beside("Dawid-Skene, 5,000 items", lambda: dawid_skene(large, prior=none).probabilities, lambda: peer_dawid_skene(large)),
         _beside("GLAD, 20 items", lambda: glad(small[:20]).probabilities, lambda: peer_glad(small[:20])),
         _beside("weighted majority, 5,000 items", lambda: weighted_majority(large).probabilities, lambda: peer_wawa(large)),
+        _beside("majority, 5,000 items", lambda: majority(odd).classes, lambda: peer_majority(odd)),
+        _beside("agreement with the majority", lambda: our_performance(odd), lambda: peer_performance(odd)),
         _beside(f"STAPLE, 7 masks of {size}³", lambda: our_rates(one), lambda: peer_staple(one)),
         _beside(f"STAPLE, 3 labels, {size}³", lambda: staple(three, [1, 2, 3], region="all").mask, lambda: peer_labels(three)),
         _beside("alpha, nominal", lambda: krippendorff_alpha(large), lambda: peer_alpha(large, "nominal")),
@@ -169,29 +196,40 @@ def read_cases(folder: Path) -> dict[str, dict[str, MaskArray]]:
     return {c.name: {p.stem: read(p) for g in (EXPERT, CROWD) for p in sorted(c.glob(f"{g}_*.png"))} for c in sorted(folder.iterdir())}
 
 
+def _image(path: Path) -> ImageArray:
+    from PIL import Image
+
+    return np.asarray(Image.open(path).convert("L"))[None]
+
+
 def _of(case: dict[str, MaskArray], kind: str) -> list[MaskArray]:
     return [mask for name, mask in case.items() if name.startswith(kind)]
 
 
-WAYS: dict[str, Callable[[Sequence[MaskArray]], Any]] = {
-    "majority": lambda m: majority_mask(m, [1]),
-    "simple": lambda m: simple_fusion(m, [1]),
-    "staple": lambda m: staple(m, [1]),
-    "staple, all voxels": lambda m: staple(m, [1], region="all"),
-    "shape_based": lambda m: shape_based(m, [1], spacing_mm=(1.0, 1.0)),
+WAYS: dict[str, Callable[[Sequence[MaskArray], ImageArray], Any]] = {
+    "majority": lambda m, _: majority_mask(m, [1]),
+    "simple": lambda m, _: simple_fusion(m, [1]),
+    "staple": lambda m, _: staple(m, [1]),
+    "staple, all voxels": lambda m, _: staple(m, [1], region="all"),
+    "shape_based": lambda m, _: shape_based(m, [1], spacing_mm=(1.0, 1.0)),
+    "locally_weighted, image": lambda m, image: locally_weighted(m, [1], spacing_mm=(1.0, 1.0), image=image),
+    "locally_weighted, others": lambda m, _: locally_weighted(m, [1], spacing_mm=(1.0, 1.0)),
 }
 
 
 def bubil(folder: Path) -> dict[str, Any]:
     """Crowd against experts, skill of both, and the two masks of another cell."""
     cases = read_cases(folder / "cases")
+    images = {name: _image(folder / "cases" / name / "image.png") for name in cases}
     agreed = {name: majority_mask(_of(case, EXPERT), [1]).mask for name, case in cases.items()}
     pairs = [np.mean([dice(a, b, [1])[1] for a, b in combinations(_of(case, EXPERT), 2)]) for case in cases.values()]
     found: dict[str, Any] = {"two experts": _mean(pairs)}
     print(f"\n{len(cases)} cases; two experts: Dice {found['two experts']}")
     for way, fuse in WAYS.items():
-        scores, cpu = _timed(lambda fuse=fuse: [dice(fuse(_of(c, CROWD)).mask, agreed[name], [1])[1] for name, c in cases.items()])
-        found[way] = {"dice": _mean(scores), "cpu_s": cpu, "skill": _skill_auc(cases, fuse)}
+        scores, cpu = _timed(
+            lambda fuse=fuse: [dice(fuse(_of(c, CROWD), images[name]).mask, agreed[name], [1])[1] for name, c in cases.items()]
+        )
+        found[way] = {"dice": _mean(scores), "cpu_s": cpu, "skill": _skill_auc(cases, images, fuse)}
         print(f"{way:<22} fused crowd {found[way]['dice']}, {cpu:.1f} CPU s; experts against crowd: AUC {found[way]['skill']}")
     together = staple_cases([{n: m for n, m in c.items() if n.startswith(CROWD)} for c in cases.values()], [1])
     found["staple_cases"] = {"dice": _mean([dice(f.mask, agreed[n], [1])[1] for f, n in zip(together.masks, cases, strict=True)])}
@@ -218,9 +256,11 @@ def _auc_of(scores: dict[str, float]) -> float:
     return float(roc_auc_score([name.startswith(EXPERT) for name in scores], list(scores.values())))
 
 
-def _skill_auc(cases: dict[str, dict[str, MaskArray]], fuse: Callable[[Sequence[MaskArray]], Any]) -> dict[str, float]:
+def _skill_auc(
+    cases: dict[str, dict[str, MaskArray]], images: dict[str, ImageArray], fuse: Callable[[Sequence[MaskArray], ImageArray], Any]
+) -> dict[str, float]:
     """AUC over annotators (experts with a tool, slots of the crowd) of their mean Dice, per set and over all."""
-    fused = {name: fuse(list(case.values())) for name, case in cases.items()}
+    fused = {name: fuse(list(case.values()), images[name]) for name, case in cases.items()}
     found = {}
     for part in ("d1", "d2", "d3", ""):
         inside = [name for name in cases if name.startswith(part)]
@@ -283,6 +323,16 @@ def classes(seeds: int) -> dict[str, Any]:
     return found
 
 
+def intervals(seeds: int) -> dict[str, Any]:
+    """Coverage of the 90 % intervals of a skill."""
+    found: dict[str, Any] = {}
+    for name, ways in (("classes", class_intervals), ("outlines", mask_intervals)):
+        runs = [ways(seed) for seed in range(20 * seeds)]
+        found[name] = {way: float(np.mean([held for run in runs for held in run[way]])) for way in runs[0]}
+        print(f"90 % intervals of {name} that hold the skill: " + ", ".join(f"{way} {share:.3f}" for way, share in found[name].items()))
+    return found
+
+
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -290,7 +340,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5, help="simulated teams per row")
     parser.add_argument("--cases", type=int, default=40, help="cases of a simulated team")
     parser.add_argument("--size", type=int, default=256, help="edge of the volumes that are timed")
-    parser.add_argument("--only", choices=("peers", "bubil", "teams", "classes"), help="one part")
+    parser.add_argument("--only", choices=("peers", "bubil", "teams", "classes", "intervals"), help="one part")
     parser.add_argument("--json", type=Path, help="where to write everything measured")
     return parser.parse_args(arguments)
 
@@ -298,7 +348,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, print the tables, write the JSON."""
     options = parse(arguments)
-    parts: dict[str, Callable[[], Any]] = {"peers": lambda: peers(options.size), "classes": lambda: classes(options.seeds)}
+    parts: dict[str, Callable[[], Any]] = {
+        "peers": lambda: peers(options.size),
+        "classes": lambda: classes(options.seeds),
+        "intervals": lambda: intervals(options.seeds),
+    }
     if options.data:
         parts["bubil"] = lambda: bubil(options.data / "bubil_multirater")
         parts["teams"] = lambda: teams(options.data, options.seeds, options.cases)

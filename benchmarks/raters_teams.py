@@ -10,9 +10,22 @@ from scipy.stats import spearmanr
 
 from medloop.core.arrays import FloatArray, IntArray, MaskArray
 from medloop.metrics.intervals import mean_over_runs
-from medloop.raters import dawid_skene, majority_mask, pool_skills, shape_based, simple_fusion, staple, staple_cases
+from medloop.raters import (
+    dawid_skene,
+    glad,
+    locally_weighted,
+    majority,
+    majority_mask,
+    pool_skills,
+    shape_based,
+    simple_fusion,
+    staple,
+    staple_cases,
+)
+from medloop.raters.confusion import log_likelihoods, normalised, shares
+from medloop.raters.fused_mask import FusedMask, fuse_mask
 from medloop.raters.mask_skill import MaskSkill, judge_annotators
-from medloop.raters.stack import stack_masks
+from medloop.raters.stack import stack_masks, with_agreed
 
 READINGS = 3
 """Of each case, by annotators drawn at random."""
@@ -97,6 +110,7 @@ def mask_team(truths: Sequence[MaskArray], labels: Sequence[int], seed: int) -> 
         "simple": lambda m: simple_fusion(m, labels),
         "staple, case by case": lambda m: staple(m, labels),
         "shape_based": lambda m: shape_based(m, labels, spacing_mm=spacing),
+        "locally_weighted, others": lambda m: locally_weighted(m, labels, spacing_mm=spacing),
     }
     rows = {}
     for way, fuse in ways.items():
@@ -107,7 +121,19 @@ def mask_team(truths: Sequence[MaskArray], labels: Sequence[int], seed: int) -> 
         rows[f"staple_cases, {region}"] = _judge(together.skills, actual) | {
             "dice": _dice([f.mask for f in together.masks], truths, labels)
         }
+    told = {name: _rows(np.sum([s.joint for s in skills], axis=0)) for name, skills in actual.items() if skills}
+    rows["told every matrix, all voxels"] = _judge(pool_skills([_told(case, labels, told) for case in cases], names), actual)
     return rows
+
+
+def _told(case: dict[str, MaskArray], labels: Sequence[int], matrices: dict[str, FloatArray]) -> FusedMask:
+    """What STAPLE's model says of a case when it need not estimate anybody's confusion: how far the model itself carries."""
+    stack = stack_masks([case[name] for name in sorted(case)], labels)
+    votes = with_agreed(stack, stack.agreed.astype(np.float64))
+    share = votes.counts @ shares(votes)
+    logs = log_likelihoods(votes, np.stack([matrices[name] for name in sorted(case)])) + np.log(share / share.sum())
+    beliefs = normalised(logs)[len(stack.labels) :]
+    return fuse_mask("told", stack, beliefs, judged=beliefs)
 
 
 def _judge(skills: dict[str, MaskSkill], actual: dict[str, list[MaskSkill]]) -> dict[str, float]:
@@ -150,6 +176,43 @@ def class_team(seed: int, *, items: int, classes: int = 3) -> dict[str, float]:
         "accuracy": float((fused.classes == truth).mean()),
         "covered": float(np.mean([s.low <= r <= s.high for s, r in zip(fused.skills, right, strict=True)])),
     }
+
+
+def class_intervals(seed: int) -> dict[str, list[bool]]:
+    """Whether each 90 % interval holds the accuracy of a simulated annotator, by method: two to four classes, some annotations missing."""
+    rng = np.random.default_rng(seed)
+    classes, people, items = int(rng.integers(2, 5)), int(rng.integers(3, 8)), int(rng.integers(60, 240))
+    truth, right = rng.integers(0, classes, items), rng.uniform(0.55, 0.95, people)
+    wrong = (truth[:, None] + rng.integers(1, classes, (items, people))) % classes
+    table = np.where(rng.random((items, people)) < right, truth[:, None], wrong)
+    table[rng.random((items, people)) < rng.choice([0.0, 0.3])] = -1
+    ways = {"dawid_skene": dawid_skene, "glad": glad, "majority": majority}
+    return {w: [s.low <= r <= s.high for s, r in zip(fuse(table, classes=classes).skills, right, strict=True)] for w, fuse in ways.items()}
+
+
+def mask_intervals(seed: int) -> dict[str, list[bool]]:
+    """Whether the 90 % interval of the Dice of one outline holds that of other readings by the same annotator, by method."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices((96, 96))
+    depth, angle = 24 - np.hypot(rows - 48, columns - 48), np.arctan2(rows - 48, columns - 48)
+
+    def read() -> MaskArray:
+        waves = sum(rng.normal() * np.cos(k * angle + rng.uniform(0, 7)) for k in range(3, 9))
+        return (depth + waves > 0).astype(np.uint8)
+
+    ways = {
+        "majority": lambda m: majority_mask(m, [1]),
+        "staple": lambda m: staple(m, [1]),
+        "shape_based": lambda m: shape_based(m, [1], spacing_mm=(1.0, 1.0)),
+        "locally_weighted, others": lambda m: locally_weighted(m, [1], spacing_mm=(1.0, 1.0)),
+    }
+    others, own, again = [read() for _ in range(4)], read(), [read() for _ in range(5)]
+    found = {}
+    for way, fuse in ways.items():
+        rate = fuse([*others, own]).skills[4].labels[1].dice
+        mean = np.mean([fuse([*others, mask]).skills[4].labels[1].dice.value for mask in again])
+        found[way] = [rate.low is not None and rate.high is not None and rate.low <= mean <= rate.high]
+    return found
 
 
 def _matrix(accuracy: float, classes: int, rng: np.random.Generator) -> FloatArray:

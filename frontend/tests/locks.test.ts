@@ -2,11 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Triple } from "../src/api/types";
 import { lockedLabels, mayChange } from "../src/edits/locks";
 import { flatIndex, voxelCount } from "../src/geometry/plane";
+import { takeOnTop, takeSaved } from "../src/state/conflicts";
 import { ballBrush, brushRadiusMm, keepOthers, type Tool, tool } from "../src/state/display";
 import { takeHypothesis } from "../src/state/hypotheses";
+import { notices } from "../src/state/notices";
 import { adoptOffer } from "../src/state/proposals";
-import { attachRefiner, fillSlices, give } from "../src/state/refining";
-import type { CaseSession } from "../src/state/session";
+import { attachRefiner, fillSlices, give, removeGiven, step } from "../src/state/refining";
+import { attachQueue } from "../src/state/saving";
+import type { CaseSession, Conflict } from "../src/state/session";
 import { beginDrag } from "../src/tools/pointer";
 import { headerOf, paneOf, predictionOf, sessionOf } from "./room";
 import { takeWire } from "./wire";
@@ -68,6 +71,7 @@ const TOOLS: Record<string, (session: CaseSession) => void> = {
 };
 
 beforeEach(() => {
+  notices.value = [];
   brushRadiusMm.value = 2;
   ballBrush.value = false;
 });
@@ -124,10 +128,166 @@ describe("with “keep other labels”", () => {
   test("the list and the rule say the same", () => {
     for (const active of [1, 2, 3]) {
       for (const kept of [false, true]) {
-        const locked = new Set(lockedLabels({ kept, active }, [{ value: 1 }, { value: 2 }, { value: 3 }]));
-        const may = mayChange({ kept, active });
-        for (let from = 0; from < 4; from++) for (let to = 0; to < 4; to++) expect(may(from, to)).toBe(!locked.has(from) && !locked.has(to));
+        for (const own of [[], [1], [2, 3]]) {
+          const locks = { locked: new Set(own), kept, active };
+          const locked = new Set(lockedLabels(locks, [{ value: 1 }, { value: 2 }, { value: 3 }]));
+          const may = mayChange(locks);
+          for (const value of own) expect(locked.has(value)).toBe(true);
+          for (let from = 0; from < 4; from++) for (let to = 0; to < 4; to++) expect(may(from, to)).toBe(!locked.has(from) && !locked.has(to));
+        }
       }
     }
+  });
+});
+
+const said = (): string => notices.value.map(({ message }) => message).join("; ");
+
+/** A session in which some labels are locked in the table of segments. */
+function lockedSession(...values: number[]): CaseSession {
+  const session = sessionOf(scene(), headerOf(SHAPE));
+  for (const value of values) session.segments.toggleLock(value);
+  return session;
+}
+
+/** Voxels that have, or had, one of these labels, and are not what they were. */
+function changedOf(session: CaseSession, ...values: number[]): number[] {
+  const [before, after] = [scene(), session.draft.value!.mask];
+  return [...before.keys()].filter((index) => before[index] !== after[index] && (values.includes(before[index]!) || values.includes(after[index]!)));
+}
+
+describe("a locked label", () => {
+  test.each(Object.entries(TOOLS))("is left alone by %s, and that is said", (name, use) => {
+    const session = lockedSession(2, 3);
+    use(session);
+    expect(changedOf(session, 2, 3)).toEqual([]);
+    if (name !== "push inwards") expect(said()).toMatch(/“two”.* is locked/); // that one takes only the label in the hand away
+  });
+
+  test.each(Object.entries(TOOLS))("in the hand is neither drawn nor taken away by %s", (_, use) => {
+    const session = lockedSession(1);
+    use(session);
+    expect(changedOf(session, 1)).toEqual([]);
+    expect(said()).toMatch(/“one” is locked/);
+  });
+
+  test.each(Object.entries(TOOLS))("that is unlocked again is changed by %s", (name, use) => {
+    const session = lockedSession(2, 3);
+    for (const value of [2, 3]) session.segments.toggleLock(value);
+    use(session);
+    expect(changedOf(session, 2, 3).length > 0).toBe(name !== "push inwards");
+  });
+
+  test("is not undone or redone, and the step waits until it is unlocked", () => {
+    const session = sessionOf(scene(), headerOf(SHAPE));
+    const draft = session.draft.value!;
+    sweep(session, "brush");
+    const drawn = draft.mask.slice();
+    session.segments.toggleLock(2);
+    step(session, "undo");
+    expect([draft.mask, draft.canUndo.value, draft.canRedo.value]).toEqual([drawn, true, false]);
+    expect(said()).toMatch(/would change “two”, which is locked/);
+    session.segments.toggleLock(2);
+    step(session, "undo");
+    expect(draft.mask).toEqual(scene());
+    session.segments.toggleLock(1);
+    step(session, "redo");
+    expect([draft.mask, draft.canRedo.value]).toEqual([scene(), true]);
+    session.segments.toggleLock(1);
+    step(session, "redo");
+    expect(draft.mask).toEqual(drawn);
+  });
+
+  describe("in what comes from the server", () => {
+    const RUNS = [[at(1, 2), 7, 1]]; // over labels 1 and 2 and the background between them
+    const ANSWER = { prompt_id: "x", prompt_ids: ["x"], revision: 1, runs: RUNS, quality: null, engine: "e", seconds: 0 };
+
+    function connected(...values: number[]) {
+      const session = lockedSession(...values);
+      const draft = session.draft.value!;
+      const asked = takeWire(({ path, body }) => {
+        if (path.endsWith("/draft")) return { json: { revision: Number(body!.base_revision) + 1 } };
+        if (path.endsWith("/fill")) return { json: { revision: 1, runs: RUNS, drawn: [0, 2], filled: 1 } };
+        if (path.endsWith("/prompts") && !body) return { json: { prompts: [], in_force: [] } };
+        return { json: ANSWER };
+      });
+      attachQueue(session, draft, "a1", 0, async () => undefined);
+      attachRefiner(session, draft, async () => undefined);
+      return { session, draft, asked, saved: () => asked.filter(({ path }) => path.endsWith("/draft")).map(({ body }) => body!.runs) };
+    }
+
+    test("keeps its voxels when it was locked while a prompt was computed, and the server gets them back", async () => {
+      const { session, draft, saved } = connected();
+      give(session, { kind: "point", voxel: [2, 4, 1], label: 1, positive: true });
+      session.segments.toggleLock(2);
+      await session.refiner!.settled();
+      await session.queue!.flushed();
+      expect(changedOf(session, 2)).toEqual([]);
+      expect(draft.mask[at(4, 2)]).toBe(1);
+      expect(saved()).toEqual([[[at(5, 2), 3, 2]]]);
+      expect(said()).toMatch(/“two” is locked/);
+    });
+
+    test("keeps its voxels when slices are filled between those drawn on", async () => {
+      const { session, asked, saved } = connected(2);
+      fillSlices(session, 0);
+      await session.refiner!.settled();
+      await session.queue!.flushed();
+      expect(changedOf(session, 2)).toEqual([]);
+      expect(asked.find(({ path }) => path.endsWith("/fill"))!.body!.locked).toEqual([2]);
+      expect(saved()).toEqual([[[at(5, 2), 3, 2]]]);
+      expect(said()).toMatch(/“two” is locked/);
+    });
+
+    test("keeps its voxels when a prompt is taken back", async () => {
+      const { session, draft, asked } = connected(2);
+      draft.prompts.add("x", { kind: "point", voxel: [2, 4, 1], label: 1, positive: true });
+      removeGiven(session, "x");
+      await session.refiner!.settled();
+      expect(changedOf(session, 2)).toEqual([]);
+      expect(asked.find(({ method }) => method === "DELETE")!.body!.locked).toEqual([2]);
+    });
+
+    test("refuses prompts for it", () => {
+      const { session, asked } = connected(1);
+      give(session, { kind: "point", voxel: [2, 4, 1], label: 1, positive: true });
+      expect([asked, session.refiner!.pending]).toEqual([[], []]);
+      expect(said()).toMatch(/“one” is locked/);
+    });
+
+    const SAVED = scene().map((value) => (value === 2 ? 0 : value === 0 ? 2 : value));
+    const conflictOf = (): Conflict => ({
+      title: "",
+      message: "",
+      remedy: "",
+      saved: { assignment: "a1", revision: 7, mask: SAVED.slice() },
+      patches: [{ runs: [[at(2, 4), 1, 0]] }],
+      waiting: 0,
+    });
+
+    test.each([
+      ["another window's draft", takeSaved, 1],
+      ["another window's draft below our own edits", takeOnTop, 0],
+    ])("keeps its voxels when %s is taken, and the server gets them back", async (_, take, one) => {
+      const { session, draft, saved } = connected(2);
+      take(session, draft, conflictOf());
+      await session.queue!.flushed();
+      expect(changedOf(session, 2)).toEqual([]);
+      expect(draft.mask[at(2, 4)]).toBe(one);
+      const server = SAVED.slice();
+      for (const runs of saved()) for (const [start, length, value] of runs as [number, number, number][]) server.fill(value, start, start + length);
+      expect(server, "the server has what is on the screen").toEqual(draft.mask);
+      expect(said()).toMatch(/“two” is locked/);
+    });
+  });
+
+  test("is remembered by the project, and hiding is not", () => {
+    const kept = new Map<string, string>();
+    const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+    (globalThis as { localStorage?: unknown }).localStorage = storage;
+    const session = lockedSession(2, 3);
+    session.hidden.value = new Set([1]);
+    session.segments.toggleLock(3);
+    const next = sessionOf(scene(), headerOf(SHAPE));
+    expect([[...next.segments.locked.value], [...next.hidden.value]]).toEqual([[2], []]);
   });
 });

@@ -1,6 +1,6 @@
 /** A case on the screen without a screen: enough of a session for tools, keys and verbs. */
 import { me } from "../src/api/me";
-import type { CaseHeader, Me, Opened, Prediction, Project, TaskKind, Triple } from "../src/api/types";
+import type { CaseHeader, Me, Opened, Prediction, Preset, Project, TaskKind, Triple } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { EffortTimer } from "../src/edits/effort";
 import { CaseSession } from "../src/state/session";
@@ -19,6 +19,8 @@ export const ALONE: Me = {
   gives: [],
 };
 me.value = ALONE;
+
+export const presetOf = (name: string, low: number, high: number, curve: Preset["curve"] = "exact"): Preset => ({ name, low, high, curve, explanation: "" });
 
 export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHeader {
   return {
@@ -42,7 +44,14 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
     oriented: true,
     planes: [planeOf(2, 0, 1, false, false)],
     presets: [],
+    channel_presets: Array.from({ length: more.channels ?? 1 }, () => [presetOf("Auto", 0, 100)]),
+    colour: false,
     modality: "",
+    looks_like: "",
+    unit: "",
+    inverted: false,
+    sized: true,
+    spaced: true,
     channel_names: [],
     channel_windows: [],
     ...more,
@@ -96,7 +105,7 @@ export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project =
   };
   const session = new CaseSession(project, opened, new EffortTimer(0), 0);
   session.volume.value = volumeOf(header, new ArrayBuffer(bytesOf(header)));
-  if (mask) session.draft.value = new Draft(mask);
+  if (mask) session.draft.value = new Draft(mask, session.guard);
   return session;
 }
 

@@ -13,7 +13,7 @@ function dice(seed: number): (sides: number) => number {
   };
 }
 
-const any = mayChange({ kept: false, active: 1 });
+const any = mayChange({ locked: new Set(), kept: false, active: 1 });
 
 describe("a recorder", () => {
   test("joins neighbouring voxels into one run, whatever the order they were painted in", () => {

@@ -58,6 +58,14 @@ def test_a_rate_set_on_the_page_prices_the_work_where_progress_is_shown(page: Pa
     expect(page.get_by_test_id("annotators")).to_contain_text("3.75")
     page.goto(f"{address}/#/p/{project}/progress")
     expect(page.get_by_test_id("people")).to_contain_text("3.75")
+    row = page.get_by_test_id("work").locator("tbody tr")
+    expect(row).to_have_text("1Ann11.5–––––3.75––")
+    page.get_by_test_id("work-by").select_option("person")
+    expect(row).to_have_text("Ann11.5–––––3.75––")
+    with page.expect_download() as file:
+        page.get_by_test_id("work-csv").click()
+    assert file.value.suggested_filename == "effort-by-person.csv"
+    assert "Ann,,1,1,1,1.5,,,,,,3.75," in file.value.path().read_text()
 
 
 @pytest.mark.browser

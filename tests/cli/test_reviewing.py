@@ -52,6 +52,8 @@ def test_readings_are_put_together_label_by_label_and_restored(medloop: Medloop,
 
 def test_a_case_is_returned_with_a_comment_only(medloop: Medloop, project: Path, disputed: str) -> None:
     assert medloop("return", project, disputed, "--to", "Eva").status == 2
+    typo = medloop("return", project, disputed, "--to", "Evva", "--comment", "the wrong organ")
+    assert "There is no annotator 'Evva'; use Eva; people are known once they opened a case" in typo.err
     said = medloop("return", project, disputed, "--to", "Eva", "--comment", "the wrong organ", "--reviewer", "Rita")
     assert "returned to Eva" in said.out
     assert "1 case returned to Eva, who must annotate again" in medloop("status", project).out

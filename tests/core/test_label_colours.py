@@ -34,6 +34,11 @@ def test_no_two_colours_look_alike(eye: np.ndarray, least: float) -> None:
     assert apart[~np.eye(len(lab), dtype=bool)].min() >= least
 
 
+def test_no_two_colours_are_one_grey() -> None:
+    lightness = np.sort(seen(palette(), SAME)[:, 0])
+    assert np.diff(lightness).min() >= 3  # a step of 2.3 is just noticed
+
+
 @pytest.mark.parametrize(("eye", "least"), [(SAME, 15.0), (DEUTERANOPIA, 5.0)], ids=["any eye", "deuteranope"])
 def test_no_colour_is_taken_for_tissue(eye: np.ndarray, least: float) -> None:
     greys = seen(np.repeat(np.linspace(0, 1, 41)[:, None], 3, axis=1), SAME)

@@ -39,6 +39,9 @@ def test_settings_are_known_by_name_and_by_flag():
     assert setting_named("train-minutes") is setting_named("--minutes")
     with pytest.raises(SettingError, match="medloop configure lists all"):
         setting_named("bacth")
+    with pytest.raises(SettingError) as refused:
+        setting_named("right_reason")
+    assert refused.value.remedy == "use explanation_penalty; medloop configure lists all"
 
 
 @pytest.mark.parametrize(

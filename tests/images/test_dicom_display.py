@@ -41,11 +41,62 @@ def test_several_windows_keep_their_order_and_explanations_and_lose_repetitions(
         WindowCenterWidthExplanation=["A", "A", "LUNG", ""],
     )
     assert ranges(read) == [("DICOM", -1050, -950), ("DICOM LUNG", -1150, -650), ("DICOM 3", -1040, -980)]
+    assert [window.explanation for window in shown(read).windows] == ["A", "LUNG", ""]
 
 
-@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
-def test_the_functions_of_a_window_span_the_same_values(tmp_path: Path, function: str) -> None:
-    assert ranges(one(tmp_path, WindowCenter=-1000, WindowWidth=100, VOILUTFunction=function)) == [("DICOM", -1050, -950)]
+@pytest.mark.parametrize(
+    ("function", "width", "curve"),
+    [
+        (None, 100, "linear"),
+        ("LINEAR", 100, "linear"),
+        ("LINEAR", 1, "linear"),
+        ("LINEAR", 0.5, "exact"),
+        ("LINEAR_EXACT", 100, "exact"),
+        ("SIGMOID", 100, "sigmoid"),
+    ],
+)
+def test_the_functions_of_a_window_span_the_same_values_and_are_kept(
+    tmp_path: Path, function: str | None, width: float, curve: str
+) -> None:
+    read = one(tmp_path, WindowCenter=-1010, WindowWidth=width, **({"VOILUTFunction": function} if function else {}))
+    assert ranges(read) == [("DICOM", -1010 - width / 2, -1010 + width / 2)]
+    assert [window.curve for window in shown(read).windows] == [curve]
+
+
+def test_a_window_without_a_width_is_left_out_and_noted(tmp_path: Path) -> None:
+    read = one(tmp_path, WindowCenter=[-1010, -1010], WindowWidth=[0, 30])
+    assert ranges(read) == [("DICOM", -1025, -995)]
+    assert any("has no width" in note for note in read.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "unit"),
+    [
+        ({}, "HU"),
+        ({"RescaleType": "HU"}, "HU"),
+        ({"RescaleType": "US"}, ""),
+        ({"Modality": "MR"}, ""),
+        ({"Modality": "PT", "Units": "BQML"}, "Bq/ml"),
+        ({"Modality": "PT", "Units": "GML"}, "SUV"),
+        ({"Modality": "PT", "Units": "CM2ML"}, "CM2ML"),
+        ({"Modality": "PT"}, ""),
+    ],
+)
+def test_the_unit_of_the_values_is_what_the_file_says(tmp_path: Path, changes: dict[str, str], unit: str) -> None:
+    assert shown(one(tmp_path, **changes)).unit == unit
+
+
+def test_a_ct_that_is_not_rescaled_has_no_unit(tmp_path: Path) -> None:
+    tags = slice_of(0)
+    del tags.RescaleSlope, tags.RescaleIntercept
+    tags.save_as(tmp_path / "x.dcm", enforce_file_format=True)
+    assert shown(read_image(tmp_path / "x.dcm")).unit == ""
+
+
+@pytest.mark.parametrize(("modality", "inverted"), [("PT", True), ("DX", False)])
+def test_measured_values_that_are_dark_to_bright_are_kept_and_drawn_inverted(tmp_path: Path, modality: str, inverted: bool) -> None:
+    assert shown(one(tmp_path, Modality=modality, PhotometricInterpretation="MONOCHROME1")).inverted is inverted
+    assert not shown(one(tmp_path, Modality=modality)).inverted
 
 
 @pytest.mark.parametrize(

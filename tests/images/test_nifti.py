@@ -307,6 +307,11 @@ def test_either_half_of_a_pair_is_read_and_a_missing_half_is_named(tmp_path: Pat
         read_nifti(tmp_path / "scan.hdr")
 
 
+def test_one_axis_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="2 to 4 axes"):
+        read_nifti(save(tmp_path / "line.nii", VOXELS[:, 0, 0]))
+
+
 def test_two_axes_make_one_slice(tmp_path: Path) -> None:
     path = save(tmp_path / "flat.nii", VOXELS[:, :, 0], np.diag([2.0, 3, 1, 1]))
     read = read_nifti(path)

@@ -6,6 +6,7 @@ import pytest
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Split
+from medloop.loop.foundation.job_kinds import Evaluate, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.triage import triage_pool
 
@@ -54,6 +55,14 @@ def test_without_an_evaluated_model_nothing_is_promised(make_workspace: MakeWork
     add_model(workspace, 1)
     with pytest.raises(InputError, match="needs an evaluated model"):
         triage_pool(workspace)
+
+
+def test_while_an_evaluation_is_under_way_nobody_is_asked_for_more_annotations(make_workspace: MakeWorkspace) -> None:
+    workspace = judged(make_workspace, evaluated=5)
+    request_job(workspace, Evaluate("model-1"), "evaluate")
+    with pytest.raises(InputError, match="An evaluation is under way") as refused:
+        triage_pool(workspace)
+    assert refused.value.remedy == "wait until it is done"
 
 
 def test_validation_cases_set_no_threshold_since_they_also_chose_the_weights(make_workspace: MakeWorkspace) -> None:

@@ -55,6 +55,16 @@ def test_a_query_as_large_as_the_project_still_leaves_evaluation_cases_out(make_
     assert sorted(splits) == ["audit"] * 2 + ["train"] * 5
 
 
+@pytest.mark.parametrize(("batch", "audited"), [(3, 1), (4, 1), (8, 2)])
+def test_a_quarter_of_a_query_are_audit_cases_and_one_at_least(make_workspace: MakeWorkspace, batch: int, audited: int) -> None:
+    workspace = make_workspace(["train"] * 9 + ["audit"] * 6, settings=dataclasses.replace(FAST, batch_size=batch))
+    prepare_round(workspace)
+    with workspace.store.read() as tx:
+        (query,) = tx.find(Query)
+        splits = [tx.get(Case, c.case_id).split for c in query.choices]
+    assert (splits.count("train"), splits.count("audit")) == (batch, audited)
+
+
 def test_audit_answers_are_given_and_never_learned(make_workspace: MakeWorkspace) -> None:
     workspace = make_workspace(["train", "audit", "train", "audit", "test", "train"], settings=dataclasses.replace(FAST, batch_size=5))
     ann = annotator_named(workspace, "Ann")

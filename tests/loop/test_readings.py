@@ -1,6 +1,8 @@
 """Several people read one case: who gets what, when a round ends, what is hidden, and what becomes of their readings."""
 
 import dataclasses
+import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import InputError, StateError
 from medloop.core.records import Annotation, Annotator, Case, Consensus, ProjectSettings, Round
 from medloop.core.states import RoundState
+from medloop.loop.annotating import history
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.history import case_history
@@ -387,3 +390,22 @@ def test_a_consensus_weighs_readers_by_the_image_and_without_it_by_each_other(ma
         without = tx.find(Consensus)[-1]
     assert (without.method, standing(workspace, case.id).origin) == ("locally_weighted", "consensus")
     assert "the image cannot be read, readers are weighed by each other" in without.note
+
+
+def test_a_long_history_holds_few_masks_at_once(make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = make_workspace(["train"])
+    readers = people(workspace, *(f"Reader {n}" for n in range(6)))
+    case, load, held = first_case(workspace), history._mask, list[tuple[int, weakref.ref[MaskArray]]]()
+    for n in range(24):
+        read_case(workspace, case.id, readers[n % 6], cube(n % 5))
+
+    def counted(*args: Any) -> MaskArray:
+        mask = load(*args)
+        held.append((sum(one() is not None for _, one in held) + 1, weakref.ref(mask)))
+        return mask
+
+    monkeypatch.setattr(history, "_mask", counted)
+    lines = [line for line in case_history(workspace, case.id) if line.what == "annotated"]
+    assert [line.who for line in lines] == [f"Reader {n % 6}" for n in range(24)]
+    assert all(line.changes for line in lines[6:])
+    assert max(alive for alive, _ in held) <= history.MASKS_AT_ONCE + 2

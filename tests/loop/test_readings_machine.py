@@ -25,7 +25,7 @@ from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.job_kinds import kind_named
 from medloop.loop.foundation.leases import release_stale
-from medloop.loop.foundation.readings import DERIVED, case_readings
+from medloop.loop.foundation.readings import DERIVED, begun_readings, case_readings, due_for_consensus
 from medloop.loop.foundation.round_moves import advance
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.fusing import reconcile_case
@@ -128,6 +128,17 @@ class Team(RuleBasedStateMachine):
             for case_id, reading in self._readings().items():
                 assert len(set(reading.readers)) == len(reading.readers)
                 assert case_id in returned or len({*reading.readers, *reading.open}) <= reading.needed
+
+    @invariant()
+    def the_short_way_to_what_waits_finds_the_same(self) -> None:
+        if hasattr(self, "workspace"):
+            with self.workspace.store.read() as tx:
+                begun, unsettled = begun_readings(tx)
+                due = due_for_consensus(tx)
+            found = self._readings()
+            assert {i for i in begun if found[i].state != "accepted"} == {i for i, r in unsettled.items() if r.state != "accepted"}
+            assert {i: found[i] for i in unsettled} == unsettled
+            assert set(due) == {i for i, r in found.items() if r.consensus_due}
 
     @invariant()
     def nothing_drawn_is_lost(self) -> None:

@@ -13,9 +13,10 @@ from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.round_moves import mark_failed
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying import rounds
-from medloop.loop.querying.queries import AUDIT_REASON
+from medloop.loop.querying.queries import AUDIT_REASON, make_query
 
 from .conftest import FAST, MakeWorkspace
+from .made_up import add_model, add_prediction, every_case
 
 
 def all_rounds(workspace: Workspace) -> list[Round]:
@@ -151,3 +152,14 @@ def test_rounds_refuse_impossible_moves() -> None:
 
     with pytest.raises(StateError, match="from closed to training"):
         move_round(RoundState.CLOSED, RoundState.TRAINING)
+
+
+def test_a_round_is_not_named_after_foreground_that_nobody_predicted(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, settings=dataclasses.replace(FAST, strategy="foreground"))
+    model = add_model(workspace, 1)
+    for case in every_case(workspace):
+        add_prediction(workspace, model, case, foreground=0.0)
+    notes: list[str] = []
+    query = make_query(workspace, 2, note=notes.append)
+    assert query is not None
+    assert (query.strategy, notes) == ("random", ["foreground found nothing to choose by; random chose"])

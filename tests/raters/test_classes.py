@@ -86,6 +86,19 @@ def test_glad_gives_the_probabilities_of_crowd_kit() -> None:
     assert np.allclose(glad(SMALL[:20]).probabilities[[0, 3, 7, 12]], expected, atol=1e-5)
 
 
+def test_the_majority_and_the_agreement_with_it_are_those_of_scikit_activeml() -> None:
+    """From scikit-activeml 1.0.1, which counts one right and one wrong annotation beforehand where this library counts two and one."""
+    rng = np.random.default_rng(1)
+    truth, skill = rng.integers(0, 2, 40), rng.uniform(0.4, 0.95, 5)
+    table = np.where(rng.random((40, 5)) < skill, truth[:, None], rng.integers(0, 2, (40, 5)))
+    fused = majority(table)
+    assert "".join(map(str, fused.classes)) == "0111001100100100110011111001000010001010"
+    performance = np.array([0.95238095, 0.88095238, 0.85714286, 0.92857143, 0.92857143])
+    assert np.allclose([(s.accuracy * 43 - 2 + 1) / 42 for s in fused.skills], performance)
+    lower = [0.89708114, 0.79685847, 0.76627599, 0.86169522, 0.86169522]  # of 90 %, with Student's t
+    assert np.allclose([s.low for s in fused.skills], lower, atol=0.05)
+
+
 def test_weights_by_agreement_give_the_shares_of_crowd_kit() -> None:
     expected = [[0, 0.8243791, 0.1756209], [0, 0, 1], [0, 0.3078739, 0.6921261], [0.7804001, 0.2195999, 0]]
     assert np.allclose(weighted_majority(SMALL).probabilities[[0, 7, 20, 33]], expected, atol=1e-6)

@@ -18,7 +18,7 @@ def test_the_project_list_shows_what_is_served(site) -> None:
     (line,) = site.client.get("/api/v1/projects").json()
     assert line["id"] == site.workspace.project.id
     assert (line["kind"], line["cases"], line["annotated"], line["model"], line["round"]) == ("segmentation", 5, 0, None, None)
-    assert line["labels"][0] == {"value": 1, "name": "large", "colour": "#d80000"}
+    assert line["labels"][0] == {"value": 1, "name": "large", "colour": "#b62700"}
 
 
 def test_a_project_shows_its_settings_and_counts(site) -> None:
@@ -109,4 +109,4 @@ def test_two_projects_of_a_folder_are_served_together(serve_folder, templates) -
 
 def test_a_ct_gets_the_usual_windows(site) -> None:
     ct = dataclasses.replace(site.workspace_case(), value_range=(-1024.0, 3000.0))
-    assert [p.name for p in presets(ct)] == ["Auto", "Full", "Soft tissue", "Lung", "Bone", "Brain"]
+    assert [p.name for p in presets(ct)] == ["Auto", "Full", "Abdomen", "Lung", "Bone", "Brain", "Mediastinum", "Liver"]

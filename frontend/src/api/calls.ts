@@ -1,5 +1,5 @@
 /** Every request the page makes, by name. */
-import { getBytes, getJson, sendJson, sendOpen } from "./client";
+import { getBytes, getJson, PREFIX, sendJson, sendOpen } from "./client";
 import type * as T from "./types";
 
 const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
@@ -93,6 +93,9 @@ export const cancelJob = (p: string, job: string): Promise<unknown> => sendJson(
 export const readSettings = (p: string): Promise<T.Configuration> => getJson(at(p, "/settings"));
 export const changeSettings = (p: string, changes: Record<string, T.SettingValue>): Promise<T.Changes> => sendJson("PATCH", at(p, "/settings"), { changes });
 export const changeTask = (p: string, change: T.TaskBody): Promise<T.Changes> => sendJson("PATCH", at(p, "/task"), change);
+export const readEffort = (p: string, by: T.Grouping): Promise<T.WorkLine[]> => getJson(at(p, `/effort?by=${by}`));
+/** Address of the same as a file. */
+export const effortFile = (p: string, by: T.Grouping): string => PREFIX + at(p, `/effort/csv?by=${by}`);
 export const readAnnotators = (p: string): Promise<T.EffortLine[]> => getJson(at(p, "/annotators"));
 /** What was typed and is no number goes as it is, so that the server can say what is wrong. */
 export const setRate = (p: string, annotator: string, cost: number | string): Promise<T.EffortLine[]> =>

@@ -86,7 +86,8 @@ export interface CaseReading {
 export interface Case {
   id: string; name: string; patient: string; split: string; shape: [number, number, number]; spacing_mm: [number, number, number]; affine:
   number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
-  presets: Preset[]; modality: string; oriented: boolean; channel_names: string[]; channel_windows: [number, number][];
+  presets: Preset[]; channel_presets: Preset[][]; colour: boolean; modality: string; looks_like: string; unit: string; inverted: boolean;
+  oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][];
 }
 
 /** Put a prompt in another's place. */
@@ -404,7 +405,7 @@ export interface Prediction {
 
 /** An intensity window worth a button. */
 export interface Preset {
-  name: string; low: number; high: number;
+  name: string; low: number; high: number; curve: "exact" | "linear" | "sigmoid"; explanation: string;
 }
 
 /** The annotation of the case in force, whoever gave it. */
@@ -447,10 +448,10 @@ export interface ProjectSettings {
   uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" |
   "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
-  number; annotator_model?: "none" | "crowd-layer" | "confusion"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
-  number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; minimum_agreement?: number;
-  review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
-  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; targets?: "hard" | "soft"; seed?: number;
+  number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
+  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean;
+  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
+  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */

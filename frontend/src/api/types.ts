@@ -14,6 +14,7 @@ export type TaskKind = S.Task["kind"];
 export type Method = S.Explanation["method"];
 export type Decision = S.TriagedCase["decision"];
 export type SettingValue = S.Setting["value"];
+export type Grouping = "person" | "round" | "case" | "annotation";
 export type CaseState = "all" | "unlabelled" | "annotated" | "skipped" | "flagged";
 /** (start, length, value): `length` voxels from flat index `start` (I fastest) become `value`. */
 export type Run = [start: number, length: number, value: number];

@@ -1,10 +1,12 @@
 /** The mask being edited, with its undo stack and its queue: every change goes through here. */
 import { signal } from "@preact/signals";
 import type { Link, Run } from "../api/types";
+import { LabelCounts } from "./counts";
 import { History } from "./history";
+import type { Guard } from "./locks";
 import { PromptBook } from "./prompts";
 import type { PatchQueue, SaveState } from "./queue";
-import { applyRuns, type Edit, inverseOf, opposite, type Step } from "./runs";
+import { applyRuns, difference, type Edit, heldBack, inverseOf, opposite, type Step } from "./runs";
 
 export class Draft {
   /** Counts changes of the mask; drawings depend on it. */
@@ -18,22 +20,32 @@ export class Draft {
   readonly prompts = new PromptBook();
   private readonly history = new History();
   private queue: PatchQueue | null = null;
+  readonly counts: LabelCounts;
   /** Hears of every stroke and of every step back. */
   onEdit: (what: "strokes" | "undos") => void = () => undefined;
 
-  constructor(readonly mask: Uint8Array) {}
+  constructor(
+    readonly mask: Uint8Array,
+    private readonly guard: Guard = { locked: () => new Set(), refused: () => undefined },
+  ) {
+    this.counts = new LabelCounts(mask);
+  }
 
   attach(queue: PatchQueue): void {
     this.queue = queue;
     this.revision.value = queue.revision;
   }
 
-  /** The answer to a prompt, which the server saved already: one step of undo that takes the prompt along. */
+  /**
+   * The answer to a prompt, which the server saved already: one step of undo that takes the prompt along.
+   * Where it changed a label that was locked meanwhile, the server gets that back.
+   */
   accept(runs: Run[], revision: number, link: Link): void {
-    const edit = { forward: runs, inverse: inverseOf(this.mask, runs), redo: link, undo: opposite(link) };
-    applyRuns(this.mask, runs);
-    this.history.push(edit);
+    const { free, back, labels } = heldBack(this.mask, runs, this.guard.locked());
+    this.history.push({ forward: free, inverse: this.write(free), redo: link, undo: opposite(link) });
     this.queue?.advance(revision);
+    this.queue?.push(back);
+    if (labels.size > 0) this.guard.refused(labels, "answer");
     this.changed();
   }
 
@@ -41,27 +53,26 @@ export class Draft {
   commit(edit: Edit): void {
     if (edit.forward.length === 0) return;
     this.history.push(edit);
+    this.counts.move(edit.inverse, edit.forward);
     this.queue?.push(edit.forward, edit.redo);
     this.onEdit("strokes");
     this.changed();
   }
 
   undo(): boolean {
-    const undone = this.replay(this.history.undo());
+    const undone = this.replay("undo", "redo");
     if (undone) this.onEdit("undos");
     return undone;
   }
 
   redo(): boolean {
-    return this.replay(this.history.redo());
+    return this.replay("redo", "undo");
   }
 
   /** Take over edits drawn earlier, as steps of undo; the caller hands them to the queue. */
   adopt(patches: readonly Step[]): void {
     for (const { runs, link } of patches) {
-      const inverse = inverseOf(this.mask, runs);
-      applyRuns(this.mask, runs);
-      this.history.push({ forward: runs, inverse, ...(link && { redo: link, undo: opposite(link) }) });
+      this.history.push({ forward: runs, inverse: this.write(runs), ...(link && { redo: link, undo: opposite(link) }) });
       if (link) this.prompts.follow(link);
     }
     this.changed();
@@ -70,8 +81,16 @@ export class Draft {
   /** Start over from the server's mask; the undo stack belonged to another past. */
   reset(mask: Uint8Array): void {
     this.mask.set(mask);
+    this.counts.restart(mask);
     this.history.clear();
     this.changed();
+  }
+
+  /** The runs that bring back what the locked labels keep of an earlier mask. */
+  held(before: Uint8Array): Run[] {
+    const { back, labels } = heldBack(before, difference(before, this.mask).forward, this.guard.locked());
+    if (labels.size > 0) this.guard.refused(labels, "answer");
+    return back;
   }
 
   changed(): void {
@@ -80,12 +99,28 @@ export class Draft {
     this.canRedo.value = this.history.canRedo;
   }
 
-  private replay(step: Step | null): boolean {
+  /** All of a step or nothing of it: a step that would change a locked label stays where it is. */
+  private replay(which: "undo" | "redo", back: "undo" | "redo"): boolean {
+    const step: Step | null = this.history[which]();
     if (!step) return false;
-    applyRuns(this.mask, step.runs);
+    const { labels } = heldBack(this.mask, step.runs, this.guard.locked());
+    if (labels.size > 0) {
+      this.history[back]();
+      this.guard.refused(labels, "step");
+      return false;
+    }
+    this.write(step.runs);
     if (step.link) this.prompts.follow(step.link);
     this.queue?.push(step.runs, step.link);
     this.changed();
     return true;
+  }
+
+  /** Gives the runs that bring back what was there. */
+  private write(runs: readonly Run[]): Run[] {
+    const inverse = inverseOf(this.mask, runs);
+    applyRuns(this.mask, runs);
+    this.counts.move(inverse, runs);
+    return inverse;
   }
 }

@@ -1,9 +1,11 @@
 /**
- * Which voxels may change: the one rule of "Keep other labels", for every tool, and what an engine is told.
- * With it, only the label in the hand comes and goes; a voxel whose old or new value is another label stays as it is.
+ * Which voxels may change: the one rule for every tool, and what an engine is told.
+ * A voxel whose old or new value is a locked label stays as it is. With "Keep other labels" every label but the one in the hand is locked.
  */
 
 export interface Locks {
+  /** Labels locked in the table of segments. */
+  locked: ReadonlySet<number>;
   /** "Keep other labels". */
   kept: boolean;
   /** The label in the hand. */
@@ -12,13 +14,20 @@ export interface Locks {
 
 export type MayChange = (from: number, to: number) => boolean;
 
-export function mayChange({ kept, active }: Locks): MayChange {
-  if (!kept) return () => true;
-  const free = (value: number): boolean => value === 0 || value === active;
+export function mayChange({ locked, kept, active }: Locks): MayChange {
+  const free = (value: number): boolean => !locked.has(value) && (!kept || value === 0 || value === active);
   return (from, to) => free(from) && free(to);
 }
 
 /** The labels that an engine must leave alone: the same rule, as a list. */
-export function lockedLabels({ kept, active }: Locks, labels: readonly { value: number }[]): number[] {
-  return kept ? labels.map(({ value }) => value).filter((value) => value !== active) : [];
+export function lockedLabels(locks: Locks, labels: readonly { value: number }[]): number[] {
+  const may = mayChange(locks);
+  return labels.map(({ value }) => value).filter((value) => !may(value, value));
+}
+
+/** Holds what comes into the draft besides the tools, such as answers and undo, to the locked labels. */
+export interface Guard {
+  locked: () => ReadonlySet<number>;
+  /** The labels because of which an answer was applied in part, or a step not at all. */
+  refused: (labels: ReadonlySet<number>, what: "answer" | "step") => void;
 }

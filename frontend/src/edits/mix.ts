@@ -3,14 +3,17 @@ import type { Region, Triple } from "../api/types";
 import { flatIndex, strides } from "../geometry/plane";
 import type { MayChange } from "./locks";
 
-/** The mask with another one's labels inside a region, where they may change. */
-export function mixed(mask: Uint8Array, other: Uint8Array, shape: Triple, region: Region, may: MayChange): Uint8Array {
+/** The mask with another one's labels inside a region, where they may change; `kept` receives those that may not. */
+export function mixed(mask: Uint8Array, other: Uint8Array, shape: Triple, region: Region, may: MayChange, kept: Set<number> = new Set()): Uint8Array {
   const result = mask.slice();
   for (let k = region.start[2]; k < region.stop[2]; k++) {
     for (let j = region.start[1]; j < region.stop[1]; j++) {
       const row = flatIndex(shape, [0, j, k]);
       for (let index = row + region.start[0]; index < row + region.stop[0]; index++) {
-        if (may(mask[index]!, other[index]!)) result[index] = other[index]!;
+        const [from, to] = [mask[index]!, other[index]!];
+        if (from === to) continue;
+        if (may(from, to)) result[index] = to;
+        else kept.add(from).add(to);
       }
     }
   }

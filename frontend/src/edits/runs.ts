@@ -44,6 +44,23 @@ export function inverseOf(mask: Uint8Array, runs: readonly Run[]): Run[] {
   return inverse;
 }
 
+/** Runs parted by the locked labels: what may be written, the runs that bring back what may not, and the labels because of which. */
+export function heldBack(mask: Uint8Array, runs: readonly Run[], locked: ReadonlySet<number>): { free: Run[]; back: Run[]; labels: ReadonlySet<number> } {
+  const [free, back, labels]: [Run[], Run[], Set<number>] = [[], [], new Set()];
+  if (locked.size === 0) return { free: [...runs], back, labels };
+  for (const [start, length, value] of runs) {
+    for (let i = start; i < start + length; i++) {
+      const from = mask[i]!;
+      if (from === value || !(locked.has(from) || locked.has(value))) extend(free, i, value);
+      else {
+        extend(back, i, from);
+        labels.add(locked.has(from) ? from : value);
+      }
+    }
+  }
+  return { free, back, labels };
+}
+
 /** The edit that turns one mask into another. */
 export function difference(mask: Uint8Array, wanted: Uint8Array): Edit {
   const edit: Edit = { forward: [], inverse: [] };
@@ -69,6 +86,8 @@ export class Recorder {
   private indices = new Int32Array(1024);
   private before = new Uint8Array(1024);
   private count = 0;
+  /** What stood where it might not paint. */
+  readonly kept = new Set<number>();
 
   constructor(
     private readonly mask: Uint8Array,
@@ -82,7 +101,8 @@ export class Recorder {
 
   paint(index: number): void {
     const old = this.mask[index]!;
-    if (old === this.value || !this.may(old, this.value)) return;
+    if (old === this.value) return;
+    if (!this.may(old, this.value)) return void this.kept.add(old);
     if (this.count === this.indices.length) this.grow();
     this.indices[this.count] = index;
     this.before[this.count++] = old;

@@ -15,7 +15,7 @@ export interface HeadUp {
   title: string;
   /** Lines at the lower left: the value under the pointer, the window. */
   lines: string[];
-  /** Without orientation, letters would be a guess; without pixel size, a bar counts pixels. */
+  /** Without pixel size, the bar counts pixels. */
   unit: "mm" | "px";
   brush: { at: Pixel; radiusMm: number; colour: string; erases: boolean } | null;
   /** Prompts that touch this slice. */
@@ -33,7 +33,7 @@ const GAP = 16;
 export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void {
   if (head.crosshair) drawCrosshair(context, head, head.crosshair);
   drawSigns(context, head.signs);
-  if (head.unit === "mm") drawLetters(context, head);
+  drawLetters(context, head);
   drawScaleBar(context, head);
   context.font = `600 ${FONT}`;
   write(context, head.title, INSET, INSET, "left", "top", PLANE_COLOURS[head.plane.name]);
@@ -44,7 +44,7 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
 }
 
 function drawLetters(context: CanvasRenderingContext2D, { plane, size }: HeadUp): void {
-  const [left, right, top, bottom] = plane.edges;
+  const [left, right, top, bottom] = plane.edges; // without orientation the server names none
   context.font = `600 13px ${FONT.slice(5)}`;
   write(context, left, INSET, size.height / 2, "left", "middle");
   write(context, right, size.width - INSET, size.height / 2, "right", "middle");

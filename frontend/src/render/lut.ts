@@ -4,7 +4,13 @@ import type { Voxels } from "../volume/volume";
 export interface Window {
   low: number;
   high: number;
+  /** "exact" when not said: a straight line; DICOM's LINEAR is white from `high` − 1 on, SIGMOID an S (PS3.3 C.11.2.1.2, C.11.2.1.3). */
+  curve?: Curve;
+  /** Low values bright. */
+  inverted?: boolean;
 }
+
+export type Curve = "exact" | "linear" | "sigmoid";
 
 export type Table = Uint32Array;
 
@@ -14,9 +20,15 @@ export const grey = (level: number): number => (OPAQUE | (level << 16) | (level 
 
 /** How bright a value is drawn, 0..255. */
 export function brightness(value: number, window: Window): number {
-  const width = Math.max(window.high - window.low, Number.EPSILON);
-  const level = ((value - window.low) / width) * 255;
-  return level <= 0 ? 0 : level >= 255 ? 255 : Math.round(level);
+  const level = Math.round(Math.min(1, Math.max(0, shareOf(value, window))) * 255);
+  return window.inverted ? 255 - level : level;
+}
+
+/** 0 is black, 1 white; a window without width is a step. */
+function shareOf(value: number, { low, high, curve }: Window): number {
+  if (curve === "sigmoid" && high > low) return 1 / (1 + Math.exp((-4 * (value - (low + high) / 2)) / (high - low)));
+  const ramp = curve === "linear" ? high - low - 1 : high - low;
+  return ramp > 0 ? (value - low) / ramp : value > low ? 1 : 0;
 }
 
 /** A table over every value of an 8- or 16-bit type, indexed by the value's low bits; null for wider types. */

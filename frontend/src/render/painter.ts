@@ -27,6 +27,8 @@ export type Change = "view" | "all" | Rect;
 
 export interface LabelStyle {
   labels: readonly LabelColour[];
+  /** Labels that are not drawn. */
+  hidden: ReadonlySet<number>;
   opacity: number;
   outline: boolean;
 }
@@ -127,9 +129,9 @@ export class PanePainter {
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
     if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, change);
-    if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style.labels, "dashed");
-    if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style.labels, "plain");
-    if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style.labels, "edged");
+    if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style, "dashed");
+    if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style, "plain");
+    if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style, "edged");
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
     if (partly) context.restore();
   }
@@ -146,7 +148,7 @@ export class PanePainter {
     this.coloursFor = state;
     if (!known || change !== "view") {
       const part = known && typeof change === "object" ? change : undefined;
-      drawTable(this.colours.pixels, mask, slice, labelTable(style.labels, style.opacity), 255, part);
+      drawTable(this.colours.pixels, mask, slice, labelTable(shownOf(style), style.opacity), 255, part);
       this.colours.commit(part);
     }
     this.colours.stretchOnto(context, place, false);
@@ -167,10 +169,11 @@ export class PanePainter {
     this.heat.stretchOnto(context, place, smooth && place.sizeX > 1);
   }
 
-  private paintOutlines(context: CanvasRenderingContext2D, mask: Uint8Array, slice: Slice, place: Placement, colours: readonly LabelColour[], pen: Pen): void {
+  private paintOutlines(context: CanvasRenderingContext2D, mask: Uint8Array, slice: Slice, place: Placement, { labels, hidden }: LabelStyle, pen: Pen): void {
     context.setLineDash(pen === "dashed" ? [4, 3] : []);
     for (const value of labelsIn(mask, slice)) {
-      const own = colours.find((label) => label.value === value)?.colour ?? "#ffffff";
+      if (hidden.has(value)) continue;
+      const own = labels.find((label) => label.value === value)?.colour ?? "#ffffff";
       const path = pathOf(outlineOf(mask, slice, value), place);
       for (const [width, colour] of STROKES[pen]) {
         context.lineWidth = width;
@@ -226,7 +229,11 @@ function pathOf(lines: readonly number[], place: Placement): Path2D {
   return path;
 }
 
+const shownOf = ({ labels, hidden }: LabelStyle): readonly LabelColour[] => labels.filter(({ value }) => !hidden.has(value));
+
 /** What a filled layer was drawn from, apart from the mask's own values. */
 function fillState(slice: Slice, style: LabelStyle): string {
-  return `${slice.start} ${style.opacity} ${style.labels.map((label) => label.value + label.colour).join()}`;
+  return `${slice.start} ${style.opacity} ${shownOf(style)
+    .map((label) => label.value + label.colour)
+    .join()}`;
 }

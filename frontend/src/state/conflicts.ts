@@ -53,8 +53,14 @@ function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches:
   if (!conflict.saved) return;
   const old = session.queue!;
   session.sight.renew();
+  const before = draft.mask.slice();
   draft.reset(conflict.saved.mask);
   draft.adopt(conflict.saved.assignment === session.assignmentId ? patches : patches.map(({ runs }) => ({ runs })));
+  const held = draft.held(before);
+  if (held.length > 0) {
+    draft.adopt([{ runs: held }]);
+    patches = [...patches, { runs: held }];
+  }
   if (conflict.saved.assignment === session.assignmentId) {
     old.restart(conflict.saved.revision, patches);
   } else {

@@ -33,6 +33,9 @@ export const crosshairShown = keptSignal<boolean>("crosshair-shown", true);
 /** Classification: a class key answers and goes on at once. */
 export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 
+/** Counts how often the search among labels was wanted. */
+export const labelSearch = signal(0);
+
 export const helpShown = signal(false);
 
 let brushProject = "";

@@ -11,6 +11,7 @@ import { maskShown } from "./display";
 import { requireModel } from "./models";
 import { tell } from "./notices";
 import { askForBox } from "./region";
+import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
 /** Draw the next (or previous) hypothesis; the first time, the model is asked. */
@@ -77,9 +78,11 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   const { shape } = session.header;
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);
   if (!region) return askForBox(session, "take this hypothesis in it with Shift + J");
-  const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session.locks)));
+  const kept = new Set<number>();
+  const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session.locks), kept));
   applyRuns(draft.mask, edit.forward);
   draft.commit({ ...edit, redo: { taken: true } });
+  sayLocked(session, kept);
   maskShown.value = true;
   session.advice.message.value =
     edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Ctrl + Z takes it back`;

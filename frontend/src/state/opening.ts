@@ -59,11 +59,11 @@ async function load(session: CaseSession): Promise<void> {
 async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void> {
   void arrays.uncertainty.then((map) => (session.uncertainty.value = map));
   const proposed = arrays.proposal.then((mask) => (session.proposal.value = mask));
-  if (session.looksOnly) return beginWith(session, new Draft(await readShownMask(session, proposed)));
+  if (session.looksOnly) return beginWith(session, new Draft(await readShownMask(session, proposed), session.guard));
   await leftQueues();
   const { mask, revision } = await readSavedDraft(session.project.id, session.assignmentId, voxelCount(session.header.shape));
   takeBrush(session.project.id, firstBrush(session.planes[session.main]!, session.header.shape));
-  const draft = new Draft(mask);
+  const draft = new Draft(mask, session.guard);
   attachQueue(session, draft, session.assignmentId, revision, settleRefusal);
   attachRefiner(session, draft, settleRefusal);
   if (revision > 0) await recallPrompts(session, draft);

@@ -80,7 +80,7 @@ function show(session: CaseSession, look: Look): void {
   session.lookAt(look.voxel);
   const plane = session.planes.findIndex(({ slice_axis }) => slice_axis === look.axis);
   if (plane >= 0) session.active.value = plane;
-  if (plane >= 0 && session.maximised.value !== null) session.maximised.value = plane;
+  if (plane >= 0 && session.hanging.alone.value !== null) session.hanging.maximised.value = plane;
   advice.message.value = `Place ${advice.look.value + 1} of ${advice.looks.value.length}: ${look.expected}${look.seen ? " · looked at before" : ""}`;
 }
 

@@ -7,6 +7,7 @@ import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import { receiveMask } from "../volume/download";
 import { tell } from "./notices";
+import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
 /** Listens only while a better proposal can come: when a newer model exists than the one that proposed. */
@@ -71,9 +72,11 @@ export function adoptOffer(session: CaseSession): void {
   const [draft, offer] = [session.draft.value, session.offered.value];
   if (!draft || !offer || session.refining.value || session.conflict.value || session.busy.value !== "") return;
   session.drag?.finish();
-  const edit = difference(draft.mask, mixed(draft.mask, offer.mask, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks)));
+  const kept = new Set<number>();
+  const edit = difference(draft.mask, mixed(draft.mask, offer.mask, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks), kept));
   applyRuns(draft.mask, edit.forward);
   draft.commit(edit);
   session.offered.value = null;
   tell("info", `The proposal of model ${offer.prediction.model_index} is in the draft`, "Ctrl + Z takes it back");
+  sayLocked(session, kept);
 }

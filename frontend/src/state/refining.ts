@@ -7,8 +7,10 @@ import { lockedLabels } from "../edits/locks";
 import { PromptQueue } from "../edits/promptqueue";
 import { samePrompt } from "../edits/prompts";
 import { maskShown } from "./display";
+import { mayDraw, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
 import type { Settle } from "./saving";
+import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
 export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle): void {
@@ -28,7 +30,8 @@ export function give(session: CaseSession, prompt: Prompt): void {
   if (!refiner || !draft || session.conflict.value) return;
   const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending];
   if (known.some((other) => samePrompt(other, prompt))) return;
-  maskShown.value = true;
+  if (!mayDraw(session)) return;
+  reveal(session);
   session.effort.did("prompts", performance.now());
   refiner.add(prompt, lockedLabels(session.locks, session.labels));
 }
@@ -47,7 +50,7 @@ export function removeGiven(session: CaseSession, id: string): void {
   session.refiner?.alone(async () => {
     if (!draft.prompts.inForce.value.some((given) => given.id === id)) return;
     await session.queue!.flushed();
-    const refined = await calls.removePrompt(session.project.id, session.assignmentId, id, session.queue!.revision, []);
+    const refined = await calls.removePrompt(session.project.id, session.assignmentId, id, session.queue!.revision, [...session.segments.locked.value]);
     draft.prompts.follow({ withdraws: [id] });
     draft.accept(refined.runs, refined.revision, { withdraws: [id] });
     note(session, refined);
@@ -66,6 +69,7 @@ export function fillSlices(session: CaseSession, plane: number): void {
     maskShown.value = true;
     draft.accept(filled.runs, filled.revision, {});
     tell("info", `${filled.filled} slices filled between ${filled.drawn.length} drawn ones`);
+    sayLocked(session, session.segments.locked.value);
   });
 }
 

@@ -5,17 +5,19 @@ import { annotatorName, isSameName } from "../api/person";
 import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
-import type { Locks } from "../edits/locks";
+import type { Guard, Locks } from "../edits/locks";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
-import { centreOf, clampVoxel, mainPlane } from "../geometry/plane";
+import { centreOf, clampVoxel } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
 import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers } from "./display";
+import { Hanging } from "./hanging";
+import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
 
@@ -53,7 +55,6 @@ export const whyLooksOnly = ({ id, read_only }: Project): string => read_only ||
 export class CaseSession {
   readonly header: CaseHeader;
   readonly planes: readonly PlaneHeader[];
-  readonly main: number;
   readonly volume = signal<Volume | null>(null);
   /** Grows with every received part of the volume. */
   readonly arrived = signal(0);
@@ -63,12 +64,21 @@ export class CaseSession {
   /** From which uncertainty a voxel stands out by itself. */
   private readonly islandsOf = computed(() => (this.uncertainty.value ? islandLevel(this.uncertainty.value) : 255));
   readonly crosshair: Signal<Triple>;
+  /** The voxel under the pointer. */
+  readonly pointed = signal<Triple | null>(null);
   readonly window: ChannelWindows;
   readonly channel: Signal<ChannelView>;
   readonly views: readonly Signal<Viewport>[];
   readonly active: Signal<number>;
-  readonly maximised = signal<number | null>(null);
+  readonly hanging: Hanging;
   readonly label: Signal<number>;
+  readonly segments: Segments;
+  /** Labels that are not drawn; the next case shows all again, so that nothing is submitted unseen for long. */
+  readonly hidden = signal<ReadonlySet<number>>(new Set());
+  private readonly labelsOf = computed(() => {
+    const colours = this.segments.colours.value;
+    return this.project.labels.map((label) => ({ ...label, colour: colours.get(label.value) ?? label.colour }));
+  });
   readonly tag: Signal<number | null>;
   readonly busy = signal<"" | "submitting" | "waiting">("");
   readonly conflict = signal<Conflict | null>(null);
@@ -119,11 +129,12 @@ export class CaseSession {
   ) {
     this.header = opened.case;
     this.planes = this.header.planes;
-    this.main = mainPlane(this.header.planes, this.header.spacing_mm);
+    this.segments = segmentsOf(project);
+    this.hanging = new Hanging(project.id, this.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
     const centre = centreOf(this.header.shape);
     this.crosshair = signal(this.queried[0] ? placeIn(this.queried[0], centre) : centre);
-    this.channel = signal<ChannelView>(this.isPicture ? "rgb" : 0);
+    this.channel = signal<ChannelView>(this.header.colour ? "rgb" : 0);
     this.window = new ChannelWindows(project.id, this.header, () => this.channel.value);
     this.views = this.planes.map(() => signal(FITTED));
     this.active = signal(this.main);
@@ -141,9 +152,9 @@ export class CaseSession {
     return this.planes.length === 1;
   }
 
-  /** Three channels of a picture are colours; those of a scan are three images. */
-  private get isPicture(): boolean {
-    return this.header.channels === 3 && ["uint8", "uint16"].includes(this.header.dtype);
+  /** The plane in the large pane. */
+  get main(): number {
+    return this.hanging.large.value;
   }
 
   get islands(): number {
@@ -152,7 +163,7 @@ export class CaseSession {
 
   get channelViews(): ChannelView[] {
     const each = Array.from({ length: this.header.channels }, (_, n) => n);
-    return this.header.channels === 3 ? ["rgb", ...each] : each;
+    return this.header.colour ? ["rgb", ...each] : each;
   }
 
   /** Slices of the file received so far, of the channel that is shown. */
@@ -162,11 +173,9 @@ export class CaseSession {
     return volume ? Math.min(slices, Math.floor(receivedOf(volume, this.channel.value) / (columns * rows))) : 0;
   }
 
-  /** "px" for pictures without orientation and pixel size (identity but for the turn to screen axes). */
+  /** "px" where no pixel size is known. */
   get unit(): "mm" | "px" {
-    const { affine, shape } = this.header;
-    const plain = affine.every((row, r) => row.every((value, c) => value === (r === c ? (r < 2 ? -1 : 1) : 0)));
-    return plain && shape[2] === 1 ? "px" : "mm";
+    return this.header.sized ? "mm" : "px";
   }
 
   /** Whether a submission takes the place of the annotation in force; two people's stand side by side where no model is evaluated. */
@@ -177,11 +186,17 @@ export class CaseSession {
 
   /** What "keep other labels" keeps now. */
   get locks(): Locks {
-    return { kept: keepOthers.value, active: this.label.value };
+    return { locked: this.segments.locked.value, kept: keepOthers.value, active: this.label.value };
   }
 
+  /** Locks hold for what comes into the draft besides the tools, too. */
+  readonly guard: Guard = {
+    locked: () => this.segments.locked.value,
+    refused: (labels, what) => sayLocked(this, labels, what),
+  };
+
   get labels(): readonly Label[] {
-    return this.project.labels;
+    return this.labelsOf.value;
   }
 
   /** What is queried of the case, and all that a submission keeps; empty for the whole. */
@@ -250,7 +265,6 @@ export class CaseSession {
 
   resetViews(): void {
     for (const view of this.views) view.value = FITTED;
-    this.window.reset();
   }
 
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */

@@ -16,7 +16,7 @@ export function keyOf({ key, code, shiftKey }: Pressed): string {
 }
 
 /** Keys that only move the view: holding them goes on. Every other key answers once. */
-const MOVES = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "+", "=", "-", "_", "[", "]", "{", "}"]);
+const MOVES = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", "+", "=", "-", "_", "[", "]", "{", "}"]);
 
 export const moves = (key: string): boolean => MOVES.has(key);
 

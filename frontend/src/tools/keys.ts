@@ -2,11 +2,13 @@
 import { stepOfWheelDown } from "../geometry/plane";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { pickLabel } from "../state/labelling";
 import { changes, refuseChange, stepCase } from "../state/looking";
 import { tell } from "../state/notices";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
+import { toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
 import { isModifier, keyOf, moves } from "./keynames";
@@ -26,19 +28,25 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Annotate", keys: "Backspace", does: "Back to the case annotated before" },
   { group: "Annotate", keys: "Shift + Backspace", does: "Take the last submission back" },
   { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
+  { group: "Look", keys: "Home, End", does: "First or last slice" },
   { group: "Look", keys: "← →", does: "Previous or next case, in a project that can be looked at only" },
   { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
   { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
   { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
   { group: "Look", keys: "Shift + 1 … 9", does: "Window preset" },
+  { group: "Look", keys: "Shift + I", does: "Invert black and white" },
   { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
   { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
+  { group: "Look", keys: "Shift + H", does: "Show or hide the chosen label", for: "segmentation" },
   { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
   { group: "Look", keys: "M, double click", does: "Maximise one plane" },
+  { group: "Look", keys: "Shift + M", does: "Hang one plane, one beside two, or two by two" },
+  { group: "Look", keys: "Shift + P", does: "The next plane in the large pane" },
   { group: "Look", keys: "X", does: "Show or hide the crosshair" },
   { group: "Look", keys: "I", does: "Smooth or plain voxels" },
   { group: "Look", keys: ", .", does: "Previous or next channel" },
-  { group: "Look", keys: "R", does: "Reset zoom, pan and window" },
+  { group: "Look", keys: "R", does: "Fit the image again; the window stays" },
+  { group: "Look", keys: "Shift + R", does: "The image's own window again" },
   { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
   { group: "Model", keys: "U", does: "Show or hide the model's uncertainty", for: "segmentation" },
   { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
@@ -49,6 +57,9 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Model", keys: "Z", does: "Draw a box for Shift + J and Q (a click removes it)" },
   { group: "Model", keys: "Q, Shift + Q", does: "This evidence in the box is irrelevant; withdraw that" },
   { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
+  { group: "Draw", keys: "Alt + click, Shift + V", does: "Choose the label under the pointer, or at the crosshair", for: "segmentation" },
+  { group: "Draw", keys: "Shift + L", does: "Lock or unlock the chosen label", for: "segmentation" },
+  { group: "Draw", keys: "/", does: "Search the labels, where there are more than nine", for: "segmentation" },
   { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
   { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
   { group: "Draw", keys: "Shift + E", does: "Push the outline: from inside outwards, from outside inwards", for: "segmentation" },
@@ -58,7 +69,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
   { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
   { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl or Alt + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
   { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
   { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
@@ -133,6 +144,9 @@ function annotateWith(session: CaseSession, value: number): void {
   void submitSession(session);
 }
 
+/** Labels that a digit chooses. */
+export const MOST_BY_KEY = 9;
+
 type Press = (scene: KeyScene, shifted: boolean) => unknown;
 
 const far = (shifted: boolean): number => (shifted ? 10 : 1);
@@ -145,16 +159,25 @@ const PLAIN: Readonly<Record<string, Press>> = {
   ArrowRight: ({ session }) => session.looksOnly && void stepCase(session, 1),
   "+": ({ session }) => zoom(session, 1.25),
   "-": ({ session }) => zoom(session, 0.8),
-  r: ({ session }) => session.resetViews(),
-  m: ({ session }) => toggleMaximised(session, session.active.value),
+  Home: ({ session }) => scroll(session, -MAX_SLICES),
+  End: ({ session }) => scroll(session, MAX_SLICES),
+  r: ({ session }, shifted) => (shifted ? session.window.reset() : session.resetViews()),
+  m: ({ session: { hanging, active, isFlat } }, shifted) => !isFlat && (shifted ? hanging.next("hanging") : hanging.maximise(active.value)),
+  p: ({ session }, shifted) => {
+    if (!shifted) return session.project.kind === "segmentation" && flip(display.proposalShown);
+    return !session.isFlat && session.hanging.next("plane");
+  },
   w: () => take(display.tool.value === "window" ? "navigate" : "window"),
   x: () => flip(display.crosshairShown),
-  i: () => flip(display.smooth),
+  i: ({ session }, shifted) => (shifted ? session.window.invert() : flip(display.smooth)),
   ",": ({ session }) => turnChannel(session, -1),
   ".": ({ session }) => turnChannel(session, 1),
   s: ({ openDialog }) => openDialog("skip"),
   g: ({ openDialog }) => openDialog("flag"),
-  v: () => take("navigate"),
+  v: ({ session }, shifted) => {
+    if (shifted && session.project.kind === "segmentation") pickLabel(session, session.crosshair.value);
+    else take("navigate");
+  },
   Backspace: ({ session }, shifted) => (shifted ? void undoSubmission() : goBack(session)),
   y: ({ session }) => toggleReasons(session),
   z: () => take("region"),
@@ -168,17 +191,20 @@ const DRAWING: Readonly<Record<string, Press>> = {
   e: (_, shifted) => take(shifted ? "push" : "eraser"),
   f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : take("fill")),
   c: () => take("point"),
-  l: () => take("scribble"),
+  l: ({ session }, shifted) => (shifted ? session.segments.toggleLock(session.label.value) : take("scribble")),
+  "/": ({ session }) => session.labels.length > MOST_BY_KEY && display.labelSearch.value++,
   a: (_, shifted) => take(shifted ? "extremes" : "box"),
   t: () => flip(display.negative),
   Delete: ({ session }) => removeChosen(session),
   "[": () => display.resizeBrush(1 / 1.15),
   "]": () => display.resizeBrush(1.15),
   d: () => flip(display.ballBrush),
-  h: () => flip(display.maskShown),
+  h: ({ session }, shifted) => {
+    if (shifted) session.hidden.value = toggled(session.hidden.value, session.label.value);
+    else flip(display.maskShown);
+  },
   u: () => flip(display.uncertaintyShown),
   o: () => flip(display.outlined),
-  p: () => flip(display.proposalShown),
   n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),
   k: ({ session }, shifted) => void stepHypothesis(session, shifted ? -1 : 1),
   j: ({ session }, shifted) => takeHypothesis(session, shifted ? "part" : "whole"),
@@ -202,13 +228,12 @@ function stepOut(session: CaseSession, leave: () => void): void {
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;
   else if (advice.region.value) advice.region.value = null;
-  else if (session.maximised.value !== null) session.maximised.value = null;
+  else if (session.hanging.maximised.value !== null) session.hanging.maximised.value = null;
   else leave();
 }
 
-export function toggleMaximised(session: CaseSession, plane: number): void {
-  session.maximised.value = session.maximised.value === plane || session.isFlat ? null : plane;
-}
+/** More than any image has. */
+const MAX_SLICES = 1e6;
 
 function scroll(session: CaseSession, by: number): void {
   const plane = session.active.value;

@@ -2,11 +2,13 @@
 import type { PlaneHeader } from "../api/types";
 import { mayChange } from "../edits/locks";
 import { Recorder } from "../edits/runs";
-import { type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
+import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
-import { ballBrush, brushRadiusMm, maskShown, PROMPT_TOOLS, resizeBrush, tool } from "../state/display";
+import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, tool } from "../state/display";
+import { mayDraw, pickLabel, reveal } from "../state/labelling";
 import { tell } from "../state/notices";
+import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
 import type { Drag, PaneContact } from "./contact";
@@ -21,6 +23,7 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent):
   if (event.button === 1 || (event.button === 0 && held.space)) return panning(contact, at);
   if (event.button === 2) return windowing(contact, at);
   if (event.button !== 0) return null;
+  if (event.altKey && contact.session.project.kind === "segmentation") return picking(contact, at);
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
   if (tool.value === "region") return framing(contact, at);
@@ -41,9 +44,11 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent):
     tell("info", "The last prompt is still being computed", "draw when the result is there");
     return null;
   }
+  const erases = tool.value === "eraser" || (tool.value === "brush" && (event.ctrlKey || event.metaKey));
+  if (!erases && !mayDraw(contact.session)) return null;
   if (tool.value === "fill") return filling(contact, at);
   if (tool.value === "push") return pushing(contact, at);
-  return stroking(contact, at, tool.value === "eraser" || event.ctrlKey || event.metaKey);
+  return stroking(contact, at, erases);
 }
 
 export function turnWheel(contact: PaneContact, at: Pixel, event: WheelEvent, steps: number, downwards: 1 | -1): void {
@@ -71,14 +76,15 @@ function panning({ session, index, place }: PaneContact, start: Pixel): Drag {
 /** Right: wider; down: darker (a higher centre). A pane's width spans the image's own window once. */
 function windowing({ session }: PaneContact, start: Pixel): Drag {
   const first = session.window.value;
-  const perPoint = Math.max(first.high - first.low, (session.header.window[1] - session.header.window[0]) / 8) / 300;
-  const smallest = (session.header.value_range[1] - session.header.value_range[0]) / 4096 || 1e-6;
+  const [own] = session.window.presets;
+  const perPoint = Math.max(first.high - first.low, (own!.high - own!.low) / 8) / 300;
+  const smallest = (own!.high - own!.low) / 4096 || 1e-6;
   const move = (at: Pixel): void => {
     const width = Math.max(smallest, first.high - first.low + (at.x - start.x) * perPoint);
     const centre = (first.low + first.high) / 2 + (at.y - start.y) * perPoint;
     session.window.value = { low: centre - width / 2, high: centre + width / 2 };
   };
-  return { move, end: nothing, cancel: nothing };
+  return { move, end: () => session.window.keep(), cancel: () => session.window.keep() };
 }
 
 function pointing(contact: PaneContact, start: Pixel): Drag {
@@ -88,6 +94,13 @@ function pointing(contact: PaneContact, start: Pixel): Drag {
   };
   move(start);
   return { move, end: nothing, cancel: nothing };
+}
+
+/** Take the label under the pointer. */
+function picking({ session, plane, index, place }: PaneContact, at: Pixel): null {
+  const { shape } = session.header;
+  pickLabel(session, clampVoxel(shape, voxelOfPixel(plane, shape, pixelOfPoint(place(), at), session.sliceNumber(index))));
+  return null;
 }
 
 function stroking(contact: PaneContact, start: Pixel, erases: boolean): Drag {
@@ -121,12 +134,15 @@ function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush:
     if (recorder.size > before) contact.painted(around(plane, session, last, next, brush.radiusMm));
     last = next;
   };
-  maskShown.value = true;
+  reveal(session);
   move(start);
   return {
     draws: true,
     move,
-    end: () => draft.commit(recorder.edit()),
+    end: () => {
+      draft.commit(recorder.edit());
+      sayLocked(session, recorder.kept);
+    },
     cancel: () => {
       recorder.abandon();
       draft.changed();
@@ -144,13 +160,15 @@ function filling({ session, index, plane, place }: PaneContact, start: Pixel): D
     return null;
   }
   const may = mayChange(session.locks);
-  if (region.indices.some((voxel) => !may(draft.mask[voxel]!, session.label.value))) {
-    tell("info", "This region belongs to another label, which is kept", "uncheck “Keep other labels” to fill it");
+  const stands = new Set(Array.from(region.indices.subarray(0, 1), (voxel) => draft.mask[voxel]!)); // one value all over
+  if ([...stands].some((value) => !may(value, session.label.value))) {
+    if ([...stands].some((value) => session.segments.locked.value.has(value))) sayLocked(session, stands);
+    else tell("info", "This region belongs to another label, which is kept", "uncheck “Keep other labels” to fill it");
     return null;
   }
   const recorder = new Recorder(draft.mask, session.label.value, may);
   region.indices.forEach((voxel) => recorder.paint(voxel));
-  maskShown.value = true;
+  reveal(session);
   draft.commit(recorder.edit());
   return null;
 }

@@ -1,4 +1,4 @@
-/** Clicks, strokes and boxes that an engine answers. Ctrl, ⌘ or Alt turns a click or stroke into "this is not it". */
+/** Clicks, strokes and boxes that an engine answers. Ctrl or ⌘ turns a click or stroke into "this is not it". */
 import type { PlaneHeader, Prompt, Region, Triple } from "../api/types";
 import { clampVoxel, type Pixel, voxelOfPixel } from "../geometry/plane";
 import { type Placement, pixelOfPoint } from "../geometry/viewport";
@@ -20,7 +20,7 @@ export interface Page {
 
 export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent): Drag | null {
   const { session } = contact;
-  const positive = !(negative.value !== (event.ctrlKey || event.metaKey || event.altKey));
+  const positive = !(negative.value !== (event.ctrlKey || event.metaKey));
   const page = { plane: contact.plane, shape: session.header.shape, number: session.sliceNumber(contact.index) };
   const touched = tool.value === "point" ? markUnder(session, page, contact.place(), at) : null;
   if (touched) {

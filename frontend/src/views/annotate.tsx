@@ -17,6 +17,7 @@ import { isComposing } from "../tools/keynames";
 import { pressKey } from "../tools/keys";
 import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
+import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { Header } from "./header";
 import { Pane } from "./pane";
@@ -62,15 +63,21 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
   return (
     <main class="workplace" data-testid="workplace" data-case={session.header.id} data-ready={session.ready.value}>
       <Toolbar session={session} />
-      <div class={session.isFlat || session.maximised.value !== null ? "panes panes-one" : "panes"} key={session.header.id + session.assignmentId}>
+      <div class={`panes ${panesClass(session)}`} key={session.header.id + session.assignmentId}>
         {session.planes.map((plane, index) => (
           <Pane key={plane.name} session={session} index={index} />
         ))}
+        {panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
       <StatusLine session={session} />
       <SidePanel session={session} openDialog={openDialog} />
     </main>
   );
+}
+
+function panesClass({ isFlat, hanging }: CaseSession): string {
+  if (isFlat || hanging.alone.value !== null) return "panes-one";
+  return hanging.name.value === "2 × 2" ? "panes-four" : "";
 }
 
 function Opening() {
@@ -170,9 +177,9 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
-    const { maximised, crosshair, planes } = session;
+    const { hanging, crosshair, planes } = session;
     planes.forEach((plane, n) => {
-      if ((maximised.value ?? n) === n) session.effort.sees(plane.slice_axis, crosshair.value[plane.slice_axis]!);
+      if ((hanging.alone.value ?? n) === n) session.effort.sees(plane.slice_axis, crosshair.value[plane.slice_axis]!);
     });
     if (session.conflict.value || signInWanted.value) session.drag?.finish();
   });
@@ -203,7 +210,7 @@ function belongsTo(event: KeyboardEvent): boolean {
   if ((event.ctrlKey || event.metaKey) && key === "Enter") return false;
   if (isTyping(target)) return true;
   if (key === "Enter" && isPressable(target) && !(target instanceof HTMLInputElement)) return true;
-  return target instanceof HTMLInputElement && (key.startsWith("Arrow") || key.startsWith("Page"));
+  return target instanceof HTMLInputElement && (key.startsWith("Arrow") || key.startsWith("Page") || key === "Home" || key === "End");
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -10,7 +10,7 @@ export function CaseStatus({ session }: { session: CaseSession }) {
       <span class="case-name" data-testid="case-name">
         {session.header.name}
       </span>
-      {session.header.patient && (
+      {session.header.patient && session.header.patient !== session.header.name && (
         <span class="faint" title="Patient">
           {session.header.patient}
         </span>

@@ -11,7 +11,7 @@ const LEFT = 46;
 const RIGHT = 14;
 const TOP = 12;
 const BOTTOM = 40;
-const AXIS_NAMES: Record<CurveAxis, string> = { labelled_cases: "labelled cases", effort_minutes: "minutes of human effort" };
+const AXIS_NAMES: Record<CurveAxis, string> = { labelled_cases: "annotated cases", effort_minutes: "minutes of human effort" };
 
 export type Measured = CurvePoint & { mean: number };
 

@@ -1,33 +1,7 @@
-/** Labels and brush of a segmentation. */
+/** The brush of a segmentation. */
 import * as display from "../state/display";
 import type { CaseSession } from "../state/session";
-import { chooseLabel } from "../tools/keys";
-import { Slider, Swatch, Toggle } from "./controls";
-
-export function LabelChooser({ session }: { session: CaseSession }) {
-  return (
-    <section class="block">
-      <h3>Labels</h3>
-      <div class="label-list" role="radiogroup" aria-label="Label to draw">
-        {session.labels.map((label, n) => (
-          <button
-            key={label.value}
-            class="label-row"
-            role="radio"
-            aria-checked={session.label.value === label.value}
-            data-testid={`label-${label.value}`}
-            onMouseDown={(event) => event.preventDefault()}
-            onClick={() => chooseLabel(session, label.value)}
-          >
-            <Swatch colour={label.colour} />
-            <span class="grow">{label.name}</span>
-            {n < 9 && <kbd>{n + 1}</kbd>}
-          </button>
-        ))}
-      </div>
-    </section>
-  );
-}
+import { Slider, Toggle } from "./controls";
 
 /** The slider runs over powers, because a small brush needs finer steps than a large one. */
 const SLIDER_TOP = 100;

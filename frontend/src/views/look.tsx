@@ -3,6 +3,7 @@ import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { heatColour } from "../render/lut";
 import * as display from "../state/display";
+import { HANGINGS } from "../state/hanging";
 import type { CaseSession } from "../state/session";
 import { Slider, Toggle } from "./controls";
 
@@ -12,6 +13,7 @@ export function LookOptions({ session }: { session: CaseSession }) {
       {session.project.kind === "segmentation" && <MaskOptions />}
       {session.project.kind === "segmentation" && <UncertaintyOptions session={session} />}
       <WindowOptions session={session} />
+      {!session.isFlat && <HangingOptions session={session} />}
     </>
   );
 }
@@ -92,7 +94,7 @@ export function Legend({ from, to, colourOf, testid }: LegendProps) {
 
 function WindowOptions({ session }: { session: CaseSession }) {
   const { low, high } = session.window.value;
-  const { channels, value_range } = session.header;
+  const { channels, value_range, unit } = session.header;
   const { presets } = session.window;
   const edge = (value: number): string => (Math.abs(value) >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(3));
   return (
@@ -101,15 +103,17 @@ function WindowOptions({ session }: { session: CaseSession }) {
         Window{" "}
         <span class="faint" title={`Values ${edge(value_range[0])} to ${edge(value_range[1])}`}>
           {edge(low)} … {edge(high)}
+          {unit && ` ${unit}`}
         </span>
       </h3>
-      <div class="chips">
+      <UnknownModality session={session} />
+      <div class="chips" role="group" aria-label="Window presets">
         {presets.map((preset, n) => (
           <button
             key={preset.name}
             class="chip"
             aria-pressed={preset.low === low && preset.high === high}
-            title={`${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (Shift + ${n + 1})` : ""}`}
+            title={`${preset.explanation && `${preset.explanation}: `}${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (Shift + ${n + 1})` : ""}`}
             data-testid={`preset-${n}`}
             onMouseDown={(event) => event.preventDefault()}
             onClick={() => session.window.choose(preset)}
@@ -123,6 +127,19 @@ function WindowOptions({ session }: { session: CaseSession }) {
         <Toggle value={display.smooth} keys="I" testid="smooth">
           Smooth
         </Toggle>
+        {session.channel.value !== "rgb" && (
+          <button
+            type="button"
+            class="chip"
+            aria-pressed={session.window.inverted}
+            data-testid="invert"
+            title="Low values bright (Shift + I)"
+            onMouseDown={(event) => event.preventDefault()}
+            onClick={() => session.window.invert()}
+          >
+            Invert
+          </button>
+        )}
         {!session.isFlat && (
           <Toggle value={display.crosshairShown} keys="X" testid="crosshair">
             Crosshair
@@ -133,8 +150,53 @@ function WindowOptions({ session }: { session: CaseSession }) {
   );
 }
 
+function UnknownModality({ session }: { session: CaseSession }) {
+  const { modality, looks_like, colour } = session.header;
+  if (modality || colour) return null;
+  return (
+    <p class="hint" data-testid="modality-unknown">
+      The file names no modality; {looks_like ? `its values look like ${looks_like}, so these presets are offered` : "the presets follow its values"}.
+    </p>
+  );
+}
+
+function HangingOptions({ session }: { session: CaseSession }) {
+  const { hanging } = session;
+  const chip = (testid: string, pressed: boolean, words: string, title: string, press: () => void) => (
+    <button
+      key={testid}
+      type="button"
+      class="chip"
+      aria-pressed={pressed}
+      data-testid={testid}
+      title={title}
+      onMouseDown={(event) => event.preventDefault()}
+      onClick={press}
+    >
+      {words}
+    </button>
+  );
+  return (
+    <section class="block">
+      <h3>Planes</h3>
+      <div class="chips" role="group" aria-label="How the planes hang">
+        {HANGINGS.map((name) =>
+          chip(`hanging-${name.replaceAll(" ", "")}`, hanging.name.value === name, name, "Shift + M: the next", () => hanging.hang(name)),
+        )}
+      </div>
+      <div class="chips" role="group" aria-label="Plane in the large pane">
+        {session.planes.map(({ name }, index) =>
+          chip(`large-${name}`, hanging.large.value === index, session.planeTitle(index), "In the large pane (Shift + P: the next)", () =>
+            hanging.enlarge(index),
+          ),
+        )}
+      </div>
+    </section>
+  );
+}
+
 function Channels({ session }: { session: CaseSession }) {
-  const names = session.header.channel_names ?? [];
+  const names = session.header.colour ? ["Red", "Green", "Blue"] : session.header.channel_names;
   return (
     <div class="chips" role="group" aria-label="Channel">
       {session.channelViews.map((view) => (

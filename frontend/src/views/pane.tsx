@@ -1,7 +1,6 @@
 /** One plane on the screen: three canvases and the button that maximises it. */
 import { useEffect, useRef } from "preact/hooks";
 import type { CaseSession } from "../state/session";
-import { toggleMaximised } from "../tools/keys";
 import { Icon } from "./icons";
 import { PaneView } from "./paneview";
 
@@ -9,10 +8,11 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => mountPane(session, index, box.current!), [session, index]);
   const plane = session.planes[index]!;
-  const maximised = session.maximised.value;
+  const { hanging } = session;
+  const alone = hanging.alone.value;
   const queried = session.isQueried(index, session.sliceNumber(index));
-  const hidden = maximised !== null && maximised !== index;
-  const role = session.isFlat || maximised === index ? "alone" : index === session.main ? "main" : "side";
+  const hidden = alone !== null && alone !== index;
+  const role = session.isFlat || alone === index ? "alone" : index === session.main ? "main" : "side";
   return (
     <div
       ref={box}
@@ -31,14 +31,14 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
       {!session.isFlat && (
         <button
           class="pane-corner"
-          title={maximised === index ? "Show all planes (M)" : "Maximise this plane (M)"}
-          aria-label={maximised === index ? "Show all planes" : `Maximise: ${session.planeTitle(index)}`}
+          title={alone === index ? "Show all planes (M)" : "Maximise this plane (M)"}
+          aria-label={alone === index ? "Show all planes" : `Maximise: ${session.planeTitle(index)}`}
           data-testid={`maximise-${plane.name}`}
           onPointerDown={(event) => event.stopPropagation()}
           onMouseDown={(event) => event.preventDefault()}
-          onClick={() => toggleMaximised(session, index)}
+          onClick={() => hanging.maximise(index)}
         >
-          <Icon name={maximised === index ? "shrink" : "grow"} />
+          <Icon name={alone === index ? "shrink" : "grow"} />
         </button>
       )}
     </div>

@@ -19,7 +19,7 @@ export function layersOf(session: CaseSession): LabelLayers {
   const reasons = session.advice.drawnReason !== null;
   return {
     mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
-    style: { labels: session.labels, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
+    style: { labels: session.labels, hidden: session.hidden.value, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
     heat: heatOf(session),
     proposal: display.proposalShown.value ? session.proposal.value : null,
     hypothesis: session.advice.drawnHypothesis?.mask ?? null,

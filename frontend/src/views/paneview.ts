@@ -1,7 +1,8 @@
 /** Draws one plane when what it depends on changes, and turns pointers into gestures. */
 import { effect, signal } from "@preact/signals";
+import type { Triple } from "../api/types";
 import { measures } from "../browser/measures";
-import { clampVoxel, flatIndex, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
+import { clampVoxel, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
 import { type Placement, pixelOfPoint, pointOfPixel } from "../geometry/viewport";
 import { markInput, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
@@ -10,12 +11,11 @@ import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
 import type { Sign } from "../render/signs";
 import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
+import { lineOf, readoutAt, short } from "../state/readout";
 import type { CaseSession, Stroke } from "../state/session";
 import type { Drag, PaneContact } from "../tools/contact";
-import { toggleMaximised } from "../tools/keys";
 import { beginDrag, turnWheel } from "../tools/pointer";
 import { wheelSteps } from "../tools/wheel";
-import { valueAt } from "../volume/volume";
 import { layersOf, signsOf } from "./panelayers";
 
 export class PaneView implements PaneContact {
@@ -86,7 +86,7 @@ export class PaneView implements PaneContact {
         }),
       );
     };
-    const view = (): unknown[] => [this.view, this.sized.value, session.maximised.value];
+    const view = (): unknown[] => [this.view, this.sized.value, session.hanging.alone.value, session.hanging.name.value, session.main];
     onChange(view, () => {
       this.dirty.image ??= "view";
       this.dirty.labels = this.dirty.labels === null || this.dirty.labels === "view" ? "view" : "all";
@@ -145,8 +145,12 @@ export class PaneView implements PaneContact {
     if (this.dirty.labels) this.drawLabels();
     if (this.dirty.head) this.drawHead();
     // What is not there yet is not seen: only a whole case, drawn in the plane that is looked at, counts.
-    const looked = this.index === session.main || session.maximised.value === this.index;
-    if (looked && session.ready.value && !this.dirty.image) session.sight.painted(performance.now());
+    if (this.isLarge && session.ready.value && !this.dirty.image) session.sight.painted(performance.now());
+  }
+
+  /** Whether it is the pane that is looked at. */
+  private get isLarge(): boolean {
+    return this.index === (this.session.hanging.alone.value ?? this.session.main);
   }
 
   private drawImage(): void {
@@ -157,7 +161,7 @@ export class PaneView implements PaneContact {
     const look = { window: session.window.value, channel: session.channel.value, smooth: display.smooth.value };
     this.painter.paintImage(volume, slice, look, this.view, this.dirty.image ?? "all");
     this.dirty.image = null;
-    if (!session.drawn && this.index === session.main && isWhole(volume, slice, session.channel.value)) {
+    if (!session.drawn && this.isLarge && isWhole(volume, slice, session.channel.value)) {
       session.drawn = true;
       measures.firstImageMs = performance.now() - session.startedAt;
     }
@@ -181,7 +185,7 @@ export class PaneView implements PaneContact {
     const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
     const title = session.isFlat
-      ? ""
+      ? this.arriving().trim()
       : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.arriving()}`;
     drawHead(this.painter.headContext(), {
       plane,
@@ -222,24 +226,19 @@ export class PaneView implements PaneContact {
 
   private lines(at: Pixel | null): string[] {
     const { session } = this;
-    const { low, high } = session.window.value;
-    const window = `W ${short(high - low)}  C ${short((low + high) / 2)}`;
-    const main = this.index === session.main || session.maximised.value === this.index;
-    const under = at ? this.under(at) : "";
-    return [under, main ? window : ""].filter(Boolean);
+    const { low, high, inverted } = session.window.value;
+    const window = `W ${short(high - low)}  C ${short((low + high) / 2)}${inverted ? "  inverted" : ""}`;
+    const voxel = at && this.voxelUnder(at);
+    if (at) session.pointed.value = voxel;
+    return [voxel ? lineOf(readoutAt(session, voxel)) : "", this.isLarge ? window : ""].filter(Boolean);
   }
 
-  private under(at: Pixel): string {
+  /** Null beside the image. */
+  private voxelUnder(at: Pixel): Triple | null {
     const { session, plane } = this;
     const voxel = voxelOfPixel(plane, session.header.shape, pixelOfPoint(this.painter.place(this.view), at), this.shown);
     const nearest = clampVoxel(session.header.shape, voxel);
-    const volume = session.volume.value;
-    if (!volume || nearest.some((v, axis) => Math.abs(v - voxel[axis]!) > 0.51)) return "";
-    const channels = session.channel.value === "rgb" ? [0, 1, 2] : [session.channel.value];
-    const values = channels.map((channel) => short(valueAt(volume, channel, nearest))).join(" ");
-    const value = session.draft.value?.mask[flatIndex(session.header.shape, nearest)] ?? 0;
-    const label = session.labels.find((candidate) => candidate.value === value)?.name;
-    return `(${nearest.join(", ")})  ${values}${label && session.draft.value ? `  ${label}` : ""}`;
+    return nearest.some((v, axis) => Math.abs(v - voxel[axis]!) > 0.51) ? null : nearest;
   }
 
   private listen(): void {
@@ -253,11 +252,13 @@ export class PaneView implements PaneContact {
     on("pointerup", (event) => event.pointerId === this.pointerId && this.finish());
     on("pointercancel", (event) => event.pointerId === this.pointerId && this.abandon());
     on("lostpointercapture", (event) => event.pointerId === this.pointerId && this.finish());
-    on("pointerleave", () => (this.pointer.value = null));
+    on("pointerleave", () => {
+      this.pointer.value = this.session.pointed.value = null;
+    });
     on("contextmenu", (event) => event.preventDefault());
     on("wheel", (event) => this.wheel(event));
     on("dblclick", () => {
-      if (display.tool.value === "navigate" || display.tool.value === "window") toggleMaximised(this.session, this.index);
+      if (display.tool.value === "navigate" || display.tool.value === "window") this.session.hanging.maximise(this.index);
     });
   }
 
@@ -333,8 +334,4 @@ export class PaneView implements PaneContact {
 
 function union(a: Rect, b: Rect): Rect {
   return { left: Math.min(a.left, b.left), top: Math.min(a.top, b.top), right: Math.max(a.right, b.right), bottom: Math.max(a.bottom, b.bottom) };
-}
-
-function short(value: number): string {
-  return Number.isInteger(value) ? String(value) : Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

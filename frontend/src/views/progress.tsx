@@ -15,6 +15,7 @@ import { Jobs } from "./jobs";
 import { Models } from "./models";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
+import { WorkTable } from "./worktable";
 
 export function ProgressView({ project }: { project: Project }) {
   const { progress, jobs, refresh } = useLive(project.id);
@@ -63,6 +64,7 @@ export function ProgressView({ project }: { project: Project }) {
             <h2>Jobs</h2>
             <Jobs project={project.id} jobs={jobs} onChange={refresh} />
           </section>
+          {progress && <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />}
           <Allowed verb="export" project={project.id}>
             <ExportPanel project={project} />
           </Allowed>

@@ -6,12 +6,13 @@ import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
-import { DrawingOptions, LabelChooser } from "./drawing";
+import { DrawingOptions } from "./drawing";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
 import { PromptOptions } from "./prompts";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
+import { SegmentTable } from "./segments";
 
 export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
@@ -19,7 +20,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
     <aside class="side" aria-label="Case">
       <div class="side-scroll">
         <Reason session={session} />
-        {segments ? <LabelChooser session={session} /> : <ClassChooser session={session} />}
+        {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
         {segments && !session.looksOnly && <DrawingOptions session={session} />}
         {segments && !session.looksOnly && <PromptOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}

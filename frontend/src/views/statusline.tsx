@@ -1,10 +1,12 @@
 /** The line below the image: what is queried of the case; what was shown or done last, before that, which keys ask the model. */
 import type { CaseSession } from "../state/session";
+import { ReadoutLine } from "./crosshair";
 
 export function StatusLine({ session }: { session: CaseSession }) {
   const message = session.advice.message.value;
   return (
     <p class="status-line" title={message}>
+      <ReadoutLine session={session} />
       {session.queried.length > 0 && (
         <span class="queried" data-testid="queried">
           Queried: {session.queried.map((_, n) => session.partTitle(n)).join(", ")}

@@ -114,7 +114,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
         onPress={take("region")}
       />
       <span class="toolbar-gap" />
-      <ToolButton icon="reset" name="Reset zoom, pan and window" keys="R" testid="reset" onPress={() => session.resetViews()} />
+      <ToolButton icon="reset" name="Fit the image again" keys="R" testid="reset" onPress={() => session.resetViews()} />
     </div>
   );
 }

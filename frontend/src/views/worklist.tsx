@@ -194,7 +194,7 @@ function Row({ project, row }: { project: Project; row: CaseLine }) {
       }}
     >
       <td class="strong">{row.name}</td>
-      <td>{row.patient}</td>
+      <td>{row.patient === row.name ? "" : row.patient}</td>
       <td>{row.split}</td>
       <td>
         <span class={`state state-${row.state}`}>{WORDS[row.state]}</span>

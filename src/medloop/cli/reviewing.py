@@ -69,12 +69,13 @@ def return_(
 ) -> None:
     """Return a case to an annotator with a comment: it comes next to them."""
     from medloop.loop.annotating.review_verdicts import return_case
-    from medloop.loop.foundation.annotators import annotator_named
+    from medloop.loop.foundation.annotators import annotator_known, annotator_named
 
     with open_project(folder) as workspace:
         found, who = case_named(workspace, case), annotator_named(workspace, reviewer)
         reading = _reading_of(workspace, found.id, to)
-        author = reading.annotator_id if reading else annotator_named(workspace, to).id
+        with workspace.store.read() as tx:
+            author = annotator_known(tx, to).id
         return_case(workspace, found.id, who.id, comment=comment, to=author, annotation_id=reading.id if reading else None)
         _tell_history(workspace, found, as_json=as_json)
 
@@ -131,10 +132,11 @@ def _tell_history(workspace: "Workspace", case: "Case", *, as_json: bool) -> Non
 
 def _reading_of(workspace: "Workspace", case_id: str, name: str) -> "Annotation | None":
     from medloop.loop.foundation.annotators import known_annotator
+    from medloop.loop.foundation.blinding import own_annotation
 
     with workspace.store.read() as tx:
         who = known_annotator(tx, name)
-        return next((a for a in tx.current_annotations(case_ids=[case_id]) if who is not None and a.annotator_id == who.id), None)
+        return own_annotation(tx, case_id, who.id) if who is not None else None
 
 
 def _ruling(workspace: "Workspace", case_id: str, text: str) -> "Ruling":

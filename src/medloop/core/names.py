@@ -122,9 +122,14 @@ NAMED = 5
 """How many of a kind are named one by one before the rest is counted."""
 
 
+def nearest_names(name: str, known: Sequence[str]) -> list[str]:
+    """The known names most like one that is none, the likest first."""
+    return get_close_matches(name, known)
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Begin a remedy with the known names most like one that is none: "use entropy or margin; ", or "" where none is alike."""
-    near = get_close_matches(name, known)
+    near = nearest_names(name, known)
     return f"use {' or '.join(near)}; " if near else ""
 
 

@@ -29,17 +29,18 @@ AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consens
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Verdict: TypeAlias = Literal["approve", "return"]
+Curve: TypeAlias = Literal["exact", "linear", "sigmoid"]
 Json: TypeAlias = Mapping[str, Any]
 
 EVALUATION_SPLITS: tuple[Split, ...] = ("validation", "test", "audit")
 """Splits whose annotations no model ever trains on."""
 
 _COLOURS = (
-    "#d80000 #4e27ff #d8ff00 #3bd8ff #4effc4 #d81476 #2789b1 #d88989 #764e76 #d8b100",
-    "#4e6200 #629dff #c4894e #ffd89d #4e9d9d #d89dc4 #14629d #894e4e #62894e #ebd8ff",
+    "#b62700 #5b82f7 #2700dd #4ec39c #d0ea00 #4e8268 #f74eb6 #f7f7c3 #d09c00 #b61aa9",
+    "#004141 #9cf7f7 #c3681a #68c3f7 #1a4e82 #c3414e #dd8275 #f7b682 #4e5b27 #f7c3c3",
 )
 LABEL_COLOURS = tuple(colour for line in _COLOURS for colour in line.split())
-"""Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes; the first ones most."""
+"""Default overlay colours: twenty that differ from each other and from grey, also for deuteranopes and in greys; the first ones most."""
 
 
 def now(later: timedelta = timedelta()) -> str:
@@ -100,11 +101,19 @@ class Project:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """A named range of intensities to draw: black at `low` and below, white at `high` and above."""
+    """A named range of intensities to draw, from black at `low` to white at `high`.
+
+    Attributes:
+        curve: "exact" is the straight line between the two, "linear" DICOM's LINEAR, whose white begins at `high` − 1,
+            "sigmoid" DICOM's SIGMOID, an S with that slope in the middle (PS3.3 C.11.2.1.2 and C.11.2.1.3).
+        explanation: What the file says that the window is for, or "".
+    """
 
     name: str
     low: float
     high: float
+    curve: Curve = "exact"
+    explanation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +126,9 @@ class Display:
         channel_names: One per channel, or () when nobody named them.
         channel_windows: (low, high) to draw each channel first, or () when not looked at.
         oriented: Whether left and right of the patient are known; without, no letters are drawn.
+        unit: What the intensities are measured in (HU, SUV, Bq/ml), "" when unknown.
+        inverted: Whether low intensities are meant to be bright (MONOCHROME1 of measured values).
+        channel_values: Smallest, 5 %, 95 % and largest intensity of each channel, or () when not looked at.
     """
 
     windows: tuple[Window, ...] = ()
@@ -124,6 +136,9 @@ class Display:
     channel_names: tuple[str, ...] = ()
     channel_windows: tuple[tuple[float, float], ...] = ()
     oriented: bool = True
+    unit: str = ""
+    inverted: bool = False
+    channel_values: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +176,9 @@ def _display_from_json(value: Mapping[str, Any] | None) -> Display | None:
         channel_names=tuple(value["channel_names"]),
         channel_windows=tuple((float(low), float(high)) for low, high in value["channel_windows"]),
         oriented=value["oriented"],
+        unit=value.get("unit", ""),
+        inverted=value.get("inverted", False),
+        channel_values=tuple(tuple(map(float, values)) for values in value.get("channel_values", ())),
     )
 
 

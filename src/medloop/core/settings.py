@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from medloop.core.errors import SettingError
-from medloop.core.names import nearest
+from medloop.core.names import nearest_names
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
@@ -22,7 +22,7 @@ Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", 
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
 ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
-AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion"]
+AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
@@ -260,8 +260,8 @@ class ProjectSettings:
         "next training", low=1, high=100,
     )  # fmt: skip
     annotator_model: AnnotatorModel = setting(
-        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or a matrix of "
-        "confused classes.",
+        "none", "What is learned of each annotator with the network, from everybody's annotations of every case: nothing, or which classes "
+        "they confuse, everywhere alike or voxel by voxel (pixel).",
         "--annotator-model", "next training", choices=get_args(AnnotatorModel),
     )  # fmt: skip
     explanation_penalty: float = setting(
@@ -354,7 +354,10 @@ def setting_named(name: str) -> Setting:
     for declared in SETTINGS.values():
         if wanted in (declared.name, declared.flag.lstrip("-").replace("-", "_")):
             return declared
-    raise SettingError(f"There is no setting {name!r}", remedy=f"{nearest(wanted, [*SETTINGS])}medloop configure lists all")
+    alike = nearest_names(wanted, [*SETTINGS, *OLDER_NAMES])
+    today = dict.fromkeys(OLDER_NAMES.get(one, one) for one in alike)
+    meant = f"use {' or '.join(today)}; " if today else ""
+    raise SettingError(f"There is no setting {name!r}", remedy=f"{meant}medloop configure lists all")
 
 
 def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingValue], *, making: bool = False) -> ProjectSettings:

@@ -1,18 +1,19 @@
 """How a DICOM series asks to be shown: its windows, its modality, whether its directions are known.
 
-A window of centre C and width W is kept as C − W/2 to C + W/2, whatever its function: LINEAR's ramp ends half a grey value
-lower, and SIGMOID's middle has that slope.
+A window of centre C and width W is kept as C − W/2 to C + W/2 with its function; that of an inverted radiograph, whose ends change
+places, as a straight line.
 
-Source: DICOM PS3.3 C.11.2.1.2 (window), C.7.6.16.2.10 (frame VOI LUT), C.7.6.3.1.2 (MONOCHROME1).
+Source: DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3 (window and its function), C.7.6.16.2.10 (frame VOI LUT), C.7.6.3.1.2 (MONOCHROME1).
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 from medloop.core.arrays import ImageArray
-from medloop.core.records import Display, Window
+from medloop.core.records import Curve, Display, Window
 from medloop.images.dicom_geometry import Slice
 
 MEASURED = frozenset({"CT", "PT", "NM", "MR", "RTDOSE"})
@@ -32,12 +33,22 @@ def display_of(slices: Sequence[Slice], array: ImageArray, *, oriented: bool) ->
         oriented: Whether the patient's directions are known.
     """
     modality = str(slices[0].header.tags.get("Modality", "") or "")[:_MAX_NAME]
+    units = {one.unit for one in slices}
+    tags = slices[0].header.tags
+    plain = Display(
+        modality=modality,
+        oriented=oriented,
+        unit=units.pop() if len(units) == 1 and len(array) == 1 else "",
+        inverted=str(tags.get("PhotometricInterpretation", "")) == "MONOCHROME1" and modality in MEASURED,
+    )
     if len(array) != 1:
-        return Display(modality=modality, oriented=oriented), ()
+        return plain, ()
     stated = [_windows(one) for one in slices]
     counts = {len(windows) for windows in stated}
     merged = [_middle(group) for group in zip(*stated, strict=True)] if len(counts) == 1 else []
     notes = []
+    if any(len(_stated(one)) > len(windows) for one, windows in zip(slices, stated, strict=True)):
+        notes.append(f"a window of the file has no width, or is one of more than {_MAX_WINDOWS}, and is left out")
     if any(len(set(group)) > 1 for group in zip(*stated, strict=False)) or len(counts) > 1:
         notes.append(
             "the window differs from slice to slice; the middle one is kept" if merged else "not every slice has a window; none is kept"
@@ -46,7 +57,7 @@ def display_of(slices: Sequence[Slice], array: ImageArray, *, oriented: bool) ->
     useful = [window for window in merged if (window.low < high and window.high > low) or low == high]
     if len(useful) < len(merged):
         notes.append("a window of the file shows none of its values and is left out")
-    return Display(windows=_named(useful), modality=modality, oriented=oriented), tuple(notes)
+    return replace(plain, windows=_named(useful)), tuple(notes)
 
 
 def inversion_end(tags: Any) -> int:
@@ -59,21 +70,33 @@ def _windows(one: Slice) -> list[Window]:
     found, tags = [], one.header.tags
     inverted = str(tags.get("PhotometricInterpretation", "")) == "MONOCHROME1" and str(tags.get("Modality", "")) not in MEASURED
     mirror = inversion_end(tags) * one.slope + 2 * one.intercept if inverted else 0.0  # stored v became `end - v` before the rescale
-    for centre, width, name in _stated(one):
+    for centre, width, name, function in _stated(one):
         if math.isfinite(centre) and math.isfinite(width) and width > 0:
             low, high = centre - width / 2, centre + width / 2
-            found.append(Window(name=name, low=mirror - high, high=mirror - low) if inverted else Window(name=name, low=low, high=high))
+            if inverted:
+                found.append(Window(name=name, low=mirror - high, high=mirror - low))
+            else:
+                found.append(Window(name=name, low=low, high=high, curve=_curve(function, width)))
     return found[:_MAX_WINDOWS]
 
 
-def _stated(one: Slice) -> list[tuple[float, float, str]]:
-    """(centre, width, explanation) from the frame's own groups, the shared ones, or the file."""
+_CURVES: dict[str, Curve] = {"LINEAR_EXACT": "exact", "SIGMOID": "sigmoid"}
+
+
+def _curve(function: str, width: float) -> Curve:
+    """LINEAR is meant where nothing is said; it needs a width of at least 1."""
+    return _CURVES.get(function, "linear" if width >= 1 else "exact")
+
+
+def _stated(one: Slice) -> list[tuple[float, float, str, str]]:
+    """(centre, width, explanation, function) from the frame's own groups, the shared ones, or the file."""
     for place in _places(one):
         centres, widths = _floats(place.get("WindowCenter", None)), _floats(place.get("WindowWidth", None))
         if centres and len(centres) == len(widths):
             said = (str(one) for one in _listed(place.get("WindowCenterWidthExplanation", None)))
             words = ["".join(letter for letter in one if letter.isprintable())[:_MAX_NAME] for one in said]
-            return [(c, w, words[n] if n < len(words) else "") for n, (c, w) in enumerate(zip(centres, widths, strict=True))]
+            function = str(place.get("VOILUTFunction", None) or "LINEAR")
+            return [(c, w, words[n] if n < len(words) else "", function) for n, (c, w) in enumerate(zip(centres, widths, strict=True))]
     return []
 
 
@@ -86,7 +109,7 @@ def _places(one: Slice) -> list[Any]:
 
 
 def _middle(windows: tuple[Window, ...]) -> Window:
-    return Window(name=windows[0].name, low=median(w.low for w in windows), high=median(w.high for w in windows))
+    return replace(windows[0], low=median(w.low for w in windows), high=median(w.high for w in windows))
 
 
 def _named(windows: list[Window]) -> tuple[Window, ...]:
@@ -95,7 +118,7 @@ def _named(windows: list[Window]) -> tuple[Window, ...]:
     for window in windows:
         if all((window.low, window.high) != (other.low, other.high) for other in kept):
             name = f"DICOM {window.name or len(kept) + 1}" if kept else "DICOM"
-            kept.append(Window(name=name, low=window.low, high=window.high))
+            kept.append(replace(window, name=name, explanation=window.name))
     return tuple(kept)
 
 

@@ -53,6 +53,7 @@ class Slice:
         spacing_mm: Between columns, and between rows; None when the file does not say.
         depth_mm: Thickness, or the spacing of slices when stated; None when the file says neither.
         slope, intercept: Rescale.
+        unit: Of the rescaled values (HU, SUV, Bq/ml, Gy), "" when the file does not say.
     """
 
     header: Header
@@ -64,6 +65,7 @@ class Slice:
     depth_mm: float | None
     slope: float
     intercept: float
+    unit: str = ""
 
     @property
     def normal(self) -> Vector:
@@ -175,7 +177,21 @@ def _slice(header: Header, frame: int, places: tuple[Any, ...]) -> Slice:
         next((abs(d) for d in depths if d is not None and math.isfinite(d) and d != 0), None),
         1.0 if slope is None else slope,
         0.0 if intercept is None else intercept,
+        _unit(places, rescales=intercept is not None),
     )
+
+
+_UNITS = {"BQML": "Bq/ml", "GML": "SUV", "CNTS": "counts", "GY": "Gy", "US": ""}
+"""DICOM's codes as they are written; a Rescale Type of US is unspecified. Others stay as they are."""
+
+
+def _unit(places: tuple[Any, ...], *, rescales: bool) -> str:
+    """Source: DICOM PS3.3 C.11.1.1.2 (Rescale Type; a CT without one is in HU), C.8.9.1 (PET Units), C.8.8.3 (Dose Units)."""
+    modality = str(places[-1].get("Modality", "") or "")
+    own = {"PT": "Units", "RTDOSE": "DoseUnits"}.get(modality)
+    code = _value(places, "PixelValueTransformationSequence", "RescaleType") if own is None else _value(places, "", own)
+    code = str(code or ("HU" if modality == "CT" and rescales else ""))[:16]
+    return _UNITS.get(code, code)
 
 
 def _directions(name: str, orientation: Vector | None) -> tuple[Vector | None, Vector | None]:

@@ -105,7 +105,8 @@ def read_raster(path: Path, purpose: Purpose = "image") -> ReadImage:
         stored, array = array, from_black_and_white(array)
         notes += () if array is stored else (BLACK_AND_WHITE,)
     grid = Grid.flat(array.shape[1], array.shape[2])
-    source = Source(format="raster", names=(path.name,), sha256=sha256_of([path]), display=Display(oriented=False))
+    display = Display(oriented=False, inverted=facts.white_is_zero and array.dtype not in (np.uint8, np.uint16))  # those are turned up
+    source = Source(format="raster", names=(path.name,), sha256=sha256_of([path]), display=display)
     return ReadImage(Image(array, grid), source, (*notes, UNSIZED))
 
 

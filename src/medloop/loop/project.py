@@ -28,7 +28,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
-from medloop.loop.foundation.annotators import annotator_named, set_cost
+from medloop.loop.foundation.annotators import annotator_known, annotator_named, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
 from medloop.loop.foundation.partial_annotations import Part
@@ -243,9 +243,12 @@ class Project:
 
         Raises:
             InputError: No comment.
+            NotFoundError: Nobody of that name has opened a case.
             StateError: The case has no annotation.
         """
-        return return_case(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, to=self._id(to))
+        with self.workspace.store.read() as tx:
+            whom = annotator_known(tx, to).id
+        return return_case(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, to=whom)
 
     def adjudicate(self, case: str, decision: Sequence[Ruling] | MaskArray, reviewer: str = "local", *, comment: str = "") -> Annotation:
         """Decide between the readings of a case; see `medloop.loop.annotating.adjudicating.adjudicate`.

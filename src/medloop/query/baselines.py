@@ -12,12 +12,15 @@ LOW_FOREGROUND_SHARE = 1 / 3
 """Parts of the picks drawn by foreground: the 66 % and 33 % variants of Lüth et al. 2025."""
 
 
+DRAWN = "drawn at random"
+
+
 @ordered
 def select_random(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """Every case with the same chance, without replacement."""
     cases = len(pool.case_ids)
     drawn = rng.permutation(cases)[:count]
-    return [Pick(int(n), 0.0, "drawn at random", 1.0 / (cases - place)) for place, n in enumerate(drawn)]
+    return [Pick(int(n), 0.0, DRAWN, 1.0 / (cases - place)) for place, n in enumerate(drawn)]
 
 
 def foreground_aware(score: str, share: float, reason: str) -> Select:
@@ -37,7 +40,7 @@ def foreground_aware(score: str, share: float, reason: str) -> Select:
         taken = set(drawn)
         rest = rng.permutation([n for n in range(len(foreground)) if n not in taken])[: count - len(drawn)]
         picks = [Pick(n, float(foreground[n]), reason.format(value=f"{foreground[n]:.1%}")) for n in drawn]
-        return picks + [Pick(int(n), 0.0, "drawn at random") for n in rest]
+        return picks + [Pick(int(n), 0.0, DRAWN) for n in rest]
 
     return select
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.raters.confusion import Estimate, Prior, estimate, shares
-from medloop.raters.fused import Fused, Skill, accuracies, choose, fuse
+from medloop.raters.fused import Fused, Skill, accuracies, choose, fuse, winners
 from medloop.raters.votes import NONE, Votes, check_votes
 
 PRIOR = Prior()
@@ -29,7 +29,7 @@ def majority(table: npt.ArrayLike, *, classes: int | None = None) -> Fused:
     """
     votes = check_votes(table, classes)
     found = shares(votes)
-    return fuse("majority", votes, found, accuracies(votes, np.eye(votes.classes)[choose(found)], (PRIOR.right, PRIOR.wrong)))
+    return fuse("majority", votes, found, accuracies(votes, winners(found), (PRIOR.right, PRIOR.wrong)))
 
 
 def weighted_majority(table: npt.ArrayLike, *, weights: npt.ArrayLike | None = None, classes: int | None = None) -> Fused:
@@ -50,7 +50,7 @@ def weighted_majority(table: npt.ArrayLike, *, weights: npt.ArrayLike | None = N
     votes = check_votes(table, classes)
     each = agreement_with(votes, shares(votes)) if weights is None else _checked(weights, votes.annotators)
     found = shares(votes, each)
-    return fuse("weighted_majority", votes, found, accuracies(votes, np.eye(votes.classes)[choose(found)], (PRIOR.right, PRIOR.wrong)))
+    return fuse("weighted_majority", votes, found, accuracies(votes, winners(found), (PRIOR.right, PRIOR.wrong)))
 
 
 def dawid_skene(table: npt.ArrayLike, *, classes: int | None = None, prior: Prior = PRIOR) -> Fused:

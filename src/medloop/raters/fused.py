@@ -96,6 +96,13 @@ def choose(probabilities: FloatArray) -> IntArray:
     return chosen
 
 
+def winners(probabilities: FloatArray) -> FloatArray:
+    """1 for the most probable class of each row, shared between equal ones, so that no annotator is right by a tie."""
+    best = (probabilities >= probabilities.max(axis=1, keepdims=True) - TIE).astype(np.float64)
+    shared: FloatArray = best / best.sum(axis=1, keepdims=True)
+    return shared
+
+
 def fuse(method: str, votes: Votes, probabilities: FloatArray, skills: tuple[Skill, ...], *, difficulty: FloatArray | None = None) -> Fused:
     """Put a result together, with the notes that hold for every method."""
     classes = np.where(votes.given > 0, choose(probabilities), NONE)

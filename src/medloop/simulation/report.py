@@ -61,7 +61,13 @@ def _findings(result: StudyResult) -> list[Markup]:
 
 def _curves(summary: Summary, metric: str) -> Markup:
     lines = [Line(s.strategy, [Point(p.labelled, p.mean, p.low, p.high) for p in s.points]) for s in summary.strategies]
-    return curves(lines, x_title="annotated cases", y_title=f"held-out {metric}", bound=summary.full, bound_name="all cases annotated")
+    return curves(
+        lines,
+        x_title="annotated cases",
+        y_title=f"held-out {'Dice' if metric == 'dice' else metric}",
+        bound=summary.full,
+        bound_name="all cases annotated",
+    )
 
 
 def _baselines(result: StudyResult) -> Markup:
@@ -125,7 +131,7 @@ def _training(result: StudyResult) -> str:
     begun = "continued from the newest model" if design.warm_start != "scratch" else "begun anew"
     return (
         f"the same budget for all strategies: {begun} each round, {budget}; full-data model {full}; "
-        f"{design.samples} samples, {design.members} network(s)"
+        f"{counted(design.samples, 'sample')}, {counted(design.members, 'network')}"
     )
 
 
@@ -157,7 +163,7 @@ def _differing(recipes: Sequence[tuple[Json, int]]) -> list[str]:
 
 def _described(recipe: Mapping[str, object]) -> str:
     names = ("dimension", "patch", "spacing_mm", "features", "batch", "learning_rate", "dropout", "augmentation", "foreground", "precision")
-    return ", ".join(f"{name} {_plain(recipe[name])}" for name in names if name in recipe)
+    return ", ".join(f"{name} {_plain(recipe[name])}" for name in names if recipe.get(name) is not None)
 
 
 def _plain(value: object) -> str:

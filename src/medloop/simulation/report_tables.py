@@ -1,6 +1,6 @@
 """Tables of the reports: areas and final scores, labels needed, foreground, pairwise differences, penalties, ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
@@ -22,7 +22,7 @@ def areas_table(summary: Summary) -> Markup:
     rows = (
         [s.strategy, *_mean_and_range(s.area), _share(s.area_of_full), *_mean_and_range(s.final), str(s.seeds)] for s in _ordered(summary)
     )
-    return note(words) + table(head, rows)
+    return note(words) + table(head, rows) + _reasons(one for s in summary.strategies for one in (s.area, s.final))
 
 
 def labels_table(summary: Summary) -> Markup:
@@ -38,7 +38,7 @@ def labels_table(summary: Summary) -> Markup:
         [s.strategy, *(needed_words(s.labels_to[f"{share:.0%}"], s.points[-1].labelled) for share in LABEL_SHARES)]
         for s in _ordered(summary)
     )
-    return note(words) + table(head, rows)
+    return note(words) + table(head, rows) + _reasons(needed for s in summary.strategies for needed in s.labels_to.values())
 
 
 def foreground_table(summary: Summary) -> Markup:
@@ -52,7 +52,8 @@ def foreground_table(summary: Summary) -> Markup:
         "slope against the logarithm of the annotated foreground, which needs no full-data score. Compare within one set-up only."
     )
     rows = ([s.strategy, *_optional(s.foreground.rate, ".2f"), *_optional(s.foreground.per_doubling, "+.4f")] for s in _ordered(summary))
-    return element("h3", "What annotated foreground buys") + note(words) + table(head, rows)
+    reasons = _reasons(one for s in summary.strategies for one in (s.foreground.rate, s.foreground.per_doubling))
+    return element("h3", "What annotated foreground buys") + note(words) + table(head, rows) + reasons
 
 
 def differences_table(summary: Summary) -> Markup:
@@ -65,7 +66,8 @@ def differences_table(summary: Summary) -> Markup:
         "(Holm-adjusted over all pairs; the intervals are not). Both say whether other seeds and other patients, together, would show "
         f"the same. Filled where p < {LEVEL:g}."
     )
-    return note(words) + matrix(names, [[_difference(a, b, summary.comparisons) for b in names] for a in names])
+    cells = [[_difference(a, b, summary.comparisons) for b in names] for a in names]
+    return note(words) + matrix(names, cells) + _reasons(c.difference for c in summary.comparisons)
 
 
 def penalty_table(penalties: PenaltyMatrix) -> Markup:
@@ -102,7 +104,9 @@ def needed_words(needed: Needed, last: int) -> Markup:
     if needed.labels is None or needed.of_pool is None:
         return joined((f"not reached with {last}", _small(f"reached by {needed.reached:.0%} of seeds") if needed.reached else None))
     low = f"{needed.low:.0f}" if needed.low is not None else "not reached"
-    return joined((f"{needed.labels:.0f}", _small(needed.note or f"{low} to {high}"), _small(f"{needed.of_pool:.0%} of the pool")))
+    return joined(
+        (f"{needed.labels:.0f}", None if needed.note else _small(f"{low} to {high}"), _small(f"{needed.of_pool:.0%} of the pool"))
+    )
 
 
 def _ordered(summary: Summary) -> list[StrategySummary]:
@@ -110,13 +114,24 @@ def _ordered(summary: Summary) -> list[StrategySummary]:
 
 
 def _mean_and_range(value: Interval) -> tuple[str, str]:
-    return f"{value.mean:.4f}", interval_words(value, ".4f")
+    return f"{value.mean:.4f}", _ends(value, ".4f")
+
+
+def _ends(value: Interval, form: str) -> str:
+    """The interval as a cell; why there is none stands once, below the table."""
+    return "–" if value.note else interval_words(value, form)
+
+
+def _reasons(values: Iterable[Interval | Needed | None]) -> Markup:
+    """Why cells hold no interval, each reason once."""
+    said = sorted({value.note for value in values if value is not None and value.note})
+    return note("; ".join(said)) if said else Markup("")
 
 
 def _optional(value: Interval | None, form: str) -> tuple[str, str]:
     if value is None:
         return "–", "–"
-    return _minus(f"{value.mean:{form}}"), _minus(interval_words(value, form))
+    return _minus(f"{value.mean:{form}}"), _minus(_ends(value, form))
 
 
 def _share(value: Interval | None) -> str:
@@ -132,13 +147,13 @@ def _difference(a: str, b: str, comparisons: Sequence[Comparison]) -> Markup:
     sign = 1.0 if c.a == a else -1.0
     mean = sign * c.difference.mean
     if c.p_holm is None:
-        return element("td", _signed(mean), _small(c.difference.note))
-    ends = c.difference.note
+        return element("td", _signed(mean))
+    ends = ""
     if c.difference.low is not None and c.difference.high is not None:
         ends = " to ".join(_signed(end) for end in sorted((sign * c.difference.low, sign * c.difference.high)))
     filled = ("better" if mean > 0 else "worse") if c.significant else None
     p = "p < 0.001" if c.p_holm < 0.001 else f"p = {c.p_holm:.3f}"
-    return element("td", _signed(mean), _small(ends), _small(p), class_=filled)
+    return element("td", _signed(mean), _small(ends) if ends else None, _small(p), class_=filled)
 
 
 def _win(penalties: PenaltyMatrix, a: int, b: int) -> Markup:

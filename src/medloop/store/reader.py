@@ -15,6 +15,7 @@ from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction
 from medloop.store.lineage import LineageReader
 from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
+from medloop.store.reading_rows import ReadingReader
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
@@ -60,7 +61,7 @@ class CaseCounts:
     open: int
 
 
-class Reader(LineageReader, PoolReader, TallyReader):
+class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
     """An open reading transaction; made by `Store.read`."""
 
     def get(self, kind: type[R], id: str) -> R:  # noqa: A002  # the field's name
@@ -130,14 +131,6 @@ class Reader(LineageReader, PoolReader, TallyReader):
         rows = self._connection.execute(select(table.c.id, table.c.event).where(_one_of(table.c.id, ids, self._is_sqlite)))
         return {row.id: int(row.event) for row in rows}
 
-    def begun_cases(self, origins: Collection[str], fewer_than: int | None = None) -> list[str]:
-        """Ids of the cases with an annotation of these origins in force, or only those with fewer full ones than that, in their order."""
-        own = full_annotations_query().where(annotations.c.origin.in_(list(origins))).with_only_columns(annotations.c.case_id)
-        query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
-        if fewer_than is not None:
-            query = query.where(case_states.c.annotations < fewer_than)
-        return list(self._connection.execute(query.where(case_states.c.case_id.in_(own)).order_by(case_states.c.case_id)).scalars())
-
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
         """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator."""
         return self._current(current_annotations_query().where(annotations.c.kind == PARTIAL), splits, case_ids)
@@ -168,6 +161,11 @@ class Reader(LineageReader, PoolReader, TallyReader):
     def annotated_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
         query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
+        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
+
+    def refused_among(self, case_ids: Collection[str]) -> set[str]:
+        """Which of these cases were skipped or flagged, and have no annotation that counts."""
+        query = select(case_states.c.case_id).where(case_states.c.state.in_(("skipped", "flagged")))
         return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
 
     def patients_of(self, case_ids: Collection[str]) -> dict[str, tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 State of a case, first rule that fits:
     answered    it has a current full annotation (see `Reader.current_annotations`); partial ones do not count
-    skipped     the assignment of it that was closed last, and not released, was closed as skipped
+    skipped     the assignment of it that was closed last in the order of the audit, and not released, was closed as skipped
     flagged     the same, closed as flagged
     unanswered  anything else; `open_assignments` tells whether somebody has it open now
 `quality` and `uncertainty` are those of the case's newest prediction, of whatever model.
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Exists, FromClause, Select, an
 from medloop.core.names import folded, natural_key
 from medloop.core.records import Annotation, Assignment, Case, Prediction, Withdrawal
 from medloop.store.rows import from_row, kind_of
-from medloop.store.tables import annotations, assignments, case_states, predictions, withdrawals
+from medloop.store.tables import annotations, assignments, case_states, consensuses, events, predictions, withdrawals
 
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
@@ -27,6 +27,9 @@ PARTIAL = "partial"
 FUSED = "consensus"
 """Origin of an annotation that was fused from readings: it counts until one of these changes or another comes."""
 
+DECIDED = "adjudicated"
+"""Origin of an annotation that a reviewer put together: it is not a reading of theirs, and replaces none."""
+
 UNCERTAINTY_SCORE = "entropy"
 """The prediction score shown in the worklist."""
 
@@ -36,7 +39,8 @@ def current_annotations_query() -> Select[Any]:
     """Annotations that no later full one of the same case and annotator, and no other one by name, replaces.
 
     Partial annotations add up: a later partial one replaces nothing. One that was withdrawn counts neither as an
-    annotation nor as what replaces another. A fused one counts until the case gets another annotation or loses one.
+    annotation nor as what replaces another. A fused one counts until the case gets another annotation, loses one, or another
+    consensus is made. What a reviewer put together and what they read themselves replace each other by name only.
     """
     later, other = annotations.alias("later"), annotations.alias("other")
     same = and_(
@@ -44,6 +48,7 @@ def current_annotations_query() -> Select[Any]:
         later.c.annotator_id == annotations.c.annotator_id,
         later.c.event > annotations.c.event,
         later.c.kind != PARTIAL,
+        (later.c.origin == DECIDED) == (annotations.c.origin == DECIDED),
         ~_withdrawn(later),
     )
     replaced_by_later = select(literal(1)).select_from(later).where(same).exists()
@@ -58,11 +63,13 @@ def full_annotations_query() -> Select[Any]:
 
 
 def _overtaken() -> ColumnElement[bool]:
-    """Whether a full annotation of the same case was added or taken back after an annotation."""
-    newer, lost = annotations.alias("newer"), withdrawals.alias("lost")
+    """Whether a full annotation of the same case was added or taken back after an annotation, or another consensus made."""
+    newer, lost, made = annotations.alias("newer"), withdrawals.alias("lost"), consensuses.alias("made")
     added = and_(newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, newer.c.kind != PARTIAL)
     taken = and_(lost.c.case_id == annotations.c.case_id, lost.c.event > annotations.c.event)
-    return or_(select(literal(1)).select_from(newer).where(added).exists(), select(literal(1)).select_from(lost).where(taken).exists())
+    other = and_(made.c.case_id == annotations.c.case_id, made.c.event > annotations.c.event, made.c.annotation_id != annotations.c.id)
+    changed = ((newer, added), (lost, taken), (made, other))
+    return or_(*(select(literal(1)).select_from(table).where(found).exists() for table, found in changed))
 
 
 def _withdrawn(answers: FromClause) -> Exists:
@@ -99,7 +106,9 @@ def worked_out(connection: Connection, case_id: str) -> dict[str, Any]:
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
     closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")))
-    latest = connection.execute(closed.order_by(assignments.c.closed_at.desc(), assignments.c.event.desc()).limit(1)).scalar()
+    about = and_(events.c.noun == "assignment", events.c.noun_id == assignments.c.id, events.c.verb.in_(("submit", "skip", "flag")))
+    ended = func.coalesce(select(func.max(events.c.seq)).where(about).scalar_subquery(), 0)
+    latest = connection.execute(closed.order_by(ended.desc(), assignments.c.event.desc()).limit(1)).scalar()
     is_open = connection.execute(select(func.count()).select_from(of_case.where(assignments.c.state == "open").subquery())).scalar_one()
     state: str = "answered" if counted else latest if latest in ("skipped", "flagged") else "unanswered"
     return {"state": state, "annotations": counted, "open_assignments": is_open}

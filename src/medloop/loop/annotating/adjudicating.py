@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import InputError, LabelError, NotFoundError
-from medloop.core.records import Annotation, Assignment, Case, Review, Task, new_id, now
+from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError
+from medloop.core.records import Annotation, Assignment, Case, Review, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, checked_mask
 from medloop.loop.annotating.review_verdicts import make_review, require_standing
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
+from medloop.loop.foundation.label_versions import shared_version
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
-from medloop.loop.foundation.readings import DERIVED, most_leaning
+from medloop.loop.foundation.readings import DERIVED, case_readings, most_leaning
 from medloop.loop.foundation.round_moves import after_annotation
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.store.reader import Reader
 
 
@@ -67,27 +68,28 @@ def adjudicate(
         LabelError: A label that the task does not know.
         ShapeError: The mask is not the case's shape.
         ConflictError: Something else stands by now.
-        StateError: The case has no annotation.
+        StateError: The case has no annotation, and the first ruling does not take one whole; a mask in a classification.
     """
     mask = decision if isinstance(decision, np.ndarray) else None
     choices = () if isinstance(decision, np.ndarray) else tuple(decision)
     if mask is None and not choices:
         raise InputError("An adjudication needs rulings or a mask, got none", remedy="say which reading counts where")
     checked_report(effort)
+    _require_kind(workspace, mask, choices)
+    whole = bool(choices) and choices[0].label is None and choices[0].box is None
     with workspace.store.read() as tx:
-        case, standing = tx.get(Case, case_id), require_standing(tx, case_id, annotation_id)
+        case = tx.get(Case, case_id)
         sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
-    made = checked_mask(workspace, case, mask) if mask is not None else None
-    tag = None
-    if made is None and workspace.task.kind == "segmentation":
-        made = _composed(workspace, case, standing, choices, sources)
-    elif made is None:
-        tag = sources[choices[-1].annotation_id].tag
-    made_of = [*sources.values(), standing]
-    with workspace.store.read() as tx:
-        oldest = min((tx.get(Task, a.task_id) for a in made_of), key=lambda task: task.version)
-    task = workspace.task if mask is not None else oldest  # what is put together knows the labels that all of it knew
-    return _stored(workspace, reviewer_id, made_of, _Decided(made, tag, task.id, comment, assignment_id, effort))
+        bare = whole and annotation_id is None and case_readings(tx, [case_id])[case_id].annotation_id is None
+        standing = None if bare else require_standing(tx, case_id, annotation_id)
+    made_of = [*sources.values(), *([standing] if standing and not whole else [])]
+    made = tag = None
+    if workspace.task.kind == "classification":
+        tag = sources[choices[0].annotation_id].tag
+    else:
+        made = checked_mask(workspace, case, mask) if mask is not None else _composed(workspace, case, standing, choices, sources)
+    decided = _Decided(made, tag, comment, assignment_id, effort, drawn=mask is not None)
+    return _stored(workspace, case, reviewer_id, standing, made_of, decided)
 
 
 def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment: str = "") -> Annotation:
@@ -96,7 +98,6 @@ def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment
     Raises:
         NotFoundError: No such annotation.
         InputError: It covers parts of the case only.
-        StateError: The case has no annotation now.
     """
     found = workspace.store.get(Annotation, annotation_id)
     return adjudicate(workspace, found.case_id, person_id, [Ruling(annotation_id)], comment=comment or "an earlier annotation restored")
@@ -111,11 +112,26 @@ def _of_case(tx: Reader, case: Case, annotation_id: str) -> Annotation:
     return found
 
 
+def _require_kind(workspace: Workspace, mask: MaskArray | None, choices: Sequence[Ruling]) -> None:
+    """Refuse what a class cannot be made of."""
+    if mask is not None:
+        require_masks(workspace, "A drawn adjudication")
+    parts = [c for c in choices if c.label is not None or c.box is not None]
+    if workspace.task.kind == "classification" and (len(choices) > 1 or parts):
+        got = f"{len(choices)} rulings" if len(choices) > 1 else "a label or a box"
+        raise InputError(
+            f"A class is adjudicated by one ruling for the whole case, got {got}", remedy="name the reading whose class counts"
+        )
+
+
 def _composed(
-    workspace: Workspace, case: Case, standing: Annotation, choices: Sequence[Ruling], sources: dict[str, Annotation]
+    workspace: Workspace, case: Case, standing: Annotation | None, choices: Sequence[Ruling], sources: dict[str, Annotation]
 ) -> MaskArray:
-    blobs, mask = workspace.store.blobs, load_mask(workspace.store.blobs, standing, case).array.copy()
-    for choice in choices:
+    blobs = workspace.store.blobs
+    whole = choices[0].label is None and choices[0].box is None
+    begin = sources[choices[0].annotation_id] if whole or standing is None else standing
+    mask = load_mask(blobs, begin, case).array.copy()
+    for choice in choices[whole:]:
         reading = load_mask(blobs, sources[choice.annotation_id], case).array
         inside = np.ones(mask.shape, dtype=np.bool_) if choice.box is None else annotated_voxels([choice.box], case.grid.shape)
         if choice.label is None:
@@ -132,36 +148,42 @@ def _composed(
 class _Decided:
     mask: MaskArray | None
     tag: int | None
-    task_id: str
     comment: str
     assignment_id: str | None
     effort: Reported
+    drawn: bool
 
 
-def _stored(workspace: Workspace, reviewer_id: str, made_of: Sequence[Annotation], decided: _Decided) -> Annotation:
-    """Keep the decision and the review that it is; what stands, the last of `made_of`, must still be what was looked at."""
+def _stored(
+    workspace: Workspace, case: Case, reviewer_id: str, standing: Annotation | None, made_of: Sequence[Annotation], decided: _Decided
+) -> Annotation:
+    """Keep the decision and the review that it is; what stands must still be what was looked at."""
     blob = workspace.store.blobs.put(encode_mask(decided.mask)) if decided.mask is not None else None
-    leaning, standing = most_leaning(made_of), made_of[-1]
+    values = frozenset(np.unique(decided.mask).tolist()) - {0} if decided.mask is not None else frozenset({decided.tag or 0})
+    leaning = most_leaning(made_of)
+    with workspace.store.read() as tx:
+        task = workspace.task if decided.drawn else shared_version(tx, made_of, values)
     annotation = Annotation(
         id=new_id("annotation"),
-        case_id=standing.case_id,
-        task_id=decided.task_id,
+        case_id=case.id,
+        task_id=task.id,
         annotator_id=reviewer_id,
         kind="tag" if blob is None else "mask",
         blob=blob,
         tag=decided.tag,
         origin="adjudicated",
         proposal_id=leaning.proposal_id,
-        supersedes=standing.id if standing.origin in DERIVED else None,
+        supersedes=standing.id if standing is not None and standing.origin in DERIVED else None,
         assignment_id=decided.assignment_id,
         effort_seconds=decided.effort.active_seconds or 0.0,
         created_at=now(),
         began_with="annotation",
         untouched=leaning.untouched,
     )
-    review: Review = make_review(standing.case_id, annotation.id, reviewer_id, "approve", decided.comment)
+    review: Review = make_review(case.id, annotation.id, reviewer_id, "approve", decided.comment)
     with workspace.store.write(reviewer_id) as tx:
-        require_standing(tx, standing.case_id, standing.id)
+        if case_readings(tx, [case.id])[case.id].annotation_id != (standing.id if standing else None):
+            raise ConflictError(f"Another annotation of {case.name} stands by now", remedy="look at it first")
         if decided.assignment_id is None:
             tx.add(annotation, verb="adjudicate")
             record_outside(tx, annotation, decided.effort)

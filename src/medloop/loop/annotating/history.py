@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
+
+MASKS_AT_ONCE = 8
+"""A case may have hundreds of annotations, and volumes are large."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,13 @@ def case_history(workspace: Workspace, case_id: str) -> tuple[HistoryLine, ...]:
 def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[Annotation], people: Mapping[str, str]) -> list[HistoryLine]:
     current = {a.id for a in (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))}
     order = tx.event_numbers(Annotation, [a.id for a in made])
-    found, masks = list[HistoryLine](), dict[str, MaskArray]()
+    found, by_id = list[HistoryLine](), {a.id: a for a in made}
+
+    @lru_cache(maxsize=MASKS_AT_ONCE)
+    def mask(annotation_id: str) -> MaskArray:
+        return _mask(workspace.store.blobs, by_id[annotation_id], case)
+
     for annotation in made:
-        masks[annotation.id] = _mask(workspace.store.blobs, annotation, case)
         before = _before(annotation, made)
         line = HistoryLine(
             at=annotation.created_at,
@@ -77,7 +85,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             what=_made(workspace, annotation),
             annotation_id=annotation.id,
             in_force=annotation.id in current,
-            changes=label_changes(masks[before.id] if before else None, masks[annotation.id], case, workspace.task.labels),
+            changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
             order=order[annotation.id],
         )
         found.append(line)

@@ -126,8 +126,12 @@ def _stored(tx: Reader, assignment: Assignment, base: Annotation | None) -> str 
 
 def _partial(tx: Reader, assignment: Assignment) -> tuple[Annotation, ...]:
     """The partial annotations of its case that counted when it was opened, also those withdrawn or replaced since."""
-    made = [a for a in tx.find(Annotation, where={"case_id": assignment.case_id}) if a.created_at < assignment.opened_at]
-    gone = {w.annotation_id for w in tx.find(Withdrawal, where={"case_id": assignment.case_id}) if w.created_at < assignment.opened_at}
+    of_case = {"case_id": assignment.case_id}
+    made, lost = tx.find(Annotation, where=of_case), tx.find(Withdrawal, where=of_case)
+    order = tx.event_numbers(Annotation, [a.id for a in made]) | tx.event_numbers(Withdrawal, [w.id for w in lost])
+    opened = tx.event_numbers(Assignment, [assignment.id])[assignment.id]
+    made = [a for a in made if order[a.id] < opened]
+    gone = {w.annotation_id for w in lost if order[w.id] < opened}
     gone |= {a.supersedes for a in made if a.supersedes}
     seen = (a for a in made if not assignment.blind or a.annotator_id == assignment.annotator_id)
     return tuple(a for a in seen if a.kind == "partial" and a.id not in gone)

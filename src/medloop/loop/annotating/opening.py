@@ -69,10 +69,12 @@ def _is_sound(workspace: Workspace, blob: str | None) -> bool:
 
 
 def _draft_left(tx: Reader, case: Case, annotator_id: str) -> Assignment | None:
-    """The newest released draft of this person that holds edits, unless they closed the case since."""
+    """The newest released draft of this person that holds edits, unless they closed the case since, by the order of the audit."""
     mine = tx.find(Assignment, where={"case_id": case.id, "annotator_id": annotator_id})
-    closed = max((a.closed_at or "" for a in mine if a.state in ("submitted", "skipped", "flagged")), default="")
+    ends = tx.events_about("assignment", [a.id for a in mine], verbs=["submit", "skip", "flag", "release"]) if mine else []
+    ended = {event.noun_id: event.seq for event in ends}
+    closed = max((ended.get(a.id, 0) for a in mine if a.state in ("submitted", "skipped", "flagged")), default=0)
     for left in reversed(mine):
-        if left.state == "released" and left.revision > 0 and (left.closed_at or "") > closed:
+        if left.state == "released" and left.revision > 0 and ended.get(left.id, 0) > closed:
             return left if not tx.count(Annotation, where={"assignment_id": left.id}) else None
     return None

@@ -1,7 +1,8 @@
 """What a submission owes to others: where it comes from, and which annotation it replaces.
 
 Somebody else's annotation, and an imported one whoever made it, is replaced only knowingly: of an evaluation case, when the
-submission says so; an imported one of another case, also when the draft began with it, so that the sender had it in front of them.
+submission says so; an imported or adjudicated one of another case, also when the draft began with it, so that the sender had it in
+front of them.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from medloop.loop.foundation.blinding import own_annotation
 from medloop.loop.foundation.in_force import began, standing_annotation
 from medloop.loop.foundation.readings import DERIVED, case_readings, project_settings, readings_needed
 from medloop.store.reader import Reader
+from medloop.store.states import DECIDED
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ def replaced_by(tx: Reader, assignment: Assignment, submitted: Submitted) -> str
     several = readings_needed(project_settings(tx), case_id) > 1
     if (returned := _returned_reading(tx, assignment)) is not None:
         return returned
+    if not several and standing is not None and standing.origin == DECIDED and standing.annotator_id == who:
+        return standing.id
     if standing is not None and (standing.annotator_id != who or standing.origin == "imported"):
-        seen = standing.origin == "imported" and standing.id == assignment.base_id
+        seen = standing.origin in ("imported", DECIDED) and standing.id == assignment.base_id
         if several and submitted.replace:
             rule = "Several people read this case, and a reading replaces nobody else's"
             raise StateError(rule, remedy="submit without replace; a reviewer decides with medloop adjudicate")

@@ -7,7 +7,7 @@ from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.names import checked_title, in_natural_order, one_line
 from medloop.core.records import Annotation, Annotator, Case, Json, Review, Verdict, new_id, now
 from medloop.loop.foundation.annotators import annotator_names
-from medloop.loop.foundation.readings import OWN_READINGS, CaseReading, case_readings
+from medloop.loop.foundation.readings import CaseReading, begun_readings, case_readings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -31,8 +31,7 @@ class Waiting:
 def review_queue(workspace: Workspace) -> tuple[Waiting, ...]:
     """The cases in review, those with the least agreement first, then those that were returned and still stand so."""
     with workspace.store.read() as tx:
-        candidates = tx.begun_cases(OWN_READINGS)
-        found = {i: r for i, r in case_readings(tx, candidates).items() if r.state in ("in review", "returned")}
+        found = {i: r for i, r in begun_readings(tx)[1].items() if r.state in ("in review", "returned")}
         names = {case_id: name for case_id, (name, _) in tx.patients_of(found).items()}
         people = annotator_names(tx)
     lines = [Waiting(i, names[i], r, tuple(people[who] for who in r.readers)) for i, r in found.items()]

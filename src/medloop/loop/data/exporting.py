@@ -20,6 +20,7 @@ from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.refusals import refused_cases
+from medloop.loop.foundation.waiting import unaccepted_lines
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
@@ -79,7 +80,9 @@ def export_project(
     _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
-    notes = (*done.notes, *gaps, *brief_lines({"damaged": left_out.cases}), *refused)
+    with workspace.store.read() as tx:
+        waiting = unaccepted_lines(tx)
+    notes = (*done.notes, *waiting, *gaps, *brief_lines({"damaged": left_out.cases}), *refused)
     return ExportReport(out, fmt, done.cases, notes)
 
 

@@ -4,7 +4,7 @@ from itertools import count
 from unicodedata import normalize
 
 from medloop.core.errors import NotFoundError, SettingError
-from medloop.core.names import checked_name
+from medloop.core.names import checked_name, nearest
 from medloop.core.records import Annotator, AnnotatorKind, Expertise, new_id, now
 from medloop.loop.foundation.spent import REPRICE
 from medloop.loop.foundation.workspace import Workspace
@@ -62,10 +62,7 @@ def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: 
         raise SettingError(f"A cost per minute must lie above 0 and at most at {MAX_RATE:.0f}, got {cost_per_minute}")
     verb = REPRICE if past else "price"
     with workspace.store.write(actor) as tx:
-        found = known_annotator(tx, name)
-        if found is None:
-            remedy = "people are known once they opened a case; medloop annotators DIR"
-            raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
+        found = annotator_known(tx, name)
         changed = tx.change(Annotator, found.id, verb=verb, fields={"cost_per_minute": float(cost_per_minute)})
         if past and found.cost_per_minute == cost_per_minute:  # the rate stays, and what it counts for changes
             tx.record(verb, "annotator", found.id, {"changed": {"cost_per_minute": {"from": cost_per_minute, "to": cost_per_minute}}})
@@ -81,6 +78,19 @@ def describe_annotator(workspace: Workspace, name: str, *, expertise: Expertise,
     found = annotator_named(workspace, name)
     with workspace.store.write(actor) as tx:
         return tx.change(Annotator, found.id, verb="describe", fields={"expertise": expertise})
+
+
+def annotator_known(tx: Reader, name: str) -> Annotator:
+    """Somebody who annotates, by name; nobody joins by it.
+
+    Raises:
+        NotFoundError: Nobody of that name has opened a case.
+    """
+    found = known_annotator(tx, name)
+    if found is None:
+        remedy = f"{nearest(name, sorted(annotator_names(tx).values()))}people are known once they opened a case; medloop annotators DIR"
+        raise NotFoundError(f"There is no annotator {name!r}", remedy=remedy)
+    return found
 
 
 def known_annotator(tx: Reader, name: str) -> Annotator | None:

@@ -2,13 +2,14 @@
 
 from medloop.core.records import Annotation
 from medloop.loop.foundation.in_force import standing_annotation
-from medloop.loop.foundation.readings import project_settings, readings_needed
+from medloop.loop.foundation.readings import DERIVED, project_settings, readings_needed
 from medloop.store.reader import Reader
 
 
 def is_hidden(tx: Reader, case_id: str, annotator_id: str) -> bool:
     """Whether annotations of a case, and its consensus, are hidden from an annotator, who has not read it."""
-    return project_settings(tx).blind and own_annotation(tx, case_id, annotator_id) is None
+    given = tx.current_annotations(case_ids=[case_id]) if project_settings(tx).blind else []
+    return project_settings(tx).blind and not any(a.annotator_id == annotator_id for a in given)
 
 
 def hidden_cases(tx: Reader, annotator_id: str) -> set[str]:
@@ -20,8 +21,9 @@ def hidden_cases(tx: Reader, annotator_id: str) -> set[str]:
 
 
 def own_annotation(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:
-    """The annotator's full annotation of a case in force, if any."""
-    return next((a for a in tx.current_annotations(case_ids=[case_id]) if a.annotator_id == annotator_id), None)
+    """The annotator's own reading of a case in force, if any."""
+    given = tx.current_annotations(case_ids=[case_id])
+    return next((a for a in given if a.annotator_id == annotator_id and a.origin not in DERIVED), None)
 
 
 def seen_annotation(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:

@@ -57,6 +57,20 @@ def version_seen(tx: Reader, task: Task, opened_at: str, told: int | None, value
     return next((v for v in (seen[-1], *later) if values <= set(v.label_values)), task)
 
 
+def shared_version(tx: Reader, annotations: Iterable[Annotation], values: Set[int]) -> Task:
+    """The version of a task that everybody behind these annotations knew, or a later one where something made of them has its labels.
+
+    Args:
+        tx: An open transaction.
+        annotations: At least one.
+        values: Label values of what is made of them.
+    """
+    versions = {version.id: version for version in sorted(tx.find(Task), key=lambda version: version.version)}
+    oldest = min(versions[a.task_id].version for a in annotations)
+    later = [v for v in versions.values() if v.version >= oldest]
+    return next((v for v in later if values <= set(v.label_values)), later[-1])
+
+
 def knows_every_label(model: Model, task: Task) -> bool:
     """Whether a model has an output for every label of the task; one trained before a label was added has not."""
     return int(model.recipe.get("classes", task.classes)) == task.classes

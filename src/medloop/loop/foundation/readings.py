@@ -12,6 +12,7 @@ that a clock that runs backwards changes nothing.
 """
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, get_args
@@ -19,6 +20,7 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 from medloop.core.records import Annotation, Assignment, Consensus, Project, ProjectSettings, Review
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.store.reader import Reader
+from medloop.store.states import DECIDED, FUSED
 
 T = TypeVar("T", Assignment, Review)
 ReadingState: TypeAlias = Literal["unlabelled", "in progress", "read", "in review", "accepted", "returned"]
@@ -27,7 +29,7 @@ READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
 OWN_READINGS = ("human", "simulated")
 """Origins of readings that somebody gave here."""
 
-DERIVED = ("consensus", "adjudicated")
+DERIVED = (FUSED, DECIDED)
 """Origins of annotations that are made of readings and are none."""
 
 
@@ -39,6 +41,7 @@ class CaseHistory:
         case_id: The case.
         annotations: Full ones in force, in the order they were given.
         open: Annotators who have it open.
+        declined: Annotators who skipped it, and the number of the event by which they last did.
         reviews: In the order they were made.
         consensus: The newest one; it need not be in force.
         order: Id of an annotation or review → number of its event; not needed without reviews.
@@ -47,6 +50,7 @@ class CaseHistory:
     case_id: str
     annotations: tuple[Annotation, ...] = ()
     open: tuple[str, ...] = ()
+    declined: Mapping[str, int] = field(default_factory=dict)
     reviews: tuple[Review, ...] = ()
     consensus: Consensus | None = None
     order: Mapping[str, int] = field(default_factory=dict)
@@ -59,7 +63,7 @@ class CaseHistory:
     @property
     def adjudicated(self) -> Annotation | None:
         """What a reviewer put together, if that stands."""
-        return next((a for a in reversed(self.annotations) if a.origin == "adjudicated"), None)
+        return next((a for a in reversed(self.annotations) if a.origin == DECIDED), None)
 
     @property
     def consensus_in_force(self) -> Consensus | None:
@@ -79,20 +83,24 @@ class CaseReading:
         needed: Readings that it must have.
         readers: Annotators who have read it, in the order they did.
         open: Annotators who have it open.
+        declined: Annotators who skipped it.
         annotation_id: What stands for it; None without an annotation.
         agreement: Of its readings, 0..1; None while there is no consensus.
         consensus_due: It has its readings, and a consensus must be made of them.
         returned: The review that returned it, while that stands.
+        return_declined: Whom it was returned to has skipped it since.
     """
 
     state: ReadingState
     needed: int
     readers: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+    declined: tuple[str, ...] = ()
     annotation_id: str | None = None
     agreement: float | None = None
     consensus_due: bool = False
     returned: Review | None = None
+    return_declined: bool = False
 
     @property
     def words(self) -> str:
@@ -102,7 +110,12 @@ class CaseReading:
     def wants(self, annotator_id: str) -> bool:
         """Whether it needs one more reading, and may get it from this annotator."""
         given = {*self.readers, *self.open}
-        return self.state in ("unlabelled", "in progress", "read") and annotator_id not in given and len(given) < self.needed
+        lacking = self.state in ("unlabelled", "in progress", "read") and len(given) < self.needed
+        return lacking and annotator_id not in given and annotator_id not in self.declined
+
+    def is_returned_to(self, annotator_id: str) -> bool:
+        """Whether it waits for this annotator to annotate it again."""
+        return self.returned is not None and self.returned.returned_to == annotator_id and not self.return_declined
 
 
 def readings_needed(settings: ProjectSettings, case_id: str) -> int:
@@ -128,7 +141,8 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     returned, consensus = _returned(history), history.consensus_in_force
     enough = len(readings) >= needed or history.adjudicated is not None
     approved = _approved(history, standing)
-    wants = enough and len(readings) > 1 and reads_several(settings) and not history.adjudicated and not approved
+    fuses = reads_several(settings) or any(a.origin == FUSED for a in history.annotations)  # of a method that is no longer set
+    wants = enough and len(readings) > 1 and fuses and not history.adjudicated and not approved
     due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
     state: ReadingState
     if returned is not None:
@@ -144,10 +158,12 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         needed=needed,
         readers=tuple(a.annotator_id for a in readings),
         open=history.open,
+        declined=tuple(history.declined),
         annotation_id=standing.id if standing else None,
         agreement=consensus.agreement if consensus else None,
         consensus_due=due,
         returned=returned,
+        return_declined=returned is not None and history.declined.get(str(returned.returned_to), 0) > history.order[returned.id],
     )
 
 
@@ -174,11 +190,14 @@ def _approved(history: CaseHistory, standing: Annotation | None) -> bool:
 
 
 def _returned(history: CaseHistory) -> Review | None:
-    """The last review, if it returned the case and neither whom it was returned to nor a reviewer has annotated it since."""
-    last = history.reviews[-1] if history.reviews else None
+    """The last review, if it returned the case, and neither whom it was returned to nor a reviewer has annotated it since.
+
+    Where every annotation was taken back, nothing is left to correct.
+    """
+    last = history.reviews[-1] if history.reviews and history.annotations else None
     if last is None or last.verdict != "return":
         return None
-    done = (a for a in history.annotations if a.annotator_id == last.returned_to or a.origin == "adjudicated")
+    done = (a for a in history.annotations if a.annotator_id == last.returned_to or a.origin == DECIDED)
     return None if any(history.order[a.id] > history.order[last.id] for a in done) else last
 
 
@@ -195,16 +214,19 @@ def project_settings(tx: Reader) -> ProjectSettings:
 def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     """What the readings of these cases are derived from, by case id."""
     given = by_case(tx.current_annotations(case_ids=case_ids))
-    opened = _grouped(tx.find(Assignment, where={"case_id": case_ids, "state": "open"}))
+    opened = _grouped(tx.find(Assignment, where={"case_id": case_ids, "state": ["open", "skipped"]}))
     reviews = _grouped(tx.find(Review, where={"case_id": case_ids}))
     newest = {c.case_id: c for c in newest_consensuses(tx, case_ids)}
     reviewed = [a.id for case_id in reviews for a in given.get(case_id, [])]
+    skipped = {a.id for each in opened.values() for a in each if a.state == "skipped"}
+    skips = {event.noun_id: event.seq for event in tx.events_about("assignment", skipped, verbs=["skip"])} if skipped else {}
     order = tx.event_numbers(Annotation, reviewed) | tx.event_numbers(Review, [r.id for each in reviews.values() for r in each])
     return {
         case_id: CaseHistory(
             case_id=case_id,
             annotations=tuple(given.get(case_id, ())),
-            open=tuple(a.annotator_id for a in opened.get(case_id, ())),
+            open=tuple(a.annotator_id for a in opened.get(case_id, ()) if a.state == "open"),
+            declined={a.annotator_id: skips[a.id] for a in opened.get(case_id, ()) if a.state == "skipped"},
             reviews=tuple(reviews.get(case_id, ())),
             consensus=newest.get(case_id),
             order=order,
@@ -229,15 +251,29 @@ def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReadin
 
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:
     """Ids of the cases with an annotation whose readings are in a state."""
-    begun = tx.begun_cases((*OWN_READINGS, "imported"))
-    return [case_id for case_id, reading in case_readings(tx, begun).items() if reading.state == state]
+    begun, unsettled = begun_readings(tx)
+    other = {case_id for case_id, reading in unsettled.items() if reading.state != state}
+    return [i for i in begun if i not in other] if state == "accepted" else [i for i in unsettled if i not in other]
+
+
+def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
+    """Ids of the cases that somebody has read, here or elsewhere, and how far those are that are not plainly accepted."""
+    settings, begun = project_settings(tx), tx.begun_cases((*OWN_READINGS, "imported"))
+    most = settings.readings + (settings.read_twice > 0)
+    least = {"none": 0.0, "disagreement": settings.minimum_agreement, "all": math.inf}[settings.review]
+    settled = tx.settled_cases(most, settings.consensus, least, soft=settings.targets == "soft")
+    if most == 1 and settings.review != "all":
+        settled |= tx.single_cases()
+    return begun, case_readings(tx, [case_id for case_id in begun if case_id not in settled])
 
 
 def due_for_consensus(tx: Reader) -> list[str]:
     """Ids of the cases that have their readings and no consensus of them."""
-    if not reads_several(project_settings(tx)):
+    settings = project_settings(tx)
+    if not reads_several(settings) and not tx.count(Consensus):
         return []
-    several = tx.contested_cases(["train", "validation", "test", "audit"])
+    fused = tx.fused_cases(settings.consensus, soft=settings.targets == "soft")
+    several = [i for i in tx.contested_cases(["train", "validation", "test", "audit"]) if i not in fused]
     return [case_id for case_id, reading in case_readings(tx, several).items() if reading.consensus_due]
 
 

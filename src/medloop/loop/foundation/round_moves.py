@@ -138,7 +138,7 @@ class RoundCase:
     Attributes:
         reading: How far its readings are.
         given: Annotators who have read it, or annotated for this round what was queried of it.
-        refused: It was skipped or flagged.
+        refused: It was skipped or flagged, and has no annotation.
     """
 
     reading: CaseReading
@@ -155,12 +155,12 @@ class RoundCase:
         """Whether this annotator may give the next reading."""
         taken = {*self.given, *self.reading.open}
         lacking = len(taken) < self.reading.needed and self.reading.state != "returned"
-        return lacking and not self.done and annotator_id not in taken
+        return lacking and not self.done and annotator_id not in taken and annotator_id not in self.reading.declined
 
 
 def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str, RoundCase]:
     """These cases of a round, by id."""
-    refused = {a.case_id for a in tx.find(Assignment, where={"case_id": case_ids, "state": ["skipped", "flagged"]})}
+    refused = tx.refused_among(case_ids)
     submitted = tx.find(Assignment, where={"case_id": case_ids, "round_id": current.id, "state": "submitted"})
     given = {case_id: {a.annotator_id for a in submitted if a.case_id == case_id} for case_id in {a.case_id for a in submitted}}
     return {
@@ -171,9 +171,9 @@ def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str
 
 def _new_annotations(tx: Reader, most: int) -> int:
     """Answers to training cases since the newest snapshot, counted up to `most`."""
-    snapshots = tx.find(Snapshot, order=("created_at",), descending=True, limit=1)
-    newest = tx.find(Annotation, order=("created_at",), descending=True, limit=most)
+    snapshots, newest = tx.find(Snapshot, descending=True, limit=1), tx.find(Annotation, descending=True, limit=most)
+    order = tx.event_numbers(Annotation, [a.id for a in newest]) | tx.event_numbers(Snapshot, [s.id for s in snapshots])
     cases = {a.case_id for a in newest}
     count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
-    since = [a for a in newest if a.id in count and (not snapshots or a.created_at > snapshots[0].created_at)]
+    since = [a for a in newest if a.id in count and (not snapshots or order[a.id] > order[snapshots[0].id])]
     return sum(tx.get(Case, a.case_id).split == "train" for a in since)

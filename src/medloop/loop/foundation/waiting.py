@@ -1,11 +1,12 @@
 """What the cases of a project that were begun wait for, in words: somebody else to read them, a consensus, a reviewer, a correction."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from medloop.core.names import counted
-from medloop.core.records import Annotator
-from medloop.loop.foundation.readings import OWN_READINGS, CaseReading, case_readings, needs_several, project_settings
+from medloop.core.names import counted, first_named, in_natural_order
+from medloop.core.records import Annotator, ProjectSettings
+from medloop.loop.foundation.readings import CaseReading, begun_readings, needs_several, project_settings
 from medloop.store.reader import Reader
 
 
@@ -26,45 +27,68 @@ class ReadingSummary:
 
 def reading_summary(tx: Reader) -> ReadingSummary | None:
     """How far the readings are; None in a project whose cases need one reading and no review."""
-    found = _begun(tx)
-    if found is None:
+    if not _matters(tx):
         return None
-    people = [a.id for a in tx.find(Annotator) if a.kind != "model" and any(a.id in r.readers for r in found)]
-    alone = people[0] if len(people) == 1 else ""
-    lines = [_lacking(found, alone, alone_name=tx.get(Annotator, alone).name if alone else ""), *_unreviewed(tx, found)]
-    return ReadingSummary(project_settings(tx).readings, dict(Counter(r.state for r in found)), tuple(filter(None, lines)))
+    begun, waiting = begun_readings(tx)
+    found = list(waiting.values())
+    states = Counter(r.state for r in found) + Counter({"accepted": len(begun) - len(found)})
+    everybody = {who for who in tx.people_at_work() if tx.get(Annotator, who).kind != "model"}
+    lines = [_lacking(tx, found, everybody), *_unreviewed(tx, found)]
+    return ReadingSummary(project_settings(tx).readings, dict(states), tuple(filter(None, lines)))
 
 
 def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     """Why there is no case for an annotator."""
-    waiting = _begun(tx) or []
-    lines = [_lacking(waiting, annotator_id), *_unreviewed(tx, waiting)]
+    waiting = list(begun_readings(tx)[1].values()) if _matters(tx) else []
+    lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting)]
     return "; ".join(filter(None, lines)) or "Every case is annotated, skipped or open with somebody else"
 
 
-def _begun(tx: Reader) -> list[CaseReading] | None:
-    """The cases that somebody has read; None in a project whose cases need one reading and no review."""
+def unaccepted_lines(tx: Reader) -> list[str]:
+    """The cases that have an annotation and wait for something, a line per state, for whoever takes them elsewhere as they stand."""
+    found = {i: r for i, r in begun_readings(tx)[1].items() if r.state != "accepted"} if _matters(tx) else {}
+    names = {case_id: name for case_id, (name, _) in tx.patients_of(found).items()}
+    by_words: dict[str, list[str]] = {}
+    for case_id, reading in found.items():
+        by_words.setdefault(reading.words, []).append(names[case_id])
+    return [f"not accepted so far, {words}: {first_named(in_natural_order(each))}" for words, each in sorted(by_words.items())]
+
+
+def _matters(tx: Reader) -> bool:
+    """Whether cases need more than one reading, or a review."""
     settings = project_settings(tx)
-    if not needs_several(settings) and settings.review == "none":
-        return None
-    return list(case_readings(tx, tx.begun_cases(OWN_READINGS)).values())
+    return needs_several(settings) or settings.review != "none"
 
 
-def _lacking(found: list[CaseReading], annotator_id: str, *, alone_name: str = "") -> str:
-    """Cases that lack a reading which this annotator cannot give, having read them; "" without any."""
-    own = [r for r in found if r.state == "read" and len(r.readers) < r.needed and annotator_id in r.readers]
+def _lacking(tx: Reader, found: list[CaseReading], people: Collection[str], *, you: bool = False) -> str:
+    """Cases that lack a reading which none of these people can give, having read or skipped them; "" without any."""
+    lacking = [r for r in found if r.state == "read" and len(r.readers) < r.needed]
+    own = [r for r in lacking if people and {*people} <= {*r.readers, *r.declined}]
     if not own:
         return ""
-    who = f"{alone_name} is the only one who annotates here and has" if alone_name else "You have"
+    names = sorted(tx.get(Annotator, who).name for who in people)
+    everybody = (
+        f"{names[0]} is the only one who annotates here and has" if len(names) == 1 else f"{', '.join(names)} annotate here and have"
+    )
+    done = "read" if all({*people} <= {*r.readers} for r in own) else "read or skipped"
     needed = max(r.needed for r in own)
-    remedy = f"somebody else must read them, or set readings to {needed - 1} (medloop configure DIR readings={needed - 1})"
-    return f"{who} read {counted(len(own), 'case')} of which each needs {needed} readings by different people: {remedy}"
+    remedy = f"somebody else must read them, or {_lower(project_settings(tx), min(len(r.readers) for r in own))}"
+    who = "You have" if you else everybody
+    return f"{who} {done} {counted(len(own), 'case')} of which each needs {needed} readings by different people: {remedy}"
+
+
+def _lower(settings: ProjectSettings, readings: int) -> str:
+    """The settings by which so many readings are enough, in words."""
+    wanted = ({"readings": readings} if readings != settings.readings else {}) | ({"read_twice": 0} if settings.read_twice else {})
+    words = " and ".join(f"{name} to {value}" for name, value in wanted.items())
+    return f"set {words} (medloop configure DIR {' '.join(f'{name}={value}' for name, value in wanted.items())})"
 
 
 def _unreviewed(tx: Reader, found: list[CaseReading]) -> list[str]:
     review = sum(r.state == "in review" for r in found)
     unfused = sum(r.consensus_due for r in found)
-    returned = Counter(tx.get(Annotator, r.returned.returned_to).name for r in found if r.returned and r.returned.returned_to)
+    returned = Counter((tx.get(Annotator, str(r.returned.returned_to)).name, r.return_declined) for r in found if r.returned)
     lines = [f"{counted(review, 'case')} in review: approve, return or adjudicate them (medloop review DIR)"] if review else []
     lines += [f"{counted(unfused, 'case')} read, without a consensus so far: the worker makes it"] if unfused else []
-    return lines + [f"{counted(n, 'case')} returned to {name}, who must annotate again" for name, n in sorted(returned.items())]
+    todo = {False: "who must annotate again", True: "who skipped it: return it to somebody else (medloop return DIR CASE --to NAME)"}
+    return lines + [f"{counted(n, 'case')} returned to {name}, {todo[declined]}" for (name, declined), n in sorted(returned.items())]

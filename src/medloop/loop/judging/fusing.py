@@ -5,7 +5,7 @@ use it like any other. What cannot be read is left out and said; then the latest
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -13,17 +13,18 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, IntArray, MaskArray
 from medloop.core.errors import BlobError, InputError
-from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
+from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image, load_mask
-from medloop.loop.foundation.consensus import by_case
+from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.label_versions import label_versions, shared_version
 from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
-from medloop.raters.fused import Fused
+from medloop.raters.fused import TIE, Fused
 from medloop.raters.fused_mask import FusedMask
 from medloop.raters.glad_fusion import glad
 from medloop.raters.local_fusion import locally_weighted
@@ -67,15 +68,32 @@ class Made:
     chances: MaskArray | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, eq=False)
+class _Fusion:
+    """Classes of every case that some readers read, fused together: their votes, the row of each case, and what was made of them."""
+
+    table: IntArray
+    rows: Mapping[str, int]
+    fused: Fused
+
+    def votes(self, case_id: str) -> tuple[int, ...]:
+        """How the readers voted on a case then; () where none had."""
+        return tuple(self.table[self.rows[case_id]].tolist()) if case_id in self.rows else ()
+
+
+class Fusions(dict[tuple[str, tuple[str, ...]], _Fusion]):
+    """By method and readers: what one job has fused already, so that many cases of the same readers cost one fusion."""
+
+
 def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
     """Make a consensus of every case that has its readings and none of them; each is committed by itself."""
     with workspace.store.read() as tx:
         due = due_for_consensus(tx)
-    made = 0
+    made, memo = 0, Fusions()
     for number, case_id in enumerate(due):
         case = workspace.store.get(Case, case_id)
         control.report(number / len(due), f"consensus of {case.name} ({number + 1} of {len(due)})")
-        found = reconcile_case(workspace, case)
+        found = reconcile_case(workspace, case, memo)
         if found is not None:
             made += 1
             control.log(f"{case.name}: {found.method} of {len(found.inputs)} readings, agreement {found.agreement:.2f}{_noted(found)}")
@@ -83,11 +101,17 @@ def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
     return {"cases": made}
 
 
-def reconcile_case(workspace: Workspace, case: Case) -> Consensus | None:
-    """Make and store the consensus of one case; None when its readings have changed meanwhile."""
+def reconcile_case(workspace: Workspace, case: Case, memo: Fusions | None = None) -> Consensus | None:
+    """Make and store the consensus of one case; None when its readings have changed meanwhile.
+
+    Args:
+        workspace: The project.
+        case: With its readings, as `derive` says.
+        memo: Classes that were fused for other cases of the same readers a moment ago.
+    """
     with workspace.store.read() as tx:
         history, method = histories(tx, [case.id])[case.id], project_settings(tx).consensus
-    made = _fuse(workspace, case, history.readings, method)
+    made = _fuse(workspace, case, history.readings, method, Fusions() if memo is None else memo)
     blob = workspace.store.blobs.put(encode_mask(made.mask)) if made.mask is not None else None
     entropy = workspace.store.blobs.put(encode_mask(made.entropy)) if made.entropy is not None else None
     chances = workspace.store.blobs.put(encode_voxels(made.chances)) if made.chances is not None else None
@@ -118,15 +142,17 @@ def _inputs(history: CaseHistory) -> tuple[str, ...]:
 
 
 def _latest(history: CaseHistory) -> Annotation:
-    return history.readings[-1]
+    """What stands without a consensus: of masks the newest, of classes the most frequent."""
+    return deciding(history.readings)
 
 
 def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Made, blob: str | None) -> str:
     leaning = most_leaning(history.readings)
+    used = frozenset({made.tag}) if made.tag is not None else frozenset()
     annotation = Annotation(
         id=new_id("annotation"),
         case_id=history.case_id,
-        task_id=_fewest_labels(tx, history).id,
+        task_id=shared_version(tx, history.readings, used).id,
         annotator_id=program.id,
         kind="tag" if blob is None else "mask",
         blob=blob,
@@ -141,27 +167,24 @@ def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Mad
     return annotation.id
 
 
-def _fewest_labels(tx: Reader, history: CaseHistory) -> Task:
-    """The version of the task that every reader knew: the fused background says nothing of a label that somebody did not know."""
-    return min((tx.get(Task, a.task_id) for a in history.readings), key=lambda task: task.version)
-
-
-def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str) -> Made:
+def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
     if workspace.task.kind == "classification":
-        return _fuse_tags(workspace, readings, method)
-    found, lost = list[tuple[Annotation, MaskArray]](), 0
+        return _fuse_tags(workspace, readings, method, memo)
+    found, lost = list[tuple[Annotation, MaskArray]](), list[Annotation]()
     for reading in readings:
         try:
             found.append((reading, load_mask(workspace.store.blobs, reading, case).array))
         except BlobError:
-            lost += 1
-    note = f"{lost} of {len(readings)} readings cannot be read and are left out" if lost else ""
-    if len(found) < 2:
-        return _nothing(note)
+            lost.append(reading)
+    note = f"{len(lost)} of {len(readings)} readings cannot be read and are left out" if lost else ""
     try:
-        return _fuse_masks(workspace, case, found, method, note)
+        made = _fuse_masks(workspace, case, found, method, note) if len(found) > 1 else _nothing(note)
     except InputError as error:
-        return _nothing(str(error))
+        made = _nothing(str(error))
+    if not made.fused and found and deciding(readings) in lost:  # the latest of the rest counts, by an annotation of its own
+        rest = {a.id: mask for a, mask in found}
+        return replace(made, mask=rest[deciding(a for a, _ in found).id], fused=True)
+    return made
 
 
 def _nothing(note: str) -> Made:
@@ -170,9 +193,10 @@ def _nothing(note: str) -> Made:
     return Made(fused=False, details=details)
 
 
-def _fuse_masks(workspace: Workspace, case: Case, found: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
-    masks, labels = [mask for _, mask in found], list(workspace.task.label_values)
-    fused = _fused_mask(workspace, case, method, found)
+def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
+    found, labels, note = _known_to_all(workspace, given, note)
+    masks = [mask for _, mask in found]
+    fused = _fused_mask(workspace, case, method, found, labels)
     pairs = {label: mean_of_pairs(table) for label, table in pairwise_dice(masks, labels).items()}
     details = {
         "skills": {a.annotator_id: _mask_skill(skill) for (a, _), skill in zip(found, fused.skills, strict=True)},
@@ -181,7 +205,7 @@ def _fuse_masks(workspace: Workspace, case: Case, found: Sequence[tuple[Annotati
         "note": _named(workspace, "; ".join(filter(None, [note, fused.note])), [a for a, _ in found]),
         "expected_error": None if method == LATEST else round(fused.expected_error, 6),
     }
-    scaled = _levels(fused.uncertainty / math.log(len(labels) + 1))
+    scaled = _levels(fused.uncertainty / math.log(workspace.task.classes))
     if method == LATEST:
         return Made(fused=False, details=details, entropy=scaled)
     uncertain = fused.row_of[scaled.reshape(-1)[fused.disputed] > 0]
@@ -193,9 +217,29 @@ def _levels(shares: FloatArray) -> MaskArray:
     return found
 
 
-def _fused_mask(workspace: Workspace, case: Case, method: str, found: Sequence[tuple[Annotation, MaskArray]]) -> FusedMask:
+def _known_to_all(
+    workspace: Workspace, given: Sequence[tuple[Annotation, MaskArray]], note: str
+) -> tuple[list[tuple[Annotation, MaskArray]], list[int], str]:
+    """Readings without the labels that came after some of them, the labels that are left, and a note that names the others."""
+    with workspace.store.read() as tx:
+        versions = label_versions(tx, workspace.task)
+    known = min((versions.known(a) for a, _ in given), key=len)
+    values, later = [label.value for label in known], [label.name for label in workspace.task.labels[len(known) :]]
+    without = f"{', '.join(later)} came after some of the readings and is left out" if later else ""
+    return [(a, _only(mask, values)) for a, mask in given], values, "; ".join(filter(None, [note, without]))
+
+
+def _only(mask: MaskArray, labels: Sequence[int]) -> MaskArray:
+    """A mask with other labels as background."""
+    only: MaskArray = np.where(np.isin(mask, labels), mask, 0).astype(np.uint8)
+    return only
+
+
+def _fused_mask(
+    workspace: Workspace, case: Case, method: str, found: Sequence[tuple[Annotation, MaskArray]], labels: Sequence[int]
+) -> FusedMask:
     """What a method makes of masks; `latest` is judged against the majority."""
-    masks, labels, spacing = [mask for _, mask in found], list(workspace.task.label_values), case.grid.spacing_mm
+    masks, spacing = [mask for _, mask in found], case.grid.spacing_mm
     match method:
         case "shape_based":
             return shape_based(masks, labels, spacing_mm=spacing)
@@ -232,7 +276,7 @@ def _by_other_cases(workspace: Workspace, case: Case, found: Sequence[tuple[Anno
         for reading in given:
             with suppress(BlobError):
                 who = key.get(reading.annotator_id, reading.annotator_id)
-                masks[who] = load_mask(workspace.store.blobs, reading, cases[other]).array
+                masks[who] = _only(load_mask(workspace.store.blobs, reading, cases[other]).array, labels)
         together += [masks] if len(masks) > 1 else []
     return staple_cases(together, labels).masks[0]
 
@@ -244,14 +288,15 @@ def _read_last(tx: Reader, case_id: str, people: set[str]) -> dict[str, list[Ann
     return dict(list(shared.items())[-MOST_CASES:])
 
 
-def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str) -> Made:
+def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
     """The class of one case. How right each reader is, is told by the cases that they read with others: all of these are fused together."""
-    values = list(workspace.task.label_values)
-    people = [a.annotator_id for a in readings]
-    table, rows = _votes(workspace, people, values)
-    row = next(n for n, case_id in enumerate(rows) if case_id == readings[0].case_id)
-    fused = _fused_classes(method, table, len(values))
-    tags = [a.tag for a in readings]
+    values, tags = list(workspace.task.label_values), [a.tag for a in readings]
+    people, case_id = tuple(a.annotator_id for a in readings), readings[0].case_id
+    known = memo.get((method, people))
+    if known is None or known.votes(case_id) != tuple(values.index(tag or 0) for tag in tags):
+        table, rows = _votes(workspace, people, values)
+        known = memo[method, people] = _Fusion(table, {name: n for n, name in enumerate(rows)}, _fused_classes(method, table, len(values)))
+    fused, row = known.fused, known.rows[case_id]
     details = {
         "skills": {
             who: {"value": skill.accuracy, "low": skill.low, "high": skill.high, "annotations": skill.annotations}
@@ -260,16 +305,23 @@ def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str
         "agreement": max(tags.count(tag) for tag in tags) / len(tags),
         "agreement_by_label": {},
         "probabilities": tuple(round(float(p), 6) for p in fused.probabilities[row]),
-        "note": _named(workspace, fused.note, readings),
+        "note": "; ".join(filter(None, [_named(workspace, fused.note, readings), _tie(workspace, fused.probabilities[row])])),
         "expected_error": None if method == LATEST else round(float(fused.expected_error[row]), 6),
     }
     return Made(tag=values[int(fused.classes[row])], fused=method != LATEST, details=details)
 
 
+def _tie(workspace: Workspace, probabilities: FloatArray) -> str:
+    """Which classes are equally probable, of which the first counts; "" where one is most."""
+    equal = np.flatnonzero(probabilities >= probabilities.max() - TIE)
+    names = [workspace.task.labels[n].name for n in equal]
+    return f"{' and '.join(names)} are equally probable: {names[0]}, the first, counts" if len(names) > 1 else ""
+
+
 def _fused_classes(method: str, table: IntArray, classes: int) -> Fused:
     """What a method makes of classes; `latest` is judged against the majority."""
     if method == "weighted":
-        return weighted_majority(table, classes=classes)
+        return weighted_majority(table, weights=[s.accuracy for s in majority(table, classes=classes).skills], classes=classes)
     if method == "dawid_skene":
         return dawid_skene(table, classes=classes)
     return glad(table, classes=classes) if method == "glad" else majority(table, classes=classes)
@@ -278,7 +330,8 @@ def _fused_classes(method: str, table: IntArray, classes: int) -> Fused:
 def _votes(workspace: Workspace, people: Sequence[str], values: Sequence[int]) -> tuple[IntArray, list[str]]:
     """Classes of every case that one of these people read, shape (cases, people), -1 for none; and the cases' ids."""
     with workspace.store.read() as tx:
-        given = [a for a in tx.current_annotations() if a.kind == "tag" and a.annotator_id in people and a.tag in values]
+        every = [a for a in tx.current_annotations() if a.kind == "tag" and a.origin not in DERIVED]
+        given = [a for a in every if a.annotator_id in people and a.tag in values]
     rows = list(dict.fromkeys(a.case_id for a in given))
     table = np.full((len(rows), len(people)), -1, dtype=np.int64)
     place = {case_id: n for n, case_id in enumerate(rows)}

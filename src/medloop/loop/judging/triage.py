@@ -13,6 +13,7 @@ import numpy as np
 from medloop.core.errors import InputError
 from medloop.core.names import natural_key
 from medloop.core.records import Case, Evaluation, Model, Prediction, Split
+from medloop.core.states import JobState
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, evaluated_counts, evaluated_patients
 from medloop.metrics.selective import risk_coverage
@@ -100,10 +101,18 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
         hard: Score below which two people should look; at most `good`.
 
     Raises:
-        InputError: No evaluated model, or too few evaluated patients for the risk.
+        InputError: No evaluated model, or too few evaluated patients for the risk, so far or at all.
         SettingError: A risk outside 0..1, or `hard` above `good`.
     """
     require_risk(risk)
+    try:
+        return _sorted_pool(workspace, risk, good, hard)
+    except InputError:
+        _refuse_while_evaluating(workspace)
+        raise
+
+
+def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) -> Triage:
     with workspace.store.read() as tx:
         model = _evaluated_model(tx)
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
@@ -128,6 +137,17 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
         cases=_sort_cases(predicted, predictions, deferral, good, hard),
         unpredicted=len(pool) - len(predicted),
     )
+
+
+def _refuse_while_evaluating(workspace: Workspace) -> None:
+    """What is lacking may be about to come: then more annotations are no remedy.
+
+    Raises:
+        InputError: An evaluation waits or runs.
+    """
+    active = [job for state in (JobState.RUNNING, JobState.QUEUED) for job in workspace.store.jobs.list(state=state)]
+    if any(job.kind == "evaluate" for job in active):
+        raise InputError("An evaluation is under way, and the pool is sorted by it", remedy="wait until it is done")
 
 
 def _evaluated_model(tx: Reader) -> Model:

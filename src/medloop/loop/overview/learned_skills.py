@@ -23,7 +23,7 @@ class LearnedSkill:
         annotations: How many annotations of this annotator the model learned from.
         holding: How many whole ones of these hold the label, so that the skill rests on them; all of them for the background.
         model_index: The model that it was learned with.
-        method: Its annotator model: crowd-layer or confusion.
+        method: Its annotator model: crowd-layer, confusion or pixel.
     """
 
     annotator: str

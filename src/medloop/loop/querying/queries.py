@@ -20,6 +20,7 @@ from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.pool_table import PoolScores, PoolTable, pool_scores, pool_table
 from medloop.loop.querying.pools import ExtraScores, PoolInputs, build_pool
+from medloop.query.baselines import DRAWN
 from medloop.query.strategies import Pool, Strategy, strategy
 from medloop.store.reader import Reader
 
@@ -62,6 +63,8 @@ def make_query(
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
     chosen, choices, lacking = _first_able(names, inputs, table, size)
+    if chosen != "random" and choices and all(one.reason == DRAWN for one in choices):
+        chosen, lacking = "random", [*lacking, f"{chosen} found nothing to choose by"]
     if model and lacking:
         note(f"{'; '.join(lacking)}; {chosen} chose")
     if "minutes" in strategy(chosen).needs:

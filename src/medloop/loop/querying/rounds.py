@@ -25,6 +25,9 @@ from medloop.loop.querying.queries import make_query, queried_case_ids
 from medloop.loop.querying.streaming import judge_arrivals
 from medloop.store.reader import Reader
 
+AT_ONCE = 200
+"""Cases looked at together for one that needs another reading: usually the first does."""
+
 
 @dataclass(frozen=True)
 class NextChoice:
@@ -57,7 +60,7 @@ def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
     if asked.round_id is not None:
         return round_cases(tx, tx.get(Round, asked.round_id), [asked.case_id])[asked.case_id].wants(annotator_id)
     reading = case_readings(tx, [asked.case_id])[asked.case_id]
-    return reading.wants(annotator_id) or (reading.returned is not None and reading.returned.returned_to == annotator_id)
+    return reading.wants(annotator_id) or reading.is_returned_to(annotator_id)
 
 
 def upcoming_case(workspace: Workspace, *, after: str | None = None, annotator_id: str = "") -> str | None:
@@ -137,7 +140,7 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
     mine = {review.case_id for review in tx.find(Review, where={"returned_to": annotator_id})}
     for case_id, reading in case_readings(tx, sorted(mine)).items():
         returned = reading.returned
-        if returned is not None and returned.returned_to == annotator_id:
+        if returned is not None and reading.is_returned_to(annotator_id):
             by = tx.get(Annotator, returned.annotator_id).name
             opened = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
             why = f"returned by {by}{f': {returned.comment}' if returned.comment else ''}"
@@ -148,12 +151,15 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
 def _begun_elsewhere(tx: Reader, annotator_id: str) -> NextChoice | None:
     """The first case that somebody read outside of the open rounds and that needs one more reading."""
     settings = project_settings(tx)
-    begun = tx.begun_cases(OWN_READINGS, settings.readings + (settings.read_twice > 0)) if needs_several(settings) else []
-    if not begun:
+    if not needs_several(settings):
         return None
-    asked, readings = queried_case_ids(tx), case_readings(tx, begun)
-    free = (case_id for case_id in begun if case_id not in asked and readings[case_id].wants(annotator_id))
-    return next((NextChoice(case_id, None, f"one more reading: {readings[case_id].words}") for case_id in free), None)
+    most, asked = settings.readings + (settings.read_twice > 0), queried_case_ids(tx)
+    begun = [i for i in tx.begun_cases(OWN_READINGS, fewer_than=most, not_by=annotator_id) if i not in asked]
+    for start in range(0, len(begun), AT_ONCE):
+        for case_id, reading in case_readings(tx, begun[start : start + AT_ONCE]).items():
+            if reading.wants(annotator_id):
+                return NextChoice(case_id, None, f"one more reading: {reading.words}")
+    return None
 
 
 def _first_free(tx: Reader, annotator_id: str) -> NextChoice | None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medloop.core.arrays import UNKNOWN
-from medloop.models.foundation.confusions import Confusions
+from medloop.models.foundation.confusions import Annotated, Confusions
 from medloop.models.foundation.recipes import Recipe
 
 IGNORE = UNKNOWN
@@ -31,11 +31,10 @@ def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor, *, soft: Tensor | N
     return segmentation_loss(logits, masks, weights=_weights(recipe, targets, masks), soft=soft)
 
 
-def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor) -> Tensor:
-    """The loss of a batch through what is learned of its annotators.
-
-    The cross-entropy is of what they would annotate. The Dice loss compares the network with what is then probably true: through the
-    matrices it would have every voxel of a structure annotated for certain, and so hide what an annotator misses.
+def loss_as_annotated(
+    recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor, features: Tensor | None = None
+) -> Tensor:
+    """The loss of a batch through what is learned of its annotators: of what they would annotate, beside the matrices' penalty.
 
     Args:
         recipe: What is trained.
@@ -43,14 +42,17 @@ def loss_as_annotated(recipe: Recipe, logits: Tensor, targets: Tensor, confusion
         targets: From `draw_batch`.
         confusions: Of the annotators.
         whose: The annotator of each sample, shape (B,).
+        features: What the network's head sees, shape (B, width, …), for confusions per voxel.
     """
-    known, annotated = known_classes(targets), confusions(logits, whose)
+    found: Annotated
+    known = known_classes(targets)
     if recipe.kind == "classification":
-        return classification_loss(annotated, targets & IGNORE, known=known) + confusions.penalty(logits)
-    logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
-    truth = confusions.truth(logits, masks.masked_fill(masks == IGNORE, 0), whose)
-    entropy = _entropy(fold_unknown(annotated, known), masks, _weights(recipe, targets, masks))
-    return _overlap(logits, truth, masks) + entropy + confusions.penalty(logits)
+        found = confusions(logits, targets & IGNORE, whose, features)
+        return classification_loss(found.logits, targets & IGNORE, known=known) + found.penalty
+    masks = plain_masks(targets, recipe.classes)
+    found = confusions(fold_unknown(logits.float(), known), masks, whose, features)
+    seen = fold_unknown(found.logits, known)
+    return segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks)) + found.penalty
 
 
 def _weights(recipe: Recipe, targets: Tensor, masks: Tensor) -> Tensor | None:

@@ -85,8 +85,8 @@ class SegmentationNetwork(nn.Module):
         )
         self.dropouts = nn.ModuleList(_dropout(recipe) if n < DROPOUT_LEVELS - 1 else nn.Identity() for n in range(len(self.ascent)))
         self.borders = Borders(recipe) if math.prod(recipe.fold) > 1 else None
-        width = self.borders.width if self.borders else recipe.features[0]
-        self.head = UnetOutBlock(d, width, recipe.classes) if recipe.heads == 1 else Heads(d, width, recipe.classes, recipe.heads)
+        self.width = self.borders.width if self.borders else recipe.features[0]
+        self.head = UnetOutBlock(d, self.width, recipe.classes) if recipe.heads == 1 else Heads(d, self.width, recipe.classes, recipe.heads)
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """See `Encoder.forward`; the images themselves are the first skip. A guided network takes an image alone as one without hints."""
@@ -99,6 +99,10 @@ class SegmentationNetwork(nn.Module):
         """Features of `encode` to logits (B, classes, …) of the image's size."""
         logits: Tensor = self.head(self._ascend(deepest, skips))
         return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the head sees of images (B, channels, …): shape (B, width, …) of the image's size."""
+        return self._ascend(*self.encode(images))
 
     def decode_heads(self, deepest: Tensor, skips: list[Tensor]) -> Tensor:
         """Features of `encode` to the logits of every head, (B, heads × classes, …), head after head."""
@@ -123,7 +127,8 @@ class ClassificationNetwork(nn.Module):
         super().__init__()
         self.encoder = Encoder(recipe)
         self.dropout = nn.Dropout(recipe.dropout)
-        self.head = nn.Linear(recipe.features[-1], recipe.classes)
+        self.width = recipe.features[-1]
+        self.head = nn.Linear(self.width, recipe.classes)
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """See `Encoder.forward`."""
@@ -134,6 +139,11 @@ class ClassificationNetwork(nn.Module):
         """Features of `encode` to logits (B, classes)."""
         logits: Tensor = self.head(self.dropout(pool(deepest)))
         return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the head sees of images (B, channels, …): shape (B, width)."""
+        pooled: Tensor = self.dropout(pool(self.encode(images)[0]))
+        return pooled
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, channels, …) to logits (B, classes)."""

@@ -72,6 +72,7 @@ class PreparedCase:
         answered: The same of all answered voxels where some are not, else None; patches then centre on these.
         irrelevant: File of the voxels (I, J, K), uint8, that evidence must not come from; None where nothing is marked.
         known, annotator: See `TrainingCase`.
+        share: Of the voxels that are annotated.
         soft: File of `prepare_soft`; None where the answer alone counts.
     """
 
@@ -88,6 +89,7 @@ class PreparedCase:
     touched: Path | None = None
     known: int = 0
     annotator: int = NOBODY
+    share: float = 1.0
     soft: Path | None = None
 
 
@@ -115,9 +117,8 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     if isinstance(answer, int | np.integer):
         _require_known({int(answer)}, recipe, case.id)
         soft = _prepare_soft(recipe, case, None, shape, stem)
-        return PreparedCase(
-            case.id, image_file, None, int(answer), shape, spacing, (), None, case.weight, marked, None, case.known, case.annotator, soft
-        )
+        tagged = (case.weight, marked, None, case.known, case.annotator, 1.0, soft)
+        return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, *tagged)
     _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
@@ -126,9 +127,8 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     touched = case.touched if recipe.touched_weight > 1 else None
     drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
     soft = _prepare_soft(recipe, case, answer.array, shape, stem)
-    return PreparedCase(
-        case.id, image_file, mask_file, 0, shape, spacing, places, answered, case.weight, marked, drawn, case.known, case.annotator, soft
-    )
+    own = (case.weight, marked, drawn, case.known, case.annotator, float((mask != IGNORE).mean()), soft)
+    return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, *own)
 
 
 def _prepare_soft(recipe: Recipe, case: TrainingCase, mask: MaskArray | None, shape: Shape3, stem: Path) -> Path | None:

@@ -18,7 +18,7 @@ from medloop.models.foundation.compute import choose_device
 from medloop.models.foundation.confusions import RATE, Confusions
 from medloop.models.foundation.networks import AnyNetwork, build_network, load_weights
 from medloop.models.foundation.recipes import Recipe
-from medloop.models.training.batches import TrainingCase
+from medloop.models.training.batches import PreparedCase, TrainingCase
 
 Weights = dict[str, Tensor]
 
@@ -69,11 +69,11 @@ class TrainingState:
             self.best_score, self.best = score, {name: tensor.clone() for name, tensor in self.mean.items()}
 
 
-def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> TrainingState:
+def start(recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: Sequence[PreparedCase] = ()) -> TrainingState:
     """A member before its first step.
 
     Its weights follow from the recipe's seed, or are those of an earlier model's members (`initial`, safetensors), in turn where these are
-    fewer.
+    fewer. An annotator model needs the `cases` to know how much each annotator annotated.
 
     Raises:
         FormatError: When bytes are not weights of this recipe.
@@ -83,11 +83,19 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = ()) -> Trainin
         load_weights(network, initial[member % len(initial)])
     network = network.to(choose_device())
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    confusions = Confusions(recipe.annotator_model, recipe.annotators, recipe.classes).to(choose_device()) if recipe.annotators else None
+    confusions = _confusions_of(recipe, network.width, cases)
     if confusions:
-        optimiser.add_param_group({"params": list(confusions.parameters()), "weight_decay": 0.0, "times": RATE})
+        optimiser.add_param_group({"params": [confusions.weight], "weight_decay": 0.0, "times": RATE})
+        optimiser.add_param_group({"params": list(confusions.places.parameters() if confusions.places else ())})
     mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions)
+
+
+def _confusions_of(recipe: Recipe, width: int, cases: Sequence[PreparedCase]) -> Confusions | None:
+    if not recipe.annotators:
+        return None
+    images = [sum(case.share for case in cases if case.annotator == n) or 1.0 for n in range(recipe.annotators)]
+    return Confusions(recipe.annotator_model, recipe.annotators, recipe.classes, width=width, images=images).to(choose_device())
 
 
 def identify(

@@ -47,6 +47,8 @@ from medloop.models.training.validate import affordable_cases, validate
 DRAWN_AHEAD = 3
 """Batches drawn while the network computes, where it leaves a core free: on one thread of a CPU they would only wait in turn."""
 TIMED_STEPS = 5
+WARM_UP = 0.3
+"""Share of the steps before annotators are modelled: a network that knows nothing yet explains small structures as errors of everybody."""
 FEWEST_STEPS = 50
 """However small the budget: with fewer, a model is not worth looking at."""
 RESERVE = 0.93
@@ -139,7 +141,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
             begun = time.perf_counter()
             cases = prepare_cases(recipe, run.training, prepared / "training")
             held_out = prepare_cases(recipe, run.validation, prepared / "validation") if run.validation else []
-            state = start(recipe, member, run.initial)
+            state = start(recipe, member, run.initial, cases=cases)
             if not restore(state, folder, member=member, identity=identity):
                 state.steps = recipe.steps or plan_steps(
                     recipe, seconds_per_step(recipe, cases, guide=guide), spent=time.perf_counter() - begun
@@ -220,13 +222,14 @@ def take_step(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "dropout", state.step))
         with mixed_precision(state.device, recipe.precision):
-            logits = state.network(images)
+            features = state.network.features(images)
+            logits = state.network.head(features)
     targets = targets.to(state.device)
     marks = marks or Marks()
-    if state.confusions is None or marks.annotators is None:
+    if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
         loss = loss_of(recipe, logits, targets, soft=None if marks.soft is None else marks.soft.to(state.device))
     else:
-        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators.to(state.device))
+        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators.to(state.device), features)
     if marks.irrelevant is not None:
         loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks.irrelevant.to(state.device))
     value = _finite(float(loss.detach()), state.step)
@@ -277,12 +280,13 @@ def seconds_per_step(
     recipe: Recipe, cases: Sequence[PreparedCase], *, clock: Callable[[], float] = time.perf_counter, guide: Guide | None = None
 ) -> float:
     """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away."""
-    state = start(recipe, 0)
+    state = start(recipe, 0, cases=cases)
     state.steps = TIMED_STEPS + 2
     seconds = []
     for step in range(state.steps):
         begun = clock()
-        take_step(recipe, 0, state, *draw_batch(recipe, cases, member=0, step=step), guide=guide)
+        marks = draw_marks(recipe, cases, member=0, step=step)
+        take_step(recipe, 0, state, *draw_batch(recipe, cases, member=0, step=step), marks=marks, guide=guide)
         seconds.append(clock() - begun)
     return median(seconds[2:])
 

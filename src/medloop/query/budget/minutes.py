@@ -129,7 +129,8 @@ def fit_minutes(features: FloatArray, seconds: CaseScores, people: Sequence[str]
     fit = _fit_with_paces(logs, target, who)
     anybody, known = _unseen_residuals(logs, target, who)
     middle = _accuracy(target - np.median(target), target - np.median(target))
-    if middle.error <= _accuracy(anybody, target - fit.line(logs)).error:  # features that explain nothing only add noise
+    accuracies = (_accuracy(anybody, target - fit.line(logs)), _accuracy(known, target - fit.line(logs) - fit.pace(who)))
+    if middle.error <= min(one.error for one in accuracies):  # features and people that explain nothing only add noise
         return replace(median_minutes(seconds, features=logs.shape[1]), anybody=middle)
     return MinutesModel(
         "regression",
@@ -139,8 +140,7 @@ def fit_minutes(features: FloatArray, seconds: CaseScores, people: Sequence[str]
         logs.min(axis=0),
         logs.max(axis=0),
         fit.paces if people else {},
-        _accuracy(anybody, target - fit.line(logs)),
-        _accuracy(known, target - fit.line(logs) - fit.pace(who)),
+        *accuracies,
     )
 
 

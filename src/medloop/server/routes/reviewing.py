@@ -10,7 +10,7 @@ from medloop.loop.annotating.adjudicating import adjudicate, restore
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.annotating.history import case_history
 from medloop.loop.annotating.review_verdicts import approve, return_case, review_queue
-from medloop.loop.foundation.annotators import known_annotator
+from medloop.loop.foundation.annotators import annotator_known
 from medloop.loop.foundation.leases import release_assignment
 from medloop.loop.foundation.readings import case_readings, derive, histories, project_settings
 from medloop.loop.foundation.workspace import Workspace
@@ -139,10 +139,7 @@ def _require_seen(tx: Reader, case_id: str, viewer: Viewer) -> None:
 def _id_of(workspace: Workspace, name: str) -> str:
     """Id of the annotator of that name; "" for ""."""
     with workspace.store.read() as tx:
-        found = known_annotator(tx, name) if name else None
-    if name and found is None:
-        raise NotFoundError(f"There is no annotator {name!r}", remedy="people are known once they opened a case")
-    return found.id if found else ""
+        return annotator_known(tx, name).id if name else ""
 
 
 def _result(workspace: Workspace, case_id: str, annotation_id: str, review_id: str | None = None) -> ReviewResultView:

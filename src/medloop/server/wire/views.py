@@ -6,9 +6,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from medloop.core.geometry import Plane, PlaneName
-from medloop.core.records import Case, Job, Model, Prediction, Round
+from medloop.core.records import Case, Curve, Job, Model, Prediction, Round
 from medloop.core.states import JobState
-from medloop.server.wire.windows import channel_windows, presets
+from medloop.images.result import UNSIZED
+from medloop.loop.data.first_display import is_colour
+from medloop.loop.judging.mask_figures import is_sized
+from medloop.server.wire.windows import channel_windows, looks_like, presets
 
 
 def _finite(value: Any) -> Any:
@@ -94,6 +97,8 @@ class Preset(View):
     name: str
     low: float
     high: float
+    curve: Curve
+    explanation: str
 
 
 class CaseView(View):
@@ -113,8 +118,15 @@ class CaseView(View):
     notes: tuple[str, ...]
     planes: list[PlaneView]
     presets: list[Preset]
+    channel_presets: list[list[Preset]]
+    colour: bool
     modality: str
+    looks_like: str
+    unit: str
+    inverted: bool
     oriented: bool
+    sized: bool
+    spaced: bool
     channel_names: tuple[str, ...]
     channel_windows: tuple[tuple[float, float], ...]
 
@@ -173,17 +185,25 @@ def round_brief(current: Round | None) -> RoundBrief | None:
 def case_view(case: Case) -> CaseView:
     """The header of a case."""
     shown = case.display
+    windows = [[Preset.model_validate(window) for window in presets(case, channel)] for channel in range(case.channels)]
     return CaseView.reading(
         case,
         modality=shown.modality,
+        looks_like=looks_like(case),
+        unit=shown.unit,
+        inverted=shown.inverted,
         oriented=shown.oriented,
+        sized=UNSIZED not in case.notes,
+        spaced=is_sized(case),
         channel_names=shown.channel_names,
         shape=case.grid.shape,
         spacing_mm=case.grid.spacing_mm,
         affine=[[float(v) for v in row] for row in case.grid.affine],
         window=channel_windows(case)[0],
         planes=[plane_view(plane, oriented=shown.oriented) for plane in case.grid.planes()],
-        presets=[Preset.model_validate(window) for window in presets(case)],
+        presets=windows[0],
+        channel_presets=windows,
+        colour=is_colour(case.source, case.channels, case.dtype),
         channel_windows=channel_windows(case),
     )
 

@@ -1,0 +1,31 @@
+/** How many voxels each label has: kept by what changes, so that a stroke in a large volume costs no look at the whole. */
+import type { Run } from "../api/types";
+
+export class LabelCounts {
+  private counts: Int32Array;
+
+  constructor(mask: Uint8Array) {
+    this.counts = counted(mask);
+  }
+
+  of(label: number): number {
+    return this.counts[label]!;
+  }
+
+  /** Another mask altogether. */
+  restart(mask: Uint8Array): void {
+    this.counts = counted(mask);
+  }
+
+  /** These voxels had the values of `before` and have those of `after`. */
+  move(before: readonly Run[], after: readonly Run[]): void {
+    for (const [, length, value] of before) this.counts[value]! -= length;
+    for (const [, length, value] of after) this.counts[value]! += length;
+  }
+}
+
+function counted(mask: Uint8Array): Int32Array {
+  const counts = new Int32Array(256);
+  for (const value of mask) counts[value]!++;
+  return counts;
+}
