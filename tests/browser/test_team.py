@@ -145,11 +145,7 @@ def test_every_role_sees_what_the_servers_table_allows_and_is_never_refused(team
             seen[role] |= {mark.get_attribute("data-verb") or "" for mark in page.locator("[data-verb]").all()}
         assert refused == [], role
     shown = seen["administrator"]
-<<<<<<< HEAD
-    assert shown == {"annotate", "decide", "train", "export", "manage", "administer"}
-=======
-    assert shown == {"annotate", "review", "sign", "decide", "train", "manage", "administer"}
->>>>>>> refs/heads/pagereview
+    assert shown == {"annotate", "review", "sign", "decide", "train", "export", "manage", "administer"}
     assert seen == {role: shown & RIGHTS[role] for role in ROLES}
 
 
