@@ -35,6 +35,7 @@ from medloop.raters import (
     Prior,
     confident_joint,
     dawid_skene,
+    edge_strengths,
     glad,
     krippendorff_alpha,
     locally_weighted,
@@ -237,6 +238,7 @@ def bubil(folder: Path) -> dict[str, Any]:
     print(f"{'staple_cases':<22} fused crowd {found['staple_cases']['dice']}; AUC {found['staple_cases']['skill']:.3f}")
     found["skill against other experts"] = _auc_against_experts(cases)
     print(f"held against the other experts' majority: AUC {found['skill against other experts']:.3f}")
+    found["edges"] = edges(cases, images)
     found["suspects"] = _ranks(cases)
     return found
 
@@ -266,6 +268,27 @@ def _skill_auc(
         inside = [name for name in cases if name.startswith(part)]
         skills = pool_skills([fused[name] for name in inside], [list(cases[name]) for name in inside])
         found[part or "all"] = round(_auc(skills), 3)
+    return found
+
+
+def edges(cases: dict[str, dict[str, MaskArray]], images: dict[str, ImageArray]) -> dict[str, dict[str, float]]:
+    """AUC over annotators of the edges along their outlines, alone and with their mean Dice with the majority, per set and over all.
+
+    With it as a product, and as the sum of both in standard deviations over the annotators.
+    """
+    along = {n: edge_strengths(list(c.values()), [1], image=images[n], spacing_mm=(1.0, 1.0)) for n, c in cases.items()}
+    agreed = {n: [s.dice for s in majority_mask(list(c.values()), [1]).skills] for n, c in cases.items()}
+    found: dict[str, dict[str, float]] = {"edges": {}, "Dice times edges": {}, "Dice and edges, standardised": {}}
+    for part in ("d1", "d2", "d3", ""):
+        scores: dict[str, list[tuple[float, float]]] = {}
+        for name in (n for n in cases if n.startswith(part)):
+            for who, *pair in zip(cases[name], along[name], agreed[name], strict=True):
+                scores.setdefault(who, []).append((float(np.nan_to_num(pair[0])), pair[1]))
+        means = np.array([np.mean(pairs, axis=0) for pairs in scores.values()])
+        both = (means - means.mean(axis=0)) / means.std(axis=0)
+        for way, values in zip(found, (means[:, 0], means.prod(axis=1), both.sum(axis=1)), strict=True):
+            found[way][part or "all"] = round(_auc_of(dict(zip(scores, values.tolist(), strict=True))), 3)
+    print(f"edges along the outlines: experts against crowd: AUC {found}")
     return found
 
 

@@ -11,6 +11,7 @@ import "./style/base.css";
 import "./style/lists.css";
 import "./style/annotate.css";
 import "./style/charts.css";
+import "./style/review.css";
 
 followTheme();
 followInput();

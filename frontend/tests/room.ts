@@ -3,7 +3,7 @@ import { me } from "../src/api/me";
 import type { CaseHeader, Me, Opened, Prediction, Preset, Project, TaskKind, Triple } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { EffortTimer } from "../src/edits/effort";
-import { CaseSession } from "../src/state/session";
+import { CaseSession, type Purpose } from "../src/state/session";
 import type { PaneContact } from "../src/tools/contact";
 import { bytesOf, volumeOf } from "../src/volume/volume";
 import { planeOf } from "./scene";
@@ -88,13 +88,21 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
 }
 
 /** An open case; with a mask it can be drawn on, and its image is there. */
-export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project = projectOf(), assignment: Partial<Opened["assignment"]> = {}): CaseSession {
-  const fresh: Pick<Opened["assignment"], "base" | "standing" | "evaluation" | "withdrawn" | "parts" | "active_seconds"> = {
+export function sessionOf(
+  mask: Uint8Array | null,
+  header: CaseHeader,
+  project = projectOf(),
+  assignment: Partial<Opened["assignment"]> = {},
+  purpose: Purpose = "read",
+): CaseSession {
+  const fresh: Omit<Opened["assignment"], "id" | "case_id" | "round_id" | "revision" | "reason" | "opened_at"> = {
     base: { kind: "blank" },
     standing: null,
     evaluation: false,
     withdrawn: null,
     parts: [],
+    progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null, quality: null },
+    returned: null,
     active_seconds: 0,
   };
   const opened: Opened = {
@@ -103,7 +111,7 @@ export function sessionOf(mask: Uint8Array | null, header: CaseHeader, project =
     prediction: null,
     previous: null,
   };
-  const session = new CaseSession(project, opened, new EffortTimer(0), 0);
+  const session = new CaseSession(project, opened, new EffortTimer(0), 0, purpose);
   session.volume.value = volumeOf(header, new ArrayBuffer(bytesOf(header)));
   if (mask) session.draft.value = new Draft(mask, session.guard);
   return session;

@@ -5,10 +5,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from medloop.loop.people.accounts import add_account
+from medloop.loop.people.handing_out import set_password
+from medloop.loop.people.places import opened_accounts
+from tests.server.conftest import fill_project
+
+from .teams import HASHED, Team
 
 FLAGS = [
     "--no-sandbox",
@@ -91,4 +99,28 @@ def page(chromium: Browser, serve: Serve) -> Iterator[Page]:  # for the order of
     opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     yield opened
     context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def team(chromium: Browser, serve: Serve, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Team]:
+    """A served project with accounts and an administrator called Ada; of the kind that the test names, else a segmentation."""
+    folder = tmp_path / "project"
+    fill_project(folder, getattr(request, "param", "segmentation"))
+    store = opened_accounts(folder, make=True)
+    assert store is not None
+    contexts = []
+    errors: list[str] = []
+
+    def open_browser() -> Page:
+        contexts.append(chromium.new_context(viewport={"width": 1400, "height": 900}))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return page
+
+    with closing(store):
+        set_password(store, add_account(store, "Ada", role="administrator").id, HASHED)
+        yield Team(serve(folder).rstrip("/"), folder, store, open_browser)
+        for context in contexts:
+            context.close()
     assert errors == []

@@ -1,92 +1,28 @@
 """Several people with accounts, each in a browser: invited by links, held to their roles, losing nothing when a session ends."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from medloop.core.accounts import Account
-from medloop.core.records import Annotation, Assignment
+from medloop.core.records import Annotation, Assignment, Case
 from medloop.core.roles import RIGHTS, ROLES, Role
+from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import read_draft
+from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.people.accounts import add_account, end_sign_ins
-from medloop.loop.people.handing_out import set_password
-from medloop.loop.people.passwords import hash_password
-from medloop.loop.people.places import opened_accounts
-from medloop.store.store import Store
-from tests.server.conftest import fill_project
+from tests.server.conftest import SHAPE
 
-from .conftest import Serve, wait_for
+from .conftest import wait_for
+from .teams import PASSWORD, Team, sign_in
 from .test_access import findings
 
-PASSWORD = "correct horse battery"
-HASHED = hash_password(PASSWORD, name="nobody")
 MARKUP = "<b>Eve</b> & <script>alert(1)</script>"
 NAMES = ["Łukasz Żółć", "山田 太郎", "محمد علي", MARKUP]
-
-
-@dataclass
-class Team:
-    """A served project with accounts, and a browser for whoever is wanted."""
-
-    address: str
-    folder: Path
-    store: Store
-    open_browser: Callable[[], Page]
-
-    @property
-    def project(self) -> str:
-        with Workspace.open(self.folder) as workspace:
-            return workspace.project.id
-
-    def add(self, name: str, role: Role) -> Account:
-        return set_password(self.store, add_account(self.store, name, role=role).id, HASHED)
-
-    def end_sessions(self, account: Account) -> None:
-        with self.store.write("test") as tx:
-            end_sign_ins(tx, account.id)
-
-    def enter(self, name: str, at: str = "") -> Page:
-        """A new browser in which somebody has signed in."""
-        page = self.open_browser()
-        page.goto(f"{self.address}/#/{at}")
-        sign_in(page, name)
-        expect(page.get_by_test_id("sign-in-dialog")).to_be_hidden()
-        return page
-
-
-def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
-    page.get_by_test_id("sign-in-name").fill(name)
-    page.get_by_test_id("sign-in-password").fill(password)
-    page.get_by_test_id("sign-in-password").press("Enter")
-
-
-@pytest.fixture
-def team(chromium: Browser, serve: Serve, tmp_path: Path) -> Iterator[Team]:
-    folder = tmp_path / "project"
-    fill_project(folder, "segmentation")
-    store = opened_accounts(folder, make=True)
-    assert store is not None
-    contexts = []
-    errors: list[str] = []
-
-    def open_browser() -> Page:
-        contexts.append(chromium.new_context(viewport={"width": 1400, "height": 900}))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        return page
-
-    with closing(store):
-        set_password(store, add_account(store, "Ada", role="administrator").id, HASHED)
-        yield Team(serve(folder).rstrip("/"), folder, store, open_browser)
-        for context in contexts:
-            context.close()
-    assert errors == []
 
 
 def draw(page: Page, i: int) -> None:
@@ -188,6 +124,12 @@ def test_one_invites_the_invited_choose_a_password_annotate_and_show_at_once(tea
 
 @pytest.mark.browser
 def test_every_role_sees_what_the_servers_table_allows_and_is_never_refused(team: Team) -> None:
+    with Workspace.open(team.folder) as workspace, workspace.store.read() as tx:
+        case = tx.find(Case)[0].id
+    team.add("Ann", "annotator")
+    with Workspace.open(team.folder) as workspace:
+        opened = open_case(workspace, case, annotator_named(workspace, "Ann").id)
+        submit(workspace, opened.assignment.id, Submitted(mask=np.ones(SHAPE, np.uint8)))
     seen: dict[Role, set[str]] = {}
     for role in ROLES:
         team.add(f"the {role}", role)
@@ -197,13 +139,13 @@ def test_every_role_sees_what_the_servers_table_allows_and_is_never_refused(team
         settle = settling(page)
         seen[role] = set()
         for path, sign in VIEWS:
-            page.goto(f"{team.address}/#/{path.format(team.project)}")
+            page.goto(f"{team.address}/#/{path.format(team.project, case)}")
             expect(page.get_by_test_id(sign).first).to_be_visible()
             settle()
             seen[role] |= {mark.get_attribute("data-verb") or "" for mark in page.locator("[data-verb]").all()}
         assert refused == [], role
     shown = seen["administrator"]
-    assert shown == {"annotate", "decide", "train", "export", "manage", "administer"}
+    assert shown == {"annotate", "review", "sign", "decide", "train", "export", "manage", "administer"}
     assert seen == {role: shown & RIGHTS[role] for role in ROLES}
 
 
@@ -215,6 +157,9 @@ VIEWS = (
     ("p/{0}/next", "submit"),
     ("people", "person"),
     ("account", "account"),
+    ("p/{0}/review", "person"),
+    ("p/{0}/team", "person"),
+    ("p/{0}/review/{1}", "reviews"),
 )
 
 

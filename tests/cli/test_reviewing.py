@@ -46,7 +46,7 @@ def test_readings_are_put_together_label_by_label_and_restored(medloop: Medloop,
     history = json.loads(said.out)["history"]
     assert [line["what"] for line in history][-2:] == ["adjudicated", "approved"]
     again = medloop("adjudicate", project, disputed, "--restore", history[2]["annotation_id"], "--reviewer", "Rita", "--json")
-    assert json.loads(again.out)["history"][-2]["what"] == "adjudicated"
+    assert json.loads(again.out)["history"][-2]["what"] == "restored"
     assert "Nobody called 'Zoe' has read this case" in medloop("adjudicate", project, disputed, "--take", "Zoe:liver").err
 
 

@@ -26,6 +26,8 @@ from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.readings import CaseReading, case_readings, readings_needed
 from medloop.loop.foundation.waiting import nothing_left_words, reading_summary
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.annotator_skill import skilled_annotators
+from medloop.loop.overview.spending import skill_words
 from medloop.loop.worker import drain
 from medloop.store.audit import verify
 
@@ -377,6 +379,9 @@ def test_readers_are_known_by_their_other_cases_where_one_case_cannot_tell(make_
         found = tx.find(Consensus, where={"case_id": cases[5].id})[-1]
     assert found.method == "staple_cases"
     assert found.skills[ann.id]["value"] > 0.9 > found.skills[dan.id]["value"]
+    lines = {line.annotator: line for line in skilled_annotators(workspace)}
+    assert all(line.edges is not None and line.edges > 0 for line in lines.values())
+    assert f", edges {lines['Ann'].edges:.2f}" in skill_words(lines["Ann"])
 
 
 def test_a_consensus_weighs_readers_by_the_image_and_without_it_by_each_other(make_workspace: MakeWorkspace) -> None:
@@ -390,6 +395,7 @@ def test_a_consensus_weighs_readers_by_the_image_and_without_it_by_each_other(ma
         without = tx.find(Consensus)[-1]
     assert (without.method, standing(workspace, case.id).origin) == ("locally_weighted", "consensus")
     assert "the image cannot be read, readers are weighed by each other" in without.note
+    assert all("edges" not in skill for skill in without.skills.values())
 
 
 def test_a_long_history_holds_few_masks_at_once(make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:

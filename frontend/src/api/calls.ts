@@ -12,13 +12,14 @@ export const listJobs = (p: string): Promise<T.Job[]> => getJson(at(p, "/jobs"))
 
 export interface WorklistQuery {
   state: T.CaseState;
+  reading: T.ReadingFilter;
   search: string;
   limit: number;
   offset: number;
 }
 
 export function listCases(p: string, q: WorklistQuery, signal?: AbortSignal): Promise<{ total: number; rows: T.CaseLine[] }> {
-  const query = new URLSearchParams({ state: q.state, search: q.search, limit: String(q.limit), offset: String(q.offset) });
+  const query = new URLSearchParams({ state: q.state, reading: q.reading, search: q.search, limit: String(q.limit), offset: String(q.offset) });
   return getJson(at(p, `/cases?${query}`), signal);
 }
 
@@ -74,6 +75,8 @@ export interface Submission {
   effort: T.EffortBody;
   /** The version of the task whose labels were on the screen: labels added since are not spoken of. */
   task_version?: number | undefined;
+  /** The return of the case that was on the screen. */
+  returned?: string | undefined;
   /** The reader said twice that an annotation may be replaced that models are evaluated on. */
   replace?: boolean;
 }
@@ -100,9 +103,9 @@ export const changeTask = (p: string, change: T.TaskBody): Promise<T.Changes> =>
 export const readEffort = (p: string, by: T.Grouping): Promise<T.WorkLine[]> => getJson(at(p, `/effort?by=${by}`));
 /** Address of the same as a file. */
 export const effortFile = (p: string, by: T.Grouping): string => PREFIX + at(p, `/effort/csv?by=${by}`);
-export const readAnnotators = (p: string): Promise<T.EffortLine[]> => getJson(at(p, "/annotators"));
+export const readAnnotators = (p: string): Promise<T.AnnotatorLine[]> => getJson(at(p, "/annotators"));
 /** What was typed and is no number goes as it is, so that the server can say what is wrong. */
-export const setRate = (p: string, annotator: string, cost: number | string): Promise<T.EffortLine[]> =>
+export const setRate = (p: string, annotator: string, cost: number | string): Promise<T.AnnotatorLine[]> =>
   sendJson("PATCH", at(p, "/annotators"), { annotator, cost_per_minute: cost });
 /** Let an older model propose again (or a newer one after all). */
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
@@ -110,6 +113,26 @@ export const useModel = (p: string, index: number): Promise<unknown> => sendJson
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
 export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});
 
+/** What a reviewer has looked at: a verdict on anything else is refused. */
+export interface LookedAt {
+  annotation_id: string | null;
+  readings: string[];
+}
+
+export const listReview = (p: string): Promise<T.Waiting[]> => getJson(at(p, "/review"));
+/** Whom a case may be returned to. */
+export const listAnnotatorsHere = (p: string): Promise<string[]> => getJson(at(p, "/review/people"));
+export const readReadings = (p: string, c: string): Promise<T.Readings> => getJson(at(p, `/cases/${c}/readings`));
+export const readHistory = (p: string, c: string): Promise<T.HistoryLine[]> => getJson(at(p, `/cases/${c}/history`));
+export const readConsensusMap = (p: string, id: string): Promise<Response> => getBytes(at(p, `/consensuses/${id}/uncertainty`));
+/** For drawing the decision: the draft begins with what stands. */
+export const editCase = (p: string, c: string): Promise<T.Opened> => sendJson("POST", at(p, `/cases/${c}/edit`), {});
+export const approve = (p: string, c: string, body: T.ApproveBody): Promise<T.ReviewResult> => sendJson("POST", at(p, `/cases/${c}/approve`), body);
+export const returnCase = (p: string, c: string, body: T.ReturnBody): Promise<T.ReviewResult> => sendJson("POST", at(p, `/cases/${c}/return`), body);
+export const adjudicate = (p: string, c: string, body: T.AdjudicateBody): Promise<T.ReviewResult> => sendJson("POST", at(p, `/cases/${c}/adjudicate`), body);
+export const restore = (p: string, a: string, body: T.RestoreBody): Promise<T.ReviewResult> => sendJson("POST", at(p, `/annotations/${a}/restore`), body);
+export const listSuspects = (p: string): Promise<T.Suspect[]> => getJson(at(p, "/suspects"));
+export const readAgreement = (p: string): Promise<T.AgreementWindow[]> => getJson(at(p, "/agreement"));
 /** The annotations, or the model in use, as a zip. */
 export const exportProject = (p: string, format: string): Promise<Response> => getBytes(at(p, `/export?format=${format}`));
 

@@ -6,10 +6,10 @@ export interface Addition {
   BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
 }
 
-/** A decision between readings: rulings in order, on what stands; or the draft of an open assignment of one's own. */
+/** A decision between readings: rulings in order, on what stands; or the draft, or a class, of a case opened as its reviewer. */
 export interface AdjudicateBody {
-  choices?: RulingBody[]; assignment_id?: string | null; annotation_id?: string | null; comment?: string; effort_seconds?: number | null;
-  effort?: EffortBody | null;
+  choices?: RulingBody[]; assignment_id?: string | null; revision?: number | null; tag?: number | null; task_version?: number | null;
+  annotation_id?: string | null; readings?: string[] | null; comment?: string; effort_seconds?: number | null; effort?: EffortBody | null;
 }
 
 /** Who may begin real work without a tutorial. */
@@ -23,9 +23,9 @@ export interface Advice {
   string;
 }
 
-/** Mean agreement of the readings of a week. */
+/** Mean agreement of the readings of a week, and of each label by its value. */
 export interface AgreementWindow {
-  start: string; cases: number; value: number | null; low: number | null; high: number | null;
+  start: string; cases: number; value: number | null; low: number | null; high: number | null; by_label: Record<string, number | null>;
 }
 
 /** What a project keeps of somebody who annotates; what is left out stays, and a limit of 0 is none. */
@@ -34,17 +34,18 @@ export interface AnnotatorBody {
   number | null;
 }
 
-/** What one annotator's annotations took, and how right they are. */
+/** What one annotator's annotations took, how right they are, and what they have to do. */
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; expertise:
-  "novice" | "expert" | "consultant"; expected: number; expected_low: number; expected_high: number; hours_per_week: number | null;
-  cases_per_week: number | null;
+  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; open:
+  number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number; expected_high: number;
+  hours_per_week: number | null; cases_per_week: number | null;
 }
 
 /** An approval. */
 export interface ApproveBody {
-  annotation_id?: string | null; comment?: string; signed_as?: string; meaning?: "review" | "approval" | "responsibility" | "authorship";
+  annotation_id?: string | null; readings?: string[] | null; comment?: string; signed_as?: string; meaning?: "review" | "approval" |
+  "responsibility" | "authorship";
 }
 
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
@@ -68,10 +69,11 @@ export interface BoxPromptBody {
   kind: "box"; start: [number, number, number]; stop: [number, number, number]; label?: number;
 }
 
-/** One case in the worklist. */
+/** One case in the worklist; `decided` says what counts for it that is nobody's own reading. */
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
-  null; reason: string; reason_by: string | null; open_with: string[]; progress: CaseReading;
+  null; reason: string; reason_by: string | null; open_with: string[]; progress: CaseReading; returned_to: string | null; decided: "" |
+  "consensus" | "adjudicated" | "restored";
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -232,7 +234,8 @@ export interface Health {
 
 /** One thing that happened to a case. */
 export interface HistoryLine {
-  at: string; who: string; what: string; annotation_id: string; in_force: boolean; changes: LabelChange[]; comment: string;
+  at: string; who: string; what: string; annotation_id: string; in_force: boolean; changes: LabelChange[]; comment: string; restorable:
+  boolean;
 }
 
 /** What the model might have meant, likeliest first, and where one prompt would change most. */
@@ -385,7 +388,8 @@ export interface Objection {
 /** An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case. */
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
-  null; evaluation: boolean; withdrawn: Withdrawn | null; parts: (SliceBody | BoxBody)[]; active_seconds: number;
+  null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; parts: (SliceBody | BoxBody)[];
+  active_seconds: number;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -534,10 +538,10 @@ export interface Readiness {
   engine?: "auto" | "classical" | "network" | "any-label";
 }
 
-/** One annotation of a case in force: a reading, or what was fused or adjudicated; `standing` is what counts for the case. */
+/** One annotation of a case in force: a reading, or what was fused or adjudicated. */
 export interface Reading {
   annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
-  tag: number | null; effort_seconds: number | null; blind: boolean; standing: boolean;
+  tag: number | null; effort_seconds: number | null; blind: boolean; standing: boolean; labels: number[];
 }
 
 /** The readings of a case side by side, their consensus and the reviews. */
@@ -561,14 +565,19 @@ export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
 }
 
-/** Why an earlier annotation is restored. */
+/** Why an earlier annotation is restored, and what was looked at: what stood and the readings; 409 where they changed. */
 export interface RestoreBody {
-  comment?: string;
+  comment?: string; standing_id?: string | null; readings?: string[] | null;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
 export interface ReturnBody {
-  comment: string; to?: string; annotation_id?: string | null;
+  comment: string; to?: string; annotation_id?: string | null; readings?: string[] | null;
+}
+
+/** The return of a case that still stands. */
+export interface Returned {
+  review_id: string; by: string; to: string; comment: string; at: string;
 }
 
 /** A stored verdict, and how far the case is now. */
@@ -658,9 +667,9 @@ export interface Similar {
   by: string; cases: SimilarCase[];
 }
 
-/** What whoever looks at a case should know about it. */
+/** What whoever looks at a case should know about it; `returned` only where it is for them, or they may see others' readings. */
 export interface Situation {
-  base: Base; standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null;
+  base: Base; standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null;
 }
 
 /** How right a reader is in this case or over all, 0..1, with a 90 % interval. */
@@ -681,7 +690,7 @@ export interface Standing {
 /** An answer: a draft's revision, or a tag. */
 export interface Submission {
   revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number | null; effort?: EffortBody |
-  null; replace?: boolean; task_version?: number | null; whole?: boolean;
+  null; replace?: boolean; task_version?: number | null; whole?: boolean; returned?: string | null;
 }
 
 /** A stored annotation; one of a gold case has feedback. */
@@ -773,7 +782,8 @@ export interface Visit {
 
 /** A case that waits for a reviewer, or for whom it was returned to. */
 export interface Waiting {
-  case_id: string; name: string; progress: CaseReading; readers: string[]; annotation_id: string | null;
+  case_id: string; name: string; progress: CaseReading; readers: string[]; annotation_id: string | null; returned_to: string | null; comment:
+  string;
 }
 
 /** How one signs in here. */

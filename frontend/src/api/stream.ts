@@ -51,6 +51,26 @@ function openStream(project: string, listeners: Record<string, (event: MessageEv
   };
 }
 
+interface Counts {
+  annotations: number;
+  closed: number;
+  reviews: number;
+  consensuses: number;
+}
+
+/** Tells when somebody has annotated, or given a verdict, or a consensus was made; jobs and rounds are no news here. */
+export function watchReadings(project: string, onNews: () => void): Watch {
+  let known = "";
+  return openStream(project, {
+    change: (event) => {
+      const { annotations, closed, reviews, consensuses } = JSON.parse(event.data as string) as Counts;
+      const counts = [annotations, closed, reviews, consensuses].join();
+      if (known !== "" && counts !== known) onNews();
+      known = counts;
+    },
+  });
+}
+
 export interface ProposalNews {
   case_id: string;
   prediction_id: string;

@@ -16,6 +16,8 @@ export type Decision = S.TriagedCase["decision"];
 export type SettingValue = S.Setting["value"];
 export type Grouping = "person" | "round" | "case" | "annotation";
 export type CaseState = "all" | "unlabelled" | "annotated" | "skipped" | "flagged";
+export type ReadingFilter = "any" | "read" | "in review" | "accepted" | "returned";
+export type Meaning = NonNullable<S.ApproveBody["meaning"]>;
 /** (start, length, value): `length` voxels from flat index `start` (I fastest) become `value`. */
 export type Run = [start: number, length: number, value: number];
 export type Triple = [number, number, number];

@@ -45,6 +45,14 @@ export interface Heat {
 /** How a border is drawn. */
 type Pen = "plain" | "dashed" | "edged";
 
+/** The borders of somebody's labels, all in their colour. */
+export interface Outlined {
+  mask: Uint8Array;
+  colour: string;
+  /** Of this label only; null for all of them. */
+  label: number | null;
+}
+
 export interface LabelLayers {
   mask: Uint8Array | null;
   style: LabelStyle;
@@ -53,6 +61,8 @@ export interface LabelLayers {
   proposal: Uint8Array | null;
   /** What else the model may have meant, in the labels' colours on a dark edge. */
   hypothesis: Uint8Array | null;
+  /** Of several people, one over the other. */
+  people: readonly Outlined[];
 }
 
 export interface PaneCanvases {
@@ -124,7 +134,7 @@ export class PanePainter {
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
   paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
-    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis;
+    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis && layers.people.length === 0;
     const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
@@ -132,6 +142,7 @@ export class PanePainter {
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style, "dashed");
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style, "plain");
     if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style, "edged");
+    this.paintPeople(context, layers.people, slice, place);
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
     if (partly) context.restore();
   }
@@ -181,6 +192,27 @@ export class PanePainter {
         context.stroke(path);
       }
     }
+    context.setLineDash([]);
+  }
+
+  /** Dark edges below all colours; from the second person on dashed, so that borders that coincide show each colour. */
+  private paintPeople(context: CanvasRenderingContext2D, people: readonly Outlined[], slice: Slice, place: Placement): void {
+    const paths = people.map(({ mask, label }) => {
+      const values = labelsIn(mask, slice).filter((value) => label === null || label === value);
+      return pathOf(
+        values.flatMap((value) => outlineOf(mask, slice, value)),
+        place,
+      );
+    });
+    context.lineWidth = 4;
+    context.strokeStyle = "rgba(0,0,0,0.6)";
+    for (const path of paths) context.stroke(path);
+    context.lineWidth = 2;
+    people.forEach(({ colour }, n) => {
+      context.setLineDash(n === 0 ? [] : [7, 3 + 4 * n]);
+      context.strokeStyle = colour;
+      context.stroke(paths[n]!);
+    });
     context.setLineDash([]);
   }
 

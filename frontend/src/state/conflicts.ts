@@ -79,7 +79,8 @@ function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches:
 async function readSaved(session: CaseSession): Promise<NonNullable<Conflict["saved"]>> {
   for (;;) {
     try {
-      const { assignment } = await calls.openCase(session.project.id, session.header.id);
+      const reopen = session.purpose === "decide" ? calls.editCase : calls.openCase;
+      const { assignment } = await reopen(session.project.id, session.header.id);
       const draft = await readSavedDraft(session.project.id, assignment.id, voxelCount(session.header.shape));
       return { assignment: assignment.id, ...draft };
     } catch (error) {

@@ -1,13 +1,14 @@
 /** What the worklist shows, per project; kept while this window lives, so that coming back from a case changes nothing. */
-import type { CaseState } from "../api/types";
+import type { CaseState, ReadingFilter } from "../api/types";
 
 export interface Filters {
   state: CaseState;
+  reading: ReadingFilter;
   search: string;
   offset: number;
 }
 
-const EVERYTHING: Filters = { state: "all", search: "", offset: 0 };
+const EVERYTHING: Filters = { state: "all", reading: "any", search: "", offset: 0 };
 const keyOf = (project: string): string => `medloop.filters.${project}`;
 
 export function keptFilters(project: string): Filters {

@@ -46,9 +46,9 @@ export async function stepCase(session: CaseSession, by: 1 | -1): Promise<void> 
 }
 
 async function* casesOf(project: string): AsyncGenerator<string, undefined> {
-  const { state, search } = keptFilters(project);
+  const { state, reading, search } = keptFilters(project);
   for (let offset = 0, total = 1; offset < total; offset += MOST_ROWS) {
-    const page = await calls.listCases(project, { state, search, limit: MOST_ROWS, offset });
+    const page = await calls.listCases(project, { state, reading, search, limit: MOST_ROWS, offset });
     total = page.total;
     for (const { id } of page.rows) yield id;
   }

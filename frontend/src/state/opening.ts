@@ -13,9 +13,10 @@ import { takeBrush } from "./display";
 import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
 import { lookAt, readShownMask } from "./looking";
 import { tell, tellError } from "./notices";
+import { lookedAt } from "./readings";
 import { attachRefiner, recallPrompts } from "./refining";
 import { attachQueue, isOwn, readSavedDraft, storage, TAB } from "./saving";
-import { CaseSession, placeIn, whyLooksOnly } from "./session";
+import { CaseSession, type Purpose, placeIn, whyLooksOnly } from "./session";
 
 /** How often a growing volume is drawn while it arrives. */
 const PART_MS = 150;
@@ -23,7 +24,19 @@ const PART_MS = 150;
 export async function openSession(project: Project, caseId: string | null, startedAt: number): Promise<CaseSession | NothingLeft> {
   const opened = await openOn(project, caseId);
   if (opened.assignment === null) return opened;
-  const session = new CaseSession(project, opened, timerOf(opened), startedAt);
+  return begin(project, opened, startedAt, "read");
+}
+
+/** A case whose decision a reviewer draws: it begins with what stands. */
+export async function openDecision(project: Project, caseId: string, startedAt: number): Promise<CaseSession> {
+  const { readings } = await calls.readReadings(project.id, caseId);
+  const session = begin(project, await calls.editCase(project.id, caseId), startedAt, "decide");
+  session.looked = lookedAt(readings);
+  return session;
+}
+
+function begin(project: Project, opened: Opened, startedAt: number, purpose: Purpose): CaseSession {
+  const session = new CaseSession(project, opened, timerOf(opened), startedAt, purpose);
   void load(session).catch(tellError);
   return session;
 }

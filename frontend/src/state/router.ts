@@ -1,4 +1,7 @@
-/** Addresses: `#/`, `#/people`, `#/account`, `#/p/ID/people`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`. */
+/**
+ * Addresses: `#/`, `#/people`, `#/account`, `#/p/ID/people`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`,
+ * `#/p/ID/review`, `#/p/ID/review/ID`, `#/p/ID/review/ID/edit`, `#/p/ID/team`.
+ */
 import { signal } from "@preact/signals";
 
 export type Route =
@@ -7,12 +10,16 @@ export type Route =
   | { view: "progress"; project: string }
   | { view: "settings"; project: string }
   | { view: "people"; project: string }
+  | { view: "review"; project: string }
+  | { view: "team"; project: string }
+  | { view: "readings"; project: string; caseId: string }
+  | { view: "edit"; project: string; caseId: string }
   | { view: "annotate"; project: string; caseId: string | null };
 
 export const route = signal<Route>(parse(globalThis.location?.hash ?? ""));
 
 export function parse(hash: string): Route {
-  const [p, project, view, id] = hash
+  const [p, project, view, id, verb] = hash
     .replace(/^#?\/?/, "")
     .split("/")
     .map(decodeURIComponent);
@@ -22,6 +29,9 @@ export function parse(hash: string): Route {
   if (view === "progress") return { view: "progress", project };
   if (view === "settings") return { view: "settings", project };
   if (view === "people") return { view: "people", project };
+  if (view === "team") return { view: "team", project };
+  if (view === "review" && id) return { view: verb === "edit" ? "edit" : "readings", project, caseId: id };
+  if (view === "review") return { view: "review", project };
   if (view === "next") return { view: "annotate", project, caseId: null };
   if (view === "case" && id) return { view: "annotate", project, caseId: id };
   return { view: "worklist", project };
@@ -35,6 +45,10 @@ export const linkTo = {
   worklist: (project: string): string => `#/p/${encodeURIComponent(project)}`,
   progress: (project: string): string => `#/p/${encodeURIComponent(project)}/progress`,
   settings: (project: string): string => `#/p/${encodeURIComponent(project)}/settings`,
+  review: (project: string): string => `#/p/${encodeURIComponent(project)}/review`,
+  team: (project: string): string => `#/p/${encodeURIComponent(project)}/team`,
+  readings: (project: string, id: string): string => `${linkTo.review(project)}/${encodeURIComponent(id)}`,
+  edit: (project: string, id: string): string => `${linkTo.readings(project, id)}/edit`,
   next: (project: string): string => `#/p/${encodeURIComponent(project)}/next`,
   case: (project: string, id: string): string => `#/p/${encodeURIComponent(project)}/case/${encodeURIComponent(id)}`,
 };

@@ -1,8 +1,9 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
 import { computed, type Signal, signal } from "@preact/signals";
+import type { LookedAt } from "../api/calls";
 import { lacking, may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Triple } from "../api/types";
+import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Returned, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
@@ -51,6 +52,9 @@ export type Drawing = Extract<Prompt, { kind: "scribble" | "box" | "extreme_poin
 
 /** Why a project can be looked at only; "" where it can be annotated. */
 export const whyLooksOnly = ({ id, read_only }: Project): string => read_only || (may("annotate", id) ? "" : lacking("annotate"));
+
+/** What a case is on the screen for: a reading, a reviewer's decision that is drawn, or a look at its readings. */
+export type Purpose = "read" | "decide" | "compare";
 
 export class CaseSession {
   readonly header: CaseHeader;
@@ -116,6 +120,10 @@ export class CaseSession {
   readonly engine = signal("");
   /** The latest part of a stroke that is not finished yet; the other planes follow it. */
   readonly stroke = signal<Stroke | null>(null);
+  /** What a decision is drawn on: what stood, and the readings, when it was opened. */
+  looked: LookedAt | null = null;
+  /** The return of the case to this person, as far as it is on the screen. */
+  readonly returned: Signal<Returned | null>;
   moved = false;
   emptyMeant = false;
   drawn = false;
@@ -126,6 +134,7 @@ export class CaseSession {
     readonly opened: Opened,
     readonly effort: EffortTimer,
     readonly startedAt: number,
+    readonly purpose: Purpose = "read",
   ) {
     this.header = opened.case;
     this.planes = this.header.planes;
@@ -140,12 +149,13 @@ export class CaseSession {
     this.active = signal(this.main);
     this.label = signal(project.labels[0]?.value ?? 1);
     this.prediction = signal(opened.prediction);
+    this.returned = signal(opened.assignment.returned);
     this.tag = signal(opened.previous?.tag ?? null);
   }
 
-  /** Whether nothing may be changed, because the project or this person can only read. */
+  /** Whether nothing may be drawn, because the project or this person can only read, or the readings are compared. */
   get looksOnly(): boolean {
-    return whyLooksOnly(this.project) !== "";
+    return this.purpose === "compare" || whyLooksOnly(this.project) !== "";
   }
 
   get isFlat(): boolean {

@@ -2,6 +2,7 @@
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
+import type { ReviewResult, Submitted } from "../api/types";
 import { forgetEffort, reportOf } from "./effort";
 import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
@@ -23,11 +24,21 @@ export async function submitSession(session: CaseSession, replace = false): Prom
   if (!isPromptResultSeen(session) || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };
-    const made = await persist(session, "submitted", () => calls.submit(session.project.id, session.assignmentId, body));
-    if (made?.gold) await showFeedback(session.project.id, session.assignmentId);
+    const made = await persist(session, "submitted", () => send(session, body));
+    const gold = made !== null && "gold" in made && made.gold;
+    if (gold) await showFeedback(session.project.id, session.assignmentId);
     leave(session);
-    if (!made?.gold) offerUndo(session);
+    if (session.purpose === "decide") tell("info", `Decided ${session.header.name}: your annotation stands before its readings`);
+    else if (!gold) offerUndo(session);
   });
+}
+
+/** A reading, or the decision of a reviewer about what they have looked at. */
+function send(session: CaseSession, body: calls.Submission): Promise<Submitted | ReviewResult> {
+  const { project, header, assignmentId, looked } = session;
+  if (session.purpose !== "decide") return calls.submit(project.id, assignmentId, body);
+  const { revision = null, tag = null, task_version = null, effort } = body;
+  return calls.adjudicate(project.id, header.id, { assignment_id: assignmentId, revision, tag, task_version, effort, ...looked });
 }
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
@@ -54,10 +65,17 @@ async function closing(session: CaseSession, close: () => Promise<void>): Promis
     await close();
   } catch (error) {
     if (error instanceof ApiError && error.code === "replaces_annotation") session.replacing.value = error.message;
+    else if (error instanceof ApiError && error.code === "returned") showReturn(session, error);
     else if (!session.conflict.value) tellError(error);
   } finally {
     session.busy.value = "";
   }
+}
+
+/** The case was returned while it was open: it is opened again, with the comment, and what was drawn is in its draft. */
+function showReturn({ project, header }: CaseSession, error: ApiError): void {
+  tell("warning", error.message, "look at it again, then submit");
+  go(linkTo.case(project.id, header.id));
 }
 
 /** A press that came before the case was on the screen was meant for another one. */
@@ -101,7 +119,7 @@ function emptyIsMeant(session: CaseSession): boolean {
 }
 
 function submission(session: CaseSession): calls.Submission {
-  const common = { effort: reportOf(session), task_version: session.project.task_version };
+  const common = { effort: reportOf(session), task_version: session.project.task_version, returned: session.returned.value?.review_id };
   if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
   return { revision: session.draft.value!.revision.value, ...common };
 }
@@ -128,7 +146,8 @@ function leave(session: CaseSession): void {
   dismissPassing();
   visited.push(session.header.id);
   session.close();
-  if (route.value.view === "annotate") go(linkTo.next(session.project.id));
+  if (route.value.view === "edit") go(linkTo.readings(session.project.id, session.header.id));
+  else if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
 function offerUndo(session: CaseSession): void {

@@ -8,9 +8,10 @@ import type { NothingLeft, Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { beat as beatOn, keepEffort, reportEffort, yieldTo } from "../state/effort";
 import { tellError } from "../state/notices";
-import { openSession } from "../state/opening";
+import { openDecision, openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
 import { followProposals } from "../state/proposals";
+import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
 import { isComposing } from "../tools/keynames";
@@ -21,7 +22,7 @@ import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
-import { Pane } from "./pane";
+import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
 import { StatusLine } from "./statusline";
 import { Toolbar } from "./toolbar";
@@ -29,20 +30,28 @@ import { ReadOnly } from "./warnings";
 
 type Dialogue = "skip" | "flag" | null;
 
-export function Annotate({ project, caseId }: { project: Project; caseId: string | null }) {
+interface AnnotateProps {
+  project: Project;
+  caseId: string | null;
+  /** A reviewer draws the decision. */
+  decides?: boolean;
+}
+
+export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
   const [ended, setEnded] = useState<{ title: string; reason: string } | null>(null);
   const [dialogue, openDialog] = useState<Dialogue>(null);
   const here = route.value;
   const person = annotatorName.value;
-  useEffect(() => openCase(project, caseId, setEnded), [project.id, here, person]);
+  useEffect(() => openCase(project, caseId, decides, setEnded), [project.id, here, person]);
   useEffect(() => () => leaveCase(), []);
   const session = current.value;
   useEffect(() => (session && !session.looksOnly ? followProposals(session) : undefined), [session]);
-  const leave = (): void => go(linkTo.worklist(project.id));
+  useEffect(() => (session && !session.looksOnly ? followReturns(session) : undefined), [session]);
+  const leave = (): void => go(decides && caseId ? linkTo.readings(project.id, caseId) : linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
   return (
     <div class="view annotate">
-      <Header project={project} view="annotate">
+      <Header project={project} view={decides ? "review" : "annotate"}>
         {session && !ended && <CaseStatus session={session} />}
       </Header>
       <ReadOnly project={project} />
@@ -77,11 +86,6 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
   );
 }
 
-function panesClass({ isFlat, hanging }: CaseSession): string {
-  if (isFlat || hanging.alone.value !== null) return "panes-one";
-  return hanging.name.value === "2 × 2" ? "panes-four" : "";
-}
-
 function Opening() {
   return (
     <main class="centre" role="status">
@@ -110,7 +114,7 @@ function Ended({ project, title, reason }: { project: Project; title: string; re
 }
 
 /** Replaces the case on the screen only when the next one is there, so that nothing flickers. */
-function openCase(project: Project, caseId: string | null, setEnded: (ended: { title: string; reason: string } | null) => void): () => void {
+function openCase(project: Project, caseId: string | null, decides: boolean, setEnded: (ended: { title: string; reason: string } | null) => void): () => void {
   let stale = false;
   const show = (opened: CaseSession | NothingLeft): void => {
     if (stale) return;
@@ -121,14 +125,13 @@ function openCase(project: Project, caseId: string | null, setEnded: (ended: { t
     document.title = `${opened.header.name} – ${project.name}`;
     if (caseId === null) rename(linkTo.case(project.id, opened.header.id), "replace");
   };
-  openSession(project, caseId, performance.now())
-    .then(show)
-    .catch((error: unknown) => {
-      if (stale) return;
-      tellError(error);
-      leaveCase();
-      setEnded({ title: "This case did not open", reason: `${explain(error).message}; ${explain(error).remedy}` });
-    });
+  const began = performance.now();
+  (decides && caseId ? openDecision(project, caseId, began) : openSession(project, caseId, began)).then(show).catch((error: unknown) => {
+    if (stale) return;
+    tellError(error);
+    leaveCase();
+    setEnded({ title: "This case did not open", reason: `${explain(error).message}; ${explain(error).remedy}` });
+  });
   return () => {
     stale = true;
   };

@@ -11,14 +11,17 @@ import { projectOf, route } from "../state/router";
 import { keyOf } from "../tools/keynames";
 import { AccountView } from "./account";
 import { Annotate } from "./annotate";
+import { CompareView } from "./comparing";
 import { Header } from "./header";
 import { Help } from "./help";
 import { Notices } from "./notices";
 import { PeopleView } from "./people";
 import { ProgressView } from "./progress";
 import { Projects } from "./projects";
+import { QueueView } from "./queue";
 import { SettingsView } from "./settings";
 import { SignIn } from "./signin";
+import { TeamView } from "./team";
 import { Worklist } from "./worklist";
 
 /** Everything depends on who is here; until that is known, nothing is shown but the form to sign in. */
@@ -81,6 +84,10 @@ function ProjectView({ project }: { project: Project }) {
   if (here.view === "settings") return <SettingsView project={project} />;
   if (here.view === "people" && hasAccounts() && may("manage", project.id)) return <PeopleView project={project} />;
   if (here.view === "progress") return <ProgressView project={project} />;
+  if (here.view === "review" && may("review", project.id)) return <QueueView project={project} />;
+  if (here.view === "readings") return <CompareView project={project} caseId={here.caseId} />;
+  if (here.view === "edit" && may("review", project.id)) return <Annotate project={project} caseId={here.caseId} decides />;
+  if (here.view === "team" && may("manage", project.id)) return <TeamView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
   return <Worklist project={project} />;
 }

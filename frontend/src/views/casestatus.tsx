@@ -1,7 +1,9 @@
 /** In the header: which case, whether it is saved, how long it took so far. */
 import { useEffect, useState } from "preact/hooks";
 import type { Draft } from "../edits/draft";
+import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
+import { ReadingChip, readsSeveral } from "./readingstate";
 
 export function CaseStatus({ session }: { session: CaseSession }) {
   const draft = session.draft.value;
@@ -15,10 +17,22 @@ export function CaseStatus({ session }: { session: CaseSession }) {
           {session.header.patient}
         </span>
       )}
+      <Progress session={session} />
       <span class="grow" />
       {draft && !session.looksOnly && <Saved draft={draft} />}
       {!session.looksOnly && <Timer session={session} />}
     </>
+  );
+}
+
+/** How far its readings are, where that is more than one person's annotation. */
+function Progress({ session }: { session: CaseSession }) {
+  const { progress } = session.opened.assignment;
+  if (!readsSeveral(session.project) && progress.needed < 2 && progress.state !== "returned") return null;
+  return (
+    <a href={linkTo.readings(session.project.id, session.header.id)} title="Compare the readings" data-testid="case-progress">
+      <ReadingChip progress={progress} />
+    </a>
   );
 }
 

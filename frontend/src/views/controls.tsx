@@ -120,7 +120,7 @@ export function Bar({ share, tone, label }: { share: number; tone?: string; labe
 export function Swatch({ colour }: { colour: string }) {
   return (
     <svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">
-      <rect width="10" height="10" rx="2.500" fill={colour} />
+      <rect x="0.500" y="0.500" width="9" height="9" rx="2" fill={colour} />
     </svg>
   );
 }

@@ -3,20 +3,23 @@ import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { hasAccounts, me } from "../api/me";
 import { annotatorName, rename } from "../api/person";
+import type { Project } from "../api/types";
 import { helpShown } from "../state/display";
 import { linkTo, route } from "../state/router";
 import { nextTheme } from "../state/theme";
 import { isComposing } from "../tools/keynames";
 import { Allowed } from "./controls";
 import { Icon } from "./icons";
+import { readsSeveral } from "./readingstate";
 
 interface HeaderProps {
-  project?: { id: string; name: string } | null;
-  view?: "worklist" | "progress" | "annotate" | "settings" | "people";
+  project?: Project | null;
+  view?: "worklist" | "progress" | "annotate" | "review" | "team" | "settings" | "people";
   children?: ComponentChildren;
 }
 
 export function Header({ project, view, children }: HeaderProps) {
+  const several = hasAccounts() || (project && readsSeveral(project)); // one person alone reviews nobody
   return (
     <header class="header">
       <a class="brand" href={linkTo.projects()} title="All projects">
@@ -36,9 +39,23 @@ export function Header({ project, view, children }: HeaderProps) {
               Annotate
             </Tab>
           </Allowed>
+          {several && (
+            <Allowed verb="review" project={project.id}>
+              <Tab href={linkTo.review(project.id)} here={view === "review"}>
+                Review
+              </Tab>
+            </Allowed>
+          )}
           <Tab href={linkTo.progress(project.id)} here={view === "progress"}>
             Progress
           </Tab>
+          {several && (
+            <Allowed verb="manage" project={project.id}>
+              <Tab href={linkTo.team(project.id)} here={view === "team"}>
+                Team
+              </Tab>
+            </Allowed>
+          )}
           <Allowed verb="decide" project={project.id}>
             <Tab href={linkTo.settings(project.id)} here={view === "settings"}>
               Settings

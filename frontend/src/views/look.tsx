@@ -92,7 +92,7 @@ export function Legend({ from, to, colourOf, testid }: LegendProps) {
   );
 }
 
-function WindowOptions({ session }: { session: CaseSession }) {
+export function WindowOptions({ session }: { session: CaseSession }) {
   const { low, high } = session.window.value;
   const { channels, value_range, unit } = session.header;
   const { presets } = session.window;

@@ -2,33 +2,43 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { CaseSession } from "../state/session";
 import { Icon } from "./icons";
+import type { PaneLook } from "./panelayers";
 import { PaneView } from "./paneview";
 
-export function Pane({ session, index }: { session: CaseSession; index: number }) {
+interface PaneProps {
+  session: CaseSession;
+  index: number;
+  /** What is drawn over the image, where it is not what the annotation view draws. */
+  look?: PaneLook | undefined;
+  /** Whose mask it shows, where several panes show one plane. */
+  of?: { id: string; name: string };
+}
+
+export function Pane({ session, index, look, of }: PaneProps) {
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => mountPane(session, index, box.current!), [session, index]);
+  useEffect(() => mountPane(session, index, box.current!, look), [session, index, look]);
   const plane = session.planes[index]!;
   const { hanging } = session;
   const alone = hanging.alone.value;
   const queried = session.isQueried(index, session.sliceNumber(index));
   const hidden = alone !== null && alone !== index;
-  const role = session.isFlat || alone === index ? "alone" : index === session.main ? "main" : "side";
+  const role = of || session.isFlat || alone === index ? "alone" : index === session.main ? "main" : "side";
   return (
     <div
       ref={box}
       class={`pane pane-${role}${session.active.value === index ? " pane-active" : ""}`}
-      hidden={hidden}
-      data-testid={`pane-${plane.name}`}
+      hidden={of ? false : hidden}
+      data-testid={of ? `pane-of-${of.id}` : `pane-${plane.name}`}
       tabIndex={0}
       role="group"
       aria-roledescription="image"
       onFocus={() => (session.active.value = index)}
-      aria-label={`${session.planeTitle(index)} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}${queried ? ", queried" : ""}`}
+      aria-label={`${of ? `${of.name}: ` : ""}${session.planeTitle(index)} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}${queried ? ", queried" : ""}`}
     >
       <canvas class="layer" data-layer="image" />
       <canvas class="layer" data-layer="labels" />
       <canvas class="layer" data-layer="head" />
-      {!session.isFlat && (
+      {!session.isFlat && !of && (
         <button
           class="pane-corner"
           title={alone === index ? "Show all planes (M)" : "Maximise this plane (M)"}
@@ -45,7 +55,13 @@ export function Pane({ session, index }: { session: CaseSession; index: number }
   );
 }
 
-function mountPane(session: CaseSession, index: number, box: HTMLDivElement): () => void {
-  const view = new PaneView(session, index, box);
+function mountPane(session: CaseSession, index: number, box: HTMLDivElement, look?: PaneLook): () => void {
+  const view = new PaneView(session, index, box, look);
   return () => view.close();
+}
+
+/** How the planes of a case are laid out. */
+export function panesClass({ isFlat, hanging }: CaseSession): string {
+  if (isFlat || hanging.alone.value !== null) return "panes-one";
+  return hanging.name.value === "2 × 2" ? "panes-four" : "";
 }

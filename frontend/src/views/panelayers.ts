@@ -14,8 +14,17 @@ const WRONG_COLOUR = "#ff9b8f";
 const SUGGESTED_COLOUR = "#7fe3dd";
 const QUERIED_COLOUR = "#cdb4ff";
 
+/** What a pane draws over the image. */
+export interface PaneLook {
+  layers: () => LabelLayers;
+  signs: (scene: Omit<MarkScene, "colourOf">) => Sign[];
+}
+
+/** What the annotation view draws. */
+export const lookOf = (session: CaseSession): PaneLook => ({ layers: () => layersOf(session), signs: (scene) => signsOf(session, scene) });
+
 /** While reasons are drawn the mask is an outline, so that it does not tint them. */
-export function layersOf(session: CaseSession): LabelLayers {
+function layersOf(session: CaseSession): LabelLayers {
   const reasons = session.advice.drawnReason !== null;
   return {
     mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
@@ -23,6 +32,7 @@ export function layersOf(session: CaseSession): LabelLayers {
     heat: heatOf(session),
     proposal: display.proposalShown.value ? session.proposal.value : null,
     hypothesis: session.advice.drawnHypothesis?.mask ?? null,
+    people: [],
   };
 }
 
@@ -37,7 +47,7 @@ function heatOf(session: CaseSession): Heat | null {
 }
 
 /** What is queried, the place in hand (as a frame where it is a region), boxes called wrong, the reader's box, and beside a hypothesis where a prompt would change most. */
-export function signsOf({ advice, queried, queriedBoxes }: CaseSession, scene: Omit<MarkScene, "colourOf">): Sign[] {
+function signsOf({ advice, queried, queriedBoxes }: CaseSession, scene: Omit<MarkScene, "colourOf">): Sign[] {
   const region = advice.looks.value[advice.look.value]?.region;
   const wrong = advice.drawnObjections;
   const box = wrong.includes(advice.region.value!) ? null : advice.region.value;

@@ -16,7 +16,7 @@ import type { CaseSession, Stroke } from "../state/session";
 import type { Drag, PaneContact } from "../tools/contact";
 import { beginDrag, turnWheel } from "../tools/pointer";
 import { wheelSteps } from "../tools/wheel";
-import { layersOf, signsOf } from "./panelayers";
+import { lookOf, type PaneLook } from "./panelayers";
 
 export class PaneView implements PaneContact {
   private readonly painter: PanePainter;
@@ -32,6 +32,7 @@ export class PaneView implements PaneContact {
     readonly session: CaseSession,
     readonly index: number,
     private readonly box: HTMLDivElement,
+    private readonly look: PaneLook = lookOf(session),
   ) {
     const layer = (name: string): HTMLCanvasElement => box.querySelector(`[data-layer="${name}"]`)!;
     const canvases: PaneCanvases = { image: layer("image"), labels: layer("labels"), head: layer("head") };
@@ -96,7 +97,7 @@ export class PaneView implements PaneContact {
       () => (this.dirty.image = "all"),
     );
     onChange(
-      () => [this.shown, ...Object.values(layersOf(session)), session.draft.value?.changes.value, display.smooth.value],
+      () => [this.shown, ...Object.values(this.look.layers()), session.draft.value?.changes.value, display.smooth.value],
       () => (this.dirty.labels = "all"),
     );
     this.stops.push(
@@ -171,7 +172,7 @@ export class PaneView implements PaneContact {
     const { session, plane } = this;
     const change = this.dirty.labels ?? "all";
     this.dirty.labels = null;
-    this.painter.paintLabels(layersOf(session), sliceOf(plane, session.header.shape, this.shown), this.view, display.smooth.value, change);
+    this.painter.paintLabels(this.look.layers(), sliceOf(plane, session.header.shape, this.shown), this.view, display.smooth.value, change);
   }
 
   private drawHead(): void {
@@ -221,7 +222,7 @@ export class PaneView implements PaneContact {
   }
 
   private signs(place: Placement): Sign[] {
-    return signsOf(this.session, { plane: this.plane, shape: this.session.header.shape, number: this.shown, place });
+    return this.look.signs({ plane: this.plane, shape: this.session.header.shape, number: this.shown, place });
   }
 
   private lines(at: Pixel | null): string[] {

@@ -1,5 +1,7 @@
 /** The panel at the right: why this case, what the model expects, labels, how things are drawn, and the answer. */
 
+import { annotatorName, isSameName } from "../api/person";
+import type { Returned as ReturnedCase } from "../api/types";
 import { stepCase } from "../state/looking";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
@@ -7,6 +9,7 @@ import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
 import { DrawingOptions } from "./drawing";
+import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
@@ -38,7 +41,13 @@ function Reason({ session }: { session: CaseSession }) {
   const { instructions } = session.project;
   return (
     <section class="block">
-      {assignment.reason && (
+      {session.returned.value && <Returned {...session.returned.value} />}
+      {session.purpose === "decide" && (
+        <p class="note" data-testid="deciding">
+          You draw the decision: accepted, it stands before the readings, which stay as they are.
+        </p>
+      )}
+      {assignment.reason && session.returned.value === null && (
         <p class="why" data-testid="reason-queried">
           {assignment.reason}
         </p>
@@ -75,6 +84,17 @@ function Reason({ session }: { session: CaseSession }) {
   );
 }
 
+function Returned({ by, to, comment, at }: ReturnedCase) {
+  return (
+    <p class="banner returned" role="note" data-testid="returned-note">
+      <strong>
+        <bdi>{by}</bdi> returned this case to {isSameName(to, annotatorName.value) ? "you" : <bdi>{to}</bdi>}
+      </strong>
+      , {day(at)}: {comment}
+    </p>
+  );
+}
+
 /** In a project that can only be read: on to the next case, and the verbs as they are, out of reach. */
 function Steps({ session }: { session: CaseSession }) {
   return (
@@ -99,10 +119,11 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
   if (session.looksOnly) return <Steps session={session} />;
   const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
   return (
-    <div class="verbs" data-verb="annotate">
-      <Replaces session={session} />
+    <div class="verbs" data-verb={session.purpose === "decide" ? "review" : "annotate"}>
+      {session.purpose === "read" && <Replaces session={session} />}
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
-        {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : "Submit"} <kbd>Enter</kbd>
+        {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : session.purpose === "decide" ? "Accept" : "Submit"}{" "}
+        <kbd>Enter</kbd>
       </button>
       <button data-testid="skip" disabled={busy !== ""} onClick={() => openDialog("skip")}>
         Skip <kbd>S</kbd>

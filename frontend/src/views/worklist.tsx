@@ -4,7 +4,7 @@ import { listCases } from "../api/calls";
 import { may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
 import { watchProject } from "../api/stream";
-import type { CaseLine, CaseState, Project } from "../api/types";
+import type { CaseLine, CaseState, Project, ReadingFilter } from "../api/types";
 import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { tellError } from "../state/notices";
 import { go, linkTo } from "../state/router";
@@ -13,6 +13,7 @@ import { Allowed, Bar, Empty } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
+import { ReadingChips, readsSeveral } from "./readingstate";
 import { Warnings } from "./warnings";
 
 const PAGE = 50;
@@ -25,20 +26,28 @@ const STATES: [CaseState, string][] = [
 ];
 const WORDS = Object.fromEntries(STATES.map(([state, word]) => [state, word.toLowerCase()]));
 
+const READINGS: [ReadingFilter, string][] = [
+  ["any", "all"],
+  ["read", "read k of n"],
+  ["in review", "in review"],
+  ["returned", "returned"],
+  ["accepted", "accepted"],
+];
+
 export function Worklist({ project }: { project: Project }) {
   const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
-  const { state, search, offset } = filters;
+  const { state, reading, search, offset } = filters;
   const [found, setFound] = useState<{ total: number; rows: CaseLine[] } | null>(null);
   const [news, setNews] = useState(0);
   const person = annotatorName.value;
   useEffect(() => {
     document.title = `${project.name} – medloop`;
     const abort = new AbortController();
-    listCases(project.id, { state, search, limit: PAGE, offset }, abort.signal)
+    listCases(project.id, { state, reading, search, limit: PAGE, offset }, abort.signal)
       .then((page) => (page.rows.length === 0 && offset > 0 ? show({ offset: lastOffset(page.total, PAGE) }) : setFound(page)))
       .catch((error: unknown) => abort.signal.aborted || tellError(error));
     return () => abort.abort();
-  }, [project, state, search, offset, person, news]);
+  }, [project, state, reading, search, offset, person, news]);
   useEffect(() => {
     const watch = watchProject(project.id, () => setNews((count) => count + 1));
     return () => watch.close();
@@ -64,6 +73,22 @@ export function Worklist({ project }: { project: Project }) {
               </button>
             ))}
           </div>
+          {readsSeveral(project) && (
+            <label class="hint">
+              Readings{" "}
+              <select
+                value={reading}
+                data-testid="filter-reading"
+                onChange={(event) => show({ reading: event.currentTarget.value as ReadingFilter, offset: 0 })}
+              >
+                {READINGS.map(([value, name]) => (
+                  <option key={value} value={value}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
           <span class="grow" />
           <Allowed verb="annotate" project={project.id}>
             <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
@@ -178,6 +203,7 @@ function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
 
 function Row({ project, row }: { project: Project; row: CaseLine }) {
   const look = (): void => go(linkTo.case(project.id, row.id));
+  const several = readsSeveral(project);
   const open = row.open_with.filter((name) => !isSameName(name, annotatorName.value));
   return (
     <tr
@@ -197,7 +223,21 @@ function Row({ project, row }: { project: Project; row: CaseLine }) {
       <td>{row.patient === row.name ? "" : row.patient}</td>
       <td>{row.split}</td>
       <td>
-        <span class={`state state-${row.state}`}>{WORDS[row.state]}</span>
+        <span class="marks">
+          <span class={`state state-${row.state}`}>{WORDS[row.state]}</span>
+          <ReadingChips row={row} several={several} />
+          {several && row.annotations > 1 && (
+            <a
+              class="hint"
+              href={linkTo.readings(project.id, row.id)}
+              data-testid={`compare-${row.id}`}
+              onClick={(event) => event.stopPropagation()}
+              onKeyDown={(event) => event.stopPropagation()}
+            >
+              compare
+            </a>
+          )}
+        </span>
         {open.length > 0 && (
           <span class="hint reason" data-testid={`open-${row.id}`}>
             open with <bdi>{open.join(", ")}</bdi>

@@ -94,13 +94,15 @@ def adjudicate(
     """Decide between the readings of a case: a new annotation stands, put together from those named."""
     from medloop.loop.annotating import adjudicating
     from medloop.loop.foundation.annotators import annotator_named
+    from medloop.loop.foundation.readings import RESTORE
 
     if bool(take) == bool(restore):
         raise SettingError("An adjudication takes --take or --restore, got both or none", remedy="say which reading counts")
     with open_project(folder) as workspace:
         found, who = case_named(workspace, case), annotator_named(workspace, reviewer)
         rulings = [_ruling(workspace, found.id, text) for text in take or ()] or [adjudicating.Ruling(restore)]
-        adjudicating.adjudicate(workspace, found.id, who.id, rulings, comment=comment)
+        verb = RESTORE if restore else "adjudicate"
+        adjudicating.adjudicate(workspace, found.id, who.id, rulings, comment=comment, verb=verb)
         _tell_history(workspace, found, as_json=as_json)
 
 

@@ -11,7 +11,8 @@
     ├── NotFoundError (LookupError)   an id or path that does not exist
     ├── ConflictError             the request was right a moment ago: stale revision, duplicate
     │   ├── StateError            a verb that the current state does not allow
-    │   └── ReplacesError         an annotation would be replaced that the sender did not say to replace
+    │   ├── ReplacesError         an annotation would be replaced that the sender did not say to replace
+    │   └── ReturnedError         a reviewer returned the case to its annotator, who had it open
     ├── IntegrityError            stored bytes or the event chain do not match their hash
     │   └── BlobError             the bytes of one name: `DamagedBlobError`, or gone (`MissingBlobError`, a NotFoundError too)
     ├── StorageError (OSError)    the disk or database refused: full, read only, locked
@@ -93,6 +94,10 @@ class StateError(ConflictError, code="wrong_state"):
 
 class ReplacesError(ConflictError, code="replaces_annotation"):
     """An annotation in force would be replaced, and nobody said that it shall be."""
+
+
+class ReturnedError(ConflictError, code="returned"):
+    """A reviewer returned the case to its annotator while they had it open, so that they have not seen why."""
 
 
 class IntegrityError(MedloopError, code="integrity"):

@@ -474,7 +474,8 @@ class Consensus:
             of the inputs.
         supersedes: The consensus before; None for the first.
         skills: Annotator's id → {"value", "low", "high", "annotations"}: accuracy, or for masks the mean Dice with the
-            consensus, 0..1; low and high, a 90 % interval, may be None; for masks also "labels": {value: the same}.
+            consensus, 0..1; low and high, a 90 % interval, may be None; for masks also "labels": {value: the same}
+            and "edges": how strong the image's edges along the outlines are, 1 as for the median reader.
         agreement: Of the readings, 0..1: of every two people the mean Dice, of the label with the lowest; for classes the
             share of the most frequent one.
         agreement_by_label: Label value → mean Dice of every two people; {} for classes.

@@ -30,6 +30,7 @@ _HOMES = {
     "cohen_kappa": "kappa",
     "confident_joint": "suspects",
     "dawid_skene": "class_fusion",
+    "edge_strengths": "edges",
     "estimate_skill": "skill_prior",
     "fleiss_kappa": "kappa",
     "glad": "glad_fusion",

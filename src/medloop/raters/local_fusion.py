@@ -65,7 +65,7 @@ def locally_weighted(
     window = [2 * max(int(radius / s), 0) + 1 for s in spacing]
     box = tuple(slice(max(b.start - w, 0), b.stop + w) for b, w in zip(stack.box, window, strict=True))
     places = np.stack(np.unravel_index(stack.disputed, stack.shape)) - np.array([[b.start] for b in box])
-    grey = None if image is None else _grey(image, stack.shape)[(slice(None), *box)]
+    grey = None if image is None else grey_values(image, stack.shape)[(slice(None), *box)]
     distances = _to_image(stack, box, window, grey) if grey is not None else _to_others(stack, box, window)
     weights = (np.stack([d[tuple(places)] for d in distances], axis=1) + LEAST_DISTANCE) ** -gain
     rows = _shares(stack, weights)
@@ -116,8 +116,13 @@ def _mean(values: FloatArray, window: list[int]) -> FloatArray:
     return np.asarray(ndimage.uniform_filter(values, window, mode="nearest"))
 
 
-def _grey(image: ImageArray, shape: tuple[int, ...]) -> FloatArray:
-    """The image with channels of unit variance, so that none decides by its unit."""
+def grey_values(image: ImageArray, shape: tuple[int, ...]) -> FloatArray:
+    """The image, shape (channels, *shape), with channels of mean 0 and unit variance, so that none decides by its unit.
+
+    Raises:
+        ShapeError: Another shape.
+        InputError: Intensities that are not finite.
+    """
     if image.shape[1:] != shape:
         raise ShapeError(f"An image must lie on the grid of the masks, {shape}, got {image.shape[1:]}")
     found = image.astype(np.float64)

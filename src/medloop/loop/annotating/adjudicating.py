@@ -1,24 +1,29 @@
 """A reviewer decides between readings: a new annotation, put together label by label or box by box, that supersedes knowingly.
 
-The readings stay as they are, each its reader's; the new annotation stands before them and before their consensus.
+The readings stay as they are, each its reader's; the new annotation stands before them and before their consensus. A reviewer
+may also draw, in a case opened with what stands (`medloop.loop.foundation.readings.REVIEWING`): the draft is the decision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError
-from medloop.core.records import Annotation, Assignment, Case, Review, new_id, now
+from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError, StateError
+from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, checked_mask
-from medloop.loop.annotating.review_verdicts import make_review, require_standing
+from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, check_submitted, checked_mask, require_known_revision
+from medloop.loop.annotating.open_edit import load_edit, require_open
+from medloop.loop.annotating.provenance import provenance_of
+from medloop.loop.annotating.replacing import origin_of, source_of
+from medloop.loop.annotating.review_verdicts import make_review, require_readings, require_standing
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
-from medloop.loop.foundation.label_versions import shared_version
+from medloop.loop.foundation.label_versions import shared_version, version_seen
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
-from medloop.loop.foundation.readings import DERIVED, case_readings, most_leaning
+from medloop.loop.foundation.readings import DERIVED, RESTORE, case_readings, is_reviewing, most_leaning
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.store.reader import Reader
@@ -46,9 +51,10 @@ def adjudicate(
     decision: Sequence[Ruling] | MaskArray,
     *,
     annotation_id: str | None = None,
+    readings: Collection[str] | None = None,
     comment: str = "",
-    assignment_id: str | None = None,
     effort: Reported = UNKNOWN_EFFORT,
+    verb: str = "adjudicate",
 ) -> Annotation:
     """Decide a case as its reviewer: from what stands, the rulings are applied in order, or a mask is given.
 
@@ -59,15 +65,16 @@ def adjudicate(
         decision: What counts where (for a classification one ruling, which names the reading whose class counts), or the mask
             itself, shape (I, J, K).
         annotation_id: What the reviewer has looked at; None for what stands now.
+        readings: The readings that the reviewer has looked at; None for those there are.
         comment: Why.
-        assignment_id: The assignment in whose draft the mask was drawn.
         effort: What is known of the work.
+        verb: What the audit calls it.
 
     Raises:
         InputError: No ruling, or one that does not fit the case; an effort out of range.
         LabelError: A label that the task does not know.
         ShapeError: The mask is not the case's shape.
-        ConflictError: Something else stands by now.
+        ConflictError: Something else stands by now, or the case was read since.
         StateError: The case has no annotation, and the first ruling does not take one whole; a mask in a classification.
     """
     mask = decision if isinstance(decision, np.ndarray) else None
@@ -81,26 +88,98 @@ def adjudicate(
         case = tx.get(Case, case_id)
         sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
         bare = whole and annotation_id is None and case_readings(tx, [case_id])[case_id].annotation_id is None
-        standing = None if bare else require_standing(tx, case_id, annotation_id)
+        standing = None if bare else require_standing(tx, case_id, annotation_id, readings)
     made_of = [*sources.values(), *([standing] if standing and not whole else [])]
     made = tag = None
     if workspace.task.kind == "classification":
         tag = sources[choices[0].annotation_id].tag
     else:
         made = checked_mask(workspace, case, mask) if mask is not None else _composed(workspace, case, standing, choices, sources)
-    decided = _Decided(made, tag, comment, assignment_id, effort, drawn=mask is not None)
-    return _stored(workspace, case, reviewer_id, standing, made_of, decided)
+    with workspace.store.read() as tx:
+        task = workspace.task if mask is not None else shared_version(tx, made_of, _values(made, tag))
+    leaning = most_leaning(made_of)
+    decided = _Decided(mask=made, tag=tag, task_id=task.id, effort=effort, proposal_id=leaning.proposal_id, untouched=leaning.untouched)
+    return _stored(workspace, case, reviewer_id, standing, decided, readings=readings, comment=comment, verb=verb)
 
 
-def restore(workspace: Workspace, annotation_id: str, person_id: str, *, comment: str = "") -> Annotation:
+def adjudicate_draft(
+    workspace: Workspace,
+    assignment_id: str,
+    submitted: Submitted,
+    *,
+    annotation_id: str | None = None,
+    readings: Collection[str] | None = None,
+    comment: str = "",
+) -> Annotation:
+    """Decide a case by the draft, or a class, of an assignment that was opened as its reviewer; the assignment is closed by it.
+
+    Args:
+        workspace: The project.
+        assignment_id: Opened with the reason `REVIEWING`.
+        submitted: A class, or the draft's revision; effort and version of the task as in a submission.
+        annotation_id: What the reviewer has looked at; None for what stands now.
+        readings: The readings that the reviewer has looked at; None for those there are.
+        comment: Why.
+
+    Raises:
+        ConflictError: The draft has another revision, something else stands by now, or the case was read since.
+        StateError: The assignment is closed or was opened to read the case, the task is of another kind, or nothing stands.
+        InputError: An effort out of range.
+        LabelError: A value that the task does not know.
+    """
+    check_submitted(workspace, submitted)
+    with workspace.store.read() as tx:
+        edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
+        if not is_reviewing(edit.assignment):
+            raise StateError("This case is open to read it: its draft is a reading and no decision", remedy="open it as its reviewer")
+        standing, source = require_standing(tx, edit.case.id, annotation_id, readings), source_of(tx, edit)
+    require_known_revision(edit.assignment, submitted.revision)
+    mask = checked_mask(workspace, edit.case, edit.draft().mask) if submitted.tag is None else None
+    origin, values = origin_of(source, submitted, mask), _values(mask, submitted.tag)
+    with workspace.store.read() as tx:
+        task = version_seen(tx, workspace.task, edit.assignment.opened_at, submitted.task_version, values)
+    decided = _Decided(
+        mask=mask,
+        tag=submitted.tag,
+        task_id=task.id,
+        effort=submitted.reported,
+        proposal_id=origin.proposal_id,
+        untouched=origin.untouched,
+        began_with=origin.began_with,
+        drawn=edit.assignment,
+        made=provenance_of(edit, mask, new_id("annotation")) if mask is not None else None,
+    )
+    return _stored(workspace, edit.case, edit.assignment.annotator_id, standing, decided, readings=readings, comment=comment)
+
+
+def restore(
+    workspace: Workspace,
+    annotation_id: str,
+    person_id: str,
+    *,
+    standing_id: str | None = None,
+    readings: Collection[str] | None = None,
+    comment: str = "",
+) -> Annotation:
     """Bring an earlier annotation of a case back as a new one of who restores it.
+
+    Args:
+        workspace: The project.
+        annotation_id: The earlier one.
+        person_id: Who restores it.
+        standing_id: What stood when they looked; None for whatever stands.
+        readings: The readings that they looked at; None for those there are.
+        comment: Why.
 
     Raises:
         NotFoundError: No such annotation.
         InputError: It covers parts of the case only.
+        ConflictError: Something else stands by now, or the case was read since.
     """
     found = workspace.store.get(Annotation, annotation_id)
-    return adjudicate(workspace, found.case_id, person_id, [Ruling(annotation_id)], comment=comment or "an earlier annotation restored")
+    why = comment or "an earlier annotation restored"
+    rulings = [Ruling(annotation_id)]
+    return adjudicate(workspace, found.case_id, person_id, rulings, annotation_id=standing_id, readings=readings, comment=why, verb=RESTORE)
 
 
 def _of_case(tx: Reader, case: Case, annotation_id: str) -> Annotation:
@@ -144,52 +223,70 @@ def _composed(
     return mask
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Decided:
+    """A decision: its mask or class, the labels it knows, what it owes to a proposal, and the draft it was drawn in, if any."""
+
     mask: MaskArray | None
     tag: int | None
-    comment: str
-    assignment_id: str | None
+    task_id: str
     effort: Reported
-    drawn: bool
+    proposal_id: str | None
+    untouched: float | None
+    began_with: BeganWith = "annotation"
+    drawn: Assignment | None = None
+    made: Provenance | None = None
+
+
+def _values(mask: MaskArray | None, tag: int | None) -> frozenset[int]:
+    return frozenset({tag or 0}) if mask is None else frozenset(np.unique(mask).tolist()) - {0}
 
 
 def _stored(
-    workspace: Workspace, case: Case, reviewer_id: str, standing: Annotation | None, made_of: Sequence[Annotation], decided: _Decided
+    workspace: Workspace,
+    case: Case,
+    reviewer_id: str,
+    standing: Annotation | None,
+    decided: _Decided,
+    *,
+    readings: Collection[str] | None,
+    comment: str,
+    verb: str = "adjudicate",
 ) -> Annotation:
     """Keep the decision and the review that it is; what stands must still be what was looked at."""
     blob = workspace.store.blobs.put(encode_mask(decided.mask)) if decided.mask is not None else None
-    values = frozenset(np.unique(decided.mask).tolist()) - {0} if decided.mask is not None else frozenset({decided.tag or 0})
-    leaning = most_leaning(made_of)
-    with workspace.store.read() as tx:
-        task = workspace.task if decided.drawn else shared_version(tx, made_of, values)
     annotation = Annotation(
-        id=new_id("annotation"),
+        id=decided.made.annotation_id if decided.made else new_id("annotation"),
         case_id=case.id,
-        task_id=task.id,
+        task_id=decided.task_id,
         annotator_id=reviewer_id,
         kind="tag" if blob is None else "mask",
         blob=blob,
         tag=decided.tag,
         origin="adjudicated",
-        proposal_id=leaning.proposal_id,
+        assignment_id=decided.drawn.id if decided.drawn else None,
+        proposal_id=decided.proposal_id,
         supersedes=standing.id if standing is not None and standing.origin in DERIVED else None,
-        assignment_id=decided.assignment_id,
         effort_seconds=decided.effort.active_seconds or 0.0,
         created_at=now(),
-        began_with="annotation",
-        untouched=leaning.untouched,
+        began_with=decided.began_with,
+        untouched=decided.untouched,
     )
-    review: Review = make_review(case.id, annotation.id, reviewer_id, "approve", decided.comment)
+    review = make_review(case.id, annotation.id, reviewer_id, "approve", comment)
     with workspace.store.write(reviewer_id) as tx:
+        require_readings(tx, case.id, readings)
         if case_readings(tx, [case.id])[case.id].annotation_id != (standing.id if standing else None):
             raise ConflictError(f"Another annotation of {case.name} stands by now", remedy="look at it first")
-        if decided.assignment_id is None:
-            tx.add(annotation, verb="adjudicate")
+        if decided.drawn is None:
+            tx.add(annotation, verb=verb)
             record_outside(tx, annotation, decided.effort)
         else:
-            took = record_effort(tx, tx.get(Assignment, decided.assignment_id), decided.effort)
-            tx.add(replace(annotation, effort_seconds=took), verb="adjudicate")
+            drawn = tx.get(Assignment, decided.drawn.id)
+            require_known_revision(require_open(drawn), decided.drawn.revision)
+            tx.add(replace(annotation, effort_seconds=record_effort(tx, drawn, decided.effort)), verb=verb)
+            tx.change(Assignment, drawn.id, verb="submit", fields={"state": "submitted", "closed_at": now()})
+        if decided.made is not None:
+            tx.add(decided.made, verb="trace")
         tx.add(review, verb="approve")
     after_annotation(workspace)
     return annotation

@@ -16,15 +16,17 @@ from medloop.core.records import Annotation, Assignment, Case, Prediction, new_i
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.gold import Held, gold_of, hold, keep_reading, require_admitted
 from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
-from medloop.loop.annotating.opening import go_on, open_assignment, open_gold
+from medloop.loop.annotating.opening import go_on, open_assignment, open_gold, require_same_purpose
 from medloop.loop.annotating.provenance import provenance_of
-from medloop.loop.annotating.replacing import origin_of, replaced_by, source_of
+from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort
+from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import annotated_voxels, encode_partial
+from medloop.loop.foundation.readings import REVIEWING, is_reviewing
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
@@ -63,13 +65,25 @@ def next_assignment(workspace: Workspace, annotator_id: str) -> Opened | None:
     return None
 
 
-def open_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
+def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: str = "chosen from the worklist") -> Opened:
     """Open one chosen case, for a first answer or to correct an earlier one; a draft of one's own comes back.
+
+    Args:
+        workspace: The project.
+        case_id: The case.
+        annotator_id: Who opens it.
+        reason: Why; with `REVIEWING` the draft begins with what stands, and is a reviewer's decision.
 
     Raises:
         NotFoundError: No such case.
+        StateError: They have it open for the other purpose, with edits.
     """
-    return _open(workspace, case_id, annotator_id)
+    with workspace.store.write(annotator_id) as tx:
+        case = tx.get(Case, case_id)
+        mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
+        if mine and require_same_purpose(tx, mine[0], reviewing=reason == REVIEWING):
+            return _opened(tx, go_on(workspace, tx, mine[0], case), case)
+        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, reason), case)
 
 
 def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
@@ -81,16 +95,7 @@ def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened
     """
     with workspace.store.read() as tx:
         require_admitted(tx, annotator_id)
-    return _open(workspace, case_id, annotator_id)
-
-
-def _open(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
-    with workspace.store.write(annotator_id) as tx:
-        case = tx.get(Case, case_id)
-        mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
-        if mine:
-            return _opened(tx, go_on(workspace, tx, mine[0], case), case)
-        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, "chosen from the worklist"), case)
+    return open_case(workspace, case_id, annotator_id)
 
 
 def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:
@@ -100,13 +105,16 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         ConflictError: The draft has another revision.
         StateError: The assignment is closed, the task is of another kind, or for parts this annotator has answered the whole case.
         ReplacesError: Another annotation stands, and `replace` is off.
+        ReturnedError: A reviewer returned the case to this annotator since they opened it.
         InputError: An effort out of range, no parts, or parts outside the image.
         ShapeError: The mask is not the case's shape.
         LabelError: Values that the task does not know.
     """
-    _check(workspace, submitted)
+    check_submitted(workspace, submitted)
     with workspace.store.read() as tx:
         edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
+        if is_reviewing(edit.assignment):
+            raise StateError("This case is open as its reviewer: its draft is a decision and no reading", remedy="adjudicate with it")
         gold = edit.assignment.gold_id is not None
         if gold and submitted.parts is not None:
             raise StateError("This case counts whole", remedy="submit the whole mask")
@@ -115,7 +123,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         if submitted.parts is not None and own_annotation(tx, edit.case.id, edit.assignment.annotator_id) is not None:
             raise StateError("You have annotated this whole case already", remedy="correct the whole mask instead")
         source = source_of(tx, edit)
-    _require_revision(edit.assignment, submitted.revision)
+    require_known_revision(edit.assignment, submitted.revision)
     draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
     mask, revision = (draft.mask, draft.revision) if draft is not None else (submitted.mask, submitted.revision)
     blob = workspace.store.blobs.put(_encoded(workspace, edit.case, mask, submitted)) if mask is not None else None
@@ -125,7 +133,8 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     held = _held(workspace, edit, submitted, mask) if gold else None
     with workspace.store.write(edit.assignment.annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
-        _require_revision(assignment, revision)
+        require_known_revision(assignment, revision)
+        require_return_seen(tx, assignment, submitted)
         annotation = Annotation(
             id=annotation_id,
             case_id=assignment.case_id,
@@ -231,11 +240,19 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
     prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
+    if is_reviewing(assignment):
+        return Opened(assignment, case, prediction, standing_annotation(tx, case.id))
     return Opened(assignment, case, prediction, seen_annotation(tx, case.id, assignment.annotator_id))
 
 
-def _check(workspace: Workspace, submitted: Submitted) -> None:
-    """Refuse what no assignment of the project could be closed with."""
+def check_submitted(workspace: Workspace, submitted: Submitted) -> None:
+    """Refuse what no assignment of the project could be closed with.
+
+    Raises:
+        InputError: An effort out of range.
+        StateError: The task is of another kind.
+        LabelError: A class that the task does not know.
+    """
     checked_report(submitted.reported)
     kind = "classification" if submitted.kind == "tag" else "segmentation"
     if workspace.task.kind != kind:
@@ -266,7 +283,12 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
     return closed
 
 
-def _require_revision(assignment: Assignment, revision: int | None) -> None:
+def require_known_revision(assignment: Assignment, revision: int | None) -> None:
+    """Refuse a draft that is not at the revision that its maker knows; None knows any.
+
+    Raises:
+        ConflictError: It is at another one.
+    """
     if revision is not None and revision != assignment.revision:
         rule = f"The draft is at revision {assignment.revision}, the page knows {revision}"
         raise ConflictError(rule, remedy="read the draft again before submitting")

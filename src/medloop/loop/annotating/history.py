@@ -12,6 +12,8 @@ from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Consensus, Label, Review, Withdrawal
 from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.arrays import load_annotation
+from medloop.loop.foundation.in_force import standing_annotation
+from medloop.loop.foundation.readings import RESTORE
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -43,6 +45,7 @@ class HistoryLine:
         changes: For an annotation of a mask: label by label against what it replaces, else against the annotator's one before,
             else against nothing; labels that are the same are left out.
         comment: Of a review, a withdrawal or a consensus.
+        restorable: It is a full annotation and does not stand: it can be restored.
     """
 
     at: str
@@ -52,6 +55,7 @@ class HistoryLine:
     in_force: bool = False
     changes: tuple[LabelChange, ...] = ()
     comment: str = ""
+    restorable: bool = False
     order: int = field(default=0, repr=False)
 
 
@@ -70,7 +74,8 @@ def case_history(workspace: Workspace, case_id: str) -> tuple[HistoryLine, ...]:
 
 def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[Annotation], people: Mapping[str, str]) -> list[HistoryLine]:
     current = {a.id for a in (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))}
-    order = tx.event_numbers(Annotation, [a.id for a in made])
+    order, standing = tx.event_numbers(Annotation, [a.id for a in made]), standing_annotation(tx, case.id)
+    restored = {event.noun_id for event in tx.events_about("annotation", list(order), verbs=[RESTORE])}
     found, by_id = list[HistoryLine](), {a.id: a for a in made}
 
     @lru_cache(maxsize=MASKS_AT_ONCE)
@@ -82,9 +87,10 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
         line = HistoryLine(
             at=annotation.created_at,
             who=people[annotation.annotator_id],
-            what=_made(workspace, annotation),
+            what=_made(workspace, annotation, restored=annotation.id in restored),
             annotation_id=annotation.id,
             in_force=annotation.id in current,
+            restorable=annotation.kind != "partial" and (standing is None or standing.id != annotation.id),
             changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
             order=order[annotation.id],
         )
@@ -92,8 +98,9 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
     return found
 
 
-def _made(workspace: Workspace, annotation: Annotation) -> str:
-    verbs = {"imported": "imported", "consensus": "fused", "adjudicated": "adjudicated", "gold": "read as gold"}
+def _made(workspace: Workspace, annotation: Annotation, *, restored: bool) -> str:
+    decided = "restored" if restored else "adjudicated"
+    verbs = {"imported": "imported", "consensus": "fused", "adjudicated": decided, "gold": "read as gold"}
     what = verbs.get(annotation.origin, "annotated parts" if annotation.kind == "partial" else "annotated")
     named = next((label.name for label in workspace.task.labels if label.value == annotation.tag), None)
     return what if named is None else f"{what}: {named}"

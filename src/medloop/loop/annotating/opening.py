@@ -2,16 +2,16 @@
 
 A draft begins with the annotation in force (if its mask can be read), else with the newest proposal, else with background, and
 keeps what it began with. Where several people read a case it begins with one's own annotation, and where they read it blind
-never with somebody else's.
+never with somebody else's. A reviewer's begins with what stands.
 One that was edited stays its owner's, also after it was released; one that was not edited begins anew when something else
 stands by now.
 """
 
-from medloop.core.errors import BlobError
+from medloop.core.errors import BlobError, StateError
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.loop.foundation.blinding import begun_from
-from medloop.loop.foundation.in_force import beginning, newest_proposal
-from medloop.loop.foundation.readings import project_settings
+from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
+from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -19,10 +19,11 @@ from medloop.store.writer import Writer
 
 def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
     """A case opened by somebody who has not got it open: with the draft they left, or with a new one."""
-    left = _draft_left(tx, case, annotator_id)
+    begun = _begun(tx, case.id, annotator_id, reason)
+    left = _draft_left(tx, case, annotator_id, reason, begun)
     if left is not None:
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
-    standing, proposal = shown_at_first(workspace, tx, case, begun_from(tx, case.id, annotator_id))
+    standing, proposal = shown_at_first(workspace, tx, case, begun)
     assignment = Assignment(
         id=new_id("assignment"),
         case_id=case.id,
@@ -33,7 +34,7 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
         opened_at=now(),
         began_with=beginning(standing, proposal),
         base_id=standing.id if standing else None,
-        blind=project_settings(tx).blind,
+        blind=project_settings(tx).blind and reason != REVIEWING,
     )
     tx.add(assignment, verb="open")
     return assignment
@@ -66,12 +67,33 @@ def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotati
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:
     """An open assignment shown again: a sign of life; begun anew if nothing was drawn and another annotation stands by now."""
-    standing = _readable(workspace, begun_from(tx, case.id, assignment.annotator_id)) if assignment.gold_id is None else None
+    begun = None if assignment.gold_id is not None else _begun(tx, case.id, assignment.annotator_id, assignment.reason)
+    standing = _readable(workspace, begun)
     if assignment.revision == 0 and standing is not None and standing.id != assignment.base_id:
         tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
         return open_assignment(workspace, tx, case, assignment.annotator_id, assignment.round_id, assignment.reason)
     tx.record("resume", "assignment", assignment.id, {"revision": assignment.revision})
     return assignment
+
+
+def require_same_purpose(tx: Writer, assignment: Assignment, *, reviewing: bool) -> bool:
+    """Whether an open assignment serves what it is opened for; one without edits is released where it does not.
+
+    Raises:
+        StateError: It was opened for the other purpose, and holds edits.
+    """
+    if is_reviewing(assignment) == reviewing:
+        return True
+    if assignment.revision:
+        how, remedy = ("to read it", "submit that reading first") if reviewing else ("as its reviewer", "accept that decision first")
+        raise StateError(f"You have this case open {how}, with edits", remedy=f"{remedy}, or skip the case")
+    tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})
+    return False
+
+
+def _begun(tx: Reader, case_id: str, annotator_id: str, reason: str) -> Annotation | None:
+    """What a draft begins with: for a reviewer what stands, whoever may see it."""
+    return standing_annotation(tx, case_id) if reason == REVIEWING else begun_from(tx, case_id, annotator_id)
 
 
 def _readable(workspace: Workspace, standing: Annotation | None) -> Annotation | None:
@@ -86,13 +108,19 @@ def _is_sound(workspace: Workspace, blob: str | None) -> bool:
         return False
 
 
-def _draft_left(tx: Reader, case: Case, annotator_id: str) -> Assignment | None:
-    """The newest released draft of this person that holds edits, unless they closed the case since, by the order of the audit."""
+def _draft_left(tx: Reader, case: Case, annotator_id: str, reason: str, begun: Annotation | None) -> Assignment | None:
+    """The newest released draft of this person that holds edits, unless they closed the case since, by the order of the audit.
+
+    A reviewer's comes back only while what it began with stands, and never as a reading.
+    """
     mine = tx.find(Assignment, where={"case_id": case.id, "annotator_id": annotator_id})
     ends = tx.events_about("assignment", [a.id for a in mine], verbs=["submit", "skip", "flag", "release"]) if mine else []
     ended = {event.noun_id: event.seq for event in ends}
     closed = max((ended.get(a.id, 0) for a in mine if a.state in ("submitted", "skipped", "flagged")), default=0)
+    reviewing = reason == REVIEWING
     for left in reversed(mine):
+        if is_reviewing(left) != reviewing or (reviewing and left.base_id != (begun.id if begun else None)):
+            continue
         if left.state == "released" and left.revision > 0 and ended.get(left.id, 0) > closed:
             return left if not tx.count(Annotation, where={"assignment_id": left.id}) else None
     return None

@@ -8,8 +8,8 @@ front of them.
 from dataclasses import dataclass
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ReplacesError, StateError
-from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case
+from medloop.core.errors import ReplacesError, ReturnedError, StateError
+from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case, Review
 from medloop.loop.annotating.independence import Lineage, debt_of_mask, debt_of_tag, lineage
 from medloop.loop.annotating.open_edit import OpenEdit
 from medloop.loop.annotating.submission import Submitted
@@ -91,6 +91,22 @@ def replaced_by(tx: Reader, assignment: Assignment, submitted: Submitted) -> str
         if not several and (submitted.replace or seen):
             return standing.id
     return earlier.id if earlier else None
+
+
+def require_return_seen(tx: Reader, assignment: Assignment, submitted: Submitted) -> None:
+    """Refuse a submission that would settle a return whose comment its maker cannot have seen.
+
+    Raises:
+        ReturnedError: The case was returned to them since they opened it, and `returned` does not name that.
+    """
+    review = case_readings(tx, [assignment.case_id])[assignment.case_id].returned
+    if review is None or review.returned_to != assignment.annotator_id or review.id == submitted.returned:
+        return
+    shown = tx.events_about("assignment", [assignment.id], verbs=["open", "resume"])
+    if shown and shown[-1].seq > tx.event_numbers(Review, [review.id])[review.id]:
+        return
+    by = tx.get(Annotator, review.annotator_id).name
+    raise ReturnedError(f"{by} returned this case to you while you had it open: {review.comment}", remedy="open it again, then submit")
 
 
 def _returned_reading(tx: Reader, assignment: Assignment) -> str | None:

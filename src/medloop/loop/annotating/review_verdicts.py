@@ -1,5 +1,6 @@
 """The reviewer's verbs: which cases wait, approve with a signature, return to somebody with a comment."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -7,7 +8,7 @@ from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.names import checked_title, in_natural_order, one_line
 from medloop.core.records import Annotation, Annotator, Case, Json, Review, Verdict, new_id, now
 from medloop.loop.foundation.annotators import annotator_names
-from medloop.loop.foundation.readings import CaseReading, begun_readings, case_readings
+from medloop.loop.foundation.readings import CaseReading, begun_readings, case_readings, derive, histories, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -26,6 +27,12 @@ class Waiting:
     name: str
     reading: CaseReading
     readers: tuple[str, ...]
+    returned_to: str | None = None
+
+    @property
+    def comment(self) -> str:
+        """Of the return that stands."""
+        return self.reading.returned.comment if self.reading.returned else ""
 
 
 def review_queue(workspace: Workspace) -> tuple[Waiting, ...]:
@@ -34,7 +41,10 @@ def review_queue(workspace: Workspace) -> tuple[Waiting, ...]:
         found = {i: r for i, r in begun_readings(tx)[1].items() if r.state in ("in review", "returned")}
         names = {case_id: name for case_id, (name, _) in tx.patients_of(found).items()}
         people = annotator_names(tx)
-    lines = [Waiting(i, names[i], r, tuple(people[who] for who in r.readers)) for i, r in found.items()]
+    lines = [
+        Waiting(i, names[i], r, tuple(people[who] for who in r.readers), people[r.returned.returned_to or ""] if r.returned else None)
+        for i, r in found.items()
+    ]
     order = {name: n for n, name in enumerate(in_natural_order(names.values()))}
     return tuple(sorted(lines, key=lambda w: (w.reading.state, _or_one(w.reading.agreement), order[w.name])))
 
@@ -45,6 +55,7 @@ def approve(
     reviewer_id: str,
     *,
     annotation_id: str | None = None,
+    readings: Collection[str] | None = None,
     comment: str = "",
     signed_as: str = "",
     meaning: Meaning = "approval",
@@ -56,19 +67,24 @@ def approve(
         case_id: The case.
         reviewer_id: Who approves.
         annotation_id: What the reviewer has looked at; None for what stands now.
+        readings: The readings that the reviewer has looked at; None for those there are.
         comment: In words.
         signed_as: The signer's printed name; "" for no signature.
         meaning: What the signature means.
 
     Raises:
         NotFoundError: No such case.
-        StateError: It has no annotation, or lacks readings.
-        ConflictError: Something else stands by now.
+        StateError: It has no annotation, or lacks readings, or the reviewer has approved this already.
+        ConflictError: Something else stands by now, or the case was read since.
     """
     signature = {"name": checked_title(signed_as), "time": now(), "meaning": meaning} if signed_as else None
     with workspace.store.write(reviewer_id) as tx:
-        standing = require_standing(tx, case_id, annotation_id)
-        reading = case_readings(tx, [case_id])[case_id]
+        standing = require_standing(tx, case_id, annotation_id, readings)
+        history = histories(tx, [case_id])[case_id]
+        reading = derive(project_settings(tx), history)
+        last = history.reviews[-1] if history.reviews and reading.approved else None
+        if last is not None and last.annotator_id == reviewer_id and (last.signature is not None or not signed_as):
+            raise StateError(f"You have approved this annotation already, at {last.created_at[:16]}", remedy="load the case again")
         if reading.state == "read":
             remedy = "wait for the other readings, or set readings lower"
             raise StateError(f"A case is approved once it has its readings and their consensus; this one is {reading.words}", remedy=remedy)
@@ -79,7 +95,14 @@ def approve(
 
 
 def return_case(
-    workspace: Workspace, case_id: str, reviewer_id: str, *, comment: str, to: str = "", annotation_id: str | None = None
+    workspace: Workspace,
+    case_id: str,
+    reviewer_id: str,
+    *,
+    comment: str,
+    to: str = "",
+    annotation_id: str | None = None,
+    readings: Collection[str] | None = None,
 ) -> Review:
     """Return a case to be annotated again.
 
@@ -90,16 +113,18 @@ def return_case(
         comment: What is to be corrected; not empty.
         to: Id of the annotator who shall do it; "" for the one whose annotation stands.
         annotation_id: The annotation that is returned, such as one of several readings; None for what stands.
+        readings: The readings that the reviewer has looked at; None for those there are.
 
     Raises:
         InputError: No comment, or nobody to return a consensus to.
         NotFoundError: No such case or annotator.
         StateError: It has no annotation.
-        ConflictError: The annotation no longer stands.
+        ConflictError: The annotation no longer stands, or the case was read since.
     """
     if not one_line(comment):
         raise InputError("A return needs a comment that says what to correct", remedy="give one of 1 to 500 characters")
     with workspace.store.write(reviewer_id) as tx:
+        require_readings(tx, case_id, readings)
         returned = _returned(tx, case_id, annotation_id)
         author = tx.get(Annotator, to or returned.annotator_id)
         if author.kind == "model":
@@ -109,18 +134,29 @@ def return_case(
     return review
 
 
-def require_standing(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation:
-    """What stands for a case, if that is what a reviewer has seen; None stands for any.
+def require_readings(tx: Reader, case_id: str, readings: Collection[str] | None) -> None:
+    """Refuse a verdict on readings that are no longer those in force.
+
+    Raises:
+        ConflictError: The case was read since, or a reading was taken back.
+    """
+    if readings is not None and set(readings) != {a.id for a in histories(tx, [case_id])[case_id].readings}:
+        raise ConflictError(f"{tx.get(Case, case_id).name} has other readings by now", remedy="look at them first")
+
+
+def require_standing(tx: Reader, case_id: str, annotation_id: str | None, readings: Collection[str] | None = None) -> Annotation:
+    """What stands for a case, if that and its readings are what a reviewer has seen; None stands for any.
 
     Raises:
         NotFoundError: No such case.
         StateError: It has no annotation.
-        ConflictError: Something else stands.
+        ConflictError: Something else stands, or there are other readings.
     """
     name = tx.get(Case, case_id).name
     standing = case_readings(tx, [case_id])[case_id].annotation_id
     if standing is None:
         raise StateError(f"{name} has no annotation to review", remedy="annotate it first")
+    require_readings(tx, case_id, readings)
     if annotation_id not in (None, standing):
         raise ConflictError(f"Another annotation of {name} stands by now", remedy="look at it first")
     return tx.get(Annotation, standing)

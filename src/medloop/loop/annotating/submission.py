@@ -26,6 +26,7 @@ class Submitted:
         replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.annotating.replacing`.
         independent: It owes nothing to the proposal that was shown; see `medloop.loop.annotating.independence`.
         task_version: The version of the task that its maker saw; see `medloop.loop.foundation.label_versions`.
+        returned: Id of the review that its maker saw, by which the case was returned to them while they had it open.
     """
 
     tag: int | None = None
@@ -38,6 +39,7 @@ class Submitted:
     replace: bool = False
     independent: bool = False
     task_version: int | None = None
+    returned: str | None = None
 
     @property
     def reported(self) -> Reported:

@@ -29,6 +29,7 @@ from medloop.store.states import DECIDED, FUSED
 T = TypeVar("T", Assignment, Review)
 ROUNDING = 1e-9
 ReadingState: TypeAlias = Literal["unlabelled", "in progress", "read", "in review", "accepted", "returned"]
+Decided: TypeAlias = Literal["", "consensus", "adjudicated"]
 READING_STATES: tuple[ReadingState, ...] = get_args(ReadingState)
 
 OWN_READINGS = ("human", "simulated")
@@ -38,6 +39,18 @@ DERIVED = (FUSED, DECIDED)
 """Origins of annotations that are made of readings and are none."""
 
 
+RESTORE = "restore"
+"""What the audit calls an adjudication that brings an earlier annotation back."""
+
+REVIEWING = "opened as its reviewer"
+"""Reason of an assignment whose draft is a reviewer's decision, and no reading."""
+
+
+def is_reviewing(assignment: Assignment) -> bool:
+    """Whether the draft of an assignment is a reviewer's decision, and no reading."""
+    return assignment.reason == REVIEWING
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaseHistory:
     """What the readings of a case are derived from.
@@ -45,7 +58,7 @@ class CaseHistory:
     Attributes:
         case_id: The case.
         annotations: Full ones in force, in the order they were given.
-        open: Annotators who have it open.
+        open: Annotators who have it open to read it.
         declined: Annotators who skipped it, and the number of the event by which they last did.
         reviews: In the order they were made.
         consensus: The newest one; it need not be in force.
@@ -112,6 +125,8 @@ class CaseReading:
         agreement: Of its readings, 0..1; None while there is no consensus.
         consensus_due: It has its readings, and a consensus must be made of them.
         returned: The review that returned it, while that stands.
+        approved: The last review approved what stands, and nobody has read the case since.
+        decided: What stands is nobody's own reading: "consensus" or "adjudicated"; else "".
         standing: With routing, what its readings amount to; None without, and while a consensus is due.
         agreeing: With routing, how far each reading agrees with what stands, 0..1, in the order of `readers`.
         tag: The class that stands for it; None for masks and without an annotation.
@@ -127,6 +142,8 @@ class CaseReading:
     agreement: float | None = None
     consensus_due: bool = False
     returned: Review | None = None
+    approved: bool = False
+    decided: Decided = ""
     return_declined: bool = False
     standing: Standing | None = None
     agreeing: tuple[float, ...] = ()
@@ -208,6 +225,8 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         standing=amount,
         agreeing=tuple(_agreeing(history, a, standing) for a in readings) if routes(settings) else (),
         tag=standing.tag if standing else None,
+        approved=approved,
+        decided=_decided(standing),
         return_declined=returned is not None and history.declined.get(str(returned.returned_to), 0) > history.order[returned.id],
     )
 
@@ -231,6 +250,12 @@ def _needed(settings: ProjectSettings, history: CaseHistory, amount: Standing | 
     sure = amount is not None and amount.quality >= settings.sure_enough - ROUNDING
     given = len(history.readings)
     return given if given and (sure or history.gold) else readings_needed(settings, history.case_id)
+
+
+def _decided(standing: Annotation | None) -> Decided:
+    if standing is None:
+        return ""
+    return "consensus" if standing.origin == "consensus" else "adjudicated" if standing.origin == "adjudicated" else ""
 
 
 def _is_hard(consensus: Consensus) -> bool:
@@ -295,7 +320,7 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
         case_id: CaseHistory(
             case_id=case_id,
             annotations=tuple(given.get(case_id, ())),
-            open=tuple(a.annotator_id for a in opened.get(case_id, ()) if a.state == "open"),
+            open=tuple(a.annotator_id for a in opened.get(case_id, ()) if a.state == "open" and not is_reviewing(a)),
             declined={a.annotator_id: skips[a.id] for a in opened.get(case_id, ()) if a.state == "skipped"},
             reviews=tuple(reviews.get(case_id, ())),
             consensus=newest.get(case_id),
@@ -337,6 +362,12 @@ def case_readings(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseReadin
         return {}
     settings = project_settings(tx)
     return {case_id: derive(settings, history) for case_id, history in histories(tx, case_ids).items()}
+
+
+def restored_among(tx: Reader, readings: Iterable[CaseReading]) -> set[str]:
+    """Ids of the annotations that stand for these cases and brought an earlier one back."""
+    decided = [r.annotation_id for r in readings if r.decided == "adjudicated" and r.annotation_id]
+    return {event.noun_id for event in tx.events_about("annotation", decided, verbs=[RESTORE])} if decided else set()
 
 
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:

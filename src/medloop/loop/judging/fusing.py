@@ -24,6 +24,7 @@ from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_f
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
+from medloop.raters.edges import edge_strengths
 from medloop.raters.fused import TIE, Fused
 from medloop.raters.fused_mask import FusedMask
 from medloop.raters.glad_fusion import glad
@@ -198,8 +199,9 @@ def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotati
     masks = [mask for _, mask in found]
     fused = _fused_mask(workspace, case, method, found, labels)
     pairs = {label: mean_of_pairs(table) for label, table in pairwise_dice(masks, labels).items()}
+    edges = _edges(workspace, case, masks, labels)
     details = {
-        "skills": {a.annotator_id: _mask_skill(skill) for (a, _), skill in zip(found, fused.skills, strict=True)},
+        "skills": {a.annotator_id: {**_mask_skill(skill), **edge} for (a, _), skill, edge in zip(found, fused.skills, edges, strict=True)},
         "agreement": round(min(pairs.values()), 6),
         "agreement_by_label": {str(label): round(dice, 6) for label, dice in pairs.items()},
         "note": _named(workspace, "; ".join(filter(None, [note, fused.note])), [a for a, _ in found]),
@@ -210,6 +212,16 @@ def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotati
         return Made(fused=False, details=details, entropy=scaled)
     uncertain = fused.row_of[scaled.reshape(-1)[fused.disputed] > 0]
     return Made(mask=fused.mask, details=details, entropy=scaled, chances=_levels(fused.rows[uncertain].T)[:, :, None, None])
+
+
+def _edges(workspace: Workspace, case: Case, masks: Sequence[MaskArray], labels: Sequence[int]) -> list[dict[str, float]]:
+    """How well each reader's outlines lie on edges of the image, where there are both."""
+    try:
+        image = load_image(workspace.store.blobs, case).array
+    except BlobError:
+        return [{} for _ in masks]
+    found = edge_strengths(masks, labels, image=np.nan_to_num(image), spacing_mm=case.grid.spacing_mm)
+    return [{"edges": round(float(one), 6)} if np.isfinite(one) else {} for one in found]
 
 
 def _levels(shares: FloatArray) -> MaskArray:

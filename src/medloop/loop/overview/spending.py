@@ -124,7 +124,8 @@ def skill_words(line: AnnotatorLine | WorkLine) -> str:
     if line.skill is None:
         return "-"
     interval = "" if line.skill_low is None or line.skill_high is None else f" ({line.skill_low:.2f} to {line.skill_high:.2f})"
-    return f"{line.skill:.2f}{interval} in {counted(line.shared, 'case')}"
+    edges = f", edges {line.edges:.2f}" if isinstance(line, AnnotatorLine) and line.edges is not None else ""
+    return f"{line.skill:.2f}{interval} in {counted(line.shared, 'case')}{edges}"
 
 
 def _figures(line: WorkLine) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from medloop.core.states import RoundState
 from medloop.loop.foundation.annotators import known_annotator
 from medloop.loop.foundation.gold import Tutorial
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import OWN_READINGS, case_readings, needs_several, project_settings, routes
+from medloop.loop.foundation.readings import OWN_READINGS, case_readings, is_reviewing, needs_several, project_settings, routes
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
 from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
@@ -198,19 +198,20 @@ def _prepared(tx: Reader) -> Round | None:
 
 def _left_open(tx: Reader, annotator_id: str) -> NextChoice | None:
     for left in tx.find(Assignment, where={"annotator_id": annotator_id, "state": "open"}, order=("opened_at",)):
-        if left.round_id is not None or left.revision > 0 or left.gold_id is not None:
+        if not is_reviewing(left) and (left.round_id is not None or left.revision > 0 or left.gold_id is not None):
             return NextChoice(left.case_id, left.round_id, left.reason, left.id)
     return None
 
 
 def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
     """The first case that a reviewer returned to this annotator, and that they have not annotated since."""
-    mine = {review.case_id for review in tx.find(Review, where={"returned_to": annotator_id})}
-    for case_id, reading in case_readings(tx, sorted(mine)).items():
+    cases = {review.case_id for review in tx.find(Review, where={"returned_to": annotator_id})}
+    for case_id, reading in case_readings(tx, sorted(cases)).items():
         returned = reading.returned
         if returned is not None and reading.is_returned_to(annotator_id):
             by = tx.get(Annotator, returned.annotator_id).name
-            opened = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
+            mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"})
+            opened = [one for one in mine if not is_reviewing(one)]
             why = f"returned by {by}{f': {returned.comment}' if returned.comment else ''}"
             return NextChoice(case_id, None, why, opened[0].id if opened else None)
     return None

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.responses import Response
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ConflictError, ReplacesError, StateError
+from medloop.core.errors import ConflictError, ReplacesError, ReturnedError, StateError
 from medloop.core.records import Annotation, Assignment, Case
 from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
@@ -155,6 +155,6 @@ def _closed(assignment: Assignment) -> ClosedView:
 def raise_stale(workspace: Workspace, assignment_id: str, known: int | None, error: ConflictError) -> NoReturn:
     """A conflict over the revision says which one is current; any other conflict stays as it is."""
     current = workspace.store.get(Assignment, assignment_id).revision
-    if isinstance(error, StateError | ReplacesError) or current == known:
+    if isinstance(error, StateError | ReplacesError | ReturnedError) or current == known:
         raise error
     raise StaleRevisionError(error.message, remedy=error.remedy, revision=current) from error

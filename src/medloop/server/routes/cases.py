@@ -1,5 +1,6 @@
 """Cases: the worklist, one case's header, its voxels."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
@@ -10,7 +11,8 @@ from starlette.requests import Request
 
 from medloop.core.errors import StateError, UnavailableError
 from medloop.core.records import Case
-from medloop.loop.foundation.readings import case_readings, cases_read
+from medloop.loop.foundation.annotators import annotator_names
+from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
 from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
@@ -18,7 +20,7 @@ from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.sending import VOXELS, send_blob
 from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, WorkspaceHere
 from medloop.server.web.uploads import RAW_BODY, raw_body
-from medloop.server.wire.project_views import STORED_STATES, ArrivalView, CaseLine, CasePage, VerdictView
+from medloop.server.wire.project_views import STORED_STATES, ArrivalView, CaseFacts, CaseLine, CasePage, VerdictView
 from medloop.server.wire.schemas import Limit, Offset, Renamed, Search
 from medloop.server.wire.views import CaseView, case_view
 
@@ -49,8 +51,24 @@ def list_cases(
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
         opened = open_with(tx, [row.case_id for row in rows])
         judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
-    lines = [CaseLine.of(r, readings[r.case_id], refused.get(r.case_id), judged.get(r.case_id), opened.get(r.case_id, ())) for r in rows]
-    return CasePage(total=total, rows=lines)
+        people = annotator_names(tx)
+        restored = restored_among(tx, readings.values())
+        facts = {
+            row.case_id: CaseFacts(
+                reading=readings[row.case_id],
+                refused=refused.get(row.case_id),
+                judged=judged.get(row.case_id),
+                open_with=opened.get(row.case_id, ()),
+                returned_to=_returned_to(readings[row.case_id], people),
+                restored=readings[row.case_id].annotation_id in restored,
+            )
+            for row in rows
+        }
+    return CasePage(total=total, rows=[CaseLine.of(row, facts[row.case_id]) for row in rows])
+
+
+def _returned_to(reading: CaseReading, people: Mapping[str, str]) -> str | None:
+    return people[reading.returned.returned_to or ""] if reading.returned else None
 
 
 @router.post("", openapi_extra=RAW_BODY)

@@ -5,9 +5,11 @@ from typing import TypeAlias
 from fastapi import APIRouter
 
 from medloop.core.records import Case, Model
-from medloop.loop.annotating.annotations import Opened, choose_case, next_assignment
+from medloop.loop.annotating.annotations import Opened, choose_case, next_assignment, open_case
 from medloop.loop.annotating.opening import shown_at_first
+from medloop.loop.annotating.review_verdicts import require_standing
 from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
+from medloop.loop.foundation.readings import REVIEWING
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import outlooks, upcoming_case, why_nothing
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
@@ -41,15 +43,24 @@ def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: Person
     return _shown(site, workspace, choose_case(workspace, case, person.id))
 
 
+@router.post("/cases/{case}/edit")
+def post_edit(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
+    """Open a case as its reviewer: the draft begins with what stands, and is submitted with `POST …/adjudicate`."""
+    with workspace.store.read() as tx:
+        require_standing(tx, case, None)
+    return _shown(site, workspace, open_case(workspace, case, person.id, reason=REVIEWING))
+
+
 @router.get("/cases/{case}/look")
 def get_look(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> SeenView:
     """A case with its annotation in force, unless that is hidden from who looks, and its newest proposal: nothing is opened or written."""
     with workspace.store.read() as tx:
         found = tx.get(Case, case)
-        standing = standing_annotation(tx, found.id) if viewer.sees(tx, found.id) else None
+        sees = viewer.sees(tx, found.id)
+        standing = standing_annotation(tx, found.id) if sees else None
         shown, proposal = shown_at_first(workspace, tx, found, standing)
         return SeenView(
-            situation=seen_case_view(tx, found, shown, proposal, standing),
+            situation=seen_case_view(tx, found, shown, proposal, standing, viewer.annotator_id, sees=sees),
             case=case_view(found),
             prediction=prediction_view(proposal, tx.get(Model, proposal.model_id)) if proposal else None,
             previous=PreviousView(id=shown.id, tag=shown.tag) if shown else None,

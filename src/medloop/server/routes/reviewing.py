@@ -4,22 +4,24 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.requests import Request
 
+from medloop.core.accounts import Account
 from medloop.core.errors import ForbiddenError, InputError, NotFoundError
-from medloop.core.records import Assignment, Case, Consensus
-from medloop.loop.annotating.adjudicating import adjudicate, restore
-from medloop.loop.annotating.drafts import read_draft
+from medloop.core.names import folded, in_natural_order, is_reserved
+from medloop.core.records import Annotation, Annotator, Assignment, Case, Consensus
+from medloop.loop.annotating.adjudicating import adjudicate, adjudicate_draft, restore
 from medloop.loop.annotating.history import case_history
 from medloop.loop.annotating.review_verdicts import approve, return_case, review_queue
-from medloop.loop.foundation.annotators import annotator_known
-from medloop.loop.foundation.leases import release_assignment
+from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.readings import case_readings, derive, histories, project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.annotator_skill import agreement_over_time
 from medloop.loop.overview.suspects import suspects
+from medloop.loop.people.accounts import rights_in, roles_of
 from medloop.server.web.callers import CallerHere
 from medloop.server.web.sending import VOXELS, send_blob
-from medloop.server.web.site import PersonHere, Viewer, ViewerHere, WorkspaceHere, is_own
-from medloop.server.wire.project_views import CaseReadingView
+from medloop.server.web.site import PersonHere, Site, SiteHere, Viewer, ViewerHere, WorkspaceHere, is_own
 from medloop.server.wire.review_views import (
     AdjudicateBody,
     AgreementWindowView,
@@ -34,6 +36,7 @@ from medloop.server.wire.review_views import (
     readings_view,
 )
 from medloop.server.wire.schemas import Id, reported
+from medloop.server.wire.standing_views import CaseReadingView
 from medloop.store.reader import Reader
 
 router = APIRouter(prefix="/projects/{project}", tags=["reviewing"])
@@ -45,6 +48,12 @@ def list_review(workspace: WorkspaceHere) -> list[WaitingView]:
     return [WaitingView.of(line) for line in review_queue(workspace)]
 
 
+@router.get("/review/people")
+def list_annotators_here(site: SiteHere, workspace: WorkspaceHere) -> list[str]:
+    """The names of those whom a case may be returned to."""
+    return list(in_natural_order(_annotators_here(site, workspace)))
+
+
 @router.get("/cases/{case}/readings")
 def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> ReadingsView:
     """The readings of a case side by side, their consensus and reviews; 403 while one is to read it blind oneself."""
@@ -52,7 +61,7 @@ def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> Read
         found = tx.get(Case, case)
         _require_seen(tx, case, viewer)
         history = histories(tx, [case])[case]
-        return readings_view(tx, found.name, history, derive(project_settings(tx), history))
+        return readings_view(tx, found.name, history, derive(project_settings(tx), history), label_versions(tx, workspace.task))
 
 
 @router.get("/cases/{case}/history")
@@ -69,42 +78,44 @@ def post_approve(workspace: WorkspaceHere, case: Id, person: PersonHere, caller:
     """Approve what stands for a case, with a signature where a name is given; with accounts one signs in one's own name."""
     signed_as = body.signed_as if caller.person is None or not body.signed_as else caller.name
     made = approve(
-        workspace, case, person.id, signed_as=signed_as, meaning=body.meaning, annotation_id=body.annotation_id, comment=body.comment
+        workspace,
+        case,
+        person.id,
+        annotation_id=body.annotation_id,
+        readings=body.readings,
+        comment=body.comment,
+        signed_as=signed_as,
+        meaning=body.meaning,
     )
     return _result(workspace, case, made.annotation_id, made.id)
 
 
 @router.post("/cases/{case}/return")
-def post_return(workspace: WorkspaceHere, case: Id, person: PersonHere, body: ReturnBody) -> ReviewResultView:
+def post_return(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, body: ReturnBody) -> ReviewResultView:
     """Return a case with a comment, to whose annotation it is or to somebody else: it comes next to them."""
-    made = return_case(workspace, case, person.id, comment=body.comment, to=_id_of(workspace, body.to), annotation_id=body.annotation_id)
+    to = _id_of(site, workspace, body.to) if body.to else ""
+    what, readings = body.annotation_id, body.readings
+    made = return_case(workspace, case, person.id, comment=body.comment, to=to, annotation_id=what, readings=readings)
     return _result(workspace, case, made.annotation_id, made.id)
 
 
 @router.post("/cases/{case}/adjudicate")
 def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, caller: CallerHere, body: AdjudicateBody) -> ReviewResultView:
-    """Decide a case: which reading counts for which label or box, or the draft that one has drawn; it supersedes and is approved."""
+    """Decide a case: which reading counts for which label or box, or what one has drawn; it supersedes and is approved."""
     if body.assignment_id is not None and not is_own(workspace, body.assignment_id, caller):
         raise ForbiddenError("This assignment is somebody else's", remedy="open the case under your own name")
     if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).case_id != case:
-        raise InputError("This draft is of another case", remedy="adjudicate the case that it was drawn on")
+        raise InputError("This draft is of another case", remedy="open this one as its reviewer")
     if (body.assignment_id is None) == (not body.choices):
         raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
-    rulings = [choice.ruling() for choice in body.choices]
-    decision = read_draft(workspace, body.assignment_id).mask if body.assignment_id is not None else rulings
-    spent, what = reported(body.effort, body.effort_seconds), body.annotation_id
-    made = adjudicate(
-        workspace, case, person.id, decision, annotation_id=what, comment=body.comment, assignment_id=body.assignment_id, effort=spent
-    )
-    if body.assignment_id is not None and workspace.store.get(Assignment, body.assignment_id).state == "open":
-        release_assignment(workspace, body.assignment_id, actor=person.id)
+    made = _ruled(workspace, case, person.id, body) if body.assignment_id is None else _drawn(workspace, body.assignment_id, body)
     return _result(workspace, case, made.id)
 
 
 @router.post("/annotations/{annotation}/restore")
 def post_restore(workspace: WorkspaceHere, annotation: Id, person: PersonHere, body: RestoreBody) -> ReviewResultView:
     """Bring an earlier annotation of a case back as a new one."""
-    made = restore(workspace, annotation, person.id, comment=body.comment)
+    made = restore(workspace, annotation, person.id, comment=body.comment, standing_id=body.standing_id, readings=body.readings)
     return _result(workspace, made.case_id, made.id)
 
 
@@ -136,10 +147,45 @@ def _require_seen(tx: Reader, case_id: str, viewer: Viewer) -> None:
         raise ForbiddenError("This case is read blind: others' annotations show once you have read it", remedy="submit yours first")
 
 
-def _id_of(workspace: Workspace, name: str) -> str:
-    """Id of the annotator of that name; "" for ""."""
+def _ruled(workspace: Workspace, case: str, reviewer_id: str, body: AdjudicateBody) -> Annotation:
+    return adjudicate(
+        workspace,
+        case,
+        reviewer_id,
+        [choice.ruling() for choice in body.choices],
+        annotation_id=body.annotation_id,
+        readings=body.readings,
+        comment=body.comment,
+        effort=reported(body.effort, body.effort_seconds),
+    )
+
+
+def _drawn(workspace: Workspace, assignment_id: str, body: AdjudicateBody) -> Annotation:
+    """The decision by a draft or a class of an assignment."""
+    if (body.revision is None) == (body.tag is None):
+        raise InputError("A decision takes the draft's revision or a class, got both or none", remedy="give one of them")
+    effort = reported(body.effort, body.effort_seconds)
+    submitted = Submitted(tag=body.tag, revision=body.revision, effort=effort, task_version=body.task_version)
+    what, readings = body.annotation_id, body.readings
+    return adjudicate_draft(workspace, assignment_id, submitted, annotation_id=what, readings=readings, comment=body.comment)
+
+
+def _annotators_here(site: Site, workspace: Workspace) -> list[str]:
+    """Who may annotate: with accounts who has the right, else whoever has opened a case."""
+    if site.people.are_on():
+        with site.people.store().read() as tx:
+            accounts = [one for one in tx.find(Account) if not one.disabled]
+            return [one.name for one in accounts if "annotate" in rights_in(roles_of(tx, one.id), workspace.project.id)]
     with workspace.store.read() as tx:
-        return annotator_known(tx, name).id if name else ""
+        return [one.name for one in tx.find(Annotator) if one.kind == "person" and not is_reserved(one.name)]
+
+
+def _id_of(site: Site, workspace: Workspace, name: str) -> str:
+    """Id of the annotator of that name, who must be able to annotate; one who has opened no case yet joins."""
+    found = next((one for one in _annotators_here(site, workspace) if folded(one) == folded(name)), None)
+    if found is None:
+        raise NotFoundError(f"Nobody called {name!r} annotates here", remedy="GET /projects/{project}/review/people names who does")
+    return annotator_named(workspace, found).id
 
 
 def _result(workspace: Workspace, case_id: str, annotation_id: str, review_id: str | None = None) -> ReviewResultView:

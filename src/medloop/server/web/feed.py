@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from medloop.core.errors import MedloopError, UnavailableError
-from medloop.core.records import Annotation, Assignment
+from medloop.core.records import Annotation, Assignment, Consensus, Review
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import current_round
 from medloop.server.wire.views import job_view, model_brief, round_brief
@@ -30,16 +30,19 @@ Queue = asyncio.Queue[str | None]
 
 
 def read_state(workspace: Workspace) -> State:
-    """What a page shows without a request: jobs, round, model, how many annotations there are, and whether cases were opened or left."""
+    """What a page shows without a request: jobs, round, model, how many annotations, consensuses and reviews there are, what is open."""
     with workspace.store.read() as tx:
         latest_round, brief = round_brief(current_round(tx)), model_brief(tx.live_model())
         newest = tx.find(Assignment, where={"state": "open"}, order="opened_at", descending=True, limit=1)
         opened = [tx.count(Assignment, where={"state": "open"}), newest[0].opened_at if newest else ""]
+        reviews, consensuses = tx.count(Review), tx.count(Consensus)
         annotations, closed = tx.count(Annotation), tx.count(Assignment, where={"state": ["skipped", "flagged"]})
     return {
         "annotations": annotations,
         "closed": closed,
         "open": opened,
+        "reviews": reviews,
+        "consensuses": consensuses,
         "jobs": [job_view(job).model_dump() for job in workspace.store.jobs.list(limit=RECENT_JOBS)],
         "round": latest_round.model_dump() if latest_round else None,
         "model": brief.model_dump() if brief else None,

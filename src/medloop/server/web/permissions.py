@@ -83,6 +83,8 @@ _ANNOTATE: tuple[str, ...] = (
 )
 _REVIEW: tuple[str, ...] = (
     "GET /projects/{project}/review",
+    "GET /projects/{project}/review/people",
+    f"POST {_CASE}/edit",
     "GET /projects/{project}/suspects",
     f"POST {_CASE}/return",
     f"POST {_CASE}/adjudicate",

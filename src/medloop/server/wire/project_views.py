@@ -1,13 +1,14 @@
 """What responses hold about projects, worklists and work on a case."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from medloop.core.records import ProjectSettings, TaskKind
-from medloop.loop.foundation.readings import CaseReading, ReadingState
+from medloop.loop.foundation.readings import CaseReading
 from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.querying.streaming import StreamVerdict
-from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
+from medloop.server.wire.standing_views import CaseReadingView, OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
 from medloop.store.reader import CaseRow
 from medloop.store.states import CaseState
@@ -75,25 +76,8 @@ class ProjectView(ProjectLine):
     read_only: str
 
 
-class CaseReadingView(View):
-    """How far the readings of a case are; `words` says it to people. With routing `quality` is what is expected of the consensus."""
-
-    state: ReadingState
-    words: str
-    read: int
-    needed: int
-    agreement: Number
-    quality: Number
-
-    @classmethod
-    def of(cls, reading: CaseReading) -> Self:
-        """From what was derived."""
-        words, read = reading.words, len(reading.readers)
-        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement, quality=reading.quality)
-
-
 class CaseLine(View):
-    """One case in the worklist."""
+    """One case in the worklist; `decided` says what counts for it that is nobody's own reading."""
 
     id: str
     name: str
@@ -107,17 +91,13 @@ class CaseLine(View):
     reason_by: str | None
     open_with: list[str]
     progress: CaseReadingView
+    returned_to: str | None
+    decided: Literal["", "consensus", "adjudicated", "restored"]
 
     @classmethod
-    def of(
-        cls,
-        row: CaseRow,
-        reading: CaseReading,
-        refused: Refusal | None = None,
-        judged: StreamVerdict | None = None,
-        open_with: Sequence[str] = (),
-    ) -> Self:
-        """From the store's row, how far it is, why it is left out if it is, what a stream decided about it, and who has it open."""
+    def of(cls, row: CaseRow, facts: "CaseFacts") -> Self:
+        """From the store's row, and what is known about the case besides."""
+        refused, reading = facts.refused, facts.reading
         return cls(
             id=row.case_id,
             name=row.name,
@@ -127,11 +107,25 @@ class CaseLine(View):
             annotations=row.annotations,
             quality=row.quality,
             entropy=row.uncertainty,
-            reason=refused.reason if refused else str(judged or ""),
+            reason=refused.reason if refused else str(facts.judged or ""),
             reason_by=refused.by if refused else None,
-            open_with=list(open_with),
+            open_with=list(facts.open_with),
             progress=CaseReadingView.of(reading),
+            returned_to=facts.returned_to,
+            decided="restored" if facts.restored else reading.decided,
         )
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """How far a case is, why it is left out if it is, what a stream decided about it, who has it open, and whom it was returned to."""
+
+    reading: CaseReading
+    refused: Refusal | None = None
+    judged: StreamVerdict | None = None
+    open_with: Sequence[str] = ()
+    returned_to: str | None = None
+    restored: bool = False
 
 
 class VerdictView(View):

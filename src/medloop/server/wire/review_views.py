@@ -8,15 +8,18 @@ from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Conse
 from medloop.loop.annotating.adjudicating import Ruling
 from medloop.loop.annotating.review_verdicts import Meaning, Waiting
 from medloop.loop.foundation.annotators import annotator_names
+from medloop.loop.foundation.label_versions import LabelVersions
 from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart
 from medloop.loop.foundation.readings import CaseHistory, CaseReading
 from medloop.server.wire.progress_views import EffortLineView
-from medloop.server.wire.project_views import CaseReadingView
-from medloop.server.wire.schemas import Body, BoxBody, EffortBody, IdText, LabelValue, Seconds, Text
+from medloop.server.wire.schemas import Body, BoxBody, EffortBody, IdText, LabelValue, Revision, Seconds, TaskVersion, Text
+from medloop.server.wire.standing_views import CaseReadingView
 from medloop.server.wire.views import Number, View
 from medloop.store.reader import Reader
 
 Comment = Annotated[Text, Field(max_length=500)]
+MOST_READINGS = 1000
+LookedAt = Annotated[tuple[IdText, ...], Field(max_length=MOST_READINGS)] | None
 
 
 class WaitingView(View):
@@ -27,6 +30,8 @@ class WaitingView(View):
     progress: CaseReadingView
     readers: list[str]
     annotation_id: str | None
+    returned_to: str | None
+    comment: str
 
     @classmethod
     def of(cls, waiting: Waiting) -> Self:
@@ -37,11 +42,18 @@ class WaitingView(View):
             progress=CaseReadingView.of(waiting.reading),
             readers=list(waiting.readers),
             annotation_id=waiting.reading.annotation_id,
+            returned_to=waiting.returned_to,
+            comment=waiting.comment,
         )
 
 
 class ReadingView(View):
-    """One annotation of a case in force: a reading, or what was fused or adjudicated; `standing` is what counts for the case."""
+    """One annotation of a case in force: a reading, or what was fused or adjudicated.
+
+    Attributes:
+        standing: It counts for the case.
+        labels: Values of the labels that it knows; of others its background says nothing.
+    """
 
     annotation_id: str
     annotator: str
@@ -51,6 +63,7 @@ class ReadingView(View):
     effort_seconds: Number
     blind: bool
     standing: bool
+    labels: list[int]
 
 
 class ConsensusView(View):
@@ -128,6 +141,7 @@ class HistoryLineView(View):
     in_force: bool
     changes: list[LabelChangeView]
     comment: str
+    restorable: bool
 
 
 class SuspectView(View):
@@ -143,20 +157,23 @@ class SuspectView(View):
 
 
 class AgreementWindowView(View):
-    """Mean agreement of the readings of a week."""
+    """Mean agreement of the readings of a week, and of each label by its value."""
 
     start: str
     cases: int
     value: Number
     low: Number
     high: Number
+    by_label: dict[str, Number]
 
 
 class AnnotatorLineView(EffortLineView):
-    """What one annotator's annotations took, and how right they are.
+    """What one annotator's annotations took, how right they are, and what they have to do.
 
     Attributes:
-        skill: With its 90 % interval, over the cases that others read, too.
+        skill: With its 90 % interval, over the `shared` cases that others read, too.
+        open: Cases that they have open.
+        returned: Cases that were returned to them.
         expected: The skill that routing expects, with its interval; its limits per week are null for none.
     """
 
@@ -164,6 +181,8 @@ class AnnotatorLineView(EffortLineView):
     skill_low: Number
     skill_high: Number
     shared: int
+    open: int
+    returned: int
     expertise: Expertise
     expected: float
     expected_low: float
@@ -185,11 +204,13 @@ class ApproveBody(Body):
 
     Attributes:
         annotation_id: What was looked at; 409 when something else stands by now.
+        readings: Ids of the readings that were looked at; 409 when the case was read since.
         signed_as: The signer's printed name; "" for no signature. With accounts it is the account's name.
         meaning: What the signature means.
     """
 
     annotation_id: IdText | None = None
+    readings: LookedAt = None
     comment: Comment = ""
     signed_as: Annotated[Text, Field(max_length=200)] = ""
     meaning: Meaning = "approval"
@@ -201,6 +222,7 @@ class ReturnBody(Body):
     comment: Annotated[Text, Field(min_length=1, max_length=500)]
     to: Annotated[Text, Field(max_length=80)] = ""
     annotation_id: IdText | None = None
+    readings: LookedAt = None
 
 
 class RulingBody(Body):
@@ -216,23 +238,39 @@ class RulingBody(Body):
 
 
 class AdjudicateBody(Body):
-    """A decision between readings: rulings in order, on what stands; or the draft of an open assignment of one's own."""
+    """A decision between readings: rulings in order, on what stands; or the draft, or a class, of a case opened as its reviewer.
+
+    Attributes:
+        choices: Which reading counts where.
+        assignment_id: Of `POST …/edit`, in place of choices.
+        revision: For a mask: the draft as the page knows it.
+        tag: For a classification: the class that the reviewer gives.
+        task_version: The version of the task that the reviewer saw.
+        annotation_id: What was looked at; 409 when something else stands by now.
+        readings: Ids of the readings that were looked at; 409 when the case was read since.
+    """
 
     choices: Annotated[tuple[RulingBody, ...], Field(max_length=MAX_PARTS)] = ()
     assignment_id: IdText | None = None
+    revision: Revision | None = None
+    tag: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
+    task_version: Annotated[TaskVersion, Field(strict=True)] | None = None
     annotation_id: IdText | None = None
+    readings: LookedAt = None
     comment: Comment = ""
     effort_seconds: Seconds | None = None
     effort: EffortBody | None = None
 
 
 class RestoreBody(Body):
-    """Why an earlier annotation is restored."""
+    """Why an earlier annotation is restored, and what was looked at: what stood and the readings; 409 where they changed."""
 
     comment: Comment = ""
+    standing_id: IdText | None = None
+    readings: LookedAt = None
 
 
-def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading) -> ReadingsView:
+def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading, versions: LabelVersions) -> ReadingsView:
     """Everything about the readings of a case."""
     people = annotator_names(tx)
     blind = _read_blind(tx, history)
@@ -246,6 +284,7 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
             effort_seconds=a.effort_seconds or None,
             blind=a.id in blind,
             standing=a.id == reading.annotation_id,
+            labels=[label.value for label in versions.known(a)],
         )
         for a in history.annotations
     ]

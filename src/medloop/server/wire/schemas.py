@@ -156,6 +156,7 @@ class Submission(Body):
         replace: Replace an annotation that somebody else gave; without it that is a 409 `replaces_annotation`.
         task_version: The version of the task that the annotator saw, since labels may have been added meanwhile.
         whole: All of the mask counts, though only parts of the case were queried.
+        returned: Id of the return (`returned` of the open case) that the annotator saw; a later one is a 409 `returned`.
     """
 
     revision: Revision | None = None
@@ -166,6 +167,7 @@ class Submission(Body):
     replace: Annotated[bool, Field(strict=True)] = False
     task_version: Annotated[TaskVersion, Field(strict=True)] | None = None
     whole: Annotated[bool, Field(strict=True)] = False
+    returned: IdText | None = None
 
     @model_validator(mode="after")
     def _one_submission(self) -> Self:

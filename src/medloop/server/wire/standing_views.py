@@ -2,15 +2,28 @@
 
 from typing import Literal, Self
 
-from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, BeganWith, Case, Model, Prediction
+from medloop.core.records import (
+    EVALUATION_SPLITS,
+    Annotation,
+    AnnotationOrigin,
+    Annotator,
+    Assignment,
+    BeganWith,
+    Case,
+    Model,
+    Prediction,
+    Review,
+)
 from medloop.loop.annotating.annotations import Opened
+from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.effort_log import spent_on
 from medloop.loop.foundation.in_force import base_of, began
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
+from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
 from medloop.loop.foundation.refusals import refusals
 from medloop.loop.querying.parts import queried_parts
 from medloop.server.wire.schemas import BoxBody, SliceBody
-from medloop.server.wire.views import AssignmentView, View
+from medloop.server.wire.views import AssignmentView, Number, View
 from medloop.store.reader import Reader
 
 
@@ -49,13 +62,48 @@ class WithdrawnView(View):
     at: str
 
 
+class CaseReadingView(View):
+    """How far the readings of a case are; `words` says it to people. With routing `quality` is what is expected of the consensus."""
+
+    state: ReadingState
+    words: str
+    read: int
+    needed: int
+    agreement: Number
+    quality: Number
+
+    @classmethod
+    def of(cls, reading: CaseReading) -> Self:
+        """From what was derived."""
+        words, read = reading.words, len(reading.readers)
+        return cls(state=reading.state, words=words, read=read, needed=reading.needed, agreement=reading.agreement, quality=reading.quality)
+
+
+class ReturnedView(View):
+    """The return of a case that still stands."""
+
+    review_id: str
+    by: str
+    to: str
+    comment: str
+    at: str
+
+    @classmethod
+    def of(cls, tx: Reader, review: Review) -> Self:
+        """From the record."""
+        by, to = (tx.get(Annotator, who).name for who in (review.annotator_id, review.returned_to or ""))
+        return cls(review_id=review.id, by=by, to=to, comment=review.comment, at=review.created_at)
+
+
 class SituationView(View):
-    """What whoever looks at a case should know about it."""
+    """What whoever looks at a case should know about it; `returned` only where it is for them, or they may see others' readings."""
 
     base: BaseView
     standing: StandingView | None
     evaluation: bool
     withdrawn: WithdrawnView | None
+    progress: CaseReadingView
+    returned: ReturnedView | None
 
 
 class OpenAssignmentView(SituationView, AssignmentView):
@@ -68,31 +116,47 @@ class OpenAssignmentView(SituationView, AssignmentView):
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     """An assignment in front of its annotator."""
     shown = AssignmentView.model_validate(opened.assignment)
-    situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment))
+    who = opened.assignment.annotator_id
+    sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
+    situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), who, sees=sees)
     parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
     return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=spent_on(tx, opened.assignment))
 
 
 def seen_case_view(
-    tx: Reader, case: Case, shown: Annotation | None, proposal: Prediction | None, standing: Annotation | None
+    tx: Reader,
+    case: Case,
+    shown: Annotation | None,
+    proposal: Prediction | None,
+    standing: Annotation | None,
+    viewer_id: str,
+    *,
+    sees: bool,
 ) -> SituationView:
-    """A case that is only looked at: `shown`, as far as it can be read, or the proposal lies on it; `standing` is in force."""
+    """A case that is only looked at: `shown`, as far as it can be read, or the proposal lies on it; `standing` is in force.
+
+    `sees` says whether the viewer may see others' readings.
+    """
     if shown is not None:
         base = BaseView(kind="annotation", **StandingView.of(tx, shown).model_dump())
     elif proposal is not None:
         base = BaseView(kind="prediction", model_index=tx.get(Model, proposal.model_id).index)
     else:
         base = BaseView(kind="blank")
-    return _situation(tx, case, standing, base)
+    return _situation(tx, case, standing, base, viewer_id, sees=sees)
 
 
-def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseView) -> SituationView:
+def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseView, viewer_id: str, *, sees: bool) -> SituationView:
+    reading = case_readings(tx, [case.id])[case.id]
+    returned = reading.returned if reading.returned and (sees or reading.returned.returned_to == viewer_id) else None
     refused = refusals(tx, [case.id]).get(case.id)
     return SituationView(
         base=base,
         standing=StandingView.of(tx, standing) if standing else None,
         evaluation=case.split in EVALUATION_SPLITS,
         withdrawn=WithdrawnView.model_validate(refused) if refused else None,
+        progress=CaseReadingView.of(reading),
+        returned=ReturnedView.of(tx, returned) if returned else None,
     )
 
 
