@@ -43,8 +43,6 @@ LATER_COLUMNS = (
     ("annotators", "cases_per_week"),
     ("annotators", "admitted"),
     ("assignments", "gold_id"),
-    ("consensuses", "voxel_probabilities"),
-    ("consensuses", "expected_error"),
 )
 """Columns that tables gained after the first schema."""
 
