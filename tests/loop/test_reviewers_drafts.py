@@ -44,7 +44,7 @@ def test_a_reviewers_draft_begins_with_what_stands_also_where_people_read_blind_
     opened = open_case(workspace, case.id, rita.id, reason=REVIEWING)
     assert (opened.assignment.base_id, opened.assignment.blind) == (consensus.id, False)
     revision = paint(workspace, opened.assignment)
-    made = adjudicate_draft(workspace, opened.assignment.id, Submitted(revision=revision, effort_seconds=7.0), annotation_id=consensus.id)
+    made = adjudicate_draft(workspace, opened.assignment.id, Submitted(revision=revision, effort_seconds=7.0), looked=Looked(consensus.id))
     assert standing(workspace, case.id).id == made.id
     assert (made.origin, made.supersedes, made.effort_seconds) == ("adjudicated", consensus.id, 7.0)
     drawn = load_mask(workspace.store.blobs, made, case).array
@@ -124,7 +124,7 @@ def test_no_verdict_falls_on_readings_that_nobody_has_looked_at(make_workspace: 
     with pytest.raises(ConflictError, match="has other readings by now"):
         restore(workspace, given[1].id, rita.id, looked=looked)
     with pytest.raises(ConflictError, match="Another annotation"):
-        restore(workspace, given[1].id, rita.id, standing_id=given[0].id)
+        restore(workspace, given[1].id, rita.id, looked=Looked(given[0].id))
     approve(workspace, case.id, rita.id, looked=Looked(decided.id, in_force(workspace, case)))
 
 

@@ -26,7 +26,7 @@ def edge_strengths(
     Args:
         masks: One per annotator, integer label values, equal shapes (I, J, K) or (I, J); 255 where a voxel is not annotated.
         labels: Foreground labels of the task.
-        image: Intensities, shape (channels, *shape of the masks).
+        image: Intensities, shape (channels, then the axes of the masks).
         spacing_mm: Distance of neighbours along each axis, mm.
         width_mm: Standard deviation of the smoothing; by default two voxels of the finest axis.
 

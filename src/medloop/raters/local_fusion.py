@@ -41,7 +41,7 @@ def locally_weighted(
         masks: One per annotator, integer label values, equal shapes (I, J, K) or (I, J); 255 where a voxel is not annotated.
         labels: Foreground labels of the task.
         spacing_mm: Distance of neighbours along each axis, mm.
-        image: Intensities, shape (channels, *shape of the masks); None compares annotators with each other alone.
+        image: Intensities, shape (channels, then the axes of the masks); None compares annotators with each other alone.
         radius_mm: Half the edge of the window around a voxel; by default three voxels along the finest axis.
         gain: Exponent of the weights, 0 or more; 0 makes it a majority.
 
