@@ -71,19 +71,19 @@ def mask_team(truths: Sequence[MaskArray], labels: Sequence[int], seed: int) -> 
         rows[f"staple_cases, {region}"] = _judge(together.skills, actual) | {
             "dice": _dice([f.mask for f in together.masks], truths, labels)
         }
-    told = {name: _rows(np.sum([s.joint for s in skills], axis=0)) for name, skills in actual.items() if skills}
-    rows["told every matrix, all voxels"] = _judge(pool_skills([_told(case, labels, told) for case in cases], names), actual)
+    given = {name: _rows(np.sum([s.joint for s in skills], axis=0)) for name, skills in actual.items() if skills}
+    rows["given every matrix, all voxels"] = _judge(pool_skills([_given(case, labels, given) for case in cases], names), actual)
     return rows
 
 
-def _told(case: dict[str, MaskArray], labels: Sequence[int], matrices: dict[str, FloatArray]) -> FusedMask:
+def _given(case: dict[str, MaskArray], labels: Sequence[int], matrices: dict[str, FloatArray]) -> FusedMask:
     """What STAPLE's model says of a case when it need not estimate anybody's confusion: how far the model itself carries."""
     stack = stack_masks([case[name] for name in sorted(case)], labels)
     votes = with_agreed(stack, stack.agreed.astype(np.float64))
     share = votes.counts @ shares(votes)
     logs = log_likelihoods(votes, np.stack([matrices[name] for name in sorted(case)])) + np.log(share / share.sum())
     beliefs = normalised(logs)[len(stack.labels) :]
-    return fuse_mask("told", stack, beliefs, judged=beliefs)
+    return fuse_mask("given", stack, beliefs, judged=beliefs)
 
 
 def _judge(skills: dict[str, MaskSkill], actual: dict[str, list[MaskSkill]]) -> dict[str, float]:

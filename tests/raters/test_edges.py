@@ -20,7 +20,7 @@ IMAGE = 100.0 * square(10, 30)[None].astype(np.float64)
 def test_an_outline_on_the_edge_is_told_from_those_beside_it_though_they_are_the_majority() -> None:
     found = edge_strengths([square(10, 30), square(6, 34), square(6, 34), square(14, 26)], [1], image=IMAGE, spacing_mm=(1.0, 1.0))
     assert found.argmax() == 0
-    assert found[0] > 10
+    assert found[0] > 3
     assert found[1] == found[2]
 
 

@@ -2,7 +2,6 @@
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
-import type { ReviewResult, Submitted } from "../api/types";
 import { forgetEffort, reportOf } from "./effort";
 import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
@@ -25,20 +24,20 @@ export async function submitSession(session: CaseSession, replace = false): Prom
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };
     const made = await persist(session, "submitted", () => send(session, body));
-    const gold = made !== null && "gold" in made && made.gold;
-    if (gold) await showFeedback(session.project.id, session.assignmentId);
+    if (made?.gold) await showFeedback(session.project.id, session.assignmentId);
     leave(session);
     if (session.purpose === "decide") tell("info", `Decided ${session.header.name}: your annotation stands before its readings`);
-    else if (!gold) offerUndo(session);
+    else if (!made?.gold) offerUndo(session);
   });
 }
 
 /** A reading, or the decision of a reviewer about what they have looked at. */
-function send(session: CaseSession, body: calls.Submission): Promise<Submitted | ReviewResult> {
+async function send(session: CaseSession, body: calls.Submission): Promise<{ gold?: boolean }> {
   const { project, header, assignmentId, looked } = session;
   if (session.purpose !== "decide") return calls.submit(project.id, assignmentId, body);
   const { revision = null, tag = null, task_version = null, effort } = body;
-  return calls.adjudicate(project.id, header.id, { assignment_id: assignmentId, revision, tag, task_version, effort, ...looked });
+  await calls.adjudicate(project.id, header.id, { assignment_id: assignmentId, revision, tag, task_version, effort, ...looked });
+  return {};
 }
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {

@@ -67,7 +67,7 @@ def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotati
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:
     """An open assignment shown again: a sign of life; begun anew if nothing was drawn and another annotation stands by now."""
-    begun = None if assignment.gold_id is not None else _begun(tx, case.id, assignment.annotator_id, assignment.reason)
+    begun = _begun(tx, case.id, assignment.annotator_id, assignment.reason) if assignment.gold_id is None else None
     standing = _readable(workspace, begun)
     if assignment.revision == 0 and standing is not None and standing.id != assignment.base_id:
         tx.change(Assignment, assignment.id, verb="release", fields={"state": "released", "closed_at": now()})

@@ -222,13 +222,19 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
         agreement=consensus.agreement if consensus else None,
         consensus_due=due,
         returned=returned,
+        approved=approved,
+        decided=_decided(standing),
         standing=amount,
         agreeing=tuple(_agreeing(history, a, standing) for a in readings) if routes(settings) else (),
         tag=standing.tag if standing else None,
-        approved=approved,
-        decided=_decided(standing),
         return_declined=returned is not None and history.declined.get(str(returned.returned_to), 0) > history.order[returned.id],
     )
+
+
+def _decided(standing: Annotation | None) -> Decided:
+    if standing is None:
+        return ""
+    return "consensus" if standing.origin == "consensus" else "adjudicated" if standing.origin == "adjudicated" else ""
 
 
 def _agreeing(history: CaseHistory, reading: Annotation, standing: Annotation | None) -> float:
@@ -250,12 +256,6 @@ def _needed(settings: ProjectSettings, history: CaseHistory, amount: Standing | 
     sure = amount is not None and amount.quality >= settings.sure_enough - ROUNDING
     given = len(history.readings)
     return given if given and (sure or history.gold) else readings_needed(settings, history.case_id)
-
-
-def _decided(standing: Annotation | None) -> Decided:
-    if standing is None:
-        return ""
-    return "consensus" if standing.origin == "consensus" else "adjudicated" if standing.origin == "adjudicated" else ""
 
 
 def _is_hard(consensus: Consensus) -> bool:

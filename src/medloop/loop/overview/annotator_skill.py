@@ -78,8 +78,9 @@ def skilled_annotators(workspace: Workspace) -> tuple[AnnotatorLine, ...]:
     found = []
     for line in lines:
         who = known[line.annotator]
-        skilled = _line(line, [c for c in newest if who.id in c.skills], who.id, tags=tags)
-        found.append(_with_terms(replace(skilled, open=opened[who.id], returned=returned[who.id]), who, estimates[who.id]))
+        read = _line(line, [c for c in newest if who.id in c.skills], who.id, tags=tags)
+        due = replace(read, open=opened[who.id], returned=returned[who.id])
+        found.append(_with_terms(due, who, estimates[who.id]))
     return tuple(found)
 
 
