@@ -15,7 +15,7 @@ from medloop.loop.annotating import history
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.history import case_history
-from medloop.loop.annotating.review_verdicts import approve, return_case, review_queue
+from medloop.loop.annotating.review_verdicts import Looked, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
@@ -275,7 +275,7 @@ def test_a_returned_case_comes_next_to_whom_it_was_returned_with_the_comment(mak
     workspace, (ann, bob, rita), case, given = disagreeing(make_workspace)
     with pytest.raises(InputError, match="consensus annotation is nobody's to correct"):
         return_case(workspace, case.id, rita.id, comment="too far left")
-    return_case(workspace, case.id, rita.id, comment="too far left", annotation_id=given[1].id)
+    return_case(workspace, case.id, rita.id, comment="too far left", looked=Looked(given[1].id))
     assert reading(workspace, case.id).state == "returned"
     with workspace.store.read() as tx:
         summary = reading_summary(tx)
@@ -295,7 +295,7 @@ def test_a_returned_case_comes_next_to_whom_it_was_returned_with_the_comment(mak
 def test_a_reading_returned_to_somebody_else_is_replaced_by_theirs(make_workspace: MakeWorkspace) -> None:
     workspace, (ann, _, rita), case, given = disagreeing(make_workspace)
     eva = annotator_named(workspace, "Eva")
-    return_case(workspace, case.id, rita.id, comment="read anew", annotation_id=given[1].id, to=eva.id)
+    return_case(workspace, case.id, rita.id, comment="read anew", looked=Looked(given[1].id), to=eva.id)
     opened = next_assignment(workspace, eva.id)
     assert opened is not None
     made = submit(workspace, opened.assignment.id, Submitted(mask=cube(4)))

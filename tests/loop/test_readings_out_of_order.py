@@ -13,7 +13,7 @@ from medloop.loop.annotating import annotations
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import flag_case, next_assignment, open_case, skip_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
-from medloop.loop.annotating.review_verdicts import return_case, review_queue
+from medloop.loop.annotating.review_verdicts import Looked, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation import leases
@@ -105,7 +105,7 @@ def test_a_label_that_came_after_some_of_the_readings_is_left_out_of_their_conse
 
 def test_who_skips_a_returned_case_is_not_given_it_again_and_the_lead_is_told(make_workspace: MakeWorkspace) -> None:
     workspace, (_, bob, rita), case, given = disagreeing(make_workspace)
-    return_case(workspace, case.id, rita.id, comment="again", annotation_id=given[1].id)
+    return_case(workspace, case.id, rita.id, comment="again", looked=Looked(given[1].id))
     opened = next_assignment(workspace, bob.id)
     assert opened is not None
     skip_case(workspace, opened.assignment.id, reason="tired")

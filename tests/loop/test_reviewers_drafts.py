@@ -9,7 +9,7 @@ from medloop.loop.annotating.adjudicating import Ruling, adjudicate, adjudicate_
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.history import case_history
-from medloop.loop.annotating.review_verdicts import approve, return_case
+from medloop.loop.annotating.review_verdicts import Looked, approve, return_case
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
@@ -114,18 +114,18 @@ def test_no_verdict_falls_on_readings_that_nobody_has_looked_at(make_workspace: 
     seen = in_force(workspace, case)
     read_case(workspace, case.id, annotator_named(workspace, "Eva"), cube(6))
     assert standing(workspace, case.id).id == decided.id, "a decision stands before later readings"
-    looked = {"annotation_id": decided.id, "readings": seen}
+    looked = Looked(decided.id, seen)
     with pytest.raises(ConflictError, match="has other readings by now"):
-        approve(workspace, case.id, rita.id, **looked)
+        approve(workspace, case.id, rita.id, looked=looked)
     with pytest.raises(ConflictError, match="has other readings by now"):
-        return_case(workspace, case.id, rita.id, comment="again", to=rita.id, **looked)
+        return_case(workspace, case.id, rita.id, comment="again", to=rita.id, looked=looked)
     with pytest.raises(ConflictError, match="has other readings by now"):
-        adjudicate(workspace, case.id, rita.id, [Ruling(given[1].id)], **looked)
+        adjudicate(workspace, case.id, rita.id, [Ruling(given[1].id)], looked=looked)
     with pytest.raises(ConflictError, match="has other readings by now"):
-        restore(workspace, given[1].id, rita.id, standing_id=decided.id, readings=seen)
+        restore(workspace, given[1].id, rita.id, looked=looked)
     with pytest.raises(ConflictError, match="Another annotation"):
         restore(workspace, given[1].id, rita.id, standing_id=given[0].id)
-    approve(workspace, case.id, rita.id, annotation_id=decided.id, readings=in_force(workspace, case))
+    approve(workspace, case.id, rita.id, looked=Looked(decided.id, in_force(workspace, case)))
 
 
 def test_one_person_approves_an_annotation_once_and_may_sign_it_later(make_workspace: MakeWorkspace) -> None:
@@ -142,7 +142,7 @@ def test_one_person_approves_an_annotation_once_and_may_sign_it_later(make_works
 def test_a_return_is_not_settled_by_a_submission_that_began_before_it(make_workspace: MakeWorkspace) -> None:
     workspace, (_, bob, rita), case, given = disagreeing(make_workspace)
     opened = open_case(workspace, case.id, bob.id)
-    review = return_case(workspace, case.id, rita.id, comment="too far left", annotation_id=given[1].id)
+    review = return_case(workspace, case.id, rita.id, comment="too far left", looked=Looked(given[1].id))
     with pytest.raises(ReturnedError, match="Rita returned this case to you while you had it open: too far left"):
         submit(workspace, opened.assignment.id, Submitted(mask=cube(4)))
     assert reading(workspace, case.id).state == "returned"
@@ -153,7 +153,7 @@ def test_a_return_is_not_settled_by_a_submission_that_began_before_it(make_works
 def test_who_opens_a_returned_case_again_has_seen_the_comment(make_workspace: MakeWorkspace) -> None:
     workspace, (_, bob, rita), case, given = disagreeing(make_workspace)
     opened = open_case(workspace, case.id, bob.id)
-    return_case(workspace, case.id, rita.id, comment="too far left", annotation_id=given[1].id)
+    return_case(workspace, case.id, rita.id, comment="too far left", looked=Looked(given[1].id))
     again = open_case(workspace, case.id, bob.id)
     assert again.assignment.id == opened.assignment.id
     submit(workspace, again.assignment.id, Submitted(mask=cube(4)))
@@ -171,7 +171,7 @@ def test_history_says_what_was_restored_and_what_can_be(make_workspace: MakeWork
 
 def test_the_lead_sees_what_everybody_has_to_do_and_the_agreement_of_each_label(make_workspace: MakeWorkspace) -> None:
     workspace, (_, bob, rita), case, given = disagreeing(make_workspace)
-    return_case(workspace, case.id, rita.id, comment="too far left", annotation_id=given[1].id)
+    return_case(workspace, case.id, rita.id, comment="too far left", looked=Looked(given[1].id))
     opened = next_assignment(workspace, bob.id)
     assert opened is not None
     lines = {line.annotator: (line.open, line.returned) for line in skilled_annotators(workspace)}

@@ -1,19 +1,24 @@
 """Commands about annotations that are there, and whose they are: take a case out of use with the reason, list and price annotators."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_table, tell
+from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import NotFoundError, SettingError
+from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
     from medloop.core.records import Case
     from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.overview.annotator_skill import AnnotatorLine
 
+NONE = "none"
 CaseName = Annotated[str, argument(metavar="CASE", help="The case's name.")]
 
 
@@ -45,14 +50,22 @@ def flag(
     tell(document, lambda: typer.echo(f"{found.name} is {closed.state}; {len(before)} annotations withdrawn"), as_json=as_json)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """On what terms somebody annotates, as options."""
+
+    cost_per_minute: float = setting(0.0, "What a minute costs, in a unit of yours.", "--cost-per-minute", "at once", shown_default=NONE)
+    past: bool = setting(False, "The rate counts for past minutes, too.", "--past", "at once")
+    expertise: str = setting("", "novice, expert or consultant.", "--expertise", "at once", shown_default=NONE)
+    hours_per_week: float = setting(0.0, "The most that routing gives; 0 for no limit.", "--hours-per-week", "at once", shown_default=NONE)
+    cases_per_week: int = setting(0, "The same in cases.", "--cases-per-week", "at once", shown_default=NONE)
+
+
+@with_setting_options(declared(_Terms))
 def annotators(
     folder: ProjectFolder,
+    settings: Mapping[str, SettingValue],
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose terms are set.")] = "",
-    cost_per_minute: Annotated[float | None, option("--cost-per-minute", help="What a minute costs, in a unit of yours.")] = None,
-    past: Annotated[bool, typer.Option("--past", help="The rate counts for past minutes, too.")] = False,
-    expertise: Annotated[str | None, option("--expertise", help="novice, expert or consultant.")] = None,
-    hours_per_week: Annotated[float | None, option("--hours-per-week", help="The most that routing gives; 0 for no limit.")] = None,
-    cases_per_week: Annotated[int | None, option("--cases-per-week", help="The same in cases.")] = None,
     by: Annotated[str, option("--by", help="person, round, case or annotation: how minutes and cost are added up.")] = "person",
     csv: Annotated[Path | None, option("--csv", help="Write these lines to a CSV file, too.")] = None,
     as_json: AsJson = False,
@@ -63,30 +76,23 @@ def annotators(
     Where a rate is set, status, report, the advice on stopping and strategies that weigh time count cost; otherwise minutes.
     After a training with the setting annotator_model a second table says how skilled each annotator is with each label.
     """
-    from medloop.core.records import Expertise
-    from medloop.loop.foundation.annotators import describe_annotator, set_cost
     from medloop.loop.overview.annotator_skill import skilled_annotators
     from medloop.loop.overview.learned_skills import learned_skills, skill_rows
     from medloop.loop.overview.spending import GROUPINGS, skill_words, work_csv, work_lines, work_rows
 
-    level = one_of("--expertise", expertise, get_args(Expertise)) if expertise is not None else None
-    terms = {"expertise": level, "hours_per_week": hours_per_week, "cases_per_week": cases_per_week}
-    said = any(value is not None for value in (cost_per_minute, *terms.values()))
-    if bool(name) != said:
+    grouping = one_of("--by", by, GROUPINGS)
+    if settings.get("past") and "cost_per_minute" not in settings:
+        remedy = "medloop annotators DIR NAME --cost-per-minute X --past"
+        raise SettingError("--past belongs to --cost-per-minute, got it alone", remedy=remedy)
+    if bool(name) != bool(settings):
         remedy = "medloop annotators DIR NAME --cost-per-minute X"
         raise SettingError("A name and its terms go together, got one of them", remedy=remedy)
     with open_project(folder) as workspace:
-        if cost_per_minute is not None:
-            set_cost(workspace, name, cost_per_minute, actor="cli", past=past)
-        if any(value is not None for value in terms.values()):
-            describe_annotator(workspace, name, actor="cli", expertise=level, hours_per_week=hours_per_week, cases_per_week=cases_per_week)
+        _set_terms(workspace, name, settings)
         found, skills = skilled_annotators(workspace), learned_skills(workspace)
-        worked = work_lines(workspace, one_of("--by", by, GROUPINGS))
+        worked = work_lines(workspace, grouping)
     if csv is not None:
         csv.write_text(work_csv(worked), encoding="utf-8", newline="")
-    if past and cost_per_minute is None:
-        remedy = "medloop annotators DIR NAME --cost-per-minute X --past"
-        raise SettingError("--past belongs to --cost-per-minute, got it alone", remedy=remedy)
     rows = [
         (
             x.annotator,
@@ -113,6 +119,19 @@ def annotators(
             print_table(*skill_rows(skills))
 
     tell({"annotators": found, "learned_skills": skills, "work": worked}, as_text, as_json=as_json)
+
+
+def _set_terms(workspace: "Workspace", name: str, given: Mapping[str, SettingValue]) -> None:
+    from medloop.core.records import Expertise
+    from medloop.loop.foundation.annotators import describe_annotator, set_cost
+
+    terms: dict[str, Any] = {term: given[term] for term in ("expertise", "hours_per_week", "cases_per_week") if term in given}
+    if "expertise" in terms:
+        one_of("--expertise", terms["expertise"], get_args(Expertise))
+    if "cost_per_minute" in given:
+        set_cost(workspace, name, float(given["cost_per_minute"]), actor="cli", past=bool(given.get("past")))
+    if terms:
+        describe_annotator(workspace, name, actor="cli", **terms)
 
 
 def _limits(line: "AnnotatorLine") -> str:

@@ -68,7 +68,7 @@ def return_(
     as_json: AsJson = False,
 ) -> None:
     """Return a case to an annotator with a comment: it comes next to them."""
-    from medloop.loop.annotating.review_verdicts import return_case
+    from medloop.loop.annotating.review_verdicts import Looked, return_case
     from medloop.loop.foundation.annotators import annotator_known, annotator_named
 
     with open_project(folder) as workspace:
@@ -76,7 +76,7 @@ def return_(
         reading = _reading_of(workspace, found.id, to)
         with workspace.store.read() as tx:
             author = annotator_known(tx, to).id
-        return_case(workspace, found.id, who.id, comment=comment, to=author, annotation_id=reading.id if reading else None)
+        return_case(workspace, found.id, who.id, comment=comment, to=author, looked=Looked(reading.id if reading else None))
         _tell_history(workspace, found, as_json=as_json)
 
 
@@ -94,15 +94,18 @@ def adjudicate(
     """Decide between the readings of a case: a new annotation stands, put together from those named."""
     from medloop.loop.annotating import adjudicating
     from medloop.loop.foundation.annotators import annotator_named
-    from medloop.loop.foundation.readings import RESTORE
 
     if bool(take) == bool(restore):
         raise SettingError("An adjudication takes --take or --restore, got both or none", remedy="say which reading counts")
     with open_project(folder) as workspace:
         found, who = case_named(workspace, case), annotator_named(workspace, reviewer)
-        rulings = [_ruling(workspace, found.id, text) for text in take or ()] or [adjudicating.Ruling(restore)]
-        verb = RESTORE if restore else "adjudicate"
-        adjudicating.adjudicate(workspace, found.id, who.id, rulings, comment=comment, verb=verb)
+        if take:
+            rulings = [_ruling(workspace, found.id, text) for text in take]
+            adjudicating.adjudicate(workspace, found.id, who.id, rulings, comment=comment)
+        else:
+            with workspace.store.read() as tx:
+                earlier = adjudicating.annotation_of(tx, found, restore)
+            adjudicating.restore(workspace, earlier.id, who.id, comment=comment)
         _tell_history(workspace, found, as_json=as_json)
 
 

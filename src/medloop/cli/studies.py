@@ -13,7 +13,7 @@ from medloop.cli.printing import print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
 from medloop.core.settings import SettingValue
-from medloop.simulation.study_settings import STUDY_SETTINGS
+from medloop.simulation.study_settings import RUN_SETTINGS, STUDY_SETTINGS
 
 if TYPE_CHECKING:
     from medloop.simulation.results import StudyResult
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from medloop.simulation.team_runs import Spending
 
 
-@with_setting_options(STUDY_SETTINGS)
+@with_setting_options({**STUDY_SETTINGS, **RUN_SETTINGS})
 def simulate(
     dataset: Annotated[Path, argument(metavar="DATASET", help="A labelled data set in a known layout, or a study file (.toml).")],
     out: Annotated[Path, option(metavar="FOLDER", help="Where results.json and report.html go; an unfinished study goes on.")],
@@ -32,10 +32,6 @@ def simulate(
         str | None, typer.Option(help="Names, separated by commas; see medloop strategies.", show_default="random,entropy")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="Repetitions, paired between strategies.", show_default="3")] = None,
-    team: Annotated[
-        str | None, option("--team", metavar="FILE|standard", help="Let a team read the cases instead: who reads what?")
-    ] = None,
-    processes: Annotated[int, typer.Option(min=1, max=1024, help="Processes at work at once, each with one thread.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare strategies with simulated people.
@@ -51,7 +47,9 @@ def simulate(
 
     if out.exists() and not out.is_dir():
         raise SettingError(f"--out must be a folder, got the file {out}")
-    if team is not None:
+    team, processes = str(settings.get("team", "")), int(settings.get("processes", 1))
+    settings = {name: value for name, value in settings.items() if name in STUDY_SETTINGS}
+    if team:
         _simulate_team(dataset, out, team, seeds=seeds or 3, settings=settings, as_json=as_json)
         return
     if dataset.suffix.lower() == ".toml":

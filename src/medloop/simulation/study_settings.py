@@ -55,8 +55,19 @@ class StudySettings:
     format: str = _of_study("auto", "Layout of the data set: auto, msd, nnunet, folder or csv.", "--format")
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How a study is run; results do not depend on it."""
+
+    team: str = _of_study("", "Let a team read the cases instead, a file or `standard`: who reads what?", "--team")
+    processes: int = _of_study(1, "Processes at work at once, each with one thread.", "--processes", low=1, high=1024)
+
+
 STUDY_SETTINGS = declared(StudySettings)
 """Every setting of a study by name, in order."""
+
+RUN_SETTINGS = declared(RunSettings)
+"""Those of its run."""
 
 NAMES_IN_PROJECTS = {one.of_project: name for name, one in STUDY_SETTINGS.items() if one.of_project}
 """The names of these settings in projects, which a study file may use too."""

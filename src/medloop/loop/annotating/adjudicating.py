@@ -4,7 +4,7 @@ The readings stay as they are, each its reader's; the new annotation stands befo
 may also draw, in a case opened with what stands (`medloop.loop.foundation.readings.REVIEWING`): the draft is the decision.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, check_submitted,
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, source_of
-from medloop.loop.annotating.review_verdicts import make_review, require_readings, require_standing
+from medloop.loop.annotating.review_verdicts import NOW, Looked, make_review, require_readings, require_standing
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
@@ -50,11 +50,9 @@ def adjudicate(
     reviewer_id: str,
     decision: Sequence[Ruling] | MaskArray,
     *,
-    annotation_id: str | None = None,
-    readings: Collection[str] | None = None,
+    looked: Looked = NOW,
     comment: str = "",
     effort: Reported = UNKNOWN_EFFORT,
-    verb: str = "adjudicate",
 ) -> Annotation:
     """Decide a case as its reviewer: from what stands, the rulings are applied in order, or a mask is given.
 
@@ -64,11 +62,9 @@ def adjudicate(
         reviewer_id: Who decides.
         decision: What counts where (for a classification one ruling, which names the reading whose class counts), or the mask
             itself, shape (I, J, K).
-        annotation_id: What the reviewer has looked at; None for what stands now.
-        readings: The readings that the reviewer has looked at; None for those there are.
+        looked: What the reviewer has looked at.
         comment: Why.
         effort: What is known of the work.
-        verb: What the audit calls it.
 
     Raises:
         InputError: No ruling, or one that does not fit the case; an effort out of range.
@@ -77,6 +73,12 @@ def adjudicate(
         ConflictError: Something else stands by now, or the case was read since.
         StateError: The case has no annotation, and the first ruling does not take one whole; a mask in a classification.
     """
+    return _adjudicated(workspace, case_id, reviewer_id, decision, _Verdict(looked, comment), effort)
+
+
+def _adjudicated(
+    workspace: Workspace, case_id: str, reviewer_id: str, decision: Sequence[Ruling] | MaskArray, verdict: "_Verdict", effort: Reported
+) -> Annotation:
     mask = decision if isinstance(decision, np.ndarray) else None
     choices = () if isinstance(decision, np.ndarray) else tuple(decision)
     if mask is None and not choices:
@@ -86,9 +88,9 @@ def adjudicate(
     whole = bool(choices) and choices[0].label is None and choices[0].box is None
     with workspace.store.read() as tx:
         case = tx.get(Case, case_id)
-        sources = {c.annotation_id: _of_case(tx, case, c.annotation_id) for c in choices}
-        bare = whole and annotation_id is None and case_readings(tx, [case_id])[case_id].annotation_id is None
-        standing = None if bare else require_standing(tx, case_id, annotation_id, readings)
+        sources = {c.annotation_id: annotation_of(tx, case, c.annotation_id) for c in choices}
+        bare = whole and verdict.looked.annotation_id is None and case_readings(tx, [case_id])[case_id].annotation_id is None
+        standing = None if bare else require_standing(tx, case_id, verdict.looked)
     made_of = [*sources.values(), *([standing] if standing and not whole else [])]
     made = tag = None
     if workspace.task.kind == "classification":
@@ -99,7 +101,7 @@ def adjudicate(
         task = workspace.task if mask is not None else shared_version(tx, made_of, _values(made, tag))
     leaning = most_leaning(made_of)
     decided = _Decided(mask=made, tag=tag, task_id=task.id, effort=effort, proposal_id=leaning.proposal_id, untouched=leaning.untouched)
-    return _stored(workspace, case, reviewer_id, standing, decided, readings=readings, comment=comment, verb=verb)
+    return _stored(workspace, case, reviewer_id, standing, decided, verdict)
 
 
 def adjudicate_draft(
@@ -107,8 +109,7 @@ def adjudicate_draft(
     assignment_id: str,
     submitted: Submitted,
     *,
-    annotation_id: str | None = None,
-    readings: Collection[str] | None = None,
+    looked: Looked = NOW,
     comment: str = "",
 ) -> Annotation:
     """Decide a case by the draft, or a class, of an assignment that was opened as its reviewer; the assignment is closed by it.
@@ -117,8 +118,7 @@ def adjudicate_draft(
         workspace: The project.
         assignment_id: Opened with the reason `REVIEWING`.
         submitted: A class, or the draft's revision; effort and version of the task as in a submission.
-        annotation_id: What the reviewer has looked at; None for what stands now.
-        readings: The readings that the reviewer has looked at; None for those there are.
+        looked: What the reviewer has looked at.
         comment: Why.
 
     Raises:
@@ -132,7 +132,7 @@ def adjudicate_draft(
         edit = load_edit(tx, require_open(tx.get(Assignment, assignment_id)), workspace.store.blobs)
         if not is_reviewing(edit.assignment):
             raise StateError("This case is open to read it: its draft is a reading and no decision", remedy="open it as its reviewer")
-        standing, source = require_standing(tx, edit.case.id, annotation_id, readings), source_of(tx, edit)
+        standing, source = require_standing(tx, edit.case.id, looked), source_of(tx, edit)
     require_known_revision(edit.assignment, submitted.revision)
     mask = checked_mask(workspace, edit.case, edit.draft().mask) if submitted.tag is None else None
     origin, values = origin_of(source, submitted, mask), _values(mask, submitted.tag)
@@ -149,26 +149,17 @@ def adjudicate_draft(
         drawn=edit.assignment,
         made=provenance_of(edit, mask, new_id("annotation")) if mask is not None else None,
     )
-    return _stored(workspace, edit.case, edit.assignment.annotator_id, standing, decided, readings=readings, comment=comment)
+    return _stored(workspace, edit.case, edit.assignment.annotator_id, standing, decided, _Verdict(looked, comment))
 
 
-def restore(
-    workspace: Workspace,
-    annotation_id: str,
-    person_id: str,
-    *,
-    standing_id: str | None = None,
-    readings: Collection[str] | None = None,
-    comment: str = "",
-) -> Annotation:
+def restore(workspace: Workspace, annotation_id: str, person_id: str, *, looked: Looked = NOW, comment: str = "") -> Annotation:
     """Bring an earlier annotation of a case back as a new one of who restores it.
 
     Args:
         workspace: The project.
         annotation_id: The earlier one.
         person_id: Who restores it.
-        standing_id: What stood when they looked; None for whatever stands.
-        readings: The readings that they looked at; None for those there are.
+        looked: What they looked at.
         comment: Why.
 
     Raises:
@@ -177,12 +168,17 @@ def restore(
         ConflictError: Something else stands by now, or the case was read since.
     """
     found = workspace.store.get(Annotation, annotation_id)
-    why = comment or "an earlier annotation restored"
-    rulings = [Ruling(annotation_id)]
-    return adjudicate(workspace, found.case_id, person_id, rulings, annotation_id=standing_id, readings=readings, comment=why, verb=RESTORE)
+    verdict = _Verdict(looked, comment or "an earlier annotation restored", verb=RESTORE)
+    return _adjudicated(workspace, found.case_id, person_id, [Ruling(annotation_id)], verdict, UNKNOWN_EFFORT)
 
 
-def _of_case(tx: Reader, case: Case, annotation_id: str) -> Annotation:
+def annotation_of(tx: Reader, case: Case, annotation_id: str) -> Annotation:
+    """An annotation of the whole of this case.
+
+    Raises:
+        NotFoundError: The case has no such annotation.
+        InputError: It covers parts of the case only.
+    """
     found = tx.get(Annotation, annotation_id)
     if found.case_id != case.id:
         raise NotFoundError(f"{case.name} has no annotation {annotation_id!r}", remedy="name one of its readings")
@@ -223,6 +219,15 @@ def _composed(
     return mask
 
 
+@dataclass(frozen=True)
+class _Verdict:
+    """What the reviewer has looked at and says, and what the audit calls the decision."""
+
+    looked: Looked
+    comment: str
+    verb: str = "adjudicate"
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Decided:
     """A decision: its mask or class, the labels it knows, what it owes to a proposal, and the draft it was drawn in, if any."""
@@ -243,15 +248,7 @@ def _values(mask: MaskArray | None, tag: int | None) -> frozenset[int]:
 
 
 def _stored(
-    workspace: Workspace,
-    case: Case,
-    reviewer_id: str,
-    standing: Annotation | None,
-    decided: _Decided,
-    *,
-    readings: Collection[str] | None,
-    comment: str,
-    verb: str = "adjudicate",
+    workspace: Workspace, case: Case, reviewer_id: str, standing: Annotation | None, decided: _Decided, verdict: _Verdict
 ) -> Annotation:
     """Keep the decision and the review that it is; what stands must still be what was looked at."""
     blob = workspace.store.blobs.put(encode_mask(decided.mask)) if decided.mask is not None else None
@@ -272,18 +269,18 @@ def _stored(
         began_with=decided.began_with,
         untouched=decided.untouched,
     )
-    review = make_review(case.id, annotation.id, reviewer_id, "approve", comment)
+    review = make_review(case.id, annotation.id, reviewer_id, "approve", verdict.comment)
     with workspace.store.write(reviewer_id) as tx:
-        require_readings(tx, case.id, readings)
+        require_readings(tx, case.id, verdict.looked.readings)
         if case_readings(tx, [case.id])[case.id].annotation_id != (standing.id if standing else None):
             raise ConflictError(f"Another annotation of {case.name} stands by now", remedy="look at it first")
         if decided.drawn is None:
-            tx.add(annotation, verb=verb)
+            tx.add(annotation, verb=verdict.verb)
             record_outside(tx, annotation, decided.effort)
         else:
             drawn = tx.get(Assignment, decided.drawn.id)
             require_known_revision(require_open(drawn), decided.drawn.revision)
-            tx.add(replace(annotation, effort_seconds=record_effort(tx, drawn, decided.effort)), verb=verb)
+            tx.add(replace(annotation, effort_seconds=record_effort(tx, drawn, decided.effort)), verb=verdict.verb)
             tx.change(Assignment, drawn.id, verb="submit", fields={"state": "submitted", "closed_at": now()})
         if decided.made is not None:
             tx.add(decided.made, verb="trace")

@@ -78,7 +78,12 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: 
         NotFoundError: No such case.
         StateError: They have it open for the other purpose, with edits.
     """
-    return _open(workspace, case_id, annotator_id, reason)
+    with workspace.store.write(annotator_id) as tx:
+        case = tx.get(Case, case_id)
+        mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
+        if mine and require_same_purpose(tx, mine[0], reviewing=reason == REVIEWING):
+            return _opened(tx, go_on(workspace, tx, mine[0], case), case)
+        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, reason), case)
 
 
 def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
@@ -91,15 +96,6 @@ def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened
     with workspace.store.read() as tx:
         require_admitted(tx, annotator_id)
     return open_case(workspace, case_id, annotator_id)
-
-
-def _open(workspace: Workspace, case_id: str, annotator_id: str, reason: str) -> Opened:
-    with workspace.store.write(annotator_id) as tx:
-        case = tx.get(Case, case_id)
-        mine = tx.find(Assignment, where={"case_id": case_id, "annotator_id": annotator_id, "state": "open"}, limit=1)
-        if mine and require_same_purpose(tx, mine[0], reviewing=reason == REVIEWING):
-            return _opened(tx, go_on(workspace, tx, mine[0], case), case)
-        return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, reason), case)
 
 
 def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:

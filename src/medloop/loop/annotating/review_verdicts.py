@@ -20,6 +20,22 @@ MAX_COMMENT = 500
 
 
 @dataclass(frozen=True)
+class Looked:
+    """What a reviewer has looked at when they decide; what has changed since is refused.
+
+    Attributes:
+        annotation_id: What stood; None for what stands now.
+        readings: Ids of the readings; None for those there are.
+    """
+
+    annotation_id: str | None = None
+    readings: Collection[str] | None = None
+
+
+NOW = Looked()
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A case that waits for a reviewer, or for whom it was returned to."""
 
@@ -54,8 +70,7 @@ def approve(
     case_id: str,
     reviewer_id: str,
     *,
-    annotation_id: str | None = None,
-    readings: Collection[str] | None = None,
+    looked: Looked = NOW,
     comment: str = "",
     signed_as: str = "",
     meaning: Meaning = "approval",
@@ -66,8 +81,7 @@ def approve(
         workspace: The project.
         case_id: The case.
         reviewer_id: Who approves.
-        annotation_id: What the reviewer has looked at; None for what stands now.
-        readings: The readings that the reviewer has looked at; None for those there are.
+        looked: What the reviewer has looked at.
         comment: In words.
         signed_as: The signer's printed name; "" for no signature.
         meaning: What the signature means.
@@ -79,7 +93,7 @@ def approve(
     """
     signature = {"name": checked_title(signed_as), "time": now(), "meaning": meaning} if signed_as else None
     with workspace.store.write(reviewer_id) as tx:
-        standing = require_standing(tx, case_id, annotation_id, readings)
+        standing = require_standing(tx, case_id, looked)
         history = histories(tx, [case_id])[case_id]
         reading = derive(project_settings(tx), history)
         last = history.reviews[-1] if history.reviews and reading.approved else None
@@ -101,8 +115,7 @@ def return_case(
     *,
     comment: str,
     to: str = "",
-    annotation_id: str | None = None,
-    readings: Collection[str] | None = None,
+    looked: Looked = NOW,
 ) -> Review:
     """Return a case to be annotated again.
 
@@ -112,8 +125,7 @@ def return_case(
         reviewer_id: Who returns it.
         comment: What is to be corrected; not empty.
         to: Id of the annotator who shall do it; "" for the one whose annotation stands.
-        annotation_id: The annotation that is returned, such as one of several readings; None for what stands.
-        readings: The readings that the reviewer has looked at; None for those there are.
+        looked: What the reviewer has looked at; its annotation is returned, which may be one of several readings.
 
     Raises:
         InputError: No comment, or nobody to return a consensus to.
@@ -124,8 +136,8 @@ def return_case(
     if not one_line(comment):
         raise InputError("A return needs a comment that says what to correct", remedy="give one of 1 to 500 characters")
     with workspace.store.write(reviewer_id) as tx:
-        require_readings(tx, case_id, readings)
-        returned = _returned(tx, case_id, annotation_id)
+        require_readings(tx, case_id, looked.readings)
+        returned = _returned(tx, case_id, looked.annotation_id)
         author = tx.get(Annotator, to or returned.annotator_id)
         if author.kind == "model":
             raise InputError(f"A {returned.origin} annotation is nobody's to correct", remedy="say to whom it is returned")
@@ -144,7 +156,7 @@ def require_readings(tx: Reader, case_id: str, readings: Collection[str] | None)
         raise ConflictError(f"{tx.get(Case, case_id).name} has other readings by now", remedy="look at them first")
 
 
-def require_standing(tx: Reader, case_id: str, annotation_id: str | None, readings: Collection[str] | None = None) -> Annotation:
+def require_standing(tx: Reader, case_id: str, looked: Looked = NOW) -> Annotation:
     """What stands for a case, if that and its readings are what a reviewer has seen; None stands for any.
 
     Raises:
@@ -156,8 +168,8 @@ def require_standing(tx: Reader, case_id: str, annotation_id: str | None, readin
     standing = case_readings(tx, [case_id])[case_id].annotation_id
     if standing is None:
         raise StateError(f"{name} has no annotation to review", remedy="annotate it first")
-    require_readings(tx, case_id, readings)
-    if annotation_id not in (None, standing):
+    require_readings(tx, case_id, looked.readings)
+    if looked.annotation_id not in (None, standing):
         raise ConflictError(f"Another annotation of {name} stands by now", remedy="look at it first")
     return tx.get(Annotation, standing)
 
@@ -166,7 +178,7 @@ def _returned(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation
     current = {a.id: a for a in tx.current_annotations(case_ids=[case_id])}
     if annotation_id is not None and annotation_id in current:
         return current[annotation_id]
-    return require_standing(tx, case_id, annotation_id)
+    return require_standing(tx, case_id, Looked(annotation_id))
 
 
 def make_review(

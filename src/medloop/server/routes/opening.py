@@ -47,7 +47,7 @@ def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: Person
 def post_edit(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
     """Open a case as its reviewer: the draft begins with what stands, and is submitted with `POST …/adjudicate`."""
     with workspace.store.read() as tx:
-        require_standing(tx, case, None)
+        require_standing(tx, case)
     return _shown(site, workspace, open_case(workspace, case, person.id, reason=REVIEWING))
 
 

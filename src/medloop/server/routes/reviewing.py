@@ -10,7 +10,7 @@ from medloop.core.names import folded, in_natural_order, is_reserved
 from medloop.core.records import Annotation, Annotator, Assignment, Case, Consensus
 from medloop.loop.annotating.adjudicating import adjudicate, adjudicate_draft, restore
 from medloop.loop.annotating.history import case_history
-from medloop.loop.annotating.review_verdicts import approve, return_case, review_queue
+from medloop.loop.annotating.review_verdicts import Looked, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.label_versions import label_versions
@@ -81,8 +81,7 @@ def post_approve(workspace: WorkspaceHere, case: Id, person: PersonHere, caller:
         workspace,
         case,
         person.id,
-        annotation_id=body.annotation_id,
-        readings=body.readings,
+        looked=Looked(body.annotation_id, body.readings),
         comment=body.comment,
         signed_as=signed_as,
         meaning=body.meaning,
@@ -94,8 +93,8 @@ def post_approve(workspace: WorkspaceHere, case: Id, person: PersonHere, caller:
 def post_return(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, body: ReturnBody) -> ReviewResultView:
     """Return a case with a comment, to whose annotation it is or to somebody else: it comes next to them."""
     to = _id_of(site, workspace, body.to) if body.to else ""
-    what, readings = body.annotation_id, body.readings
-    made = return_case(workspace, case, person.id, comment=body.comment, to=to, annotation_id=what, readings=readings)
+    looked = Looked(body.annotation_id, body.readings)
+    made = return_case(workspace, case, person.id, comment=body.comment, to=to, looked=looked)
     return _result(workspace, case, made.annotation_id, made.id)
 
 
@@ -115,7 +114,7 @@ def post_adjudicate(workspace: WorkspaceHere, case: Id, person: PersonHere, call
 @router.post("/annotations/{annotation}/restore")
 def post_restore(workspace: WorkspaceHere, annotation: Id, person: PersonHere, body: RestoreBody) -> ReviewResultView:
     """Bring an earlier annotation of a case back as a new one."""
-    made = restore(workspace, annotation, person.id, comment=body.comment, standing_id=body.standing_id, readings=body.readings)
+    made = restore(workspace, annotation, person.id, comment=body.comment, looked=Looked(body.standing_id, body.readings))
     return _result(workspace, made.case_id, made.id)
 
 
@@ -153,8 +152,7 @@ def _ruled(workspace: Workspace, case: str, reviewer_id: str, body: AdjudicateBo
         case,
         reviewer_id,
         [choice.ruling() for choice in body.choices],
-        annotation_id=body.annotation_id,
-        readings=body.readings,
+        looked=Looked(body.annotation_id, body.readings),
         comment=body.comment,
         effort=reported(body.effort, body.effort_seconds),
     )
@@ -166,8 +164,8 @@ def _drawn(workspace: Workspace, assignment_id: str, body: AdjudicateBody) -> An
         raise InputError("A decision takes the draft's revision or a class, got both or none", remedy="give one of them")
     effort = reported(body.effort, body.effort_seconds)
     submitted = Submitted(tag=body.tag, revision=body.revision, effort=effort, task_version=body.task_version)
-    what, readings = body.annotation_id, body.readings
-    return adjudicate_draft(workspace, assignment_id, submitted, annotation_id=what, readings=readings, comment=body.comment)
+    looked = Looked(body.annotation_id, body.readings)
+    return adjudicate_draft(workspace, assignment_id, submitted, looked=looked, comment=body.comment)
 
 
 def _annotators_here(site: Site, workspace: Workspace) -> list[str]:
