@@ -197,10 +197,12 @@ def test_three_people_read_blind_and_disagree_a_reviewer_decides_and_the_next_mo
         assert {("Ann", "submit"), ("Bob", "submit"), ("Rita", "adjudicate"), ("Rita", "approve"), ("consensus", "fuse")} <= events
         assert verify(workspace.store).ok
 
-    lena = team.enter("Lena", f"{home}/settings")
-    lena.get_by_test_id("rate-Ann").fill("2.5")
-    lena.get_by_test_id("save-rates").click()
-    expect(lena.get_by_test_id("notices")).to_contain_text("Ann: 1 → 2.5 per minute")
+    lena = team.enter("Lena", f"{home}/people")
+    rate = lena.get_by_label("Cost per minute of Ann")
+    rate.fill("2.5")
+    with lena.expect_response(lambda answer: answer.request.method == "PATCH") as priced:
+        rate.press("Tab")
+    assert priced.value.ok
     lena.goto(f"{team.address}/#/{home}/team")
     row = lena.get_by_test_id("team-people").locator("tr[data-name=Ann]")
     expect(row).to_contain_text("2.5")
