@@ -85,7 +85,7 @@ def test_signing_in_again_gives_another_session_and_ends_the_one_before(town: To
 def test_a_session_is_worth_nothing_after(town: Town, mia: Account, ada: Account, way: str) -> None:
     browser, other = browser_of(town, signed_in(town, "Mia")), town.browser(mia)
     if way == "sign-out":
-        assert browser.post("/sign-out").json() == {"signed_in": False}
+        assert browser.post("/sign-out").json() == {"signed_in": False, "address": None}
     elif way == "password":
         changed = browser.post("/me/password", {"old": PASSWORD, "new": "another long one"})
         assert browser_of(town, changed).get("/me").status_code == 200
