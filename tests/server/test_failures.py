@@ -22,6 +22,7 @@ EXPECTED = [
     (errors.ConflictError("Twice"), 409, "conflict"),
     (errors.StateError("Closed"), 409, "wrong_state"),
     (errors.ReplacesError("Theirs"), 409, "replaces_annotation"),
+    (errors.ReturnedError("Theirs"), 409, "returned"),
     (StaleRevisionError("Old", remedy="read again", revision=7), 409, "stale_revision"),
     (errors.ShapeError("Shape"), 422, "wrong_shape"),
     (errors.GridSizeError("Huge"), 422, "grid_too_large"),

@@ -50,7 +50,8 @@ def test_a_case_header_says_how_to_draw_it(site) -> None:
     assert header["shape"] == list(case.grid.shape)
     assert np.array_equal(header["affine"], case.grid.affine)
     assert [p["name"] for p in header["planes"]] == ["axial", "coronal", "sagittal"]
-    assert header["presets"][0] == {"name": "Auto", "low": case.window[0], "high": case.window[1]}
+    auto = {"name": "Auto", "low": case.window[0], "high": case.window[1], "curve": "exact", "explanation": ""}
+    assert header["presets"][0] == auto
 
 
 def test_voxels_arrive_as_stored_and_decode_to_the_image(site) -> None:
