@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from medloop.core.errors import ForbiddenError, ThrottledError
 from medloop.core.names import checked_name
-from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import known_annotator
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.security import is_begun_here
@@ -44,6 +43,8 @@ def get_export(
     regular_grid: RegularGrid = False,
 ) -> Response:
     """The annotations, or a model, as `medloop export` writes them, in a zip; its `notes.txt` names what was left out."""
+    from medloop.loop.data.exporting import export_project  # brings nibabel and SciPy, which a server needs for nothing else
+
     if not is_begun_here(request.headers):
         raise ForbiddenError(
             "An export is begun on this server's own page: the audit names who takes data out", remedy="open the page here"
