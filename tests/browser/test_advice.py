@@ -19,6 +19,7 @@ from medloop.loop.learning.objections import Objection, objections, standing_obj
 from tests.server.conftest import SHAPE, fill_project, train_project
 
 from .conftest import Serve, wait_for
+from .dragging import drag
 
 NO_MODEL = "There is no model yet: annotate some cases first"
 
@@ -66,15 +67,6 @@ def until(page: Page, holds: Callable[[], bool]) -> None:
             return
         page.wait_for_timeout(20)
     pytest.fail("the store never held it")
-
-
-def drag(page: Page, start: tuple[int, int, int], stop: tuple[int, int, int]) -> None:
-    """Draw on the axial plane from voxel to voxel."""
-    first, last = (page.evaluate(f"window.medloop.pointOf('axial', {i}, {j}, {k})") for i, j, k in (start, stop))
-    page.mouse.move(first["x"], first["y"])
-    page.mouse.down()
-    page.mouse.move(last["x"], last["y"], steps=4)
-    page.mouse.up()
 
 
 def visits(workspace: Workspace, assignment_id: str) -> list[Visit]:

@@ -26,6 +26,7 @@ from medloop.store.audit import verify
 from tests.server.conftest import SHAPE
 
 from .conftest import wait_for
+from .dragging import drag
 from .teams import Team, sign_in
 from .test_access import findings
 from .test_team import DRAWN, draw, saved, settling
@@ -100,15 +101,6 @@ def colour_count(page: Page, colour: str, pane: str = "pane-axial") -> int:
 
 
 ANNS, BOBS, STANDS = "#56b4e9", "#e69f00", "#ffffff"
-
-
-def drag(page: Page, start: tuple[int, int, int], stop: tuple[int, int, int]) -> None:
-    """Draw a box in the axial pane from one voxel to another."""
-    first, last = (page.evaluate(f"window.medloop.pointOf('axial', {i}, {j}, {k})") for i, j, k in (start, stop))
-    page.mouse.move(first["x"], first["y"])
-    page.mouse.down()
-    page.mouse.move(last["x"], last["y"], steps=4)
-    page.mouse.up()
 
 
 @pytest.mark.browser

@@ -196,6 +196,34 @@ function Within({ found, box }: { found: Comparison; box: Region }) {
   );
 }
 
+interface CommentProps {
+  label: string;
+  value: string;
+  onInput: (value: string) => void;
+  testid: string;
+  required?: boolean;
+  autofocus?: boolean;
+}
+
+/** What a reviewer says with a verdict. */
+export function CommentField({ label, value, onInput, testid, required = false, autofocus = false }: CommentProps) {
+  return (
+    <label class="field">
+      {label}
+      <input
+        type="text"
+        dir="auto"
+        required={required}
+        value={value}
+        maxLength={500}
+        autofocus={autofocus}
+        data-testid={testid}
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
 /** Why the last verdict was refused, read out at once. */
 export function Refused({ found }: { found: Comparison }) {
   return (
@@ -239,17 +267,7 @@ function Accept({ found }: { found: Comparison }) {
       <p class="hint" role="status" data-testid="preview">
         {segments && preview === null ? "Loading the readings…" : `Preview: ${what}`}
       </p>
-      <label class="field">
-        Comment
-        <input
-          type="text"
-          dir="auto"
-          value={comment}
-          maxLength={500}
-          data-testid="adjudicate-comment"
-          onInput={(event) => setComment(event.currentTarget.value)}
-        />
-      </label>
+      <CommentField label="Comment" value={comment} onInput={setComment} testid="adjudicate-comment" />
       <Refused found={found} />
       <div class="row-end">
         <button type="button" data-testid="discard-rulings" onClick={() => (found.rulings.value = [])}>

@@ -7,7 +7,7 @@ import type { Meaning } from "../api/types";
 import type { Comparison } from "../state/comparing";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
-import { Refused } from "./adjudication";
+import { CommentField, Refused } from "./adjudication";
 import { Allowed } from "./controls";
 import { Dialog } from "./dialog";
 
@@ -73,18 +73,7 @@ export function ApproveDialog({ found, onClose }: DialogProps) {
   return (
     <Dialog title="Approve what stands" testid="approve-dialog" onClose={onClose}>
       <form onSubmit={send}>
-        <label class="field">
-          Comment
-          <input
-            type="text"
-            dir="auto"
-            value={comment}
-            maxLength={500}
-            autofocus
-            data-testid="approve-comment"
-            onInput={(event) => setComment(event.currentTarget.value)}
-          />
-        </label>
+        <CommentField label="Comment" value={comment} onInput={setComment} testid="approve-comment" autofocus />
         <label class="toggle">
           <input type="checkbox" checked={signs} data-testid="sign" onChange={(event) => setSigns(event.currentTarget.checked)} />
           <span>Sign electronically</span>
@@ -169,19 +158,7 @@ export function ReturnDialog({ found, onClose }: DialogProps) {
             ))}
           </select>
         </label>
-        <label class="field">
-          What to correct
-          <input
-            type="text"
-            dir="auto"
-            required
-            value={comment}
-            maxLength={500}
-            autofocus
-            data-testid="return-comment"
-            onInput={(event) => setComment(event.currentTarget.value)}
-          />
-        </label>
+        <CommentField label="What to correct" value={comment} onInput={setComment} testid="return-comment" required autofocus />
         <p class="hint">
           {gone && `${author} no longer annotates here. `}
           {to === author ? "It comes next to them, with the comment." : `It comes next to ${to}, whose annotation takes the place of ${author}’s.`}

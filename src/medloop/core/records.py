@@ -46,7 +46,12 @@ LABEL_COLOURS = tuple(colour for line in _COLOURS for colour in line.split())
 
 def now(later: timedelta = timedelta()) -> str:
     """The current time, or one so much later: UTC, ISO 8601 with microseconds, for example 2026-03-01T09:30:00.000000Z."""
-    return (datetime.now(UTC) + later).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_text(datetime.now(UTC) + later)
+
+
+def time_text(at: datetime) -> str:
+    """A time of UTC as records hold it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def new_id(noun: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from medloop.core.errors import FormatError
 from medloop.core.names import first_named
 from medloop.core.patients import is_placeholder, is_zero
-from medloop.core.records import Split
+from medloop.core.records import Split, time_text
 from medloop.datasets.files import read_list
 from medloop.datasets.staging import unshielded
 
@@ -207,7 +207,7 @@ def _moment(cell: str) -> datetime | None:
 
 def _time(cell: str) -> str | None:
     at = _moment(cell)
-    return None if at is None else min(at, datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if at is None else time_text(min(at, datetime.now(UTC)))
 
 
 def _seconds_or_none(cell: str) -> float | None:

@@ -124,6 +124,21 @@ def bootstrap_mean(
     return _interval(group_means(values, groups), rng, confidence, draws, reach=np.inf if rates else SCORE_REACH, least=0.0)
 
 
+def mean_over_cases(values: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Interval:
+    """`bootstrap_mean` of cases that are of as many patients; the same values give the same ends.
+
+    Args:
+        values: One number per case, shape (cases,).
+        confidence: Coverage aimed at, between 0 and 1.
+
+    Raises:
+        ShapeError: No values.
+        InputError: Values that are not finite.
+        SettingError: A confidence outside 0..1.
+    """
+    return bootstrap_mean(values, range(len(np.asarray(values))), np.random.default_rng(0), confidence=confidence)
+
+
 def paired_difference(
     a: npt.ArrayLike, b: npt.ArrayLike, groups: Sequence[Hashable], rng: np.random.Generator, *, draws: int = 2000
 ) -> Interval:

@@ -193,10 +193,10 @@ RATES = ("sensitivity", "specificity", "dice")
 
 
 def _mean_rate(skills: Sequence[MaskSkill], label: int, name: str) -> Rate:
-    from medloop.metrics.intervals import bootstrap_mean
+    from medloop.metrics.intervals import mean_over_cases
 
     values = [rate.value for s in skills if (rate := getattr(s.labels[label], name)).value is not None]
     if not values:
         return Rate(None)
-    found = bootstrap_mean(values, range(len(values)), np.random.default_rng(0), confidence=CONFIDENCE)
+    found = mean_over_cases(values, confidence=CONFIDENCE)
     return Rate(found.mean, found.low, found.high)

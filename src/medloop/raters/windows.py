@@ -76,12 +76,12 @@ def mean_over_time(scores: npt.ArrayLike, times: npt.ArrayLike, *, width: float)
         SettingError: A width of 0 or less.
         InputError: Numbers that are not finite.
     """
-    from medloop.metrics.intervals import bootstrap_mean
+    from medloop.metrics.intervals import mean_over_cases
 
     values = np.asarray(scores, dtype=np.float64)
     windows = []
     for start, inside in _windows(times, width, len(values)):
-        found = bootstrap_mean(values[inside], range(len(inside)), np.random.default_rng(0), confidence=CONFIDENCE)
+        found = mean_over_cases(values[inside], confidence=CONFIDENCE)
         windows.append(Window(start, start + width, len(inside), found.mean, found.low, found.high))
     return windows
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import ConflictError, NotFoundError, StateError
+from medloop.core.errors import ConflictError, StateError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading, new_id, now
-from medloop.loop.foundation.annotators import known_annotator
+from medloop.loop.foundation.annotators import annotator_known
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.gold import tutorial_of
 from medloop.loop.foundation.in_force import standing_annotation
@@ -84,12 +84,7 @@ def admit(workspace: Workspace, name: str, *, actor: str) -> Annotator:
         NotFoundError: Nobody of that name has opened a case.
     """
     with workspace.store.write(actor) as tx:
-        found = known_annotator(tx, name)
-        if found is None:
-            raise NotFoundError(
-                f"There is no annotator {name!r}", remedy="people are known once they opened a case; medloop annotators DIR"
-            )
-        return tx.change(Annotator, found.id, verb="admit", fields={"admitted": True})
+        return tx.change(Annotator, annotator_known(tx, name).id, verb="admit", fields={"admitted": True})
 
 
 def require_admitted(tx: Reader, annotator_id: str) -> None:

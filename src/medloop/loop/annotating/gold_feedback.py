@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from markupsafe import Markup
 
 from medloop.core.errors import NotFoundError
@@ -13,7 +12,8 @@ from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.gold import Tutorial, tutorial_of
 from medloop.loop.foundation.skills import gold_scores
 from medloop.loop.foundation.workspace import Workspace
-from medloop.metrics.intervals import Interval, bootstrap_mean
+from medloop.metrics.intervals import Interval, mean_over_cases
+from medloop.raters.fused import CONFIDENCE
 from medloop.report.markup import element
 from medloop.report.pictures import Shape, largest_disagreement, picture
 from medloop.store.reader import Reader
@@ -77,7 +77,7 @@ def gold_feedback(workspace: Workspace, assignment_id: str) -> GoldFeedback:
 
 def mean_score(scores: tuple[float, ...]) -> Interval:
     """The mean of a person's scores with a 90 % interval, from five gold cases on."""
-    return bootstrap_mean(scores, range(len(scores)), np.random.default_rng(0), confidence=0.9)
+    return mean_over_cases(scores, confidence=CONFIDENCE)
 
 
 def feedback_picture(workspace: Workspace, assignment_id: str) -> Markup:

@@ -4,7 +4,7 @@ from itertools import count
 from unicodedata import normalize
 
 from medloop.core.errors import NotFoundError, SettingError
-from medloop.core.names import checked_name, nearest
+from medloop.core.names import checked_name, is_reserved, nearest
 from medloop.core.records import Annotator, AnnotatorKind, Expertise, new_id, now
 from medloop.loop.foundation.spent import REPRICE
 from medloop.loop.foundation.workspace import Workspace
@@ -49,6 +49,11 @@ def _known_or_free(tx: Reader, name: str, kind: AnnotatorKind | None) -> tuple[s
 def annotator_names(tx: Reader) -> dict[str, str]:
     """The name of everybody who annotates, by id."""
     return {annotator.id: annotator.name for annotator in tx.find(Annotator)}
+
+
+def annotating_people(tx: Reader) -> list[Annotator]:
+    """Everybody who annotates and is no model and no part of medloop, in the order they joined."""
+    return [one for one in tx.find(Annotator) if one.kind != "model" and not is_reserved(one.name)]
 
 
 def set_cost(workspace: Workspace, name: str, cost_per_minute: float, *, actor: str, past: bool = False) -> Annotator:

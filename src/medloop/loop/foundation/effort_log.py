@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from medloop.core.errors import InputError
-from medloop.core.records import Annotation, Assignment, Effort, new_id, now
+from medloop.core.records import Annotation, Assignment, Effort, new_id, now, time_text
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -140,7 +140,7 @@ def _held_against_clock(reported: Reported, assignment: Assignment, others: floa
         reported = replace(reported, active_seconds=round(room, 1))
     end = max(end, opened)
     span = timedelta(seconds=(reported.active_seconds or 0.0) + (reported.idle_seconds or 0.0))
-    return _Held(reported, _text(max(opened, end - span)), _text(end), note)
+    return _Held(reported, time_text(max(opened, end - span)), time_text(end), note)
 
 
 def _added(tx: Writer, assignment: Assignment, held: _Held) -> Effort:
@@ -180,7 +180,3 @@ def _grown(tx: Writer, mine: Effort, held: _Held) -> Effort:
 def _earlier_seconds(tx: Reader, assignment: Assignment) -> float:
     """Seconds of what an assignment was submitted with before sessions were kept; those of one undone went on in the next."""
     return max((a.effort_seconds for a in tx.find(Annotation, where={"assignment_id": assignment.id})), default=0.0)
-
-
-def _text(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

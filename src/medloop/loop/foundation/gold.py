@@ -4,10 +4,10 @@ A gold case is in use while nobody withdrew it and its truth is the annotation i
 gets one whose images they have opened, nor whose truth they gave or helped to make.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 from medloop.core.records import Annotation, Annotator, Assignment, GoldCase, GoldReading
+from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.readings import OWN_READINGS, gold_in_force, project_settings
 from medloop.store.reader import Reader
 
@@ -74,10 +74,4 @@ def gold_left(tx: Reader, annotator_id: str) -> list[GoldCase]:
     seen = {a.case_id for a in tx.find(Assignment, where={"annotator_id": annotator_id, "case_id": case_ids})}
     seen |= {a.case_id for a in tx.find(Annotation, where={"annotator_id": annotator_id, "case_id": case_ids})}
     left = gold_in_force(tx, case_ids - seen).values() if case_ids - seen else ()
-    return sorted(left, key=lambda one: draw(annotator_id, one.case_id))
-
-
-def draw(*parts: object) -> float:
-    """A number within 0..1, drawn by a hash of these: the same for the same ones."""
-    text = "|".join(map(str, parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+    return sorted(left, key=lambda one: drawn_share(annotator_id, one.case_id))

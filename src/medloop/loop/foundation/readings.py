@@ -13,13 +13,13 @@ readings as soon as what they amount to is sure enough (`medloop.raters.case_qua
 to have when the case was handed to them. A gold case has its readings: its truth is known.
 """
 
-import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from medloop.core.records import Annotation, Annotator, Assignment, Consensus, GoldCase, Project, ProjectSettings, Review, Routed, Task
+from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.raters.case_quality import Standing, classes_standing, masks_standing
 from medloop.raters.skill_prior import PRIORS
@@ -172,8 +172,7 @@ class CaseReading:
 
 def readings_needed(settings: ProjectSettings, case_id: str) -> int:
     """How many people must read a case: `readings`, and one more for the share `read_twice` of cases, drawn by a hash of the id."""
-    draw = int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:8], "big") / 2**64
-    return settings.readings + (draw < settings.read_twice)
+    return settings.readings + (drawn_share(case_id) < settings.read_twice)
 
 
 def routes(settings: ProjectSettings) -> bool:
@@ -232,9 +231,8 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
 
 
 def _decided(standing: Annotation | None) -> Decided:
-    if standing is None:
-        return ""
-    return "consensus" if standing.origin == "consensus" else "adjudicated" if standing.origin == "adjudicated" else ""
+    origin = standing.origin if standing is not None else ""
+    return origin if origin in ("consensus", "adjudicated") else ""
 
 
 def _agreeing(history: CaseHistory, reading: Annotation, standing: Annotation | None) -> float:

@@ -12,7 +12,7 @@ from medloop.loop.foundation.effort import EffortLine, annotator_lines
 from medloop.loop.foundation.readings import case_readings, newest_consensuses
 from medloop.loop.foundation.skills import skill_estimates
 from medloop.loop.foundation.workspace import Workspace
-from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.intervals import mean_over_cases
 from medloop.raters.fused import CONFIDENCE
 from medloop.raters.skill_prior import SkillEstimate
 from medloop.raters.windows import Window, mean_over_time
@@ -125,7 +125,7 @@ def _line(line: EffortLine, made: Sequence[Consensus], annotator_id: str, *, tag
         return AnnotatorLine(
             **asdict(line), skill=last["value"], skill_low=last["low"], skill_high=last["high"], shared=last["annotations"]
         )
-    found = bootstrap_mean([one["value"] for one in known], range(len(known)), np.random.default_rng(0), confidence=CONFIDENCE)
+    found = mean_over_cases([one["value"] for one in known], confidence=CONFIDENCE)
     edges = [one["edges"] for one in known if "edges" in one]
     along = float(np.mean(edges)) if edges else None
     return AnnotatorLine(**asdict(line), skill=found.mean, skill_low=found.low, skill_high=found.high, shared=len(known), edges=along)

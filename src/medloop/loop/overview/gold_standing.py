@@ -3,9 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from medloop.core.names import counted, is_reserved
+from medloop.core.names import counted
 from medloop.core.records import Annotator, Assignment, Case, GoldCase, GoldReading
 from medloop.loop.annotating.gold_feedback import mean_score
+from medloop.loop.foundation.annotators import annotating_people
 from medloop.loop.foundation.gold import gold_left, tutorial_of
 from medloop.loop.foundation.readings import gold_in_force, project_settings
 from medloop.loop.foundation.skills import gold_scores
@@ -63,16 +64,17 @@ class GoldStanding:
 def gold_standing(workspace: Workspace) -> GoldStanding:
     """What a project's gold cases are and what people make of them."""
     with workspace.store.read() as tx:
-        lines = tuple(sorted((_line(tx, one) for one in tx.find(GoldCase, where={"withdrawn_at": None})), key=lambda line: line.case))
+        marked = tx.find(GoldCase, where={"withdrawn_at": None})
+        in_use = gold_in_force(tx, {one.case_id for one in marked})
+        lines = tuple(sorted((_line(tx, one, in_use=one.case_id in in_use) for one in marked), key=lambda line: line.case))
         scores, settings = gold_scores(tx), project_settings(tx)
         wanted = bool(settings.gold_rate or settings.tutorial or lines)
-        known = [one for one in tx.find(Annotator) if one.kind != "model" and not is_reserved(one.name)] if wanted else []
+        known = annotating_people(tx) if wanted else []
         people = tuple(_person(tx, one, scores.get(one.id, ())) for one in sorted(known, key=lambda one: one.name))
     return GoldStanding(lines, people, tuple(_warnings(lines, people, settings.gold_rate, settings.tutorial)))
 
 
-def _line(tx: Reader, gold: GoldCase) -> GoldLine:
-    in_use = gold.case_id in gold_in_force(tx, [gold.case_id])
+def _line(tx: Reader, gold: GoldCase, *, in_use: bool) -> GoldLine:
     readings = tx.find(GoldReading, where={"gold_id": gold.id})
     reported = tx.find(Assignment, where={"gold_id": gold.id, "state": ["skipped", "flagged"]})
     notes = [] if in_use else ["its truth was replaced or taken back: make it gold again, or withdraw it"]
@@ -85,7 +87,7 @@ def _line(tx: Reader, gold: GoldCase) -> GoldLine:
 def _person(tx: Reader, annotator: Annotator, scores: tuple[float, ...]) -> GoldPerson:
     tutorial = tutorial_of(tx, annotator)
     words = tutorial.words if tutorial else "admitted without it" if annotator.admitted else ""
-    left = len(gold_left(tx, annotator.id))
+    left = tutorial.left if tutorial else len(gold_left(tx, annotator.id))
     return GoldPerson(annotator.name, len(scores), mean_score(scores) if scores else None, left, words)
 
 

@@ -13,13 +13,13 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from medloop.core.names import counted
-from medloop.core.records import Annotation, Assignment, Consensus, Effort, Round
+from medloop.core.records import Annotation, Assignment, Consensus, Effort, Round, time_text
 from medloop.datasets.staging import csv_text
 from medloop.loop.foundation.readings import newest_consensuses
 from medloop.loop.foundation.spent import OWN_ORIGINS, Spent, people_by_id, spent
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.annotator_skill import AnnotatorLine
-from medloop.metrics.intervals import bootstrap_mean
+from medloop.metrics.intervals import mean_over_cases
 from medloop.raters.fused import CONFIDENCE
 from medloop.store.pool_rows import AnnotatedRow
 from medloop.store.reader import Reader
@@ -198,7 +198,7 @@ def _line(key: _Key, group: _Group, names: tuple[str, str, str], details: Mappin
     efforts = [work.effort for work in group.worked]
     agreement, skill = (list(values) for values in zip(*group.judged, strict=True)) if group.judged else ([], [])
     several = skill and key[1] and not key[3]
-    found = bootstrap_mean(skill, range(len(skill)), np.random.default_rng(0), confidence=CONFIDENCE) if several else None
+    found = mean_over_cases(skill, confidence=CONFIDENCE) if several else None
     when = dict(details or {})
     when["first_stroke_at"] = min(filter(None, map(_first_stroke, efforts)), default=when.get("first_stroke_at"))
     seconds, idle = _sum(work.seconds for work in group.worked), _sum(e.idle_seconds for e in efforts)
@@ -229,8 +229,7 @@ def _line(key: _Key, group: _Group, names: tuple[str, str, str], details: Mappin
 def _first_stroke(effort: Effort) -> str | None:
     if effort.first_stroke_seconds is None or effort.began_at is None:
         return None
-    at = datetime.fromisoformat(effort.began_at) + timedelta(seconds=effort.first_stroke_seconds)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_text(datetime.fromisoformat(effort.began_at) + timedelta(seconds=effort.first_stroke_seconds))
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -1,8 +1,9 @@
 """When a person gets a gold case instead of real work: in the tutorial always, later at the rate `gold_rate`, drawn by a hash."""
 
-from medloop.core.records import Annotator, Assignment, GoldCase
-from medloop.loop.foundation.gold import Tutorial, draw, gold_left, tutorial_of
-from medloop.loop.foundation.readings import gold_in_force, project_settings
+from medloop.core.records import Annotator, Assignment
+from medloop.core.seeds import drawn_share
+from medloop.loop.foundation.gold import Tutorial, gold_left, tutorial_of
+from medloop.loop.foundation.readings import project_settings
 from medloop.loop.querying.routing import NextChoice
 from medloop.store.reader import Reader
 
@@ -28,7 +29,7 @@ def check_choice(tx: Reader, annotator_id: str) -> NextChoice | None:
     if settings.gold_rate == 0:
         return None
     had = tx.count(Assignment, where={"annotator_id": annotator_id, "state": ["submitted", "skipped", "flagged"]})
-    if draw(settings.seed, "gold", annotator_id, had) >= settings.gold_rate:
+    if drawn_share(settings.seed, "gold", annotator_id, had) >= settings.gold_rate:
         return None
     left = gold_left(tx, annotator_id)
     return NextChoice(left[0].case_id, None, USUAL_REASON, gold_id=left[0].id) if left else None
@@ -42,6 +43,4 @@ def tutorial_words(tutorial: Tutorial) -> str:
 
 def is_free(tx: Reader, gold_id: str, annotator_id: str) -> bool:
     """Whether a gold case may still go to this person."""
-    gold = tx.get(GoldCase, gold_id)
-    in_use = gold_in_force(tx, [gold.case_id]).get(gold.case_id)
-    return in_use is not None and in_use.id == gold_id and any(one.id == gold_id for one in gold_left(tx, annotator_id))
+    return any(one.id == gold_id for one in gold_left(tx, annotator_id))

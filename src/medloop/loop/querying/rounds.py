@@ -15,10 +15,9 @@ has seen the pool; asking therefore never waits, and falls back to a query made 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medloop.core.errors import NotFoundError
 from medloop.core.records import Annotator, Assignment, Case, Json, Query, Review, Round, now
 from medloop.core.states import RoundState
-from medloop.loop.foundation.annotators import known_annotator
+from medloop.loop.foundation.annotators import annotator_known
 from medloop.loop.foundation.gold import Tutorial
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.readings import OWN_READINGS, case_readings, is_reviewing, needs_several, project_settings, routes
@@ -112,12 +111,7 @@ def outlooks(workspace: Workspace, name: str = "") -> tuple[Outlook, ...]:
         NotFoundError: Nobody of that name has opened a case.
     """
     with workspace.store.read() as tx:
-        one = known_annotator(tx, name) if name else None
-        if name and one is None:
-            raise NotFoundError(
-                f"There is no annotator {name!r}", remedy="people are known once they opened a case; medloop annotators DIR"
-            )
-        who = [one.id] if one else [worker.annotator.id for worker in workforce(tx, "")]
+        who = [annotator_known(tx, name).id] if name else [worker.annotator.id for worker in workforce(tx, "")]
     return tuple(outlook(workspace, each) for each in who)
 
 

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from medloop.core.names import counted, is_reserved
+from medloop.core.names import counted
 from medloop.core.records import Annotation, Annotator, Assignment, now
+from medloop.loop.foundation.annotators import annotating_people
 from medloop.loop.foundation.effort import RECENT_ANNOTATIONS
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.store.reader import Reader
@@ -39,8 +40,7 @@ class Worker:
 
 def workforce(tx: Reader, asking: str) -> tuple[Worker, ...]:
     """Everybody who is counted on, in the order they joined: whoever `asking` names, and who has opened a case within a week."""
-    known = [one for one in tx.find(Annotator) if one.kind != "model" and not is_reserved(one.name)]
-    here = [one for one in known if one.id == asking or _is_here(tx, one)]
+    here = [one for one in annotating_people(tx) if one.id == asking or _is_here(tx, one)]
     paces = _paces(tx)
     return tuple(Worker(one, paces.get(one.id, 1.0), used_up(tx, one)) for one in here)
 

@@ -20,8 +20,6 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import httpx
-
 from medloop.core.accounts import Identity, LinkUse
 from medloop.core.errors import InputError, SettingError, SignInError, UnavailableError
 from medloop.server.web.settings import require_trusted
@@ -224,6 +222,8 @@ class Provider:
 
     def _fetched(self, method: str, address: str, **sent: Any) -> tuple[int, Mapping[str, Any]]:
         """Status and JSON object of a reply."""
+        import httpx  # where there is no provider a server starts without it
+
         until = time.monotonic() + MOST_SECONDS
         body = bytearray()
         try:
