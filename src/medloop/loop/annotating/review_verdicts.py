@@ -4,11 +4,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from medloop.core.errors import ConflictError, InputError, StateError
+from medloop.core.errors import ConflictError, ForbiddenError, InputError, StateError
 from medloop.core.names import checked_title, in_natural_order, one_line
 from medloop.core.records import Annotation, Annotator, Case, Json, Review, Verdict, new_id, now
 from medloop.loop.foundation.annotators import annotator_names
-from medloop.loop.foundation.readings import CaseReading, begun_readings, case_readings, derive, histories, project_settings
+from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, record_outside
+from medloop.loop.foundation.readings import DERIVED, CaseReading, begun_readings, case_readings, derive, histories, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -74,6 +76,7 @@ def approve(
     comment: str = "",
     signed_as: str = "",
     meaning: Meaning = "approval",
+    effort: Reported = UNKNOWN_EFFORT,
 ) -> Review:
     """Approve what stands for a case.
 
@@ -85,9 +88,11 @@ def approve(
         comment: In words.
         signed_as: The signer's printed name; "" for no signature.
         meaning: What the signature means.
+        effort: What is known of the work.
 
     Raises:
         NotFoundError: No such case.
+        InputError: An effort out of range.
         StateError: It has no annotation, or lacks readings, or the reviewer has approved this already.
         ConflictError: Something else stands by now, or the case was read since.
     """
@@ -104,6 +109,7 @@ def approve(
             raise StateError(f"A case is approved once it has its readings and their consensus; this one is {reading.words}", remedy=remedy)
         review = make_review(case_id, standing.id, reviewer_id, "approve", comment, signature=signature)
         tx.add(review, verb="approve")
+        record_outside(tx, review, effort)
     after_annotation(workspace)
     return review
 
@@ -116,6 +122,7 @@ def return_case(
     comment: str,
     to: str = "",
     looked: Looked = NOW,
+    effort: Reported = UNKNOWN_EFFORT,
 ) -> Review:
     """Return a case to be annotated again.
 
@@ -126,9 +133,10 @@ def return_case(
         comment: What is to be corrected; not empty.
         to: Id of the annotator who shall do it; "" for the one whose annotation stands.
         looked: What the reviewer has looked at; its annotation is returned, which may be one of several readings.
+        effort: What is known of the work.
 
     Raises:
-        InputError: No comment, or nobody to return a consensus to.
+        InputError: No comment, an effort out of range, or nobody to return a consensus to.
         NotFoundError: No such case or annotator.
         StateError: It has no annotation.
         ConflictError: The annotation no longer stands, or the case was read since.
@@ -137,13 +145,28 @@ def return_case(
         raise InputError("A return needs a comment that says what to correct", remedy="give one of 1 to 500 characters")
     with workspace.store.write(reviewer_id) as tx:
         require_readings(tx, case_id, looked.readings)
-        returned = _returned(tx, case_id, looked.annotation_id)
+        returned = returned_annotation(tx, case_id, looked.annotation_id)
         author = tx.get(Annotator, to or returned.annotator_id)
         if author.kind == "model":
             raise InputError(f"A {returned.origin} annotation is nobody's to correct", remedy="say to whom it is returned")
         review = make_review(case_id, returned.id, reviewer_id, "return", comment, returned_to=author.id)
         tx.add(review, verb="return")
+        record_outside(tx, review, effort)
     return review
+
+
+def require_independent(tx: Reader, case_id: str, reviewer_id: str, *, approves: bool) -> None:
+    """Refuse a verdict on what nobody but its reviewer gave; between one's own reading and others' one may decide.
+
+    Raises:
+        ForbiddenError: Every reading is theirs, or what they approve is.
+    """
+    history = histories(tx, [case_id])[case_id]
+    readers = {a.annotator_id for a in history.readings}
+    standing = deciding(history.annotations) if history.annotations else None
+    own = standing is not None and standing.annotator_id == reviewer_id and standing.origin not in DERIVED
+    if (approves and own) or readers == {reviewer_id}:
+        raise ForbiddenError("Nobody decides on their own reading where others review, too", remedy="let another reviewer decide")
 
 
 def require_readings(tx: Reader, case_id: str, readings: Collection[str] | None) -> None:
@@ -174,7 +197,14 @@ def require_standing(tx: Reader, case_id: str, looked: Looked = NOW) -> Annotati
     return tx.get(Annotation, standing)
 
 
-def _returned(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation:
+def returned_annotation(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation:
+    """What a return that looked at an annotation is about: this one while it is in force, else what stands.
+
+    Raises:
+        NotFoundError: No such case.
+        StateError: It has no annotation.
+        ConflictError: The annotation is no longer in force.
+    """
     current = {a.id: a for a in tx.current_annotations(case_ids=[case_id])}
     if annotation_id is not None and annotation_id in current:
         return current[annotation_id]

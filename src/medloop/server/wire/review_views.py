@@ -174,6 +174,7 @@ class AnnotatorLineView(EffortLineView):
         skill: With its 90 % interval, over the `shared` cases that others read, too.
         open: Cases that they have open.
         returned: Cases that were returned to them.
+        edges: How strong the image's edges along the outlines are, 1 as for the median reader; null for classes.
         expected: The skill that routing expects, with its interval; its limits per week are null for none.
     """
 
@@ -181,6 +182,7 @@ class AnnotatorLineView(EffortLineView):
     skill_low: Number
     skill_high: Number
     shared: int
+    edges: Number
     open: int
     returned: int
     expertise: Expertise
@@ -214,6 +216,7 @@ class ApproveBody(Body):
     comment: Comment = ""
     signed_as: Annotated[Text, Field(max_length=200)] = ""
     meaning: Meaning = "approval"
+    effort: EffortBody | None = None
 
 
 class ReturnBody(Body):
@@ -223,6 +226,7 @@ class ReturnBody(Body):
     to: Annotated[Text, Field(max_length=80)] = ""
     annotation_id: IdText | None = None
     readings: LookedAt = None
+    effort: EffortBody | None = None
 
 
 class RulingBody(Body):
