@@ -40,11 +40,10 @@ def test_nobody_approves_adjudicates_or_restores_what_nobody_but_they_themselves
     rita, lena = town.browser(joined(town, "Rita", "reviewer")), town.browser(joined(town, "Lena", "lead"))
     case = read_next(rita, url, 2)
     found = rita.get(f"{url}/cases/{case}/readings").json()["readings"][0]["annotation_id"]
-    draft = rita.post(f"{url}/cases/{case}/edit").json()["assignment"]
+    assert refusal(rita.post(f"{url}/cases/{case}/edit")) == OWN, "before anything is drawn"
     for path, body in (
         (f"cases/{case}/approve", {}),
         (f"cases/{case}/adjudicate", {"choices": [{"annotation_id": found}]}),
-        (f"cases/{case}/adjudicate", {"assignment_id": draft["id"], "revision": draft["revision"]}),
         (f"annotations/{found}/restore", {}),
     ):
         assert refusal(rita.post(f"{url}/{path}", body)) == OWN, path
@@ -93,6 +92,25 @@ def test_a_case_is_returned_to_nobody_who_is_gone_also_where_no_name_is_given(to
     for body in ({"comment": "again"}, {"comment": "again", "to": "Ann"}):
         assert refusal(rita.post(f"{url}/cases/{case}/return", body)) == (404, "Nobody called 'Ann' annotates here")
     assert rita.post(f"{url}/cases/{case}/return", {"comment": "again", "to": "Bob"}).status_code == 200
+
+
+def test_a_second_reviewer_decides_nothing_before_they_have_seen_the_first_ones_verdict(town: Town, url: str) -> None:
+    rita, lena = town.browser(joined(town, "Rita", "reviewer")), town.browser(joined(town, "Lena", "lead"))
+    case = read_next(town.browser(joined(town, "Ann", "annotator")), url, 2)
+    shown = rita.get(f"{url}/cases/{case}/readings").json()
+    reading = shown["readings"][0]["annotation_id"]
+    looked = {"readings": [reading], "reviews": []}
+    assert lena.post(f"{url}/cases/{case}/approve", {**looked, "annotation_id": reading, "signed_as": "Lena"}).status_code == 200
+    for path, body in (
+        (f"cases/{case}/return", {"annotation_id": reading, "comment": "once more"}),
+        (f"cases/{case}/approve", {"annotation_id": reading}),
+        (f"cases/{case}/adjudicate", {"annotation_id": reading, "choices": [{"annotation_id": reading}]}),
+        (f"annotations/{reading}/restore", {"standing_id": reading}),
+    ):
+        status, message = refusal(rita.post(f"{url}/{path}", {**looked, **body}))
+        assert (status, message.endswith("has another verdict by now")) == (409, True), path
+    seen = [one["id"] for one in rita.get(f"{url}/cases/{case}/readings").json()["reviews"]]
+    assert rita.post(f"{url}/cases/{case}/return", {"readings": [reading], "reviews": seen, "comment": "no"}).status_code == 200
 
 
 def minutes(browser: Browser, url: str) -> dict[str, tuple[float, float]]:

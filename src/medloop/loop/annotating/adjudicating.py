@@ -17,7 +17,7 @@ from medloop.loop.annotating.annotations import check_submitted, checked_mask, r
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, source_of
-from medloop.loop.annotating.review_verdicts import NOW, Looked, make_review, require_readings, require_standing
+from medloop.loop.annotating.review_verdicts import NOW, Looked, make_review, require_looked, require_standing
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort, record_outside
@@ -274,7 +274,7 @@ def _stored(
     )
     review = make_review(case.id, annotation.id, reviewer_id, "approve", verdict.comment)
     with workspace.store.write(reviewer_id) as tx:
-        require_readings(tx, case.id, verdict.looked.readings)
+        require_looked(tx, case.id, verdict.looked)
         if case_readings(tx, [case.id])[case.id].annotation_id != (standing.id if standing else None):
             raise ConflictError(f"Another annotation of {case.name} stands by now", remedy="look at it first")
         if decided.drawn is None:

@@ -28,10 +28,12 @@ class Looked:
     Attributes:
         annotation_id: What stood; None for what stands now.
         readings: Ids of the readings; None for those there are.
+        reviews: Ids of the verdicts so far; None for those there are.
     """
 
     annotation_id: str | None = None
     readings: Collection[str] | None = None
+    reviews: Collection[str] | None = None
 
 
 NOW = Looked()
@@ -144,7 +146,7 @@ def return_case(
     if not one_line(comment):
         raise InputError("A return needs a comment that says what to correct", remedy="give one of 1 to 500 characters")
     with workspace.store.write(reviewer_id) as tx:
-        require_readings(tx, case_id, looked.readings)
+        require_looked(tx, case_id, looked)
         returned = returned_annotation(tx, case_id, looked.annotation_id)
         author = tx.get(Annotator, to or returned.annotator_id)
         if author.kind == "model":
@@ -169,14 +171,17 @@ def require_independent(tx: Reader, case_id: str, reviewer_id: str, *, approves:
         raise ForbiddenError("Nobody decides on their own reading where others review, too", remedy="let another reviewer decide")
 
 
-def require_readings(tx: Reader, case_id: str, readings: Collection[str] | None) -> None:
-    """Refuse a verdict on readings that are no longer those in force.
+def require_looked(tx: Reader, case_id: str, looked: Looked) -> None:
+    """Refuse a verdict on readings that are no longer those in force, and one beside a verdict that its reviewer has not seen.
 
     Raises:
-        ConflictError: The case was read since, or a reading was taken back.
+        ConflictError: The case was read or reviewed since, or a reading was taken back.
     """
-    if readings is not None and set(readings) != {a.id for a in histories(tx, [case_id])[case_id].readings}:
+    history = histories(tx, [case_id])[case_id]
+    if looked.readings is not None and set(looked.readings) != {a.id for a in history.readings}:
         raise ConflictError(f"{tx.get(Case, case_id).name} has other readings by now", remedy="look at them first")
+    if looked.reviews is not None and set(looked.reviews) != {one.id for one in history.reviews}:
+        raise ConflictError(f"{tx.get(Case, case_id).name} has another verdict by now", remedy="look at it first")
 
 
 def require_standing(tx: Reader, case_id: str, looked: Looked = NOW) -> Annotation:
@@ -191,7 +196,7 @@ def require_standing(tx: Reader, case_id: str, looked: Looked = NOW) -> Annotati
     standing = case_readings(tx, [case_id])[case_id].annotation_id
     if standing is None:
         raise StateError(f"{name} has no annotation to review", remedy="annotate it first")
-    require_readings(tx, case_id, looked.readings)
+    require_looked(tx, case_id, looked)
     if looked.annotation_id not in (None, standing):
         raise ConflictError(f"Another annotation of {name} stands by now", remedy="look at it first")
     return tx.get(Annotation, standing)

@@ -13,6 +13,8 @@ from medloop.loop.foundation.in_force import newest_proposal, standing_annotatio
 from medloop.loop.foundation.readings import REVIEWING
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import outlooks, upcoming_case, why_nothing
+from medloop.server.routes.reviewing import require_others_reading
+from medloop.server.web.callers import CallerHere
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.project_views import NothingLeft, OpenedView, OutlookView, PreviousView, SeenView, UpcomingView
 from medloop.server.wire.schemas import Id, Nothing
@@ -45,8 +47,9 @@ def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: Person
 
 
 @router.post("/cases/{case}/edit")
-def post_edit(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
+def post_edit(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, caller: CallerHere, _body: Nothing) -> OpenedView:
     """Open a case as its reviewer: the draft begins with what stands, and is submitted with `POST …/adjudicate`."""
+    require_others_reading(site, workspace, case, person, caller)
     with workspace.store.read() as tx:
         require_standing(tx, case)
     return _shown(site, workspace, open_case(workspace, case, person.id, reason=REVIEWING))

@@ -93,13 +93,13 @@ def post_approve(
     """Approve what stands for a case, with a signature where a name is given; with accounts one signs in one's own name, by no token."""
     if body.signed_as and caller.is_program:
         raise ForbiddenError("A signature is given by a person: a token signs nothing", remedy="sign in, or approve without a signature")
-    _require_independent(site, workspace, case, person, caller, approves=True)
+    require_others_reading(site, workspace, case, person, caller, approves=True)
     signed_as = body.signed_as if caller.person is None or not body.signed_as else caller.name
     made = approve(
         workspace,
         case,
         person.id,
-        looked=Looked(body.annotation_id, body.readings),
+        looked=Looked(body.annotation_id, body.readings, body.reviews),
         comment=body.comment,
         signed_as=signed_as,
         meaning=body.meaning,
@@ -111,7 +111,7 @@ def post_approve(
 @router.post("/cases/{case}/return")
 def post_return(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, body: ReturnBody) -> ReviewResultView:
     """Return a case with a comment, to whose annotation it is or to somebody else who annotates here: it comes next to them."""
-    looked = Looked(body.annotation_id, body.readings)
+    looked = Looked(body.annotation_id, body.readings, body.reviews)
     to = _id_of(site, workspace, body.to or _author_of(workspace, case, body.annotation_id))
     made = return_case(workspace, case, person.id, comment=body.comment, to=to, looked=looked, effort=reported(body.effort))
     return _result(workspace, case, made.annotation_id, made.id)
@@ -128,7 +128,7 @@ def post_adjudicate(
         raise InputError("This draft is of another case", remedy="open this one as its reviewer")
     if (body.assignment_id is None) == (not body.choices):
         raise InputError("An adjudication takes choices or a draft, got both or none", remedy="say which reading counts where")
-    _require_independent(site, workspace, case, person, caller)
+    require_others_reading(site, workspace, case, person, caller)
     made = _ruled(workspace, case, person.id, body) if body.assignment_id is None else _drawn(workspace, body.assignment_id, body)
     return _result(workspace, case, made.id)
 
@@ -138,8 +138,8 @@ def post_restore(
     site: SiteHere, workspace: WorkspaceHere, annotation: Id, person: PersonHere, caller: CallerHere, body: RestoreBody
 ) -> ReviewResultView:
     """Bring an earlier annotation of a case back as a new one."""
-    _require_independent(site, workspace, workspace.store.get(Annotation, annotation).case_id, person, caller)
-    made = restore(workspace, annotation, person.id, comment=body.comment, looked=Looked(body.standing_id, body.readings))
+    require_others_reading(site, workspace, workspace.store.get(Annotation, annotation).case_id, person, caller)
+    made = restore(workspace, annotation, person.id, comment=body.comment, looked=Looked(body.standing_id, body.readings, body.reviews))
     return _result(workspace, made.case_id, made.id)
 
 
@@ -182,7 +182,7 @@ def _ruled(workspace: Workspace, case: str, reviewer_id: str, body: AdjudicateBo
         case,
         reviewer_id,
         [choice.ruling() for choice in body.choices],
-        looked=Looked(body.annotation_id, body.readings),
+        looked=Looked(body.annotation_id, body.readings, body.reviews),
         comment=body.comment,
         effort=reported(body.effort, body.effort_seconds),
     )
@@ -194,7 +194,7 @@ def _drawn(workspace: Workspace, assignment_id: str, body: AdjudicateBody) -> An
         raise InputError("A decision takes the draft's revision or a class, got both or none", remedy="give one of them")
     effort = reported(body.effort, body.effort_seconds)
     submitted = Submitted(tag=body.tag, revision=body.revision, effort=effort, task_version=body.task_version)
-    looked = Looked(body.annotation_id, body.readings)
+    looked = Looked(body.annotation_id, body.readings, body.reviews)
     return adjudicate_draft(workspace, assignment_id, submitted, looked=looked, comment=body.comment)
 
 
@@ -206,7 +206,7 @@ def _annotators_here(site: Site, workspace: Workspace) -> list[str]:
         return [one.name for one in tx.find(Annotator) if one.kind == "person" and not is_reserved(one.name)]
 
 
-def _require_independent(
+def require_others_reading(
     site: Site, workspace: Workspace, case_id: str, person: Annotator, caller: Caller, *, approves: bool = False
 ) -> None:
     """Refuse that somebody decides on nothing but their own reading, where accounts are on and somebody else here may decide."""
