@@ -104,9 +104,16 @@ export const readEffort = (p: string, by: T.Grouping): Promise<T.WorkLine[]> => 
 /** Address of the same as a file. */
 export const effortFile = (p: string, by: T.Grouping): string => PREFIX + at(p, `/effort/csv?by=${by}`);
 export const readAnnotators = (p: string): Promise<T.AnnotatorLine[]> => getJson(at(p, "/annotators"));
-/** What was typed and is no number goes as it is, so that the server can say what is wrong. */
-export const setRate = (p: string, annotator: string, cost: number | string): Promise<T.AnnotatorLine[]> =>
-  sendJson("PATCH", at(p, "/annotators"), { annotator, cost_per_minute: cost });
+/** What a project keeps of somebody; what was typed and is no number goes as it is, so that the server can say what is wrong. */
+export interface Terms {
+  cost_per_minute?: number | string;
+  expertise?: T.Expertise;
+  /** The most that routing gives them within seven days; 0 for no limit. */
+  hours_per_week?: number | string;
+  cases_per_week?: number | string;
+}
+export const setTerms = (p: string, annotator: string, terms: Terms): Promise<T.AnnotatorLine[]> =>
+  sendJson("PATCH", at(p, "/annotators"), { annotator, ...terms });
 /** Let an older model propose again (or a newer one after all). */
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 /** Let the better model propose again, whichever that is. */
@@ -117,6 +124,7 @@ export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, 
 export interface LookedAt {
   annotation_id: string | null;
   readings: string[];
+  reviews: string[];
 }
 
 export const listReview = (p: string): Promise<T.Waiting[]> => getJson(at(p, "/review"));
@@ -157,5 +165,4 @@ export const giveRole = (id: string, role: T.Role | null, p: string | null): Pro
   sendJson("POST", `/people/${id}/role`, { role, project_id: p });
 export const setDisabled = (id: string, disabled: boolean): Promise<T.Person> => sendJson("POST", `/people/${id}/${disabled ? "disable" : "enable"}`, {});
 export const renewLink = (id: string): Promise<T.HandedLink> => sendJson("POST", `/people/${id}/link`, {});
-export const describePerson = (p: string, id: string, change: { cost_per_minute?: number | string; expertise?: T.Expertise }): Promise<T.ProjectPerson> =>
-  sendJson("PATCH", at(p, `/people/${id}`), change);
+export const describePerson = (p: string, id: string, change: Terms): Promise<T.ProjectPerson> => sendJson("PATCH", at(p, `/people/${id}`), change);

@@ -35,6 +35,7 @@ class EffortLine:
         timed: How many of them have a recorded time.
         median_seconds: Active seconds of the middle timed annotation; None without one.
         minutes: All recorded active time, also of what was undone, skipped, flagged or never submitted.
+        idle_minutes: Minutes for which a case was open and nobody worked on it; None where no client reports them.
         cost_per_minute: The annotator's rate now, in a unit that the project chooses; 1 where none is set.
         cost: The minutes, each at the rate of its time.
     """
@@ -46,6 +47,7 @@ class EffortLine:
     timed: int
     median_seconds: float | None
     minutes: float
+    idle_minutes: float | None
     cost_per_minute: float
     cost: float
 
@@ -170,6 +172,7 @@ def _timed(tx: Reader, *, as_cost: bool = False) -> list[_Timed]:
 
 def _line(person: Annotator, made: Sequence[AnnotatedRow], worked: Sequence[Spent]) -> EffortLine:
     times = [row.seconds for row in made if row.seconds > 0]
+    idle = [work.effort.idle_seconds for work in worked if work.effort.idle_seconds is not None]
     return EffortLine(
         annotator=person.name,
         kind=person.kind,
@@ -178,6 +181,7 @@ def _line(person: Annotator, made: Sequence[AnnotatedRow], worked: Sequence[Spen
         timed=len(times),
         median_seconds=float(np.median(times)) if times else None,
         minutes=math.fsum(work.seconds or 0.0 for work in worked) / 60.0,
+        idle_minutes=math.fsum(idle) / 60.0 if idle else None,
         cost_per_minute=person.cost_per_minute,
         cost=math.fsum(work.cost for work in worked),
     )
