@@ -85,6 +85,10 @@ export const submit = (p: string, a: string, body: Submission): Promise<T.Submit
 /** What came of a gold case, once it is submitted. */
 export const readFeedback = (p: string, a: string): Promise<T.Feedback> => getJson(at(p, `/assignments/${a}/feedback`));
 export const feedbackPicture = (p: string, a: string): string => `${PREFIX}${at(p, `/assignments/${a}/feedback/picture`)}`;
+export const readGold = (p: string): Promise<T.GoldStanding> => getJson(at(p, "/gold"));
+export const withdrawGold = (p: string, c: string): Promise<T.GoldStanding> => sendJson("POST", at(p, `/cases/${c}/gold/withdraw`), {});
+/** Let somebody begin real work without the tutorial, or after one that they did not pass. */
+export const admit = (p: string, annotator: string): Promise<T.GoldStanding> => sendJson("POST", at(p, "/gold/admit"), { annotator });
 export const makeGold = (p: string, c: string): Promise<T.GoldStanding> => sendJson("POST", at(p, `/cases/${c}/gold`), {});
 /** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
 export const undoSubmit = (p: string, a: string): Promise<T.OpenAssignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});

@@ -210,12 +210,12 @@ export interface Filled {
 
 /** A gold case: whether it is in use, by how many it was read, and their mean score. */
 export interface GoldLine {
-  case: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
+  case: string; case_id: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
 }
 
-/** Somebody held against gold cases: their score, and how many they have not seen. */
+/** Somebody held against gold cases: their score, and how many they have not seen; whether real work waits for their tutorial. */
 export interface GoldPerson {
-  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string;
+  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string; waits: boolean;
 }
 
 /** Gold cases, people, and what stands in the way, in words. */

@@ -8,6 +8,7 @@ import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { AgreementChart } from "./agreement";
 import { Allowed, Bar, Empty } from "./controls";
+import { GoldPanel } from "./goldpanel";
 import { Header } from "./header";
 import { skillWords } from "./readers";
 import { Warnings } from "./warnings";
@@ -33,6 +34,7 @@ export function TeamView({ project }: { project: Project }) {
           <div class="panel-all">
             <WorkTable project={project.id} version={people?.map(({ minutes }) => minutes).join() ?? ""} />
           </div>
+          <GoldPanel project={project.id} version={waiting} />
           <section class="panel panel-wide">
             <h2>Agreement of the readings</h2>
             {windows && <AgreementChart project={project} windows={windows} />}
