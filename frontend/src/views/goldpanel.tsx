@@ -26,7 +26,7 @@ export function GoldPanel({ project, version }: { project: string; version: unkn
           <li key={id} class="row">
             <a href={linkTo.readings(project, id)}>{name}</a>
             <span class="grow hint">
-              truth by <bdi>{by}</bdi>, read by {readings}
+              made gold by <bdi>{by}</bdi>, read by {readings}
               {mean !== null && `, mean score ${mean.toFixed(2)}`}
               {!in_use && ", not in use"}
               {note && `: ${note}`}
