@@ -78,6 +78,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"GET {_WORK}/prompts",
     f"POST {_WORK}/prompts",
     f"POST {_WORK}/prompts/ready",
+    f"POST {_WORK}/prompts/preview",
+    f"POST {_WORK}/prompts/accept",
     f"PUT {_WORK}/prompts/{{prompt}}",
     f"DELETE {_WORK}/prompts/{{prompt}}",
 )
