@@ -1,5 +1,11 @@
 /** What the interface sends and takes, printed from the server's own shapes: `npm run shapes` writes this file anew. */
 
+/** A preview to be saved. */
+export interface AcceptanceBody {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
@@ -449,6 +455,17 @@ export interface Prediction {
 /** An intensity window worth a button. */
 export interface Preset {
   name: string; low: number; high: number; curve: "exact" | "linear" | "sigmoid"; explanation: string;
+}
+
+/** Prompts to be shown, in the order given, each on what those before it made. */
+export interface PreviewBody {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody)[];
+}
+
+/** What prompts would do: `runs` lead from the draft to what `effect` names; nothing is saved. */
+export interface Preview {
+  runs: [number, number, number][]; effect: string; quality: number | null; engine: string; note: string; seconds: number;
 }
 
 /** The annotation of the case in force, whoever gave it. */

@@ -10,6 +10,7 @@ import type { Alternatives } from "./advice";
 import { maskShown } from "./display";
 import { requireModel } from "./models";
 import { tell } from "./notices";
+import { previewFirst } from "./previewing";
 import { askForBox } from "./region";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
@@ -73,7 +74,7 @@ export function hideHypotheses({ advice }: CaseSession): void {
 /** The hypothesis that is drawn becomes the mask, as one step of undo: everywhere, or in the box (else the slice) only. */
 export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): void {
   const [draft, shown] = [session.draft.value, session.advice.drawnHypothesis];
-  if (!draft || !shown || session.conflict.value) return;
+  if (!draft || !shown || session.conflict.value || previewFirst(session)) return;
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "take the hypothesis when the result is there");
   const { shape } = session.header;
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);

@@ -7,6 +7,7 @@ import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import { receiveMask } from "../volume/download";
 import { tell } from "./notices";
+import { previewFirst, previewOpen } from "./previewing";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
@@ -55,7 +56,7 @@ async function take(session: CaseSession, predictionId: string): Promise<void> {
   session.uncertainty.value = uncertainty;
   session.offered.value = { prediction, mask };
   const draft = session.draft.value;
-  const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && beganBlank(session);
+  const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && beganBlank(session) && !previewOpen(session);
   if (!untouched || session.opened.prediction !== null) return;
   session.sight.renew();
   adoptOffer(session);
@@ -70,7 +71,7 @@ function beganBlank({ opened }: CaseSession): boolean {
 /** One step of undo, one patch: the draft becomes the newer proposal. */
 export function adoptOffer(session: CaseSession): void {
   const [draft, offer] = [session.draft.value, session.offered.value];
-  if (!draft || !offer || session.refining.value || session.conflict.value || session.busy.value !== "") return;
+  if (!draft || !offer || session.refining.value || session.conflict.value || session.busy.value !== "" || previewFirst(session)) return;
   session.drag?.finish();
   const kept = new Set<number>();
   const edit = difference(draft.mask, mixed(draft.mask, offer.mask, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks), kept));

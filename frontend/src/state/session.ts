@@ -7,6 +7,7 @@ import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Promp
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
+import type { Previews } from "../edits/previews";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
@@ -47,8 +48,8 @@ export interface OpenDrag {
   abandon(): void;
 }
 
-/** A stroke or box under the pointer, or the outermost points clicked so far. */
-export type Drawing = Extract<Prompt, { kind: "scribble" | "box" | "extreme_points" }>;
+/** A stroke, box or outline under the pointer, or the outermost points clicked so far. */
+export type Drawing = Exclude<Prompt, { kind: "point" }>;
 
 /** Why a project can be looked at only; "" where it can be annotated. */
 export const whyLooksOnly = ({ id, read_only }: Project): string => read_only || (may("annotate", id) ? "" : lacking("annotate"));
@@ -103,8 +104,12 @@ export class CaseSession {
   });
   assignmentId: string;
   queue: PatchQueue | null = null;
-  /** Answers prompts; null until the draft is there, and in classifications. */
+  /** Answers prompts at once; null until the draft is there, and in classifications. */
   refiner: PromptQueue | null = null;
+  /** Shows what prompts would do. */
+  previews: Previews | null = null;
+  /** What the prompts accepted last changed, in words. */
+  readonly change = signal("");
   /** Whether the answer to a prompt is out. */
   readonly refining = signal(false);
   /** Prompts that were not answered, so that nobody submits without them. */

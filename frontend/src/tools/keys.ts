@@ -6,6 +6,7 @@ import { pickLabel } from "../state/labelling";
 import { changes, refuseChange, stepCase } from "../state/looking";
 import { tell } from "../state/notices";
 import { visitPlace } from "../state/places";
+import { accept, dropPreview, previewOpen, stepBack } from "../state/previewing";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
 import { toggled } from "../state/segments";
@@ -21,7 +22,7 @@ export interface KeyRule {
 }
 
 export const KEY_RULES: readonly KeyRule[] = [
-  { group: "Annotate", keys: "Enter", does: "Submit and open the next case (Ctrl+Enter from anywhere)" },
+  { group: "Annotate", keys: "Enter", does: "Accept a preview; else submit and open the next case (Ctrl+Enter from anywhere)" },
   { group: "Annotate", keys: "1 … 9", does: "Choose the label or class" },
   { group: "Annotate", keys: "S", does: "Skip, with a reason" },
   { group: "Annotate", keys: "G", does: "Flag for somebody else" },
@@ -69,6 +70,8 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
   { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
   { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
+  { group: "Draw", keys: "Shift + C", does: "Prompt: draw around what belongs to it", for: "segmentation" },
+  { group: "Draw", keys: "Enter, Esc", does: "Accept or drop what prompts would do; a click on it accepts, a further prompt refines it", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
   { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
@@ -76,7 +79,7 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
-  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist" },
+  { group: "Page", keys: "Esc", does: "Cancel a stroke or preview; close a dialog; put away hypotheses and reasons; back to the worklist" },
   { group: "Page", keys: "?", does: "This overview" },
 ];
 
@@ -101,7 +104,7 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   if (command) return pressCommand(key, event.shiftKey, session);
   if (event.altKey) return false;
   if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
-  if (key === "Enter") return run(() => void submitSession(session));
+  if (key === "Enter") return run(() => (previewOpen(session) ? accept(session) : void submitSession(session)));
   const meant = SAME[key] ?? key;
   const press = PLAIN[meant] ?? (session.project.kind === "segmentation" ? DRAWING[meant] : undefined);
   return press !== undefined && press(scene, event.shiftKey) !== false;
@@ -190,7 +193,7 @@ const DRAWING: Readonly<Record<string, Press>> = {
   b: () => take("brush"),
   e: (_, shifted) => take(shifted ? "push" : "eraser"),
   f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : take("fill")),
-  c: () => take("point"),
+  c: (_, shifted) => take(shifted ? "lasso" : "point"),
   l: ({ session }, shifted) => (shifted ? session.segments.toggleLock(session.label.value) : take("scribble")),
   "/": ({ session }) => session.labels.length > MOST_BY_KEY && display.labelSearch.value++,
   a: (_, shifted) => take(shifted ? "extremes" : "box"),
@@ -215,6 +218,7 @@ const SAME: Readonly<Record<string, string>> = { PageDown: "ArrowDown", PageUp: 
 
 /** The chosen gesture, else the last one. */
 function removeChosen(session: CaseSession): boolean {
+  if (previewOpen(session)) return run(() => stepBack(session));
   const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
   if (id) removeGiven(session, id);
   return id !== undefined;
@@ -223,6 +227,7 @@ function removeChosen(session: CaseSession): boolean {
 /** A gesture that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
 function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
+  if (previewOpen(session)) return dropPreview(session);
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);

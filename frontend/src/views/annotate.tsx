@@ -10,6 +10,7 @@ import { beat as beatOn, keepEffort, reportEffort, yieldTo } from "../state/effo
 import { tellError } from "../state/notices";
 import { openDecision, openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
+import { leavePreview } from "../state/previewing";
 import { followProposals } from "../state/proposals";
 import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
@@ -144,6 +145,7 @@ function leaveCase(): void {
     void reportEffort(session);
     void settleLooks(session);
   }
+  leavePreview(session);
   session.close();
   current.value = null;
 }

@@ -267,6 +267,7 @@ const nothing = (found: Comparison): LabelLayers => {
     style: { labels, hidden: NONE, opacity: display.maskOpacity.value, outline: display.outlined.value },
     heat: null,
     proposal: null,
+    ghost: null,
     hypothesis: null,
     people: [],
   };

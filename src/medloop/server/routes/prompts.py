@@ -42,14 +42,14 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAs
 
 
 @router.post("/preview")
-async def post_preview(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.Preview) -> wire.PreviewView:
+async def post_preview(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.PreviewBody) -> wire.PreviewView:
     """What prompts would do to the newest revision; nothing is saved until they are accepted."""
     asked = wire.PreviewRequest(project_id=workspace.project.id, assignment_id=assignment, said=body)
     return wire.PreviewView.model_validate(await _asked(site, workspace, asked))
 
 
 @router.post("/accept")
-async def post_accept(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.Acceptance) -> wire.RefinedView:
+async def post_accept(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.AcceptanceBody) -> wire.RefinedView:
     """Save the prompts of a preview with the effect that was shown, one revision each; 409 when they would do something else by now."""
     return await _refined(site, workspace, wire.AcceptRequest(project_id=workspace.project.id, assignment_id=assignment, said=body))
 

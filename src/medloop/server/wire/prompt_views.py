@@ -9,7 +9,7 @@ from medloop.server.wire.schemas import MAX_VOXEL, Body, IdText, LabelValue, Rev
 from medloop.server.wire.views import Number, View
 
 if TYPE_CHECKING:
-    from medloop.loop.annotating.previewing import Preview as Shown
+    from medloop.loop.annotating.previewing import Preview
     from medloop.loop.annotating.refining import Refinement
 
 MAX_PROMPTS_HELD = 100_000
@@ -111,7 +111,7 @@ class Addition(Change):
     earlier: Annotated[tuple[PromptBody, ...], Field(max_length=MAX_EARLIER)] = ()
 
 
-class Preview(Removal):
+class PreviewBody(Removal):
     """Prompts to be shown, in the order given, each on what those before it made.
 
     Attributes:
@@ -121,7 +121,7 @@ class Preview(Removal):
     prompts: Annotated[tuple[PromptBody, ...], Field(min_length=1, max_length=MAX_EARLIER)]
 
 
-class Acceptance(Preview):
+class AcceptanceBody(PreviewBody):
     """A preview to be saved.
 
     Attributes:
@@ -165,14 +165,14 @@ class PreviewRequest(_Refine):
     """Show what prompts would do."""
 
     verb: Literal["preview"] = "preview"
-    said: Preview
+    said: PreviewBody
 
 
 class AcceptRequest(_Refine):
     """Save what was shown."""
 
     verb: Literal["accept"] = "accept"
-    said: Acceptance
+    said: AcceptanceBody
 
 
 RefineRequest: TypeAlias = Annotated[
@@ -211,7 +211,7 @@ class PreviewView(View):
     seconds: float
 
     @classmethod
-    def of(cls, made: "Shown", seconds: float) -> "PreviewView":
+    def of(cls, made: "Preview", seconds: float) -> "PreviewView":
         """From what was computed, and how long it took."""
         last = made.turns[-1]
         return cls(runs=list(made.runs), effect=made.effect, quality=last.quality, engine=last.engine, note=last.note, seconds=seconds)
