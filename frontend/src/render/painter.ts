@@ -61,7 +61,7 @@ export interface LabelLayers {
   /** The model's proposal, drawn dashed for comparison. */
   proposal: Uint8Array | null;
   /** What prompts would make of a mask: its new outline in the labels' colours, and dashed in white what would go. */
-  ghost: { mask: Uint8Array; runs: readonly Run[] } | null;
+  prompted: { mask: Uint8Array; runs: readonly Run[] } | null;
   /** What else the model may have meant, in the labels' colours on a dark edge. */
   hypothesis: Uint8Array | null;
   /** Of several people, one over the other. */
@@ -137,14 +137,14 @@ export class PanePainter {
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
   paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
-    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.ghost && !layers.hypothesis && layers.people.length === 0;
+    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.prompted && !layers.hypothesis && layers.people.length === 0;
     const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
     if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, change);
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style, "dashed");
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style, "plain");
-    if (layers.ghost) this.paintGhost(context, layers.ghost, slice, place, layers.style);
+    if (layers.prompted) this.paintGhost(context, layers.prompted, slice, place, layers.style);
     if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style, "edged");
     this.paintPeople(context, layers.people, slice, place);
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
@@ -201,7 +201,7 @@ export class PanePainter {
 
   private paintGhost(
     context: CanvasRenderingContext2D,
-    { mask, runs }: NonNullable<LabelLayers["ghost"]>,
+    { mask, runs }: NonNullable<LabelLayers["prompted"]>,
     slice: Slice,
     place: Placement,
     style: LabelStyle,

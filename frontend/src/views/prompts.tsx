@@ -7,7 +7,8 @@ import * as display from "../state/display";
 import { accept, changeText, dropPreview, previewOpen } from "../state/previewing";
 import { prepare, removeGiven } from "../state/refining";
 import type { CaseSession } from "../state/session";
-import { PlainButton, Swatch, Toggle } from "./controls";
+import { withKey } from "../tools/keytables";
+import { Key, PlainButton, Swatch, Toggle } from "./controls";
 import { Icon } from "./icons";
 
 export function PromptOptions({ session }: { session: CaseSession }) {
@@ -19,7 +20,7 @@ export function PromptOptions({ session }: { session: CaseSession }) {
   return (
     <section class="block" data-testid="prompts" aria-busy={session.refining.value}>
       <h3>Prompts</h3>
-      <Toggle value={display.negative} keys="T" testid="negative">
+      <Toggle value={display.negative} action="negative" testid="negative">
         Mark what does not belong
       </Toggle>
       <Toggle value={display.acceptAtOnce} testid="accept-at-once">
@@ -51,14 +52,19 @@ function PreviewBar({ session }: { session: CaseSession }) {
       <div class="row pair">
         <PlainButton
           class="small primary"
-          title="The preview becomes part of the mask (Enter, or a click on it)"
+          title="The preview becomes part of the mask; a click on it does the same"
           testid="preview-accept"
           onPress={press(accept)}
         >
-          Accept <kbd>Enter</kbd>
+          Accept <Key of="preview-accept" />
         </PlainButton>
-        <PlainButton class="small" title="Nothing is changed (Esc); Ctrl + Z takes back its last prompt" testid="preview-drop" onPress={press(dropPreview)}>
-          Drop <kbd>Esc</kbd>
+        <PlainButton
+          class="small"
+          title={`Nothing is changed; ${withKey("its last prompt is taken back", "undo")}`}
+          testid="preview-drop"
+          onPress={press(dropPreview)}
+        >
+          Drop <Key of="preview-drop" />
         </PlainButton>
       </div>
     </div>
@@ -99,7 +105,7 @@ function Row({ session, given: { id, prompt } }: { session: CaseSession; given: 
       </button>
       <button
         class="small"
-        title="Remove this prompt (Del)"
+        title={withKey("Remove this prompt", "prompt-remove")}
         aria-label={`Remove this ${NAMES[prompt.kind]}`}
         data-testid={`remove-${id}`}
         onMouseDown={(event) => event.preventDefault()}
