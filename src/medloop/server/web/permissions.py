@@ -69,6 +69,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"PUT {_WORK}/mask",
     f"PUT {_WORK}/effort",
     f"POST {_WORK}/undo",
+    f"GET {_WORK}/outlook",
+    f"GET {_WORK}/proposal",
     f"GET {_WORK}/places",
     f"POST {_WORK}/places/{{number}}/visited",
     f"POST {_WORK}/skip",
