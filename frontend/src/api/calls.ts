@@ -68,6 +68,11 @@ export const acceptPrompts = (
 export const removePrompt = (p: string, a: string, id: string, base: number, locked: readonly number[]): Promise<T.Refined> =>
   sendJson("DELETE", at(p, `/assignments/${a}/prompts/${id}`), { base_revision: base, locked });
 
+/** Where an open case stands in its round, and how its proposal is judged. */
+export const readCaseOutlook = (p: string, a: string): Promise<T.CaseOutlook> => getJson(at(p, `/assignments/${a}/outlook`));
+/** The proposal that was hidden until the first edit. */
+export const readHiddenProposal = (p: string, a: string): Promise<T.Prediction | null> => getJson(at(p, `/assignments/${a}/proposal`));
+
 export const readPlaces = (p: string, a: string, signal: AbortSignal): Promise<T.Places> => getJson(at(p, `/assignments/${a}/places`), signal);
 export const visitPlace = (p: string, a: string, number: number): Promise<{ changed: boolean }> =>
   sendJson("POST", at(p, `/assignments/${a}/places/${number}/visited`), {});

@@ -1,7 +1,6 @@
 /** What runs would do to a mask: which labels gain and lose how many voxels, and how one slice would look. */
 import type { PlaneHeader, Run, Triple } from "../api/types";
 import { type Slice, strides } from "../geometry/plane";
-import { difference } from "./runs";
 
 export interface LabelChange {
   label: number;
@@ -16,23 +15,35 @@ export interface Changes {
 }
 
 export function changesOf(mask: Uint8Array, runs: readonly Run[]): Changes {
-  const gained = new Int32Array(256);
-  const lost = new Int32Array(256);
-  let voxels = 0;
-  for (const [start, length, value] of runs) {
-    for (let index = start; index < start + length; index++) {
-      if (mask[index] === value) continue;
-      voxels++;
-      gained[value]!++;
-      lost[mask[index]!]!++;
-    }
-  }
-  const each = Array.from({ length: 255 }, (_, n) => ({ label: n + 1, gained: gained[n + 1]!, lost: lost[n + 1]! }));
-  return { voxels, labels: each.filter((one) => one.gained + one.lost > 0) };
+  const tally = new Tally();
+  for (const [start, length, value] of runs) for (let index = start; index < start + length; index++) tally.count(mask[index]!, value);
+  return tally.changes;
 }
 
 /** The same between two masks. */
-export const changesBetween = (before: Uint8Array, after: Uint8Array): Changes => changesOf(before, difference(before, after).forward);
+export function changesBetween(before: Uint8Array, after: Uint8Array): Changes {
+  const tally = new Tally();
+  for (let index = 0; index < after.length; index++) tally.count(before[index]!, after[index]!);
+  return tally.changes;
+}
+
+class Tally {
+  private readonly gained = new Int32Array(256);
+  private readonly lost = new Int32Array(256);
+  private voxels = 0;
+
+  count(from: number, to: number): void {
+    if (from === to) return;
+    this.voxels++;
+    this.gained[to]!++;
+    this.lost[from]!++;
+  }
+
+  get changes(): Changes {
+    const each = Array.from({ length: 255 }, (_, n) => ({ label: n + 1, gained: this.gained[n + 1]!, lost: this.lost[n + 1]! }));
+    return { voxels: this.voxels, labels: each.filter((one) => one.gained + one.lost > 0) };
+  }
+}
 
 /** A slice as runs would leave it, row by row as it is drawn, and what they take away in it; null where they change nothing there. */
 export interface Ghost {

@@ -19,8 +19,8 @@ export const keepOthers = keptSignal<boolean>("keep-others", false);
 /** Clicks and strokes say "this is not the label". */
 export const negative = signal(false);
 
-/** What prompts do is saved without being shown first. */
-export const acceptAtOnce = keptSignal<boolean>("accept-at-once", false);
+/** What prompts do is saved at once, which saves a key per object; else it is shown first. */
+export const acceptAtOnce = keptSignal<boolean>("accept-at-once", true);
 
 export const maskShown = signal(true);
 export const maskOpacity = keptSignal<number>("mask-opacity", 0.45);

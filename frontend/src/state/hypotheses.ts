@@ -8,7 +8,7 @@ import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import type { Alternatives } from "./advice";
 import { maskShown } from "./display";
-import { requireModel } from "./models";
+import { hiddenYet, requireModel } from "./models";
 import { tell } from "./notices";
 import { previewFirst } from "./previewing";
 import { askForBox } from "./region";
@@ -18,7 +18,7 @@ import type { CaseSession } from "./session";
 /** Draw the next (or previous) hypothesis; the first time, the model is asked. */
 export async function stepHypothesis(session: CaseSession, by: 1 | -1): Promise<void> {
   const { alternatives } = session.advice;
-  if (alternatives.pending) return;
+  if (alternatives.pending || hiddenYet(session)) return;
   if (!alternatives.value) await alternatives.request((signal) => read(session, signal));
   const count = alternatives.value?.hypotheses.length ?? 0;
   if (session.closed || count === 0) return;

@@ -45,16 +45,15 @@ export function takeAnswer(session: CaseSession, draft: Draft, refined: Refined,
   draft.accept(refined.runs, refined.revision, { restores: refined.prompt_ids });
 }
 
-/** Show a prompt, or accept what is shown by a click on it. */
+/** Show what a prompt would do. */
 export function show(session: CaseSession, prompt: Prompt): void {
   const previews = session.previews!;
-  if (isSaid(session, prompt)) return accept(session);
   previews.give(prompt);
   remember(session, previews.prompts.value.length);
 }
 
 /** A click that says what the preview says already, where the preview changes something, is a yes. */
-function isSaid({ previews, header, draft }: CaseSession, prompt: Prompt): boolean {
+export function isSaid({ previews, header, draft }: CaseSession, prompt: Prompt): boolean {
   const shown = previews?.shown.value;
   const voxel = prompt.kind === "point" ? prompt.voxel : prompt.kind === "scribble" && prompt.voxels.length === 1 ? prompt.voxels[0] : undefined;
   if (!shown || !voxel || !("positive" in prompt)) return false;

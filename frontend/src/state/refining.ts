@@ -9,7 +9,7 @@ import { samePrompt } from "../edits/prompts";
 import { acceptAtOnce, maskShown } from "./display";
 import { mayDraw, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
-import { attachPreviews, previewFirst, previewOpen, show, stepBack, takeAnswer } from "./previewing";
+import { accept, attachPreviews, isSaid, previewFirst, previewOpen, show, stepBack, takeAnswer } from "./previewing";
 import type { Settle } from "./saving";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
@@ -33,6 +33,7 @@ export function give(session: CaseSession, prompt: Prompt): void {
   const previews = session.previews!;
   const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending, ...previews.prompts.value];
   if (known.some((other) => samePrompt(other, prompt))) return;
+  if (isSaid(session, prompt)) return accept(session);
   if (!mayDraw(session)) return;
   reveal(session);
   session.effort.did("prompts", performance.now());

@@ -3,7 +3,7 @@ import { computed, type Signal, signal } from "@preact/signals";
 import type { LookedAt } from "../api/calls";
 import { lacking, may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Returned, Triple } from "../api/types";
+import type { CaseHeader, CaseOutlook, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Returned, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
@@ -17,7 +17,7 @@ import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
-import { keepOthers } from "./display";
+import { keepOthers, proposalShown } from "./display";
 import { Hanging } from "./hanging";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
@@ -93,6 +93,10 @@ export class CaseSession {
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly prediction: Signal<Prediction | null>;
+  /** Whether there is a proposal that is not shown before the first edit. */
+  readonly proposalHidden: Signal<boolean>;
+  /** Place in the round and verdict; null until they are known. */
+  readonly outlook = signal<CaseOutlook | null>(null);
   /** A newer proposal than the one the draft began with, waiting to be taken. */
   readonly offered = signal<{ prediction: Prediction; mask: Uint8Array } | null>(null);
   /** Whether everything is there, so that tools work. */
@@ -154,6 +158,8 @@ export class CaseSession {
     this.active = signal(this.main);
     this.label = signal(project.labels[0]?.value ?? 1);
     this.prediction = signal(opened.prediction);
+    this.proposalHidden = signal(opened.assignment.proposal_hidden);
+    effort.proposal = () => this.proposalSeen;
     this.returned = signal(opened.assignment.returned);
     this.tag = signal(opened.previous?.tag ?? null);
   }
@@ -161,6 +167,14 @@ export class CaseSession {
   /** Whether nothing may be drawn, because the project or this person can only read, or the readings are compared. */
   get looksOnly(): boolean {
     return this.purpose === "compare" || whyLooksOnly(this.project) !== "";
+  }
+
+  /** What is on the screen of a proposal now: what the draft began with, or its outline. */
+  private get proposalSeen(): "shown" | "hidden" | "none" {
+    if (this.proposalHidden.value) return "hidden";
+    if (!this.prediction.value) return "none";
+    const began = this.project.kind === "classification" || this.opened.assignment.base?.kind === "prediction";
+    return began || proposalShown.value ? "shown" : "hidden";
   }
 
   get isFlat(): boolean {

@@ -5,6 +5,7 @@ import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
 import { visitPlace } from "../state/places";
 import { accept, dropPreview, previewOpen } from "../state/previewing";
+import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import { type CaseSession, whyLooksOnly } from "../state/session";
@@ -79,6 +80,10 @@ export const CASE_KEYS = [
   { id: "place-back", group: "Model", keys: ["Shift+N"], does: "Previous place worth a look", for: SEG, run: ({ session }) => void visitPlace(session, -1) },
   { id: "uncertainty", group: "Model", keys: ["U"], does: "Show or hide the model's uncertainty", for: SEG, run: () => flip(display.uncertaintyShown) },
   { id: "proposal", group: "Model", keys: ["P"], does: "Show the model's proposal, dashed", for: SEG, run: () => flip(display.proposalShown) },
+  { id: "proposal-compare", group: "Model", keys: ["Alt+P"], does: "Both as outlines: the draft solid, the proposal dashed", for: SEG, run: () => compareProposal() },
+  { id: "proposal-take", group: "Model", keys: ["Alt+T"], does: "All of the proposal again", for: SEG, changes: true, why: drawn, run: ({ session }) => takeProposal(session) },
+  { id: "proposal-reject", group: "Model", keys: ["Alt+X"], does: "Reject the proposal: empty the draft", for: SEG, changes: true, why: drawn, run: ({ session }) => rejectProposal(session) },
+  { id: "accept-at-once", group: "Draw", keys: ["Alt+A"], does: "Save what prompts do at once, or show it first", for: SEG, run: () => flip(display.acceptAtOnce) },
   { id: "hypothesis-next", group: "Model", keys: ["K"], does: "Alternatives of the model: next hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, 1) },
   { id: "hypothesis-back", group: "Model", keys: ["Shift+K"], does: "Previous hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, -1) },
   { id: "hypothesis-take", group: "Model", keys: ["J"], does: "Take the hypothesis shown as the mask", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "whole") },

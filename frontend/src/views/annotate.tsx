@@ -11,7 +11,7 @@ import { tellError } from "../state/notices";
 import { openDecision, openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
 import { leavePreview } from "../state/previewing";
-import { followProposals } from "../state/proposals";
+import { followOutlook, followProposals, revealProposal } from "../state/proposals";
 import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
@@ -48,6 +48,8 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
   const session = current.value;
   useEffect(() => (session && !session.looksOnly ? followProposals(session) : undefined), [session]);
   useEffect(() => (session && !session.looksOnly ? followReturns(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly ? revealProposal(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly && !decides ? followOutlook(session) : undefined), [session]);
   const leave = (): void => go(decides && caseId ? linkTo.readings(project.id, caseId) : linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
   return (

@@ -23,7 +23,7 @@ export function PromptOptions({ session }: { session: CaseSession }) {
       <Toggle value={display.negative} action="negative" testid="negative">
         Mark what does not belong
       </Toggle>
-      <Toggle value={display.acceptAtOnce} testid="accept-at-once">
+      <Toggle value={display.acceptAtOnce} action="accept-at-once" testid="accept-at-once">
         Accept at once, without a preview
       </Toggle>
       <PreviewBar session={session} />
