@@ -32,6 +32,16 @@ class AnnotatedRow:
 
 
 @dataclass(frozen=True)
+class NewRow:
+    """An annotation: of which case, whose, and of what kind."""
+
+    id: str
+    case_id: str
+    annotator_id: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Period:
     """What somebody did after a moment."""
 
@@ -80,6 +90,13 @@ class PoolReader(TransactionReader):
         query = select(*columns, table.created_at, table.event, _undone()).outerjoin(assignments, assignments.c.id == table.assignment_id)
         rows = self._connection.execute(query.where(table.origin.in_(list(origins))).order_by(table.event))
         return [AnnotatedRow(*row) for row in rows.all()]
+
+    def annotations_after(self, event: int, splits: Sequence[Split]) -> list[NewRow]:
+        """The annotations in force of cases of these splits, full ones and parts, that were given after an event."""
+        columns = (annotations.c.id, annotations.c.case_id, annotations.c.annotator_id, annotations.c.kind)
+        query = current_annotations_query().with_only_columns(*columns).where(annotations.c.event > event)
+        query = query.join(case_states, case_states.c.case_id == annotations.c.case_id).where(case_states.c.split.in_(list(splits)))
+        return [NewRow(*row) for row in self._connection.execute(query)]
 
     def cases_worked_on(self, origins: Collection[str], of: Period) -> tuple[int, str | None]:
         """How many cases somebody has annotated in a period or has open now, and when the first of these annotations was given."""
