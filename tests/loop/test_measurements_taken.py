@@ -100,7 +100,9 @@ def test_a_label_is_measured_in_ones_own_draft_at_a_revision(workspace: Workspac
     first = take_measurement(workspace, case.id, ann, wanted)
     assert first.figures["mean"] == pytest.approx(flat[voxels * 2 : voxels * 2 + 4].mean())
     assert first.figures["area_mm2"] == pytest.approx(4.0)
-    whole = take_measurement(workspace, case.id, ann, MeasurementRequest(kind="label", label=1, assignment_id=opened.assignment.id, revision=2))
+    whole = take_measurement(
+        workspace, case.id, ann, MeasurementRequest(kind="label", label=1, assignment_id=opened.assignment.id, revision=2)
+    )
     assert whole.figures["voxels"] == 11
     assert whole.figures["volume_ml"] == pytest.approx(11 * abs(np.linalg.det(SHEARED[:3, :3])) / 1000)
     assert "area_mm2" not in whole.figures
@@ -113,9 +115,7 @@ def test_a_label_is_measured_in_ones_own_draft_at_a_revision(workspace: Workspac
         take_measurement(workspace, case.id, other, wanted)
 
 
-@pytest.mark.parametrize(
-    ("notes", "axis", "unit"), [((UNSIZED,), 2, "px"), ((UNSPACED,), 2, "mm"), ((UNSPACED,), 0, "px"), ((), 0, "mm")]
-)
+@pytest.mark.parametrize(("notes", "axis", "unit"), [((UNSIZED,), 2, "px"), ((UNSPACED,), 2, "mm"), ((UNSPACED,), 0, "px"), ((), 0, "mm")])
 def test_without_a_known_size_lengths_are_in_pixels(workspace: Workspace, ann: str, notes: tuple[str, ...], axis: int, unit: str) -> None:
     case = add(workspace, "b", affine=np.diag([2.0, 2.0, 2.0, 1.0]), notes=notes)
     points = ((1.0, 1.0, 1.0), (1.0, 4.0, 1.0))
@@ -208,7 +208,7 @@ def test_an_export_with_measurements_comes_back(workspace: Workspace, case: Case
         export_project(workspace, tmp_path / fmt, fmt)
         with Project.create(tmp_path / f"again-{fmt}", kind="segmentation", labels=["one", "two"]) as again:
             report = again.add(tmp_path / fmt)
-            assert (report.cases, report.annotations, report.skipped) == (1, 1, ())
+            assert (report.added, report.labelled, report.refused) == (("a",), 1, ())
 
 
 def test_a_project_measures_and_lists(workspace: Workspace, case: Case) -> None:
