@@ -37,6 +37,7 @@ export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 export const labelSearch = signal(0);
 
 export const helpShown = signal(false);
+export const paletteShown = signal(false);
 
 let brushProject = "";
 
