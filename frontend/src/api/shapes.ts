@@ -347,6 +347,24 @@ export interface Measure {
   string;
 }
 
+/** What to measure. */
+export interface MeasurementBody {
+  kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points?: [number, number, number][]; axis?: number | null; index?: number |
+  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string;
+}
+
+/** What changes of a measurement: its points, its name, or whether it stands. */
+export interface MeasurementChange {
+  points?: [number, number, number][] | null; note?: string | null; withdrawn?: boolean | null;
+}
+
+/** A measurement that stands, or was just withdrawn. */
+export interface Measurement {
+  id: string; case_id: string; kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points: [number, number, number][]; points_mm:
+  [number, number, number][]; axis: number | null; index: number | null; channel: number | null; label: number; figures: Record<string,
+  number>; note: string; annotator: string; own: boolean; created_at: string; changed_at: string; withdrawn_at: string | null;
+}
+
 /** The model in use. */
 export interface ModelBrief {
   id: string; index: number;

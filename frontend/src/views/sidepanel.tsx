@@ -14,6 +14,7 @@ import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
 import { LookOptions } from "./look";
+import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
@@ -30,6 +31,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
         {segments && !session.looksOnly && <PromptOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
+        <MeasurementPanel session={session} />
         <LookOptions session={session} />
       </div>
       <Verbs session={session} openDialog={openDialog} />
