@@ -333,7 +333,7 @@ export interface Log {
 export interface Me {
   accounts: boolean; name: string; csrf: string; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" | "viewer">;
   projects: ProjectRights[]; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
-  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[];
+  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[]; preferences: Preferences;
 }
 
 /** A mean score on gold cases with its 90 % interval; without one `note` says why. */
@@ -444,6 +444,16 @@ export interface PoolQuality {
 export interface Prediction {
   id: string; case_id: string; model_index: number; probabilities: (number | null)[]; quality: number | null; quality_low: number | null;
   quality_high: number | null; scores: Record<string, number | null>; has_mask: boolean; has_uncertainty: boolean;
+}
+
+/** What the page keeps for an account. */
+export interface PreferencesBody {
+  keys: Record<string, unknown>; introduced: boolean;
+}
+
+/** What the page keeps for an account; empty without one. */
+export interface Preferences {
+  keys: Record<string, string[]>; introduced: boolean;
 }
 
 /** An intensity window worth a button. */
@@ -710,12 +720,12 @@ export interface Suspect {
 
 /** What to change of a project's name and task; what is left out stays. */
 export interface TaskBody {
-  version: number; name?: string | null; instructions?: string | null; labels?: LabelBody[] | null;
+  version: number; name?: string | null; instructions?: string | null; pictures?: string[]; labels?: LabelBody[] | null;
 }
 
-/** The question put to every case, in its newest version. */
+/** The question put to every case, in its newest version; `pictures` says how many its instructions have. */
 export interface Task {
-  version: number; kind: "segmentation" | "classification"; labels: Label[]; instructions: string;
+  version: number; kind: "segmentation" | "classification"; labels: Label[]; instructions: string; pictures: number;
 }
 
 /** Scores above `above` are accepted (null: all may be), and what that measured on the evaluated patients. */
