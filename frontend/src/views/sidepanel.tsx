@@ -8,11 +8,14 @@ import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
+import { Key } from "./controls";
 import { DrawingOptions } from "./drawing";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
+import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
+import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
@@ -22,6 +25,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
   const segments = session.project.kind === "segmentation";
   return (
     <aside class="side" aria-label="Case">
+      <Introduction session={session} />
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
@@ -29,6 +33,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
         {segments && !session.looksOnly && <PromptOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
+        <MeasurementPanel session={session} />
         <LookOptions session={session} />
       </div>
       <Verbs session={session} openDialog={openDialog} />
@@ -100,10 +105,10 @@ function Steps({ session }: { session: CaseSession }) {
   return (
     <div class="verbs">
       <button data-testid="case-before" onClick={() => void stepCase(session, -1)}>
-        Previous case <kbd>←</kbd>
+        Previous case <Key of="case-back" />
       </button>
       <button data-testid="case-after" onClick={() => void stepCase(session, 1)}>
-        Next case <kbd>→</kbd>
+        Next case <Key of="case-next" />
       </button>
       {["submit", "skip", "flag"].map((verb) => (
         <button key={verb} disabled data-testid={verb} title={whyLooksOnly(session.project)}>
@@ -123,13 +128,13 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
       {session.purpose === "read" && <Replaces session={session} />}
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : session.purpose === "decide" ? "Accept" : "Submit"}{" "}
-        <kbd>Enter</kbd>
+        <Key of="submit" />
       </button>
       <button data-testid="skip" disabled={busy !== ""} onClick={() => openDialog("skip")}>
-        Skip <kbd>S</kbd>
+        Skip <Key of="skip" />
       </button>
       <button data-testid="flag" disabled={busy !== ""} onClick={() => openDialog("flag")}>
-        Flag <kbd>G</kbd>
+        Flag <Key of="flag" />
       </button>
     </div>
   );
