@@ -8,6 +8,7 @@ import { attachRefiner, give, removeGiven, step } from "../src/state/refining";
 import { attachQueue } from "../src/state/saving";
 import type { CaseSession } from "../src/state/session";
 import { LOOK_MS } from "../src/state/sight";
+import { submitSession } from "../src/state/submitting";
 import { pressKey } from "../src/tools/keys";
 import { beginDrag } from "../src/tools/pointer";
 import { outlookText } from "../src/views/strip";
@@ -98,7 +99,7 @@ test("a preview is neither submitted nor drawn over, and both say so", async () 
   const session = openCase();
   give(session, click(1, 1));
   await turn();
-  press(session, "Enter", { ctrlKey: true });
+  await submitSession(session);
   expect(said()).toContain("A preview is open, so nothing was submitted");
   tool.value = "brush";
   expect(beginDrag(paneOf(session), { x: 1, y: 1 }, { button: 0 } as PointerEvent)).toBe(null);

@@ -19,6 +19,7 @@ import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers, proposalShown } from "./display";
 import { Hanging } from "./hanging";
+import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
@@ -92,6 +93,7 @@ export class CaseSession {
   readonly sight = new Sight();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
+  readonly measurements = new Measurements();
   readonly prediction: Signal<Prediction | null>;
   /** Whether there is a proposal that is not shown before the first edit. */
   readonly proposalHidden: Signal<boolean>;

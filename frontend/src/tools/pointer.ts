@@ -5,8 +5,9 @@ import { Recorder } from "../edits/runs";
 import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
-import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, tool } from "../state/display";
+import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, slab, tool } from "../state/display";
 import { mayDraw, pickLabel, reveal } from "../state/labelling";
+import { MEASURING_TOOLS, refuseSlab } from "../state/measuring";
 import { tell } from "../state/notices";
 import { previewFirst } from "../state/previewing";
 import { sayLocked } from "../state/segments";
@@ -14,6 +15,7 @@ import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
 import type { Drag, PaneContact } from "./contact";
 import { findRegion } from "./fill";
+import { measuring } from "./measure";
 import { prompting } from "./prompting";
 import { pushFrom } from "./push";
 import { framing } from "./region";
@@ -28,6 +30,11 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent):
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
   if (tool.value === "region") return framing(contact, at);
+  if (slab.value !== "off") {
+    refuseSlab();
+    return null;
+  }
+  if (MEASURING_TOOLS.includes(tool.value)) return contact.session.looksOnly || contact.session.closed ? null : measuring(contact, at);
   if (
     contact.session.draft.value === null ||
     contact.session.conflict.value ||

@@ -56,7 +56,7 @@ function PreviewBar({ session }: { session: CaseSession }) {
           testid="preview-accept"
           onPress={press(accept)}
         >
-          Accept <Key of="preview-accept" />
+          Accept <Key of="submit" />
         </PlainButton>
         <PlainButton
           class="small"
@@ -64,7 +64,7 @@ function PreviewBar({ session }: { session: CaseSession }) {
           testid="preview-drop"
           onPress={press(dropPreview)}
         >
-          Drop <Key of="preview-drop" />
+          Drop <Key of="leave" />
         </PlainButton>
       </div>
     </div>

@@ -13,7 +13,9 @@ import { DrawingOptions } from "./drawing";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
+import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
+import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
 import { ProposalOptions } from "./proposal";
 import { Provenance, Replaces } from "./provenance";
@@ -25,6 +27,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
   const segments = session.project.kind === "segmentation";
   return (
     <aside class="side" aria-label="Case">
+      <Introduction session={session} />
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
@@ -33,6 +36,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
         {segments && <ProposalOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
+        <MeasurementPanel session={session} />
         <LookOptions session={session} />
       </div>
       <Verbs session={session} openDialog={openDialog} />

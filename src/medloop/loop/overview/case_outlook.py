@@ -10,6 +10,7 @@ from medloop.core.names import counted
 from medloop.core.records import Assignment, Model, Prediction, Query, Round
 from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.in_force import began
+from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.round_moves import choices_left
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.triage import RISK, TriageRule, confidence_score, missing_patients, triage_rule
@@ -24,7 +25,7 @@ class CaseOutlook:
     """What an annotator may expect.
 
     Attributes:
-        round: Number of the round; None outside rounds, and `place`, `cases` and `left` are 0 then.
+        round: Number of the round; None outside rounds and where gold cases come in between, and `place`, `cases` and `left` are 0 then.
         place: The how manieth case of the round this is, by those that are done.
         cases: Cases of the round.
         left: Cases of the round that are not done, without this one.
@@ -60,12 +61,15 @@ def case_outlook(workspace: Workspace, assignment_id: str) -> CaseOutlook:
 
 
 def _place(tx: Reader, assignment: Assignment) -> tuple[int | None, int, int, int]:
-    if assignment.round_id is None:
+    """Nobody counts where gold cases come in between: these would be told by not counting."""
+    settings = project_settings(tx)
+    if assignment.round_id is None or settings.gold_rate or settings.tutorial:
         return None, 0, 0, 0
     current = tx.get(Round, assignment.round_id)
     asked = {c.case_id for c in tx.get(Query, current.query_id).choices} if current.query_id else set()
-    waiting = {*choices_left(tx, current), assignment.case_id} & asked
-    return current.index, len(asked) - len(waiting) + 1, len(asked), max(0, len(waiting) - 1)
+    waiting = set(choices_left(tx, current))
+    left = len(waiting - {assignment.case_id})
+    return current.index, len(asked) - left, len(asked), left
 
 
 def _proposal(tx: Reader, assignment: Assignment) -> tuple[Prediction | None, bool]:
