@@ -138,9 +138,9 @@ describe("measuring on a plane", () => {
     tool.value = "brush";
     placeAtCrosshair(session);
     expect(notices.value.at(-1)?.message).toBe("Choose a measuring tool first");
-    nextMeasuringTool();
+    nextMeasuringTool(session);
     expect(tool.value).toBe("ruler");
-    nextMeasuringTool();
+    nextMeasuringTool(session);
     expect(tool.value).toBe("angle");
   });
 
