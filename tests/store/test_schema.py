@@ -43,6 +43,7 @@ LATER_COLUMNS = (
     ("annotators", "cases_per_week"),
     ("annotators", "admitted"),
     ("assignments", "gold_id"),
+    ("tasks", "pictures"),
 )
 """Columns that tables gained after the first schema."""
 

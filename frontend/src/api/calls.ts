@@ -4,6 +4,7 @@ import type * as T from "./types";
 
 const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
 
+export const savePreferences = (preferences: T.PreferencesBody): Promise<T.Preferences> => sendJson("PUT", "/me/preferences", preferences);
 export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects");
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));

@@ -40,6 +40,9 @@ export function ToolButton({ icon, name, action, testid, pressed, disabled, onPr
       onClick={onPress}
     >
       <Icon name={icon} />
+      <span class="tool-text" aria-hidden="true">
+        {name}
+      </span>
       <Key of={action} />
     </button>
   );

@@ -13,6 +13,7 @@ import { DrawingOptions } from "./drawing";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
+import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
 import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
@@ -24,6 +25,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
   const segments = session.project.kind === "segmentation";
   return (
     <aside class="side" aria-label="Case">
+      <Introduction session={session} />
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}

@@ -72,13 +72,18 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What every case is annotated with; versioned, never edited in place."""
+    """What every case is annotated with; versioned, never edited in place.
+
+    Attributes:
+        pictures: Blobs of the pictures (PNG) that the instructions show, the first one as `picture-1`.
+    """
 
     id: str
     version: int
     kind: TaskKind
     labels: tuple[Label, ...]
     instructions: str = ""
+    pictures: tuple[str, ...] = ()
     created_at: str
 
     @property

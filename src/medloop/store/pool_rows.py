@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Exists, distinct, func, literal, select
+from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, select, union
 
 from medloop.core.records import Effort, Split
 from medloop.store.states import current_annotations_query, full_annotations_query
@@ -29,6 +29,24 @@ class AnnotatedRow:
     created_at: str
     event: int
     undone: bool
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """An annotation: of which case, whose, and of what kind."""
+
+    id: str
+    case_id: str
+    annotator_id: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Period:
+    """What somebody did after a moment."""
+
+    annotator_id: str
+    since: str
 
 
 class TransactionReader:
@@ -73,12 +91,34 @@ class PoolReader(TransactionReader):
         rows = self._connection.execute(query.where(table.origin.in_(list(origins))).order_by(table.event))
         return [AnnotatedRow(*row) for row in rows.all()]
 
-    def effort_log(self) -> list[tuple[Effort, str | None, int]]:
-        """Every session of work, the round of its assignment, and the number of the event that added it, oldest first."""
+    def annotations_after(self, event: int, splits: Sequence[Split]) -> list[NewRow]:
+        """The annotations in force of cases of these splits, full ones and parts, that were given after an event."""
+        columns = (annotations.c.id, annotations.c.case_id, annotations.c.annotator_id, annotations.c.kind)
+        query = current_annotations_query().with_only_columns(*columns).where(annotations.c.event > event)
+        query = query.join(case_states, case_states.c.case_id == annotations.c.case_id).where(case_states.c.split.in_(list(splits)))
+        return [NewRow(*row) for row in self._connection.execute(query)]
+
+    def cases_worked_on(self, origins: Collection[str], of: Period) -> tuple[int, str | None]:
+        """How many cases somebody has annotated in a period or has open now, and when the first of these annotations was given."""
+        table, open_now = annotations.c, (assignments.c.annotator_id == of.annotator_id, assignments.c.state == "open")
+        own = (table.annotator_id == of.annotator_id, table.created_at > of.since, table.origin.in_(list(origins)), ~_undone())
+        every = union(select(table.case_id).where(*own), select(assignments.c.case_id).where(*open_now)).subquery()
+        first = select(func.min(table.created_at)).where(*own).scalar_subquery()
+        found = self._connection.execute(select(func.count(), first).select_from(every)).one()
+        return int(found[0]), found[1]
+
+    def effort_log(self, *, of: Period | None = None) -> list[tuple[Effort, str | None, int]]:
+        """Every session of work, the round of its assignment, and the number of the event that added it, oldest first.
+
+        Of a period those that ended in it, or were first reported in it where nobody knows when they ended.
+        """
         names = [field.name for field in fields(Effort)]
         query = select(*(efforts.c[name] for name in names), assignments.c.round_id, efforts.c.event).outerjoin(
             assignments, assignments.c.id == efforts.c.assignment_id
         )
+        if of is not None:
+            unplaced = and_(efforts.c.ended_at.is_(None), efforts.c.created_at > of.since)
+            query = query.where(efforts.c.annotator_id == of.annotator_id, or_(efforts.c.ended_at > of.since, unplaced))
         return [
             (Effort(**dict(zip(names, row[:-2], strict=True))), row[-2], row[-1])
             for row in self._connection.execute(query.order_by(efforts.c.event))

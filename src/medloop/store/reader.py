@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError, NotFoundError
@@ -206,28 +206,30 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         limit: int = 50,
         offset: int = 0,
         case_ids: Collection[str] | None = None,
+        unlabelled: Collection[str] = (),
     ) -> list[CaseRow]:
         """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
 
-        `case_ids` leaves the lines of other cases out.
+        `case_ids` leaves the lines of other cases out; those of `unlabelled` are listed as if nobody had annotated them.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(*_SHOWN), state, search)
+        query = _listed(select(*_SHOWN), state, search, self._passed(unlabelled))
         if case_ids is not None:
             query = query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))
         query = query.order_by(*_BY_NAME).limit(limit).offset(offset)
-        return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
+        rows = [CaseRow(**row) for row in self._connection.execute(query).mappings()]
+        return [replace(row, state="unanswered", annotations=0) if row.case_id in unlabelled else row for row in rows]
 
-    def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:
+    def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "", unlabelled: Collection[str] = ()) -> int:
         """How many lines `worklist` has without a limit.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(func.count()).select_from(case_states), state, search)
-        if not search:
+        query = _listed(select(func.count()).select_from(case_states), state, search, self._passed(unlabelled))
+        if not search and not unlabelled:
             return sum(cases for _, found, cases, _ in self.counts_by_state() if state in ("all", found))
         return int(self._connection.execute(query).scalar_one())
 
@@ -264,6 +266,9 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
     def connection(self) -> Connection:
         """The open transaction, for what looks below the records."""
         return self._connection
+
+    def _passed(self, unlabelled: Collection[str]) -> ColumnElement[bool] | None:
+        return _one_of(case_states.c.case_id, unlabelled, self._is_sqlite) if unlabelled else None
 
     @property
     def _is_sqlite(self) -> bool:
@@ -308,11 +313,14 @@ def _one_of(column: ColumnElement[Any], wanted: Collection[Any], is_sqlite: bool
     return column.in_(select(func.jsonb_array_elements_text(cast(json.loads(listed), JSONB)).table_valued("value").c.value))
 
 
-def _listed(query: Select[Any], state: str, search: str) -> Select[Any]:
+def _listed(query: Select[Any], state: str, search: str, unlabelled: ColumnElement[bool] | None) -> Select[Any]:
     if state != "all":
         if state not in CASE_STATES:
             raise InputError(f"Unknown case state {state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
-        query = query.where(case_states.c.state == state)
+        kept = case_states.c.state == state
+        if unlabelled is not None:
+            kept = or_(kept, unlabelled) if state == "unanswered" else and_(kept, ~unlabelled)
+        query = query.where(kept)
     if search:
         query = query.where(case_states.c.search_key.contains(folded(search).replace("\n", "\n\n"), autoescape=True))
     return query

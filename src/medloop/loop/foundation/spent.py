@@ -13,7 +13,7 @@ from datetime import datetime
 
 from medloop.core.records import Annotator, Effort
 from medloop.loop.foundation.effort_log import EARLIER
-from medloop.store.pool_rows import AnnotatedRow
+from medloop.store.pool_rows import AnnotatedRow, Period
 from medloop.store.reader import Reader
 
 OWN_ORIGINS = ("human", "simulated", "adjudicated", "gold")
@@ -60,6 +60,21 @@ def spent(tx: Reader, annotated: Sequence[AnnotatedRow] | None = None) -> list[S
         Spent(effort, round_id, seconds, (seconds or 0.0) / 60 * rate_at(rates.get(effort.annotator_id, ()), event))
         for (effort, round_id, event), seconds in zip(log, counted, strict=True)
     ]
+
+
+def spent_since(tx: Reader, of: Period) -> list[tuple[float, str]]:
+    """(active seconds that count, when they ended) of somebody's work in a period; of what began before it the share that lies in it."""
+    worked = [effort for effort, _, _ in tx.effort_log(of=of)]
+    begin, counted = _clock(of.since), _counted(worked)
+    known = [(seconds, effort) for seconds, effort in zip(counted, worked, strict=True) if seconds]
+    return [(seconds * _share_after(effort, begin), effort.ended_at or effort.created_at) for seconds, effort in known]
+
+
+def _share_after(effort: Effort, begin: float) -> float:
+    """The share of a stretch of work that lies after a moment."""
+    if effort.began_at is None or effort.ended_at is None or _clock(effort.began_at) >= begin:
+        return 1.0
+    return (_clock(effort.ended_at) - begin) / (_clock(effort.ended_at) - _clock(effort.began_at))
 
 
 def limit_overlaps(spans: Sequence[tuple[float, float, float]]) -> list[float]:

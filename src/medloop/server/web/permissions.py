@@ -25,6 +25,7 @@ _SELF: tuple[str, ...] = (
     "GET /me",
     "POST /sign-out",
     "POST /me/password",
+    "PUT /me/preferences",
     "GET /me/tokens",
     "POST /me/tokens",
     "POST /me/tokens/{token}/revoke",
@@ -32,6 +33,7 @@ _SELF: tuple[str, ...] = (
 _LOOK: tuple[str, ...] = (
     "GET /projects/{project}",
     "GET /projects/{project}/settings",
+    "GET /projects/{project}/pictures/{number}",
     "GET /projects/{project}/cases",
     f"GET {_CASE}",
     f"GET {_CASE}/look",
