@@ -41,6 +41,12 @@ def test_somebody_new_reads_a_tutorial_a_lead_lets_them_begin_and_a_later_check_
 
     lena = team.enter("Lena", f"{home}/team")
     expect(lena.get_by_test_id("gold")).to_contain_text("A tutorial needs 1 gold case, there are 0: nobody new can begin")
+    lena.goto(f"{team.address}/#/{home}/people")
+    cases = lena.get_by_label("Cases per week of Ann")
+    cases.fill("40")
+    with lena.expect_response(lambda answer: answer.request.method == "PATCH") as kept:
+        cases.press("Tab")
+    assert kept.value.ok
     lena.goto(f"{team.address}/#/{home}/case/{first}")
     at_case(lena, first)
     lena.get_by_test_id("make-gold").click()
@@ -70,6 +76,7 @@ def test_somebody_new_reads_a_tutorial_a_lead_lets_them_begin_and_a_later_check_
     expect(ann.get_by_test_id("nothing-left")).to_contain_text("no gold case is left: a lead adds gold cases")
 
     lena.goto(f"{team.address}/#/{home}/team")
+    expect(lena.get_by_test_id("team-people").locator("tr[data-name=Ann]")).to_contain_text("40 cases")
     row = lena.get_by_test_id("gold-people").locator("tr[data-name=Ann]")
     expect(row).to_contain_text("tutorial: 1 of 1 gold cases read")
     settle = settling(lena)

@@ -1,9 +1,12 @@
 /** What the keys of the annotation view do, where it takes more than a word. */
 import { stepOfWheelDown } from "../geometry/plane";
+import { SLABS } from "../render/slab";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen } from "../state/hypotheses";
 import { refuseChange } from "../state/looking";
+import { removeMeasurement } from "../state/measuring";
 import { tell } from "../state/notices";
+import { dropPreview, previewOpen, stepBack } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { removeGiven } from "../state/refining";
 import { toggled } from "../state/segments";
@@ -41,7 +44,7 @@ export function hideLabel({ hidden, label }: CaseSession): void {
 }
 
 export function noStep(can: "canUndo" | "canRedo", verb: string): (scene: KeyScene) => string {
-  return ({ session }) => (session.draft.value?.[can].value ? "" : `There is nothing to ${verb}`);
+  return ({ session }) => (session.draft.value?.[can].value || previewOpen(session) ? "" : `There is nothing to ${verb}`);
 }
 
 /** Take a label into the brush, or answer with a class. */
@@ -65,8 +68,11 @@ function annotateWith(session: CaseSession, value: number): void {
 /** Labels that a digit chooses. */
 export const MOST_BY_KEY = 9;
 
-/** The chosen prompt, else the last one. */
+/** The measurement in hand, else the chosen prompt, else the last one. */
 export function removeChosen(session: CaseSession): boolean {
+  if (previewOpen(session)) return run(() => stepBack(session));
+  const measured = session.measurements.kept.value.find(({ id, own }) => own && id === session.measurements.chosen.value);
+  if (measured) return run(() => removeMeasurement(session, measured.id));
   const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
   if (id) removeGiven(session, id);
   return id !== undefined;
@@ -75,10 +81,13 @@ export function removeChosen(session: CaseSession): boolean {
 /** A prompt that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
 export function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
+  if (previewOpen(session)) return dropPreview(session);
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;
+  else if (session.measurements.placing.value) session.measurements.placing.value = null;
+  else if (session.measurements.chosen.value) session.measurements.chosen.value = null;
   else if (advice.region.value) advice.region.value = null;
   else if (session.hanging.maximised.value !== null) session.hanging.maximised.value = null;
   else leave();
@@ -101,6 +110,10 @@ export function turnChannel(session: CaseSession, by: 1 | -1): void {
   const views = session.channelViews;
   const at = views.indexOf(session.channel.value);
   session.channel.value = views[(at + by + views.length) % views.length]!;
+}
+
+export function nextSlab(): void {
+  display.slab.value = SLABS[(SLABS.indexOf(display.slab.value) + 1) % SLABS.length]!;
 }
 
 export function take(tool: display.Tool): void {
