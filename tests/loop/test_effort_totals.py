@@ -34,12 +34,14 @@ def added_up(tx: Reader) -> dict[str, Totals]:
         made = [row for row in rows if row.annotator_id == who and not row.undone]
         times = [row.seconds for row in made if row.seconds > 0]
         mine = [one for one in work if one.effort.annotator_id == who]
+        idle = [one.effort.idle_seconds for one in mine if one.effort.idle_seconds is not None]
         found[who] = Totals(
             annotations=len(made),
             cases=len({row.case_id for row in made}),
             timed=len(times),
             median_seconds=float(np.median(times)) if times else None,
             minutes=math.fsum(one.seconds or 0.0 for one in mine) / 60,
+            idle_minutes=math.fsum(idle) / 60 if idle else None,
             cost=math.fsum(one.cost for one in mine),
         )
     return found
@@ -76,9 +78,8 @@ def test_what_is_kept_is_what_everything_adds_up_to_after_every_step(make_worksp
         if act in ("price", "past"):
             set_cost(workspace, who, seconds or 1.0, actor="lead", past=act == "past")
         else:
-            work_on(
-                workspace, annotator_named(workspace, who), f"case{number:02d}", act, Reported(session=f"tab-{n}", active_seconds=seconds)
-            )
+            reported = Reported(session=f"tab-{n}", active_seconds=seconds, idle_seconds=10.0 * number or None)
+            work_on(workspace, annotator_named(workspace, who), f"case{number:02d}", act, reported)
         if looks:
             with workspace.store.read() as tx:
                 assert same(effort_totals(tx), added_up(tx))
