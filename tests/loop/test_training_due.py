@@ -8,6 +8,7 @@ from medloop.core.records import Annotation, Annotator, Snapshot, new_id, now
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.review_verdicts import approve
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation import training_due
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.training_due import new_to_learn
 from medloop.loop.foundation.workspace import Workspace
@@ -20,7 +21,7 @@ from .test_readings import cube, people, read_case, with_readings
 
 def count(workspace: Workspace) -> int:
     with workspace.store.read() as tx:
-        return new_to_learn(tx)
+        return new_to_learn(tx, 1000)
 
 
 def trainings(workspace: Workspace) -> int:
@@ -105,6 +106,23 @@ def test_where_one_reading_is_all_a_case_needs_every_annotation_counts_as_before
     assert (count(workspace), trainings(workspace)) == (2, 0), "evaluation cases are not learned from"
     read(workspace, "case02", ann)
     assert (count(workspace), trainings(workspace)) == (3, 1)
+
+
+def test_however_many_annotations_there_are_and_wherever_the_one_stands_that_counts(
+    make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace(["train"] * 4, settings=with_readings(readings=2, consensus="latest", read_twice=0.0))
+    ann, bob = people(workspace, "Ann", "Bob")
+    for name in ("case00", "case01", "case02"):
+        for person in (ann, bob):
+            read(workspace, name, person)
+    make_consensuses(workspace)
+    read(workspace, "case03", ann)
+    for size in (1, 2, 3, 100):
+        monkeypatch.setattr(training_due, "AT_ONCE", size)
+        assert count(workspace) == 3
+        with workspace.store.read() as tx:
+            assert new_to_learn(tx, 2) == 2
 
 
 def test_parts_by_as_many_people_as_a_case_needs_count_as_one_case(make_workspace: MakeWorkspace) -> None:

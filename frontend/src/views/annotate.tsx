@@ -10,7 +10,8 @@ import { beat as beatOn, keepEffort, reportEffort, yieldTo } from "../state/effo
 import { tellError } from "../state/notices";
 import { openDecision, openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
-import { followProposals } from "../state/proposals";
+import { leavePreview } from "../state/previewing";
+import { followOutlook, followProposals, revealProposal } from "../state/proposals";
 import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
@@ -49,6 +50,8 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
   const session = current.value;
   useEffect(() => (session && !session.looksOnly ? followProposals(session) : undefined), [session]);
   useEffect(() => (session && !session.looksOnly ? followReturns(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly ? revealProposal(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly && !decides ? followOutlook(session) : undefined), [session]);
   const leave = (): void => go(decides && caseId ? linkTo.readings(project.id, caseId) : linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
   return (
@@ -146,6 +149,7 @@ function leaveCase(): void {
     void reportEffort(session);
     void settleLooks(session);
   }
+  leavePreview(session);
   session.close();
   current.value = null;
 }

@@ -45,7 +45,8 @@ def after_annotation(workspace: Workspace) -> None:
     with workspace.store.read() as tx:
         ended = any_stale(tx) or any(not choices_left(tx, r) for r in tx.find(Round, where={"state": "annotating"}))
         outdated, unfused = due_for_evaluation(workspace, tx), due_for_consensus(tx)
-        enough = 0 < workspace.settings.train_after <= new_to_learn(tx)
+        wanted = workspace.settings.train_after
+        enough = 0 < wanted <= new_to_learn(tx, wanted)
     if ended:
         advance(workspace)
     if unfused:
