@@ -140,11 +140,6 @@ def test_lengths_angles_and_regions_are_measured_by_mouse_and_by_key_and_kept(op
     page.reload()
     expect(rows).to_have_count(5)
     assert kept(page, workspace)[0].note == "width <b>"
-    shot(page, "measuring")
-
-
-def shot(page: Page, name: str) -> None:
-    page.screenshot(path=f"/tmp/x/{name}.png")
 
 
 def pixels(where: Locator) -> np.ndarray:
@@ -185,7 +180,6 @@ def test_a_slab_shows_several_slices_and_nothing_is_drawn_on_it(opened: Page) ->
     page.keyboard.press("\\")
     expect(page.get_by_test_id("slab-MIP")).to_have_attribute("aria-pressed", "true")
     wait_until(page, lambda: brightness() > 225)  # the bright voxel lies two slices below, 5 mm
-    shot(page, "slab")
     page.get_by_test_id("slab-thickness").fill("9")
     wait_until(page, lambda: brightness() < 200)
     page.keyboard.press("b")
@@ -209,7 +203,6 @@ def test_the_segments_are_seen_in_3d_turned_picked_hidden_and_followed(opened: P
     expect(page.get_by_test_id("surface-line")).to_have_text("2 labels")
     both = [page.locator(f"[data-testid=colour-{value}]").input_value() for value in (1, 2)]
     wait_until(page, lambda: all(coloured(canvas, colour) > 500 for colour in both))
-    shot(page, "surface")
 
     box = canvas.bounding_box()
     assert box
