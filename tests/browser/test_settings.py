@@ -76,7 +76,7 @@ def test_a_rate_set_on_the_page_prices_the_work_where_progress_is_shown(page: Pa
     with page.expect_download() as file:
         page.get_by_test_id("work-csv").click()
     assert file.value.suggested_filename == "effort-by-person.csv"
-    assert "Ann,,1,1,1,1.5,,,,,,3.75," in file.value.path().read_text()
+    assert "Ann,,,1,1,1,1.5,,,,,,3.75," in file.value.path().read_text()
 
 
 @pytest.mark.browser
