@@ -43,7 +43,7 @@ def fill(workspace: Workspace, count: int, *, predicted: float = 1.0, seed: int 
     with workspace.store.write("benchmark") as tx:
         tx.add(snapshot)
         tx.add(model)
-    everything = [_case(n, EVALUATED) for n in range(count)]
+    everything = [synthetic_case(n, EVALUATED) for n in range(count)]
     annotated = {c.id for n, c in enumerate(everything) if n < EVALUATED or rng.random() < ANNOTATED}
     with workspace.store.database.writing() as connection:
         for start in range(0, count, ROWS_AT_ONCE):
@@ -99,7 +99,8 @@ def measure(workspace: Workspace) -> dict[str, float]:
     return {name: round(value, 1) for name, value in found.items()}
 
 
-def _case(number: int, evaluated: int) -> Case:
+def synthetic_case(number: int, evaluated: int) -> Case:
+    """A case without an image."""
     return Case(
         id=new_id("case"),
         name=f"case{number:06d}",

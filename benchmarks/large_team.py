@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.large_pool import _case
 from sqlalchemy import Connection, Engine, Table, event, insert
 
+from large_pool import synthetic_case
 from medloop.core.records import (
     Annotation,
     Annotator,
@@ -117,7 +117,7 @@ def fill(workspace: Workspace, count: int, *, readers: int = 0, seed: int = 0) -
     with workspace.store.read() as tx:
         seq = tx.events(limit=10**9)[-1].seq
     rows = _Rows(seq, datetime.now(UTC) - timedelta(days=60))
-    everything = [_case(n, 0) for n in range(count)]
+    everything = [synthetic_case(n, 0) for n in range(count)]
     done, half = int(count * READ), int(count * HALF_READ)
     choices = [Choice(case_id=c.id, score=0.0, reason="random") for c in everything[done : done + IN_ROUND]]
     for n, case in enumerate(everything):
@@ -216,7 +216,7 @@ def _much_read(rows: _Rows, workspace: Workspace, program: Annotator, readers: i
     people = [Annotator(id=new_id("annotator"), name=f"reader {n}", created_at=at) for n in range(readers)]
     for person in people:
         rows.add(tables.annotators, person, "join")
-    case = _case(10**6, 0)
+    case = synthetic_case(10**6, 0)
     rows.add(tables.cases, case, "add")
     given = [_reading(rows, workspace, case, person, int(n % 3 > 0)) for n, person in enumerate(people)]
     _fused(rows, workspace, case, program, given, 2 / 3)

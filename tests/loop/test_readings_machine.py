@@ -135,7 +135,11 @@ class Team(RuleBasedStateMachine):
             with self.workspace.store.read() as tx:
                 begun, unsettled = begun_readings(tx)
                 due = due_for_consensus(tx)
+                each = [i for case in tx.find(Case) for i in due_for_consensus(tx, case.id)]
+                made = {case_id: annotation_id for case_id, annotation_id, _, _ in tx.decided_annotations(["train"])}
             found = self._readings()
+            assert sorted(each) == sorted(due)
+            assert made == {i: r.annotation_id for i, r in found.items() if r.decided}
             assert {i for i in begun if found[i].state != "accepted"} == {i for i, r in unsettled.items() if r.state != "accepted"}
             assert {i: found[i] for i in unsettled} == unsettled
             assert set(due) == {i for i, r in found.items() if r.consensus_due}

@@ -150,14 +150,14 @@ class Confusions(nn.Module):
         """Count what each annotator made of what each voxel, shape (B, classes, n), probably is; annotations have shape (B, 1, n)."""
         if self.places is None or not self.training:
             return
-        known = self.matrices()
+        known = self.matrices()[whose.clamp(min=0)]
+        joint = torch.zeros_like(known)
+        for annotated in range(known.shape[-1]):
+            probably = likely * known[:, :, annotated, None]
+            probably = probably / probably.sum(1, keepdim=True).clamp(min=1e-30) * (given == annotated)
+            joint[:, :, annotated] = probably.sum(-1)
         for person in set(whose.tolist()) - {NOBODY}:
-            counts = torch.zeros_like(self.joint[person])
-            for sample in torch.nonzero(whose == person)[:, 0]:
-                for annotated in range(len(counts)):
-                    probably = likely[sample][:, given[sample, 0] == annotated] * known[person][:, annotated, None]
-                    counts[:, annotated] += (probably / probably.sum(0).clamp(min=1e-30)).sum(-1)
-            self.joint[person].lerp_(counts / (whose == person).sum(), RECENT)
+            self.joint[person].lerp_(joint[whose == person].mean(0), RECENT)
 
 
 class _Piece(NamedTuple):
