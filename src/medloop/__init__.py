@@ -18,6 +18,7 @@ _HOMES = {
     "Image": "core.image",
     "Label": "core.records",
     "Mask": "core.image",
+    "MeasurementRequest": "loop.annotating.measuring",
     "MedloopError": "core.errors",
     "Model": "core.records",
     "Pick": "query.strategies",

@@ -214,8 +214,8 @@ def test_an_export_with_measurements_comes_back(workspace: Workspace, case: Case
 def test_a_project_measures_and_lists(workspace: Workspace, case: Case) -> None:
     project = Project(workspace)
     opened = project.open_case("a", "Ann")
-    project.measure(opened, "length", ((0, 0, 1), (3, 0, 1)), axis=2, index=1, note="width")
-    project.measure(opened, "label", label=2)
+    project.measure(opened, ruler(points=((0, 0, 1), (3, 0, 1)), index=1, note="width"))
+    project.measure(opened, MeasurementRequest(kind="label", label=2))
     first, second = project.measurements("a")
     assert (first.note, first.figures, first.annotator) == ("width", {"length_mm": 3.0}, "Ann")
     assert (second.label, second.figures, second.revision) == ("two", {"voxels": 0.0, "volume_ml": 0.0}, 0)

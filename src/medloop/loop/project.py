@@ -22,9 +22,7 @@ from medloop.core.records import (
     Case,
     Expertise,
     Measurement,
-    MeasurementKind,
     Model,
-    Point,
     ProjectSettings,
     Review,
     TaskKind,
@@ -393,47 +391,17 @@ class Project:
         """How large structures are in every case that was annotated or predicted; see `measure_case`."""
         return measure_project(self.workspace, of=of, tolerance=tolerance)
 
-    def measure(
-        self,
-        opened: Opened,
-        kind: MeasurementKind,
-        points: Sequence[Point] = (),
-        *,
-        axis: int | None = None,
-        index: int | None = None,
-        channel: int | None = 0,
-        label: int = 0,
-        note: str = "",
-    ) -> Measurement:
-        """Measure on an open case, and keep it: a length, an angle, a region of a slice, or a label of the draft.
-
-        Args:
-            opened: The case, of whose draft a label is measured.
-            kind: length, angle, ellipse, rectangle or label.
-            points: Voxel coordinates (i, j, k), whole numbers at voxel centres: two, of an angle three, of a label none.
-            axis: The voxel axis across the slice that all of it lies in; None for a label in the whole volume.
-            index: The number of that slice.
-            channel: Whose values; None for the mean of all channels.
-            label: The value of the label to measure.
-            note: What it is called.
+    def measure(self, opened: Opened, request: MeasurementRequest) -> Measurement:
+        """Measure a length, an angle, a region of a slice, or a label of the draft of an open case, and keep it.
 
         Raises:
             InputError: Points off the image or off their slice; see `take_measurement`.
             LabelError: A label that the task does not have.
         """
-        draft = self.workspace.store.get(Assignment, opened.assignment.id) if kind == "label" else None
-        wanted = MeasurementRequest(
-            kind=kind,
-            points=points,
-            axis=axis,
-            index=index,
-            channel=channel,
-            label=label,
-            assignment_id=draft.id if draft else None,
-            revision=draft.revision if draft else None,
-            note=note,
-        )
-        return take_measurement(self.workspace, opened.case.id, opened.assignment.annotator_id, wanted)
+        if request.kind == "label" and request.assignment_id is None:
+            draft = self.workspace.store.get(Assignment, opened.assignment.id)
+            request = replace_record(request, assignment_id=draft.id, revision=draft.revision)
+        return take_measurement(self.workspace, opened.case.id, opened.assignment.annotator_id, request)
 
     def measurements(self, case: str = "") -> tuple[MeasurementLine, ...]:
         """Every measurement that stands, of one case or of all.
