@@ -25,6 +25,7 @@ import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
+import { SliceSaid } from "./slicesaid";
 import { StatusLine } from "./statusline";
 import { Toolbar } from "./toolbar";
 import { ReadOnly } from "./warnings";
@@ -82,6 +83,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
         {panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
       <StatusLine session={session} />
+      <SliceSaid session={session} />
       <SidePanel session={session} openDialog={openDialog} />
     </main>
   );
