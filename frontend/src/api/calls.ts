@@ -61,6 +61,12 @@ export const readPlaces = (p: string, a: string, signal: AbortSignal): Promise<T
 export const visitPlace = (p: string, a: string, number: number): Promise<{ changed: boolean }> =>
   sendJson("POST", at(p, `/assignments/${a}/places/${number}/visited`), {});
 
+export const listMeasurements = (p: string, c: string): Promise<T.Measurement[]> => getJson(at(p, `/cases/${c}/measurements`));
+export const addMeasurement = (p: string, c: string, body: T.MeasurementBody): Promise<T.Measurement> =>
+  sendJson("POST", at(p, `/cases/${c}/measurements`), body);
+export const changeMeasurement = (p: string, id: string, body: T.MeasurementChange): Promise<T.Measurement> =>
+  sendJson("PATCH", at(p, `/measurements/${id}`), body);
+
 export const readHypotheses = (p: string, c: string, signal: AbortSignal): Promise<T.Hypotheses> => getJson(at(p, `/cases/${c}/hypotheses`), signal);
 export const readSimilar = (p: string, c: string, signal: AbortSignal): Promise<T.Similar> => getJson(at(p, `/cases/${c}/similar`), signal);
 

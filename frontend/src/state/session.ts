@@ -18,6 +18,7 @@ import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers } from "./display";
 import { Hanging } from "./hanging";
+import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
@@ -91,6 +92,7 @@ export class CaseSession {
   readonly sight = new Sight();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
+  readonly measurements = new Measurements();
   readonly prediction: Signal<Prediction | null>;
   /** A newer proposal than the one the draft began with, waiting to be taken. */
   readonly offered = signal<{ prediction: Prediction; mask: Uint8Array } | null>(null);

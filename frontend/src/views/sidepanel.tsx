@@ -16,6 +16,7 @@ import { HypothesisOptions } from "./hypotheses";
 import { Instructions } from "./instructions";
 import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
+import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
@@ -33,6 +34,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
         {segments && !session.looksOnly && <PromptOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
+        <MeasurementPanel session={session} />
         <LookOptions session={session} />
       </div>
       <Verbs session={session} openDialog={openDialog} />

@@ -209,6 +209,10 @@ _LATER_TUPLE = Codec(plain, lambda value: tuple(value or ()))
 _RUNS = Codec(
     lambda runs: [[int(start), int(length), int(value)] for start, length, value in runs], lambda runs: tuple(tuple(run) for run in runs)
 )
+_POINTS = Codec(
+    lambda points: [[float(value) for value in point] for point in points],
+    lambda points: tuple(tuple(map(float, point)) for point in points),
+)
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
 _GRID = Codec(
@@ -289,6 +293,13 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.GoldCase, "gold", tables.gold_cases, "withdrawn_at"),
     _kind(records.GoldReading, "check", tables.gold_readings),
     _kind(records.Effort, "effort", tables.efforts, *_WORKED),
+    _kind(
+        records.Measurement,
+        "measurement",
+        tables.measurements,
+        *("points", "axis", "index", "figures", "note", "changed_at", "withdrawn_at"),
+        points=_POINTS,
+    ),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

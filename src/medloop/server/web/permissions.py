@@ -41,6 +41,7 @@ _LOOK: tuple[str, ...] = (
     f"GET {_CASE}/history",
     f"GET {_CASE}/voxels",
     f"GET {_CASE}/measures",
+    f"GET {_CASE}/measurements",
     f"GET {_CASE}/explanation",
     f"GET {_CASE}/hypotheses",
     f"GET {_CASE}/similar",
@@ -62,6 +63,8 @@ _LOOK: tuple[str, ...] = (
 )
 _ANNOTATE: tuple[str, ...] = (
     f"POST {_CASE}/objections",
+    f"POST {_CASE}/measurements",
+    "PATCH /projects/{project}/measurements/{measurement}",
     "POST /projects/{project}/next",
     f"POST {_CASE}/open",
     f"GET {_WORK}/draft",
