@@ -91,7 +91,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         server.stdout.close()
 
 
-INTRODUCED = """localStorage.setItem("medloop.preferences", JSON.stringify(JSON.stringify({ keys: {}, introduced: true })))"""
+INTRODUCED = """if (location.protocol.startsWith("http"))
+  localStorage["medloop.preferences"] ??= JSON.stringify(JSON.stringify({ keys: {}, introduced: true }));"""
 """Somebody who has seen the introduction before."""
 
 

@@ -17,6 +17,13 @@ from .conftest import Serve, wait_for
 from .teams import PASSWORD, Team
 
 
+NEW_HERE = """if (location.protocol.startsWith("http") && !localStorage["medloop.new"]) {
+  localStorage["medloop.new"] = 1;
+  localStorage.removeItem("medloop.preferences");
+}"""
+"""Nobody has been here before."""
+
+
 def picture() -> bytes:
     made = io.BytesIO()
     PIL.Image.fromarray(np.full((8, 8, 3), 120, np.uint8)).save(made, "PNG")
@@ -28,9 +35,7 @@ def test_a_first_case_is_introduced_once_and_every_action_is_found_by_words(page
     fill_project(tmp_path / "project", "segmentation")
     workspace = Workspace.open(tmp_path / "project")
     configure(workspace, task=TaskChange(instructions="# Edge\n- ![the edge](picture-1)", pictures=[picture()]))
-    page.context.add_init_script(
-        'localStorage.getItem("medloop.new") ?? (localStorage.setItem("medloop.new", 1), localStorage.removeItem("medloop.preferences"))'
-    )
+    page.context.add_init_script(NEW_HERE)
     page.goto(f"{serve(tmp_path / 'project')}/#/p/{workspace.project.id}/next")
     wait_for(page, "window.medloop?.seen")
     introduction = page.get_by_test_id("introduction")
