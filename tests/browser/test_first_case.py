@@ -16,7 +16,6 @@ from tests.server.conftest import fill_project
 from .conftest import Serve, wait_for
 from .teams import PASSWORD, Team
 
-
 NEW_HERE = """if (location.protocol.startsWith("http") && !localStorage["medloop.new"]) {
   localStorage["medloop.new"] = 1;
   localStorage.removeItem("medloop.preferences");
@@ -102,10 +101,7 @@ def test_from_sign_in_to_submission_by_keys_alone_and_own_keys_come_with_the_acc
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("sign-in-dialog")).to_be_hidden()
-    tab_to(page, f"project-{team.project}")
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("worklist")).to_be_visible()
-    page.evaluate("document.activeElement.blur()")
+    tab_to(page, f"annotate-{team.project}")
     page.keyboard.press("Enter")
     wait_for(page, "window.medloop?.seen")
     tab_to(page, "pane-axial")

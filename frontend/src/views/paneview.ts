@@ -343,7 +343,7 @@ export class PaneView implements PaneContact {
     if (event.button === 1) event.preventDefault();
     markInput(event.timeStamp);
     const does = this.touches.begin(event.pointerId, event.pointerType, this.at(event), display.draws());
-    if (does !== "acts" || (event.pointerType === "pen" && this.byFinger)) this.abandon(); // what a finger or palm began meant nothing
+    if (does === "pinches" || (event.pointerType === "pen" && this.byFinger)) this.abandon(); // what a finger or palm began meant nothing
     if (does !== "acts") return;
     this.pointer.value = this.at(event);
     this.session.drag?.finish();
