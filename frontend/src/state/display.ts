@@ -7,8 +7,8 @@ import type { SlabMode } from "../render/slab";
 /** "region" draws a box that says where, and changes nothing by itself. */
 export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | "ruler" | "angle" | "ellipse" | "rectangle" | PromptTool;
 /** Tools whose marks an engine answers. */
-export type PromptTool = "point" | "scribble" | "box" | "extremes";
-export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies PromptTool[];
+export type PromptTool = "point" | "scribble" | "box" | "extremes" | "lasso";
+export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes", "lasso"] satisfies PromptTool[];
 
 export const tool = keptSignal<Tool>("tool", "navigate");
 /** Whether the tool changes something, rather than how one looks. */
@@ -21,6 +21,9 @@ export const keepOthers = keptSignal<boolean>("keep-others", false);
 
 /** Clicks and strokes say "this is not the label". */
 export const negative = signal(false);
+
+/** What prompts do is saved at once, which saves a key per object; else it is shown first. */
+export const acceptAtOnce = keptSignal<boolean>("accept-at-once", true);
 
 export const maskShown = signal(true);
 export const maskOpacity = keptSignal<number>("mask-opacity", 0.45);

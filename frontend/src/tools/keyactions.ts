@@ -7,6 +7,7 @@ import { hideHypotheses, hypothesesOpen } from "../state/hypotheses";
 import { refuseChange } from "../state/looking";
 import { removeMeasurement } from "../state/measuring";
 import { tell } from "../state/notices";
+import { dropPreview, previewOpen, stepBack } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { removeGiven } from "../state/refining";
 import { toggled } from "../state/segments";
@@ -46,7 +47,7 @@ export function hideLabel({ hidden, label }: CaseSession): void {
 }
 
 export function noStep(can: "canUndo" | "canRedo", verb: string): (scene: KeyScene) => string {
-  return ({ session }) => (session.draft.value?.[can].value ? "" : `There is nothing to ${verb}`);
+  return ({ session }) => (session.draft.value?.[can].value || previewOpen(session) ? "" : `There is nothing to ${verb}`);
 }
 
 /** Take a label into the brush, or answer with a class. */
@@ -72,6 +73,7 @@ export const MOST_BY_KEY = 9;
 
 /** The measurement in hand, else the chosen prompt, else the last one. */
 export function removeChosen(session: CaseSession): boolean {
+  if (previewOpen(session)) return run(() => stepBack(session));
   const measured = session.measurements.kept.value.find(({ id, own }) => own && id === session.measurements.chosen.value);
   if (measured) return run(() => removeMeasurement(session, measured.id));
   const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
@@ -82,6 +84,7 @@ export function removeChosen(session: CaseSession): boolean {
 /** A prompt that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
 export function stepOut(session: CaseSession, leave: () => void): void {
   const { advice } = session;
+  if (previewOpen(session)) return dropPreview(session);
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);

@@ -5,6 +5,8 @@ import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { visitPlace } from "../state/places";
+import { accept, previewOpen } from "../state/previewing";
+import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import { type CaseSession, whyLooksOnly } from "../state/session";
@@ -43,7 +45,7 @@ const drawn = ({ session }: KeyScene): string => (session.draft.value || session
 /** In the order of the overview. An entry: id, group, default keys, words; what it needs; what it does. */
 // biome-ignore format: one entry per line, so that branches which add keys merge
 export const CASE_KEYS = [
-  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Submit and open the next case", changes: true, run: ({ session }) => void submitSession(session) },
+  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Accept what prompts would do; else submit and open the next case", changes: true, run: ({ session }) => (previewOpen(session) ? accept(session) : void submitSession(session)) },
   { id: "label", group: "Annotate", keys: ["1…9"], does: "Choose the label", for: SEG, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "class", group: "Annotate", keys: ["1…9"], does: "Choose the class", for: "classification", changes: true, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "skip", group: "Annotate", keys: ["S"], does: "Skip, with a reason", changes: true, run: ({ openDialog }) => openDialog("skip") },
@@ -85,7 +87,7 @@ export const CASE_KEYS = [
   { id: "channel-next", group: "Look", keys: ["."], does: "Next channel", compares: true, run: ({ session }) => turnChannel(session, 1) },
   { id: "slab", group: "Look", keys: ["\\"], does: "Slab of slices: largest, smallest or mean value, off", on: volume, run: () => nextSlab() },
   { id: "surface", group: "Look", keys: ["Shift+Z"], does: "3D surface of the segments", for: SEG, on: volume, run: () => flip(display.surfaceShown) },
-  { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: () => nextMeasuringTool() },
+  { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: ({ session }) => nextMeasuringTool(session) },
   { id: "measure-point", group: "Look", keys: [";"], does: "Measure: a point at the crosshair, or move the nearest end there", changes: true, run: ({ session }) => placeAtCrosshair(session) },
   { id: "measure-slice", group: "Look", keys: ["Alt+M"], does: "Measure the chosen label in this slice", for: SEG, changes: true, why: drawn, run: ({ session }) => void measureLabel(session, "slice") },
   { id: "measure-volume", group: "Look", keys: ["Alt+Shift+M"], does: "Measure the chosen label in the whole volume", for: SEG, changes: true, on: volume, why: drawn, run: ({ session }) => void measureLabel(session, "volume") },
@@ -95,6 +97,10 @@ export const CASE_KEYS = [
   { id: "place-back", group: "Model", keys: ["Shift+N"], does: "Previous place worth a look", for: SEG, run: ({ session }) => void visitPlace(session, -1) },
   { id: "uncertainty", group: "Model", keys: ["U"], does: "Show or hide the model's uncertainty", for: SEG, run: () => flip(display.uncertaintyShown) },
   { id: "proposal", group: "Model", keys: ["P"], does: "Show the model's proposal, dashed", for: SEG, run: () => flip(display.proposalShown) },
+  { id: "proposal-compare", group: "Model", keys: ["Alt+P"], does: "Both as outlines: the draft solid, the proposal dashed", for: SEG, run: () => compareProposal() },
+  { id: "proposal-take", group: "Model", keys: ["Alt+T"], does: "All of the proposal again", for: SEG, changes: true, why: drawn, run: ({ session }) => takeProposal(session) },
+  { id: "proposal-reject", group: "Model", keys: ["Alt+X"], does: "Reject the proposal: empty the draft", for: SEG, changes: true, why: drawn, run: ({ session }) => rejectProposal(session) },
+  { id: "accept-at-once", group: "Draw", keys: ["Alt+A"], does: "Save what prompts do at once, or show it first", for: SEG, run: () => flip(display.acceptAtOnce) },
   { id: "hypothesis-next", group: "Model", keys: ["K"], does: "Alternatives of the model: next hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, 1) },
   { id: "hypothesis-back", group: "Model", keys: ["Shift+K"], does: "Previous hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, -1) },
   { id: "hypothesis-take", group: "Model", keys: ["J"], does: "Take the hypothesis shown as the mask", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "whole") },
@@ -117,6 +123,7 @@ export const CASE_KEYS = [
   { id: "prompt-scribble", group: "Draw", keys: ["L"], does: "Prompt: a stroke along what belongs to it", for: SEG, changes: true, run: () => take("scribble") },
   { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: () => take("box") },
   { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: () => take("extremes") },
+  { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: () => take("lasso") },
   { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
   { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen measurement or prompt, else the last prompt", changes: true, run: ({ session }) => removeChosen(session) },
   { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush", for: SEG, changes: true, held: true, run: () => display.resizeBrush(1 / 1.15) },
@@ -126,7 +133,7 @@ export const CASE_KEYS = [
   { id: "keep-others", group: "Draw", keys: [], does: "Keep other labels while drawing", for: SEG, changes: true, run: () => flip(display.keepOthers) },
   { id: "undo", group: "Draw", keys: ["Ctrl+Z"], does: "Undo", for: SEG, changes: true, why: noStep("canUndo", "undo"), run: ({ session }) => step(session, "undo") },
   { id: "redo", group: "Draw", keys: ["Ctrl+Shift+Z", "Ctrl+Y"], does: "Redo", for: SEG, changes: true, why: noStep("canRedo", "redo"), run: ({ session }) => step(session, "redo") },
-  { id: "leave", group: "Page", keys: ["Escape"], does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist", run: ({ session, leave }) => stepOut(session, leave) },
+  { id: "leave", group: "Page", keys: ["Escape"], does: "Cancel a stroke or preview; close a dialog; put away hypotheses and reasons; back to the worklist", run: ({ session, leave }) => stepOut(session, leave) },
 ] as const satisfies readonly KeyAction<KeyScene>[];
 
 const ACTIONS: readonly KeyAction<KeyScene>[] = CASE_KEYS;

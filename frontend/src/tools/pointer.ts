@@ -9,6 +9,7 @@ import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, slab, tool } from 
 import { mayDraw, pickLabel, reveal } from "../state/labelling";
 import { MEASURING_TOOLS, refuseSlab } from "../state/measuring";
 import { tell } from "../state/notices";
+import { previewFirst } from "../state/previewing";
 import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
@@ -52,7 +53,7 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: Pressed): Drag
     return null;
   }
   const erases = tool.value === "eraser" || (tool.value === "brush" && (event.ctrlKey || event.metaKey));
-  if (!erases && !mayDraw(contact.session)) return null;
+  if (previewFirst(contact.session) || (!erases && !mayDraw(contact.session))) return null;
   if (tool.value === "fill") return filling(contact, at);
   if (tool.value === "push") return pushing(contact, at);
   return stroking(contact, at, erases);

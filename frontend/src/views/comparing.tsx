@@ -281,6 +281,7 @@ const nothing = (found: Comparison): LabelLayers => {
     style: { labels, hidden: NONE, opacity: display.maskOpacity.value, outline: display.outlined.value },
     heat: null,
     proposal: null,
+    prompted: null,
     hypothesis: null,
     people: [],
   };

@@ -35,9 +35,16 @@ function layersOf(session: CaseSession): LabelLayers {
     style: { labels: session.labels, hidden: session.hidden.value, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
     heat: heatOf(session),
     proposal: display.proposalShown.value ? session.proposal.value : null,
+    prompted: promptedOf(session),
     hypothesis: session.advice.drawnHypothesis?.mask ?? null,
     people: [],
   };
+}
+
+/** What prompts would do to the mask. */
+function promptedOf({ previews, draft }: CaseSession): LabelLayers["prompted"] {
+  const shown = previews?.shown.value;
+  return shown && draft.value ? { mask: draft.value.mask, runs: shown.runs } : null;
 }
 
 /** Reasons take the place of the uncertainty: two hazes at once say nothing. */

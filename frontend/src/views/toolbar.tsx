@@ -2,6 +2,7 @@
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
 import { visitPlace } from "../state/places";
+import { previewOpen } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
@@ -89,8 +90,24 @@ export function Toolbar({ session }: { session: CaseSession }) {
             disabled={!draft}
             onPress={take("extremes")}
           />
+          <ToolButton
+            icon="lasso"
+            name="Prompt: draw around it"
+            action="prompt-lasso"
+            testid="tool-lasso"
+            pressed={chosen === "lasso"}
+            disabled={!draft}
+            onPress={take("lasso")}
+          />
           <span class="toolbar-gap" />
-          <ToolButton icon="undo" name="Undo" action="undo" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
+          <ToolButton
+            icon="undo"
+            name="Undo"
+            action="undo"
+            testid="undo"
+            disabled={!draft?.canUndo.value && !previewOpen(session)}
+            onPress={() => step(session, "undo")}
+          />
           <ToolButton icon="redo" name="Redo" action="redo" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
           <span class="toolbar-gap" />
           <ToolButton

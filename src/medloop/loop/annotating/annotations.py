@@ -21,6 +21,7 @@ from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
+from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
 from medloop.loop.foundation.gold import open_checks, unread_gold
@@ -250,6 +251,8 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
     prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
+    if prediction is None and assignment.revision > 0:
+        prediction = hidden_proposal(tx, assignment)
     if is_reviewing(assignment):
         return Opened(assignment, case, prediction, standing_annotation(tx, case.id))
     return Opened(assignment, case, prediction, seen_annotation(tx, case.id, assignment.annotator_id))
