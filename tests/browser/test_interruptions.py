@@ -46,6 +46,7 @@ def test_strokes_outlive_a_cut_network_a_crashed_tab_and_a_second_window(chromiu
     address = page.url
     with pytest.raises(Error):
         page.goto("chrome://crash", timeout=5000)
+    page.close()
     context.set_offline(False)
     page = context.new_page()
     page.goto(address)
