@@ -4,6 +4,7 @@
 #   make test    install the test extras and run every test, the page's too (where Node is)
 #   make check   format, lint, types, layers
 #   make docs    the documentation as a site, built strictly into build/docs
+#   make screenshots  take the documentation's pictures anew, light and dark
 #   make page    rebuild the web page (needs Node; the built page is committed)
 #   make bench   the quick benchmarks;  make soak  the long ones
 #
@@ -22,7 +23,7 @@ DATA ?= $(or $(MEDLOOP_DATA),../shared/data)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test page-test check docs page bench soak clean chromium
+.PHONY: demo test page-test check docs screenshots page bench soak clean chromium
 
 demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
@@ -45,6 +46,9 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m sphinx -W --keep-going -q -c docs . build/docs
 	@echo "the site begins at build/docs/index.html"
+
+screenshots: $(VENV)/.installed-test chromium
+	$(BIN)/python docs/screenshots.py
 
 page:
 	cd frontend && npm ci --no-audit --no-fund && npm test && npm run build

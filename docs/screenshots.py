@@ -1,4 +1,4 @@
-"""Takes the pictures of the documentation from the page as it is: `python docs/screenshots.py [annotating] [reviewing]`.
+"""Takes the pictures of the documentation from the page: `make screenshots`, or `docs/screenshots.py [annotating] [reviewing]`.
 
 A demonstration project of phantoms is made in a temporary folder and served; once its first model has proposed, a real browser
 shows the views. A second project, which three made-up readers have read, shows review and the team. No other image is ever in
@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -36,6 +36,9 @@ IMAGES = Path(__file__).parent / "images"
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
 PATIENCE_S = 1800.0
 """Longest wait for the demonstration's first model: a minute on two idle cores."""
+
+SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", ""), ("dark", "-dark"))
+"""Every view is taken in both; what the name of the second one ends in."""
 
 STEPS = 320
 """Of its training: what a minute of two idle cores brings, also where the machine is busy."""
@@ -125,9 +128,13 @@ def settled(page: Page) -> None:
 
 
 def take(page: Page, name: str, *, whole: bool = False) -> None:
-    """Keep one picture."""
-    page.screenshot(path=IMAGES / name, full_page=whole)
-    print(name)
+    """Keep one view as it is in light and in dark."""
+    for scheme, ending in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(500)
+        page.screenshot(path=IMAGES / f"{name}{ending}.png", full_page=whole)
+        print(f"{name}{ending}.png")
+    page.emulate_media(color_scheme="light")
 
 
 def annotating(address: str, page: Page) -> None:
@@ -135,22 +142,25 @@ def annotating(address: str, page: Page) -> None:
     project = first_model(f"{address}/api/v1")
     page.goto(f"{address}/#/p/{project}/next")
     settled(page)
+    take(page, "first-case")
+    page.get_by_test_id("intro-skip").click()
     page.keyboard.press("u")
     page.wait_for_timeout(1000)
-    take(page, "annotate.png")
-    page.get_by_test_id("theme").click()
-    take(page, "annotate-dark.png")
-    page.get_by_test_id("theme").click()
+    take(page, "annotate")
     page.keyboard.press("u")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("slice")
+    take(page, "palette")
+    page.keyboard.press("Escape")
     page.get_by_test_id("tool-point").click()
     box = page.locator("canvas").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
     page.wait_for_timeout(3000)
-    take(page, "refine.png")
+    take(page, "refine")
     page.goto(f"{address}/#/p/{project}/progress")
     page.wait_for_timeout(3000)
-    take(page, "progress.png", whole=True)
+    take(page, "progress", whole=True)
 
 
 def reviewing(address: str, page: Page) -> None:
@@ -160,21 +170,19 @@ def reviewing(address: str, page: Page) -> None:
     page.get_by_test_id("in-review").locator("tbody tr").first.click()
     expect(page.get_by_test_id("comparing")).to_have_attribute("data-ready", "true", timeout=60_000)
     page.wait_for_timeout(1000)
-    take(page, "review-overlay.png")
-    page.get_by_test_id("theme").click()
+    take(page, "review-overlay")
     page.get_by_test_id("compare-side").click()
     page.get_by_test_id("rule-label-1").select_option(label="Ann")
     page.wait_for_timeout(1000)
-    take(page, "review-side-dark.png")
+    take(page, "review-side")
     page.get_by_test_id("discard-rulings").click()
-    page.get_by_test_id("theme").click()
     page.get_by_test_id("compare-map").click()
     page.wait_for_timeout(1000)
-    take(page, "review-map.png")
+    take(page, "review-map")
     page.goto(f"{address}/#/p/{project}/team")
     expect(page.get_by_test_id("suspects")).to_be_visible(timeout=60_000)
     page.wait_for_timeout(500)
-    take(page, "team.png", whole=True)
+    take(page, "team", whole=True)
 
 
 VIEWS: dict[str, tuple[Callable[[Path], None], Callable[[str, Page], None], tuple[str, ...]]] = {

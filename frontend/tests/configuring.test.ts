@@ -18,7 +18,7 @@ const FOUND: Configuration = {
   settings: SETTINGS,
   task: { version: 3, kind: "segmentation", pictures: 0, instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] },
 };
-const form = { name: "Livers", instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] };
+const form = { name: "Livers", instructions: "Outline", pictures: [] as string[], labels: [{ value: 1, name: "liver", colour: "#111111" }] };
 
 describe("the settings page", () => {
   test("sends what differs, as the setting's own kind", () => {
@@ -42,6 +42,7 @@ describe("the settings page", () => {
   test("names the version it was made on, and all labels when one is new", () => {
     const change = changedTask(FOUND, { ...form, labels: [...form.labels, { value: null, name: "cyst " }] });
     expect(change).toEqual({ version: 3, labels: [...form.labels, { value: null, name: "cyst" }] });
+    expect(changedTask(FOUND, { ...form, pictures: ["data:image/png;base64,iVBO"] })).toEqual({ version: 3, pictures: ["iVBO"] });
     expect(changedTask(FOUND, { ...form, instructions: "" })).toEqual({ version: 3, instructions: "" });
   });
 });

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from medloop.loop.people.accounts import add_account
 from medloop.loop.people.handing_out import set_password
 from medloop.loop.people.places import opened_accounts
+from medloop.loop.people.preferences import Preferences, keep_preferences
 from tests.server.conftest import fill_project
 
 from .teams import HASHED, Team
@@ -89,13 +91,31 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         server.stdout.close()
 
 
+INTRODUCED = """if (location.protocol.startsWith("http"))
+  localStorage["medloop.preferences"] ??= JSON.stringify(JSON.stringify({ keys: {}, introduced: true }));"""
+"""Somebody who has seen the introduction before."""
+
+
+def watched(context: BrowserContext, errors: list[str]) -> BrowserContext:
+    """Collect what no page may do: throw, or send a request to another machine."""
+
+    def check(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname not in ("127.0.0.1", "localhost"):
+            errors.append(f"a request to another host: {request.url}")
+
+    context.on("request", check)
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    return context
+
+
 @pytest.fixture
 def page(chromium: Browser, serve: Serve) -> Iterator[Page]:  # for the order of their ends
-    """A fresh page, closed before its server ends; any error in its console fails the test."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 900})
-    opened = context.new_page()
+    """A fresh page, closed before its server ends; an error in its console or a request to another host fails the test."""
     errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
+    context = watched(chromium.new_context(viewport={"width": 1400, "height": 900}), errors)
+    context.add_init_script(INTRODUCED)
+    opened = context.new_page()
     opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     yield opened
     context.close()
@@ -113,13 +133,13 @@ def team(chromium: Browser, serve: Serve, tmp_path: Path, request: pytest.Fixtur
     errors: list[str] = []
 
     def open_browser() -> Page:
-        contexts.append(chromium.new_context(viewport={"width": 1400, "height": 900}))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        return page
+        contexts.append(watched(chromium.new_context(viewport={"width": 1400, "height": 900}), errors))
+        return contexts[-1].new_page()
 
     with closing(store):
-        set_password(store, add_account(store, "Ada", role="administrator").id, HASHED)
+        keep_preferences(
+            store, set_password(store, add_account(store, "Ada", role="administrator").id, HASHED), Preferences(introduced=True)
+        )
         yield Team(serve(folder).rstrip("/"), folder, store, open_browser)
         for context in contexts:
             context.close()

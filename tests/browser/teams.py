@@ -12,6 +12,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.people.accounts import add_account, end_sign_ins
 from medloop.loop.people.handing_out import set_password
 from medloop.loop.people.passwords import hash_password
+from medloop.loop.people.preferences import Preferences, keep_preferences
 from medloop.store.store import Store
 
 PASSWORD = "correct horse battery"
@@ -33,7 +34,9 @@ class Team:
             return workspace.project.id
 
     def add(self, name: str, role: Role) -> Account:
-        return set_password(self.store, add_account(self.store, name, role=role).id, HASHED)
+        account = set_password(self.store, add_account(self.store, name, role=role).id, HASHED)
+        keep_preferences(self.store, account, Preferences(introduced=True))
+        return account
 
     def end_sessions(self, account: Account) -> None:
         with self.store.write("test") as tx:

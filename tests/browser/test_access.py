@@ -18,6 +18,18 @@ from .conftest import Serve, wait_for
 SERIOUS = {"serious", "critical"}
 
 
+COVERED = """() => [...document.querySelectorAll("button, a[href], input, select, textarea, summary")]
+  .filter((e) => e.checkVisibility() && e.getBoundingClientRect().width > 1)
+  .filter((e) => {
+    e.scrollIntoView({ block: "center", inline: "center" });
+    const { left, top, width, height } = e.getBoundingClientRect();
+    const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+    return !(hit && (e.contains(hit) || hit.closest("label")?.contains(e)));
+  })
+  .map((e) => e.dataset.testid || e.outerHTML.slice(0, 100))"""
+"""Controls that cannot be pressed, because they lie under something else or outside of what scrolls."""
+
+
 def findings(page: Page) -> list[str]:
     """What axe-core calls serious on the page as it is."""
     serious = [v for v in Axe().run(page).response["violations"] if v["impact"] in SERIOUS]
@@ -39,9 +51,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_in_any_view_of_a_segmentation(trained: Path, page: Page, serve: Serve, scheme: Literal["light", "dark"]) -> None:
-    page.emulate_media(color_scheme=scheme)
+@pytest.mark.parametrize("scheme", ["light", "dark", "contrast"])
+def test_nothing_serious_in_any_view_of_a_segmentation(trained: Path, page: Page, serve: Serve, scheme: str) -> None:
+    emulate(page, scheme)
     address = serve(trained, assistant=True)
     with Workspace.open(trained) as workspace:
         project = workspace.project.id
@@ -60,16 +72,53 @@ def test_nothing_serious_in_any_view_of_a_segmentation(trained: Path, page: Page
     page.keyboard.press("y")
     wait_for(page, "document.querySelector('[data-testid=status-line]').textContent.startsWith('Green')", seconds=90)
     found["case"] = findings(page)
-    for key, dialog in (("s", "skip-dialog"), ("g", "flag-dialog"), ("?", "help-dialog")):
+    for key, dialog in (("s", "skip-dialog"), ("g", "flag-dialog"), ("?", "help-dialog"), ("Control+k", "palette"), ("?", "change-keys")):
         page.keyboard.press(key)
         expect(page.get_by_test_id(dialog)).to_be_visible()
+        if dialog == "change-keys":
+            page.get_by_test_id(dialog).click()
         found[dialog] = findings(page)
         page.keyboard.press("Escape")
     page.keyboard.press("Backspace")
     expect(page.get_by_test_id("notices")).to_contain_text("No earlier case")
     page.get_by_test_id("person").click()
     found["notice and name"] = findings(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.get_by_test_id("introduce").click()
+    expect(page.get_by_test_id("introduction")).to_be_visible()
+    found["introduction"] = findings(page)
     assert {view: lines for view, lines in found.items() if lines} == {}, found
+
+
+def emulate(page: Page, scheme: str) -> None:
+    """How the reader's system is set: light, dark, or with more contrast and without motion."""
+    if scheme == "contrast":
+        page.emulate_media(color_scheme="light", contrast="more", reduced_motion="reduce")
+    else:
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+
+
+@pytest.mark.browser
+def test_at_200_percent_everything_can_be_read_and_pressed(trained: Path, page: Page, serve: Serve) -> None:
+    page.set_viewport_size({"width": 640, "height": 450})  # what 1280 × 900 shows when it is enlarged to 200 %
+    address = serve(trained)
+    with Workspace.open(trained) as workspace:
+        project = workspace.project.id
+    found = {}
+    for path, sign in (
+        ("", f"project-{project}"),
+        (f"p/{project}", "worklist"),
+        (f"p/{project}/progress", "models"),
+        (f"p/{project}/next", "submit"),
+    ):
+        page.goto(f"{address}/#/{path}")
+        expect(page.get_by_test_id(sign)).to_be_visible()
+        found[path] = page.evaluate(COVERED)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 640, path
+    page.emulate_media(forced_colors="active")
+    found["forced colours"] = findings(page)
+    assert {view: lines for view, lines in found.items() if lines} == {}
 
 
 @pytest.mark.browser

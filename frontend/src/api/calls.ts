@@ -108,6 +108,7 @@ export interface Submission {
 export const submit = (p: string, a: string, body: Submission): Promise<T.Submitted> => sendJson("POST", at(p, `/assignments/${a}/submit`), body);
 /** What came of a gold case, once it is submitted. */
 export const readFeedback = (p: string, a: string): Promise<T.Feedback> => getJson(at(p, `/assignments/${a}/feedback`));
+export const picturePath = (p: string, number: number): string => `${PREFIX}${at(p, `/pictures/${number}`)}`;
 export const feedbackPicture = (p: string, a: string): string => `${PREFIX}${at(p, `/assignments/${a}/feedback/picture`)}`;
 export const readGold = (p: string): Promise<T.GoldStanding> => getJson(at(p, "/gold"));
 export const withdrawGold = (p: string, c: string): Promise<T.GoldStanding> => sendJson("POST", at(p, `/cases/${c}/gold/withdraw`), {});

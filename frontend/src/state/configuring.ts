@@ -7,8 +7,19 @@ export type Typed = string | boolean;
 export interface TaskForm {
   name: string;
   instructions: string;
+  /** Pictures to add, as data URLs. */
+  pictures: string[];
   labels: LabelBody[];
 }
+
+/** A file as a data URL, to be shown before it is sent. */
+export const readPicture = (file: Blob): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as string);
+    reader.onerror = () => reject(reader.error ?? new Error("The picture cannot be read"));
+    reader.readAsDataURL(file);
+  });
 
 export const typedOf = ({ value }: Setting): Typed => (typeof value === "boolean" ? value : String(value));
 
@@ -34,6 +45,7 @@ export function changedTask({ name, task }: Configuration, form: TaskForm): Task
   const change: TaskBody = { version: task.version };
   if (form.name.trim() !== name) change.name = form.name.trim();
   if (form.instructions !== task.instructions) change.instructions = form.instructions;
+  if (form.pictures.length > 0) change.pictures = form.pictures.map((url) => url.slice(url.indexOf(",") + 1));
   if (JSON.stringify(labels) !== JSON.stringify(task.labels.map(({ value, name: own, colour }) => ({ value, name: own, colour })))) change.labels = labels;
   return Object.keys(change).length > 1 ? change : null;
 }

@@ -11,6 +11,8 @@ export type PromptTool = "point" | "scribble" | "box" | "extremes" | "lasso";
 export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes", "lasso"] satisfies PromptTool[];
 
 export const tool = keptSignal<Tool>("tool", "navigate");
+/** Whether the tool changes something, rather than how one looks. */
+export const draws = (): boolean => tool.value !== "navigate" && tool.value !== "window";
 /** Remembered per project: organs of a body and cells of a slide need different brushes. */
 export const brushRadiusMm = signal(0);
 export const ballBrush = keptSignal<boolean>("ball-brush", false);

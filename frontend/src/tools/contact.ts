@@ -16,6 +16,12 @@ export interface PaneContact {
   painted: (part: Rect) => void;
 }
 
+/** The panes on the screen, by their plane: what keys do at the crosshair happens in one of them. */
+export const contacts = new Map<number, PaneContact>();
+
+/** What a press is told apart by. */
+export type Pressed = Pick<PointerEvent, "button" | "shiftKey" | "altKey" | "ctrlKey" | "metaKey">;
+
 export interface Drag {
   /** Whether it changes the mask or is answered by an engine, rather than moving the view. */
   draws?: boolean;

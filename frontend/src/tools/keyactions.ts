@@ -1,5 +1,6 @@
 /** What the keys of the annotation view do, where it takes more than a word. */
-import { stepOfWheelDown } from "../geometry/plane";
+import { pixelOfVoxel, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
+import { panBy, pointOfPixel } from "../geometry/viewport";
 import { SLABS } from "../render/slab";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen } from "../state/hypotheses";
@@ -12,6 +13,8 @@ import { removeGiven } from "../state/refining";
 import { toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { isSeen, submitSession } from "../state/submitting";
+import { contacts } from "./contact";
+import { beginDrag } from "./pointer";
 
 export interface KeyScene {
   session: CaseSession;
@@ -104,6 +107,29 @@ export function scroll(session: CaseSession, by: number): void {
 export function zoom(session: CaseSession, factor: number): void {
   const view = session.views[session.active.value]!;
   view.value = { ...view.value, zoom: Math.min(40, Math.max(0.25, view.value.zoom * factor)) };
+}
+
+/** Move the crosshair within the plane that is looked at, in pixels as drawn. */
+export function moveCrosshair(session: CaseSession, dx: number, dy: number): void {
+  const plane = session.planes[session.active.value]!;
+  const { shape } = session.header;
+  const { x, y } = pixelOfVoxel(plane, shape, session.crosshair.value);
+  session.lookAt(voxelOfPixel(plane, shape, { x: x + dx, y: y + dy }, session.sliceNumber(session.active.value)));
+}
+
+/** Pan the plane that is looked at by a tenth of its pane. */
+export function panPlane(session: CaseSession, dx: number, dy: number): void {
+  const contact = contacts.get(session.active.value);
+  const view = session.views[session.active.value]!;
+  if (contact) view.value = panBy(view.value, contact.place(), (dx * contact.centre().x) / 5, (dy * contact.centre().y) / 5);
+}
+
+/** The tool does at the crosshair what a click there would do. */
+export function clickAtCrosshair(session: CaseSession): void {
+  const contact = contacts.get(session.active.value);
+  if (!contact) return;
+  const at = pointOfPixel(contact.place(), pixelOfVoxel(contact.plane, session.header.shape, session.crosshair.value));
+  beginDrag(contact, at, { button: 0, shiftKey: false, altKey: false, ctrlKey: false, metaKey: false })?.end();
 }
 
 export function turnChannel(session: CaseSession, by: 1 | -1): void {

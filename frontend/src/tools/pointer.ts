@@ -13,7 +13,7 @@ import { previewFirst } from "../state/previewing";
 import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
-import type { Drag, PaneContact } from "./contact";
+import type { Drag, PaneContact, Pressed } from "./contact";
 import { findRegion } from "./fill";
 import { measuring } from "./measure";
 import { prompting } from "./prompting";
@@ -22,7 +22,7 @@ import { framing } from "./region";
 
 export const held = { space: false };
 
-export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent): Drag | null {
+export function beginDrag(contact: PaneContact, at: Pixel, event: Pressed): Drag | null {
   if (event.button === 1 || (event.button === 0 && held.space)) return panning(contact, at);
   if (event.button === 2) return windowing(contact, at);
   if (event.button !== 0) return null;

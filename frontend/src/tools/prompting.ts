@@ -6,7 +6,7 @@ import { marksOf, POINT_RADIUS } from "../render/marks";
 import { negative, tool } from "../state/display";
 import { give } from "../state/refining";
 import type { CaseSession, Drawing } from "../state/session";
-import type { Drag, PaneContact } from "./contact";
+import type { Drag, PaneContact, Pressed } from "./contact";
 
 /** Left, right, top and bottom. */
 export const EXTREMES = 4;
@@ -21,7 +21,7 @@ export interface Page {
   number: number;
 }
 
-export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent): Drag | null {
+export function prompting(contact: PaneContact, at: Pixel, event: Pressed): Drag | null {
   const { session } = contact;
   const positive = !(negative.value !== (event.ctrlKey || event.metaKey));
   const page = { plane: contact.plane, shape: session.header.shape, number: session.sliceNumber(contact.index) };

@@ -27,6 +27,7 @@ import { Header } from "./header";
 import { LazySurface, surfaceOpen } from "./lazysurface";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
+import { SliceSaid } from "./slicesaid";
 import { StatusLine } from "./statusline";
 import { Toolbar } from "./toolbar";
 import { ReadOnly } from "./warnings";
@@ -86,6 +87,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
         {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
       <StatusLine session={session} />
+      <SliceSaid session={session} />
       <SidePanel session={session} openDialog={openDialog} />
     </main>
   );

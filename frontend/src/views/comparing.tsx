@@ -27,6 +27,7 @@ import { Pane, panesClass } from "./pane";
 import type { PaneLook } from "./panelayers";
 import { Agreement, Readers } from "./readers";
 import { ReadingChip } from "./readingstate";
+import { SliceSaid } from "./slicesaid";
 import { ApproveDialog, type Asked, mayDecide, ReturnDialog, Verdicts } from "./verdict";
 
 export function CompareView({ project, caseId }: { project: Project; caseId: string }) {
@@ -121,6 +122,7 @@ function Compared({ found }: { found: Comparison }) {
         <News found={found} />
       </div>
       <Panes found={found} />
+      <SliceSaid session={session} />
       <aside class="side" aria-label="Readings">
         <div class="side-scroll">
           <Readers found={found} />

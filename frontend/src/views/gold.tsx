@@ -4,9 +4,11 @@ import * as calls from "../api/calls";
 import type { Feedback } from "../api/types";
 import { feedback } from "../state/gold";
 import { tell, tellError } from "../state/notices";
+import { projectOf, route } from "../state/router";
 import type { CaseSession } from "../state/session";
 import { Allowed } from "./controls";
 import { Dialog } from "./dialog";
+import { Instructions } from "./instructions";
 
 export function FeedbackDialog() {
   const shown = feedback.value;
@@ -31,7 +33,7 @@ export function FeedbackDialog() {
       {found.instructions && (
         <details>
           <summary>Instructions</summary>
-          <p class="instructions">{found.instructions}</p>
+          <Instructions project={projectOf(route.value) ?? ""} text={found.instructions} />
         </details>
       )}
       <div class="row-end">

@@ -5,8 +5,9 @@ import { measures } from "../browser/measures";
 import { helpShown } from "../state/display";
 import { beginIntroduction } from "../state/introduction";
 import { tell } from "../state/notices";
-import { preferences } from "../state/preferences";
+import { keysOf, preferences } from "../state/preferences";
 import { changeKey, chordOf, isFixed, isOwn, resetKey, resetKeys } from "../tools/keychanges";
+import { writtenOut } from "../tools/keynames";
 import type { Group, KeyEntry } from "../tools/keytable";
 import { ENTRIES, howTo } from "../tools/keytables";
 import { Dialog } from "./dialog";
@@ -98,13 +99,13 @@ function Change({ entry, waits, onWait }: ChangeProps) {
     <>
       <button
         class="small"
-        aria-label={`Key of “${entry.does}”: ${howTo(entry) || "none"}`}
+        aria-label={`Key of “${entry.does}”: ${keysOf(entry).map(writtenOut).join(", ") || "none"}`}
         data-testid={`key-${entry.id}`}
         onKeyDown={onKeyDown}
         onBlur={() => waits && onWait("")}
         onClick={() => onWait(waits ? "" : entry.id)}
       >
-        {waits ? "Press a key…" : howTo(entry) || "none"}
+        {waits ? "Press a key…" : keysOf(entry).map(writtenOut).join(", ") || "none"}
       </button>
       {isOwn(entry) && !waits && (
         <button class="small quiet" data-testid={`reset-${entry.id}`} onClick={() => setRefused(resetKey(entry))}>

@@ -22,7 +22,6 @@ export function Pane({ session, index, look, of }: PaneProps) {
   const plane = session.planes[index]!;
   const { hanging } = session;
   const alone = hanging.alone.value;
-  const queried = session.isQueried(index, session.sliceNumber(index));
   const hidden = alone !== null && alone !== index;
   const role = of || session.isFlat || alone === index ? "alone" : index === session.main ? "main" : "side";
   return (
@@ -35,7 +34,7 @@ export function Pane({ session, index, look, of }: PaneProps) {
       role="group"
       aria-roledescription="image"
       onFocus={() => (session.active.value = index)}
-      aria-label={`${of ? `${of.name}: ` : ""}${session.planeTitle(index)} slice ${session.sliceNumber(index) + 1} of ${session.header.shape[plane.slice_axis]}${queried ? ", queried" : ""}`}
+      aria-label={`${of ? `${of.name}: ` : ""}${paneTitle(session, index)}`}
     >
       <canvas class="layer" data-layer="image" />
       <canvas class="layer" data-layer="labels" />
@@ -55,6 +54,13 @@ export function Pane({ session, index, look, of }: PaneProps) {
       )}
     </div>
   );
+}
+
+/** "Axial slice 7 of 36, queried". */
+export function paneTitle(session: CaseSession, index: number): string {
+  const number = session.sliceNumber(index);
+  const queried = session.isQueried(index, number) ? ", queried" : "";
+  return `${session.planeTitle(index)} slice ${number + 1} of ${session.header.shape[session.planes[index]!.slice_axis]}${queried}`;
 }
 
 function mountPane(session: CaseSession, index: number, box: HTMLDivElement, look?: PaneLook): () => void {

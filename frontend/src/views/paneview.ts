@@ -3,7 +3,7 @@ import { effect, signal } from "@preact/signals";
 import type { Triple } from "../api/types";
 import { measures } from "../browser/measures";
 import { clampVoxel, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
-import { type Placement, pixelOfPoint, pointOfPixel } from "../geometry/viewport";
+import { type Placement, panBy, pixelOfPoint, pointOfPixel, zoomAt } from "../geometry/viewport";
 import { markInput, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
@@ -15,8 +15,9 @@ import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import { lineOf, readoutAt, short } from "../state/readout";
 import type { CaseSession, Stroke } from "../state/session";
-import type { Drag, PaneContact } from "../tools/contact";
+import { contacts, type Drag, type PaneContact } from "../tools/contact";
 import { beginDrag, turnWheel } from "../tools/pointer";
+import { type Pinch, Touches } from "../tools/touch";
 import { wheelSteps } from "../tools/wheel";
 import type { Volume } from "../volume/volume";
 import { lookOf, measuresOn, type PaneLook } from "./panelayers";
@@ -31,6 +32,8 @@ export class PaneView implements PaneContact {
   private drag: Drag | null = null;
   /** The pointer that makes it; a second finger does not join in. */
   private pointerId = -1;
+  private byFinger = false;
+  private readonly touches = new Touches();
 
   constructor(
     readonly session: CaseSession,
@@ -44,10 +47,12 @@ export class PaneView implements PaneContact {
     this.followSize();
     this.followState();
     this.listen();
+    contacts.set(index, this);
   }
 
   close(): void {
     this.finish();
+    if (contacts.get(this.index) === this) contacts.delete(this.index);
     this.stops.splice(0).forEach((stop) => stop());
   }
 
@@ -298,8 +303,14 @@ export class PaneView implements PaneContact {
     };
     on("pointerdown", (event) => this.press(event));
     on("pointermove", (event) => this.move(event));
-    on("pointerup", (event) => event.pointerId === this.pointerId && this.finish());
-    on("pointercancel", (event) => event.pointerId === this.pointerId && this.abandon());
+    on("pointerup", (event) => {
+      this.touches.end(event.pointerId);
+      if (event.pointerId === this.pointerId) this.finish();
+    });
+    on("pointercancel", (event) => {
+      this.touches.end(event.pointerId);
+      if (event.pointerId === this.pointerId) this.abandon();
+    });
     on("lostpointercapture", (event) => event.pointerId === this.pointerId && this.finish());
     on("pointerleave", () => {
       this.pointer.value = this.session.pointed.value = null;
@@ -333,9 +344,13 @@ export class PaneView implements PaneContact {
     (document.activeElement as HTMLElement | null)?.blur?.();
     if (event.button === 1) event.preventDefault();
     markInput(event.timeStamp);
+    const does = this.touches.begin(event.pointerId, event.pointerType, this.at(event), display.draws());
+    if (does === "pinches" || (event.pointerType === "pen" && this.byFinger)) this.abandon(); // what a finger or palm began meant nothing
+    if (does !== "acts") return;
     this.pointer.value = this.at(event);
     this.session.drag?.finish();
     const drag = beginDrag(this, this.at(event), event);
+    this.byFinger = event.pointerType === "touch";
     if (drag) this.take(drag, event.pointerId);
   }
 
@@ -348,12 +363,22 @@ export class PaneView implements PaneContact {
 
   private move(event: PointerEvent): void {
     markInput(event.timeStamp);
+    const pinch = this.touches.move(event.pointerId, this.at(event));
+    if (pinch) return this.pinch(pinch);
+    if (this.touches.rests(event.pointerId)) return;
     if (this.drag && event.pointerId !== this.pointerId) return;
     if (this.drag && event.buttons === 0) this.finish();
     const path = this.drag ? (event.getCoalescedEvents?.() ?? []) : [];
     for (const step of path.length > 0 ? path : [event]) this.drag?.move(this.at(step), step);
     this.pointer.value = this.at(event);
     this.session.active.value = this.drag || event.buttons === 0 ? this.index : this.session.active.value;
+  }
+
+  private pinch({ factor, centre, dx, dy }: Pinch): void {
+    const view = this.session.views[this.index]!;
+    const middle = this.centre();
+    const zoomed = zoomAt(view.value, factor, this.place(), { x: centre.x - middle.x, y: centre.y - middle.y });
+    view.value = panBy(zoomed, this.place(), dx, dy);
   }
 
   /** The drag ends as if the pointer had been lifted here. */

@@ -2,10 +2,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { changeSettings, changeTask, readSettings } from "../api/calls";
 import type { Changes, Configuration, LabelBody, Project, Setting } from "../api/types";
-import { changedSettings, changedTask, type TaskForm, type Typed, typedOf } from "../state/configuring";
+import { changedSettings, changedTask, readPicture, type TaskForm, type Typed, typedOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
 import { Allowed, Fields, Save } from "./controls";
 import { Header } from "./header";
+import { Instructions } from "./instructions";
 import { Rates } from "./rates";
 import { ReadOnly } from "./warnings";
 
@@ -47,11 +48,26 @@ function Task({ project, found, onSaved }: PartProps) {
   const [form, setForm] = useState<TaskForm>({
     name: found.name,
     instructions: task.instructions,
+    pictures: [],
     labels: task.labels.map(({ value, name, colour }) => ({ value, name, colour })),
   });
   const change = changedTask(found, form);
   const label = (at: number, changed: Partial<LabelBody>): void =>
     setForm({ ...form, labels: form.labels.map((one, n) => (n === at ? { ...one, ...changed } : one)) });
+  const add = (input: HTMLInputElement): void => {
+    const file = input.files?.[0];
+    input.value = "";
+    if (!file) return;
+    readPicture(file)
+      .then((url) =>
+        setForm((now) => {
+          const number = task.pictures + now.pictures.length + 1;
+          const caption = file.name.replace(/\.\w+$/, "").replace(/[[\]]/g, "");
+          return { ...now, pictures: [...now.pictures, url], instructions: `${now.instructions.trimEnd()}\n\n![${caption}](picture-${number})`.trimStart() };
+        }),
+      )
+      .catch(tellError);
+  };
   return (
     <form class="panel" onSubmit={(event) => save(event, change && changeTask(project, change), onSaved)}>
       <h2>Task</h2>
@@ -73,7 +89,20 @@ function Task({ project, found, onSaved }: PartProps) {
           data-testid="instructions"
           onInput={(event) => setForm({ ...form, instructions: event.currentTarget.value })}
         />
+        <span class="hint">
+          May have # headings, - lists, **strong** and *emphasised* words, and pictures: ![caption](picture-1). Annotators see them beside every case.
+        </span>
       </label>
+      <label class="field">
+        Add a picture (PNG or JPEG)
+        <input type="file" accept="image/png,image/jpeg" data-testid="add-picture" onChange={(event) => add(event.currentTarget)} />
+      </label>
+      {form.instructions && (
+        <details open={form.pictures.length > 0} data-testid="instructions-preview">
+          <summary>As annotators see it</summary>
+          <Instructions project={project} text={form.instructions} fresh={new Map(form.pictures.map((url, n) => [task.pictures + n + 1, url]))} />
+        </details>
+      )}
       <fieldset class="label-form">
         <legend>Labels</legend>
         {form.labels.map((one, n) => (

@@ -13,6 +13,7 @@ import { DrawingOptions } from "./drawing";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
+import { Instructions } from "./instructions";
 import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
 import { MeasurementPanel } from "./measurements";
@@ -85,7 +86,7 @@ function Reason({ session }: { session: CaseSession }) {
       {instructions && (
         <details>
           <summary>Instructions</summary>
-          <p class="instructions">{instructions}</p>
+          <Instructions project={session.project.id} text={instructions} />
         </details>
       )}
     </section>
