@@ -125,6 +125,13 @@ const COLUMNS: readonly Column[] = [
     words: true,
     cell: (line) => <SkillBar line={line} />,
   },
+  {
+    head: "By the image",
+    title: "Skill by the consensus and by how strong the image's edges along their outlines are (1 as for the median reader)",
+    words: true,
+    cell: ({ skill_by_image: value, skill_by_image_low: low, skill_by_image_high: high, edges }) =>
+      value === null ? <span class="faint">–</span> : `${skillWords({ value, low, high })}, edges ${edges?.toFixed(2)}`,
+  },
   { head: "Shared cases", title: "Cases that others read, too", cell: ({ shared }) => shared },
   { head: "Open", title: "Cases that they have open now", cell: ({ open }) => open },
   { head: "Returned", title: "Cases returned to them that they have not annotated since", cell: ({ returned }) => returned },

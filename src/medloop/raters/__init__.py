@@ -47,6 +47,7 @@ _HOMES = {
     "relabel_score": "routing",
     "shape_based": "shape_fusion",
     "simple_fusion": "mask_votes",
+    "skill_by_image": "edges",
     "staple": "staple_fusion",
     "staple_cases": "staple_fusion",
     "suspect_annotations": "mask_suspects",

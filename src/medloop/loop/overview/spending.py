@@ -124,7 +124,8 @@ def skill_words(line: AnnotatorLine | WorkLine) -> str:
     if line.skill is None:
         return "-"
     interval = "" if line.skill_low is None or line.skill_high is None else f" ({line.skill_low:.2f} to {line.skill_high:.2f})"
-    edges = f", edges {line.edges:.2f}" if isinstance(line, AnnotatorLine) and line.edges is not None else ""
+    looked = isinstance(line, AnnotatorLine) and line.edges is not None and line.skill_by_image is not None
+    edges = f", edges {line.edges:.2f}, by both {line.skill_by_image:.2f}" if looked else ""
     return f"{line.skill:.2f}{interval} in {counted(line.shared, 'case')}{edges}"
 
 
