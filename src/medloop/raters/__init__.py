@@ -39,6 +39,7 @@ _HOMES = {
     "majority": "class_fusion",
     "majority_mask": "mask_votes",
     "masks_standing": "case_quality",
+    "no_surer_than": "case_quality",
     "mean_of_pairs": "pairs",
     "mean_over_time": "windows",
     "pairwise_dice": "pairs",
