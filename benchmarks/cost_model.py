@@ -104,13 +104,13 @@ def run_once(rng: np.random.Generator, setting: Setting, count: int) -> tuple[fl
     log, unseen = simulate(rng, setting, paces, count), simulate(rng, setting, paces, UNSEEN)
     model = fit_minutes(log.features, log.seconds, log.people)
     found = {who: predicted_minutes(model, unseen.features, who) for who in ("", *set(unseen.people))}
-    rows, minutes = range(UNSEEN), unseen.seconds / 60
+    who, minutes = np.array(unseen.people), unseen.seconds / 60
 
     def missed(predicted: FloatArray) -> float:
         return float(np.median(np.abs(predicted / minutes - 1)))
 
     def of(field: str) -> FloatArray:
-        return np.array([getattr(found[who], field)[n] for n, who in zip(rows, unseen.people, strict=True)])
+        return np.select([who == one for one in found if one], [getattr(found[one], field) for one in found if one])
 
     known, anybody = missed(of("expected")), missed(found[""].expected)
     covered = float(((of("low") <= minutes) & (minutes <= of("high"))).mean())

@@ -55,4 +55,5 @@ def quality_at(one: Spending, money: float) -> float:
 
 def _point(money: float, values: Sequence[float]) -> Point:
     found = mean_over_runs(values)
-    return Point(money, found.mean, found.low, found.high)
+    low, high = (None if end is None else min(max(end, 0.0), 1.0) for end in (found.low, found.high))  # a quality lies within 0..1
+    return Point(money, found.mean, low, high)
