@@ -3,7 +3,7 @@
     seconds = 8 · (1 + border)^0.35 · (1 + uncertain)^0.15 · (1 + slices)^0.2 · pace of the person · noise
 
 Five people work at paces of their own, and in some annotations somebody was called away unseen by the pause rule: those seconds are
-three to twenty times too long. The product's model learns from a log and predicts 2,000 annotations it has not seen. Nothing is trained;
+three to twenty times too long. The product's model learns from a log and predicts 20,000 annotations it has not seen. Nothing is trained;
 equal seeds give equal tables.
 
     python benchmarks/cost_model.py --runs 200 --json cost_model.json
@@ -30,7 +30,9 @@ LAW = np.array([0.0, 0.35, 0.15, 0.2])
 """Exponents of the features of `medloop.loop.foundation.effort.FEATURES`: foreground, border, uncertain voxels, slices."""
 
 LENGTHS = (20, 50, 100, 200, 500)
-UNSEEN = 2000
+UNSEEN = 20_000
+"""So many that their own chance hardly adds to whether an interval holds."""
+
 TARGET = 0.25
 
 
@@ -102,13 +104,13 @@ def run_once(rng: np.random.Generator, setting: Setting, count: int) -> tuple[fl
     log, unseen = simulate(rng, setting, paces, count), simulate(rng, setting, paces, UNSEEN)
     model = fit_minutes(log.features, log.seconds, log.people)
     found = {who: predicted_minutes(model, unseen.features, who) for who in ("", *set(unseen.people))}
-    rows, minutes = range(UNSEEN), unseen.seconds / 60
+    who, minutes = np.array(unseen.people), unseen.seconds / 60
 
     def missed(predicted: FloatArray) -> float:
         return float(np.median(np.abs(predicted / minutes - 1)))
 
     def of(field: str) -> FloatArray:
-        return np.array([getattr(found[who], field)[n] for n, who in zip(rows, unseen.people, strict=True)])
+        return np.select([who == one for one in found if one], [getattr(found[one], field) for one in found if one])
 
     known, anybody = missed(of("expected")), missed(found[""].expected)
     covered = float(((of("low") <= minutes) & (minutes <= of("high"))).mean())
@@ -134,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--runs", type=int, default=200, help="simulated logs per row")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="annotations per log")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     rows = []
@@ -141,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     head = ("log", "annotations", "error (95 % of runs)", "anybody", "median", *shares)
     print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
     for setting in SETTINGS:
-        for count in LENGTHS:
+        for count in options.lengths:
             row = measure(setting, count, options.runs, options.seed)
             rows.append(row)
             error = f"{row.error:.1%} ({row.low:.1%}–{row.high:.1%})"
@@ -149,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"| {row.setting} | {count} | {error} | {found} |", flush=True)
     if options.json:
         options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows], "runs": options.runs, "seed": options.seed}, indent=1))
-    return int(next(row.error for row in rows if row.annotations == 100) > TARGET)
+    return int(any(row.error > TARGET for row in rows if row.annotations == 100 and row.setting == SETTINGS[0].name))
 
 
 if __name__ == "__main__":

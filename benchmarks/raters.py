@@ -44,6 +44,7 @@ from medloop.raters import (
     pool_skills,
     shape_based,
     simple_fusion,
+    skill_by_image,
     staple,
     staple_cases,
     suspect_annotations,
@@ -53,6 +54,7 @@ from raters_inputs import masks_of_ball, probabilities_of, table_of_classes
 from raters_teams import class_intervals, class_team, mask_intervals, mask_team, over_seeds
 
 EXPERT, CROWD = "expert", "crowd"
+DRAWS = 2000
 BLUNDERS = (("d2_P10", "expert_Person2_Amira"), ("d2_P20", "expert_Person3_Amira"))
 
 
@@ -238,7 +240,7 @@ def bubil(folder: Path) -> dict[str, Any]:
     print(f"{'staple_cases':<22} fused crowd {found['staple_cases']['dice']}; AUC {found['staple_cases']['skill']:.3f}")
     found["skill against other experts"] = _auc_against_experts(cases)
     print(f"held against the other experts' majority: AUC {found['skill against other experts']:.3f}")
-    found["edges"] = edges(cases, images)
+    found["by the image"] = by_image(cases, images)
     found["suspects"] = _ranks(cases)
     return found
 
@@ -271,25 +273,38 @@ def _skill_auc(
     return found
 
 
-def edges(cases: dict[str, dict[str, MaskArray]], images: dict[str, ImageArray]) -> dict[str, dict[str, float]]:
-    """AUC over annotators of the edges along their outlines, alone and with their mean Dice with the majority, per set and over all.
-
-    With it as a product, and as the sum of both in standard deviations over the annotators.
-    """
+def by_image(cases: dict[str, dict[str, MaskArray]], images: dict[str, ImageArray]) -> dict[str, dict[str, str]]:
+    """AUC over annotators of the edges along their outlines, and of `skill_by_image` with the Dice of each method; per set, over all."""
     along = {n: edge_strengths(list(c.values()), [1], image=images[n], spacing_mm=(1.0, 1.0)) for n, c in cases.items()}
-    agreed = {n: [s.dice for s in majority_mask(list(c.values()), [1]).skills] for n, c in cases.items()}
-    found: dict[str, dict[str, float]] = {"edges": {}, "Dice times edges": {}, "Dice and edges, standardised": {}}
+    ways = {way: {n: WAYS[way](list(c.values()), images[n]) for n, c in cases.items()} for way in ("majority", "simple", "staple")}
+    ways["staple_cases"] = dict(zip(cases, staple_cases([dict(sorted(c.items())) for c in cases.values()], [1]).masks, strict=True))
+    found: dict[str, dict[str, str]] = {}
     for part in ("d1", "d2", "d3", ""):
-        scores: dict[str, list[tuple[float, float]]] = {}
-        for name in (n for n in cases if n.startswith(part)):
-            for who, *pair in zip(cases[name], along[name], agreed[name], strict=True):
-                scores.setdefault(who, []).append((float(np.nan_to_num(pair[0])), pair[1]))
-        means = np.array([np.mean(pairs, axis=0) for pairs in scores.values()])
-        both = (means - means.mean(axis=0)) / means.std(axis=0)
-        for way, values in zip(found, (means[:, 0], means.prod(axis=1), both.sum(axis=1)), strict=True):
-            found[way][part or "all"] = round(_auc_of(dict(zip(scores, values.tolist(), strict=True))), 3)
-    print(f"edges along the outlines: experts against crowd: AUC {found}")
+        inside = [n for n in cases if n.startswith(part)]
+        names = sorted({who for n in inside for who in cases[n]})
+        edges = {who: [along[n][list(cases[n]).index(who)] for n in inside if who in cases[n]] for who in names}
+        found.setdefault("edges", {})[part or "all"] = _auc_words({who: float(np.nanmean(each)) for who, each in edges.items()})
+        for way, fused in ways.items():
+            order = sorted if way == "staple_cases" else list
+            given = {who: [fused[n].skills[order(cases[n]).index(who)].dice for n in inside if who in cases[n]] for who in names}
+            rms = {who: -float(np.mean((1.0 - np.array(each)) ** 2)) for who, each in given.items()}
+            both = {who: skill_by_image(each, edges[who]).value or 0.0 for who, each in given.items()}
+            for row, scores in (("root mean square", rms), ("skill_by_image", both)):
+                found.setdefault(f"{row}, {way}", {})[part or "all"] = _auc_words(scores)
+    for row, values in found.items():
+        print(f"{row:<32} experts against crowd: AUC {values}")
     return found
+
+
+def _auc_words(scores: dict[str, float]) -> str:
+    """AUC with its 95 % interval, by drawing annotators of both kinds."""
+    rng, kinds = np.random.default_rng(0), [np.array([v for n, v in scores.items() if n.startswith(k)]) for k in (EXPERT, CROWD)]
+    drawn = []
+    for _ in range(DRAWS):
+        apart = np.subtract.outer(*(rng.choice(kind, len(kind)) for kind in kinds))
+        drawn.append(((apart > 0) + 0.5 * (apart == 0)).mean())
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{_auc_of(scores):.3f} ({low:.2f}–{high:.2f})"
 
 
 def _auc_against_experts(cases: dict[str, dict[str, MaskArray]]) -> float:

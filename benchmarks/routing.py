@@ -9,7 +9,8 @@ and at random) reads each data set through the code that serves people, by three
 
 Quality is the mean score of the annotations in force with the truth over all cases, 0 for one that nobody has read. Nothing is trained.
 Savings compare the money that `value` spent until its quality reached a target with that of the others, seed by seed: the target
-`--target` against `expert`, and against `two` the quality that `two` ends with. Intervals: bootstrap over seeds, and cases within them.
+`--target` against `expert`, and against `two` the quality that `two` ends with (in a bootstrap, with the cases drawn). Intervals:
+bootstrap over seeds, and cases within them.
 
     python benchmarks/routing.py --data ../shared/data --seeds 4 --json routing.json
 """
@@ -80,8 +81,8 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         print(f"{folder.name} seed {seed}: {time.perf_counter() - started:.0f} s", flush=True)
     return {
         "ends": {policy: [ending(run[policy]) for run in runs] for policy in runs[0]},
-        "against expert": saving(runs, "expert", [given.target] * len(runs), cases=given.cases),
-        "against two": saving(runs, "two", [run["two"].quality[-1] for run in runs], cases=given.cases),
+        "against expert": saving(runs, "expert", given.target, cases=given.cases),
+        "against two": saving(runs, "two", None, cases=given.cases),
         "paths": [{policy: one.path for policy, one in run.items()} for run in runs],
     }
 
@@ -91,8 +92,12 @@ def ending(one: Spending) -> dict[str, float]:
     return {"minutes": one.minutes[-1], "money": one.money[-1], "quality": one.quality[-1], "readings": len(one.path)}
 
 
-def saving(runs: Sequence[dict[Policy, Spending]], other: Policy, targets: Sequence[float], *, cases: int) -> dict[str, Any]:
-    """Share of the other policy's money that `value` saves, seed by seed, with a 95 % interval; None where a target was not reached."""
+def saving(runs: Sequence[dict[Policy, Spending]], other: Policy, target: float | None, *, cases: int) -> dict[str, Any]:
+    """Share of the other policy's money that `value` saves, seed by seed, with a 95 % interval; None where a target was not reached.
+
+    Without a target it is what the other policy ends with.
+    """
+    targets = [run[other].quality[-1] if target is None else target for run in runs]
     costs = [(cost(run["value"], target), cost(run[other], target)) for run, target in zip(runs, targets, strict=True)]
     reached = [pair for pair in costs if None not in pair]
     shares = [1.0 - float(value or 0.0) / float(rest or 1.0) for value, rest in reached]
@@ -108,7 +113,8 @@ def saving(runs: Sequence[dict[Policy, Spending]], other: Policy, targets: Seque
                 {name for name, _, _ in runs[seed]["value"].path if name} | {name for name, _, _ in runs[seed][other].path if name}
             )
             weighted = dict(zip(names, weights, strict=False))
-            pair = [cost(runs[seed][policy], targets[seed], weighted) for policy in ("value", other)]
+            wanted = ends_with(runs[seed][other], weighted) if target is None else target
+            pair = [cost(runs[seed][policy], wanted, weighted) for policy in ("value", other)]
             if pair[0] is not None and pair[1] is not None:
                 each.append(1.0 - pair[0] / pair[1])
         drawn.append(float(np.mean(each)) if each else float(np.mean(shares)))
@@ -128,6 +134,12 @@ def cost(one: Spending, target: float, weights: dict[str, float] | None = None) 
         if sum(weights.get(case, 0.0) * value for case, value in scores.items()) / total >= target - 1e-9:
             return money
     return None
+
+
+def ends_with(one: Spending, weights: dict[str, float]) -> float:
+    """The quality that a run ends with, each case counted by its weight."""
+    scores = {name: score for name, score, _ in one.path if name}
+    return sum(weights.get(case, 0.0) * value for case, value in scores.items()) / sum(weights.values())
 
 
 def table(found: dict[str, Any]) -> str:

@@ -191,7 +191,7 @@ def test_scores_make_the_skill_that_routing_expects(checked: Workspace) -> None:
     give_next(checked, ann, cube(14))
     with checked.store.read() as tx:
         found = skill_estimates(tx)[ann.id]
-    assert (found.gold, found.value) == (1, pytest.approx(0.9 * 6 / 7))
+    assert (found.gold, found.value) == (1, pytest.approx(0.9 * 6 / 15)), "a mask of no overlap counts for nine wrong cases"
 
 
 def test_a_gold_case_withdrawn_while_somebody_reads_it_is_not_scored_and_says_so(checked: Workspace) -> None:

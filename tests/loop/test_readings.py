@@ -381,7 +381,8 @@ def test_readers_are_known_by_their_other_cases_where_one_case_cannot_tell(make_
     assert found.skills[ann.id]["value"] > 0.9 > found.skills[dan.id]["value"]
     lines = {line.annotator: line for line in skilled_annotators(workspace)}
     assert all(line.edges is not None and line.edges > 0 for line in lines.values())
-    assert f", edges {lines['Ann'].edges:.2f}" in skill_words(lines["Ann"])
+    assert all(line.skill_by_image is not None and 0 <= line.skill_by_image <= 1 for line in lines.values())
+    assert f", edges {lines['Ann'].edges:.2f}, by both {lines['Ann'].skill_by_image:.2f}" in skill_words(lines["Ann"])
 
 
 def test_a_consensus_weighs_readers_by_the_image_and_without_it_by_each_other(make_workspace: MakeWorkspace) -> None:

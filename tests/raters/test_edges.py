@@ -5,7 +5,7 @@ import pytest
 
 from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import ShapeError
-from medloop.raters import edge_strengths
+from medloop.raters import edge_strengths, skill_by_image
 
 
 def square(low: int, high: int, label: int = 1) -> MaskArray:
@@ -56,3 +56,38 @@ def test_who_drew_nothing_has_no_figure_and_a_flat_image_gives_none() -> None:
 def test_an_image_of_another_shape_is_refused() -> None:
     with pytest.raises(ShapeError, match="on the grid of the masks"):
         edge_strengths([square(1, 3)], [1], image=np.zeros((1, 3, 3)), spacing_mm=(1.0, 1.0))
+
+
+def test_a_skill_by_the_image_by_hand() -> None:
+    found = skill_by_image([0.9, 0.7], [2.0, 3.0])
+    assert found.value == pytest.approx(1 - np.sqrt((0.01 + 0.09) / 2) / 2.5)
+    assert found.low is found.high is None, "two cases give no interval"
+    assert skill_by_image([1.0] * 6, [1.0] * 6).value == 1.0
+    assert skill_by_image([0.0, 0.1], [0.2, 0.1]).value == 0.0
+
+
+def test_a_gross_error_costs_more_than_slight_ones_of_the_same_mean() -> None:
+    steady, rash = skill_by_image([0.9] * 10, [1.0] * 10), skill_by_image([1.0] * 9 + [0.0], [1.0] * 10)
+    assert steady.value == pytest.approx(0.9)
+    assert rash.value == pytest.approx(1 - np.sqrt(0.1))
+
+
+def test_a_case_without_edges_counts_for_agreement_only_and_without_any_there_is_no_skill_by_the_image() -> None:
+    assert skill_by_image([0.8, 0.8], [1.25, np.nan]).value == pytest.approx(1 - 0.2 / 1.25)
+    assert skill_by_image([0.8], [np.nan]).value is None
+    assert skill_by_image([0.8], [0.0]).value is None
+    with pytest.raises(ShapeError, match="at least one, got 0 and 0"):
+        skill_by_image([], [])
+    with pytest.raises(ShapeError, match="got 1 and 2"):
+        skill_by_image([1.0], [1.0, 1.0])
+
+
+def test_at_least_nine_of_ten_intervals_of_a_skill_by_the_image_hold_it() -> None:
+    rng, held = np.random.default_rng(0), 0
+    truth = 1 - np.sqrt(0.15**2 * 1.25) / 1.2  # errors of a gamma distribution with mean 0.15 and shape 4
+    for _ in range(300):
+        found = skill_by_image(1 - rng.gamma(4.0, 0.15 / 4, 25), rng.normal(1.2, 0.2, 25))
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    assert held / 300 >= 0.88

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medloop.core.errors import InputError
+from medloop.core.errors import InputError, SettingError
 from medloop.raters import (
     CaseReader,
     ClassScale,
@@ -15,6 +15,7 @@ from medloop.raters import (
     classes_standing,
     estimate_skill,
     masks_standing,
+    no_surer_than,
     relabel_score,
 )
 
@@ -41,6 +42,36 @@ def test_a_skill_begins_at_what_the_expertise_says_and_follows_what_is_shown() -
 
 def test_agreement_with_a_consensus_counts_half_of_a_gold_case() -> None:
     assert estimate_skill("expert", shared=[0.0, 0.0]).value == pytest.approx(estimate_skill("expert", gold=[0.0]).value)
+
+
+def test_a_mask_tells_more_of_a_skill_than_a_class_does() -> None:
+    masks, classes = (estimate_skill("novice", gold=[0.95] * 3, spread=spread) for spread in (0.1, None))
+    assert classes.value == pytest.approx((0.75 * 4 + 0.95 * 3) / 7)
+    assert masks.value == pytest.approx((0.75 * 4 + 18.75 * 0.95 * 3) / (4 + 18.75 * 3)), "0.75 · 0.25 / 0.1² = 18.75 cases each"
+    assert masks.high - masks.low < classes.high - classes.low
+    as_spread_as_classes = estimate_skill("novice", gold=[0.95], shared=[0.6], spread=(0.75 * 0.25) ** 0.5)
+    assert as_spread_as_classes.value == pytest.approx(estimate_skill("novice", gold=[0.95], shared=[0.6]).value)
+    with pytest.raises(SettingError, match="spread of a person's scores must lie above 0, got 0"):
+        estimate_skill("novice", spread=0)
+
+
+def test_a_case_is_no_surer_than_its_own_fusion_whoever_read_it() -> None:
+    sure = masks_standing([0.9, 0.9])
+    found = no_surer_than(sure, MaskScale(), 0.15)
+    assert found.quality == pytest.approx(0.85)
+    assert MaskScale().quality(np.array(found.weight), found.spread) == pytest.approx(0.85)
+    assert no_surer_than(sure, MaskScale(), 0.01) == no_surer_than(sure, MaskScale(), None) == sure
+    unread = masks_standing([])
+    assert no_surer_than(unread, MaskScale(), 1.0) == unread
+
+
+@given(st.floats(0.1, 0.98), st.floats(0.0, 1.0), st.integers(2, 6))
+def test_being_less_sure_never_raises_quality_or_weight(skill: float, error: float, classes: int) -> None:
+    for scale, standing in ((MaskScale(), masks_standing([skill, skill])), (ClassScale(classes), classes_standing([1], [skill], classes))):
+        found = no_surer_than(standing, scale, error)
+        assert found.quality <= standing.quality
+        assert 0 <= found.weight <= standing.weight
+        assert found.quality <= max(1.0 - error, 0.0) or standing.weight == 0
 
 
 @pytest.mark.parametrize("skill", [0.3, 0.75, 0.9, 0.95])

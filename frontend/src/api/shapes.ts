@@ -45,8 +45,9 @@ export interface AnnotatorBody {
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
   idle_minutes: number | null; cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number |
-  null; shared: number; edges: number | null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number;
-  expected_low: number; expected_high: number; hours_per_week: number | null; cases_per_week: number | null;
+  null; shared: number; edges: number | null; skill_by_image: number | null; skill_by_image_low: number | null; skill_by_image_high: number |
+  null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number; expected_high:
+  number; hours_per_week: number | null; cases_per_week: number | null;
 }
 
 /** An approval. */

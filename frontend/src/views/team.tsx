@@ -141,6 +141,13 @@ const COLUMNS: readonly Column[] = [
     cell: (line) => <SkillBar line={line} />,
   },
   {
+    head: "By the image",
+    title: "Skill by the consensus and by how strong the image's edges along their outlines are (1 as for the median reader)",
+    words: true,
+    cell: ({ skill_by_image: value, skill_by_image_low: low, skill_by_image_high: high }) =>
+      value === null ? <span class="faint">–</span> : skillWords({ value, low, high }),
+  },
+  {
     head: "Edges",
     title: "How strong the image's edges along their outlines are: 1 as for the median reader",
     cell: ({ edges }) => edges?.toFixed(2) ?? "–",

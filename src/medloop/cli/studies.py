@@ -65,11 +65,12 @@ def simulate(
 
 
 def _simulate_team(dataset: Path, out: Path, team: str, *, seeds: int, settings: Mapping[str, SettingValue], as_json: bool) -> None:
-    """Let a team read, and write every run's minutes, money and quality to `team.json`."""
+    """Let a team read, and write every run's minutes, money and quality to `team.json`, with their curves to `report.html`."""
     from dataclasses import asdict
 
-    from medloop.simulation.files import write_json
+    from medloop.simulation.files import write_json, write_text
     from medloop.simulation.team import STANDARD, read_team
+    from medloop.simulation.team_report import team_html
     from medloop.simulation.team_runs import TeamDesign, run_team
 
     if unknown := sorted(set(settings) - {"cases", "format"}):
@@ -80,6 +81,7 @@ def _simulate_team(dataset: Path, out: Path, team: str, *, seeds: int, settings:
     found = {"team": people, "runs": [{policy: asdict(one) for policy, one in run.items()} for run in runs]}
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "team.json", {"team": [asdict(one) for one in people], "runs": found["runs"]})
+    write_text(out / "report.html", team_html(dataset.name, runs))
 
     def as_text() -> None:
         ends = [(seed, one) for seed, run in enumerate(runs) for one in run.values()]
@@ -89,7 +91,7 @@ def _simulate_team(dataset: Path, out: Path, team: str, *, seeds: int, settings:
         ]
         head = ("seed", "policy", "readings", "minutes", "money", "quality", *(f"money to {target:g}" for target in TARGETS))
         print_table(head, rows)
-        say(f"Wrote {out / 'team.json'}")
+        say(f"Wrote {out / 'team.json'} and {out / 'report.html'}")
 
     tell(found, as_text, as_json=as_json)
 

@@ -22,6 +22,8 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 
+HALVINGS = 40
+
 LEAST_ERROR = 0.02
 """Nobody's outline, nor class, is surer than this."""
 
@@ -86,6 +88,26 @@ class ClassScale:
         """The same lead over chance with two classes, within 0.5..1 − LEAST_ERROR."""
         chance = 1.0 / self.classes
         return min(max(0.5 + 0.5 * (skill - chance) / (1.0 - chance), 0.5), 1.0 - LEAST_ERROR)
+
+
+def no_surer_than(standing: Standing, scale: Scale, error: float | None) -> Standing:
+    """A standing whose quality is at most 1 minus the error that its fused annotation expects of itself; its weight is cut to that.
+
+    Skills know the people and not the case: readers who are usually right may all be unsure of one outline.
+
+    Args:
+        standing: By the skills of the readers.
+        scale: How readings add up.
+        error: Expected of the fused mask or class, 0..1; None where nothing was fused.
+    """
+    most = 1.0 if error is None else 1.0 - error
+    if standing.quality <= most or standing.weight <= 0:
+        return standing
+    low, high = 0.0, standing.weight
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if float(scale.quality(np.array(middle), standing.spread)) < most else (low, middle)
+    return Standing(most, high, standing.spread)
 
 
 AnyScale: TypeAlias = MaskScale | ClassScale

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.arrays import FloatArray, ImageArray, MaskArray
+from medloop.core.errors import ShapeError
+from medloop.raters.fused import CONFIDENCE
 from medloop.raters.local_fusion import grey_values
+from medloop.raters.mask_skill import Rate
 from medloop.raters.shape_fusion import checked_spacing
 from medloop.raters.stack import stack_masks
 
@@ -54,6 +57,42 @@ def edge_strengths(
         found[n] = slopes[border].mean() if border.any() else np.nan
     usual = np.nanmedian(found) if np.isfinite(found).any() else 0.0
     return found / usual if usual > 0 else np.full_like(found, np.nan)
+
+
+def skill_by_image(dice: Sequence[float], edges: Sequence[float]) -> Rate:
+    """Skill of one annotator by both kinds of evidence, what the others drew and what the image shows.
+
+        skill = 1 − √mean((1 − Dice)²) / mean edges
+
+    The root of the mean square counts a gross error for more than many slight ones: somebody who now and then outlines something else
+    is less skilled than somebody who is always a voxel off. Edges twice as strong stand for half the error.
+
+    Args:
+        dice: Of each case's mask with the fused one, 0..1, shape (cases,), at least one.
+        edges: Of the same cases, from `edge_strengths`; NaN where there is none.
+
+    Returns:
+        0..1, with a 90 % interval from five cases on; None without any edge.
+
+    Raises:
+        ShapeError: Not one of each per case, or no case.
+
+    Source: interval of a ratio by its linearisation (delta method), over cases.
+    """
+    from medloop.metrics.intervals import mean_over_cases
+
+    if len(dice) != len(edges) or not len(dice):
+        raise ShapeError(f"One Dice and one edge strength per case are needed, at least one, got {len(dice)} and {len(edges)}")
+    along, known = np.asarray(edges, dtype=np.float64), np.isfinite(edges)
+    if not known.any() or not along[known].mean() > 0:
+        return Rate(None)
+    squares, strong = (1.0 - np.asarray(dice, dtype=np.float64)) ** 2, float(along[known].mean())
+    error = float(np.sqrt(squares.mean())) / strong
+    bends = squares / squares.mean() if squares.any() else np.ones(len(squares))
+    leans = np.where(known, along, strong) / strong
+    found = mean_over_cases(1.0 - error * (1.0 + (bends - 1.0) / 2.0 - (leans - 1.0)), confidence=CONFIDENCE)
+    low, high = (None if end is None else float(np.clip(end, 0.0, 1.0)) for end in (found.low, found.high))
+    return Rate(max(found.mean, 0.0), low, high)
 
 
 def _slope(channel: FloatArray, widths: Sequence[float], spacing: Sequence[float]) -> FloatArray:

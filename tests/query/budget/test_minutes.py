@@ -81,6 +81,15 @@ def test_the_stated_error_is_that_of_new_annotations() -> None:
     assert model.anybody.error == pytest.approx(missed, abs=0.06)
 
 
+def test_the_interval_of_the_stated_error_by_hand() -> None:
+    """Twenty annotations without any feature: the 5th and the 16th error, where the 6th and 15th would hold 90 % only."""
+    seconds = 60.0 * np.exp(np.linspace(-1.0, 1.0, 20))
+    found = fit_minutes(np.zeros((20, 1)), seconds).anybody
+    assert found is not None
+    errors = np.sort(np.abs(found.smear * 60.0 / seconds - 1))
+    assert (found.error_low, found.error_high) == (pytest.approx(errors[4]), pytest.approx(errors[15]))
+
+
 def test_who_is_slow_is_known_once_they_annotated_enough_and_hardly_before() -> None:
     rng = np.random.default_rng(7)
     features, seconds, people = slow_and_fast(rng, 200)

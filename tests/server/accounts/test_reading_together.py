@@ -80,6 +80,8 @@ def test_three_people_read_blind_disagree_and_a_reviewer_decides_what_trains_the
     rows = {r["annotator"]: r for r in ada.get(f"{url}/annotators").json()}
     assert rows["Ann"]["shared"] == 2
     assert rows["Ann"]["skill"] is not None
+    assert rows["Ann"]["edges"] > 0
+    assert 0 <= rows["Ann"]["skill_by_image"] <= 1
     assert ada.get(f"{url}/suspects").status_code == 200
     assert len(ada.get(f"{url}/agreement").json()) == 1
 

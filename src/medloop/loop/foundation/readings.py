@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 from medloop.core.records import Annotation, Annotator, Assignment, Consensus, GoldCase, Project, ProjectSettings, Review, Routed, Task
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.consensus import by_case, deciding
-from medloop.raters.case_quality import Standing, classes_standing, masks_standing
+from medloop.raters.case_quality import ClassScale, MaskScale, Standing, classes_standing, masks_standing, no_surer_than
 from medloop.raters.skill_prior import PRIORS
 from medloop.store.reader import Reader
 from medloop.store.states import DECIDED, FUSED
@@ -102,13 +102,15 @@ class CaseHistory:
         """What the readings amount to; None for several masks that no consensus was made of so far."""
         readings, consensus = self.readings, self.consensus_in_force
         skills = [self.skills[a.id] for a in readings]
+        error = consensus.expected_error if consensus is not None and len(readings) > 1 else None
         if self.classes:
-            return classes_standing([a.tag or 0 for a in readings], skills, self.classes)
+            found = classes_standing([a.tag or 0 for a in readings], skills, self.classes)
+            return no_surer_than(found, ClassScale(self.classes), error)
         if len(readings) < 2:
             return masks_standing(skills)
         if consensus is None:
             return None
-        return masks_standing(skills, [_dice_with(consensus, a) for a in readings])
+        return no_surer_than(masks_standing(skills, [_dice_with(consensus, a) for a in readings]), MaskScale(), error)
 
 
 @dataclass(frozen=True, kw_only=True)

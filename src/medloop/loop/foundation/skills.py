@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from medloop.core.records import Annotator, Consensus, GoldReading
+from medloop.core.records import Annotator, Consensus, GoldReading, Project, Task
 from medloop.loop.foundation.readings import gold_in_force
-from medloop.raters.skill_prior import SkillEstimate, estimate_skill
+from medloop.raters.skill_prior import MASK_SPREAD, SkillEstimate, estimate_skill
 from medloop.store.reader import Reader
 
 RECENT = 500
@@ -15,7 +15,11 @@ RECENT = 500
 def skill_estimates(tx: Reader) -> dict[str, SkillEstimate]:
     """The estimated skill of everybody who annotates, by id."""
     gold, shared = gold_scores(tx), _shared_scores(tx)
-    return {one.id: estimate_skill(one.expertise, gold.get(one.id, ()), shared.get(one.id, ())) for one in tx.find(Annotator)}
+    task = tx.get(Task, tx.find(Project, limit=1)[0].task_id)
+    spread = MASK_SPREAD if task.kind == "segmentation" else None
+    return {
+        one.id: estimate_skill(one.expertise, gold.get(one.id, ()), shared.get(one.id, ()), spread=spread) for one in tx.find(Annotator)
+    }
 
 
 def gold_scores(tx: Reader) -> dict[str, tuple[float, ...]]:

@@ -13,6 +13,7 @@ from medloop.loop.foundation.readings import case_readings, newest_consensuses
 from medloop.loop.foundation.skills import skill_estimates
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.intervals import mean_over_cases
+from medloop.raters.edges import skill_by_image
 from medloop.raters.fused import CONFIDENCE
 from medloop.raters.skill_prior import SkillEstimate
 from medloop.raters.windows import Window, mean_over_time
@@ -34,6 +35,7 @@ class AnnotatorLine(EffortLine):
         open: Cases that they have open.
         returned: Cases that were returned to them, and that they have not annotated since.
         edges: For masks: how strong the image's edges along the outlines are, the mean over these cases, 1 as for the median reader.
+        skill_by_image: For masks: the skill by both, 0..1 (`medloop.raters.skill_by_image`), with its 90 % interval.
         expertise: As stated.
         expected: Skill that routing expects, 0..1: by expertise, gold cases and what others read, too.
         expected_low, expected_high: 90 % interval.
@@ -47,6 +49,9 @@ class AnnotatorLine(EffortLine):
     open: int = 0
     returned: int = 0
     edges: float | None = None
+    skill_by_image: float | None = None
+    skill_by_image_low: float | None = None
+    skill_by_image_high: float | None = None
     expertise: Expertise = "expert"
     expected: float = 0.0
     expected_low: float = 0.0
@@ -126,9 +131,19 @@ def _line(line: EffortLine, made: Sequence[Consensus], annotator_id: str, *, tag
             **asdict(line), skill=last["value"], skill_low=last["low"], skill_high=last["high"], shared=last["annotations"]
         )
     found = mean_over_cases([one["value"] for one in known], confidence=CONFIDENCE)
-    edges = [one["edges"] for one in known if "edges" in one]
-    along = float(np.mean(edges)) if edges else None
-    return AnnotatorLine(**asdict(line), skill=found.mean, skill_low=found.low, skill_high=found.high, shared=len(known), edges=along)
+    edges = [one.get("edges", np.nan) for one in known]
+    both = skill_by_image([one["value"] for one in known], edges)
+    return AnnotatorLine(
+        **asdict(line),
+        skill=found.mean,
+        skill_low=found.low,
+        skill_high=found.high,
+        shared=len(known),
+        edges=float(np.nanmean(edges)) if np.isfinite(edges).any() else None,
+        skill_by_image=both.value,
+        skill_by_image_low=both.low,
+        skill_by_image_high=both.high,
+    )
 
 
 def _window(window: Window, made: Iterable[Consensus]) -> AgreementWindow:

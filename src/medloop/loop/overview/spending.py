@@ -134,7 +134,8 @@ def skill_words(line: AnnotatorLine | WorkLine) -> str:
     if line.skill is None:
         return "-"
     interval = "" if line.skill_low is None or line.skill_high is None else f" ({line.skill_low:.2f} to {line.skill_high:.2f})"
-    edges = f", edges {line.edges:.2f}" if isinstance(line, AnnotatorLine) and line.edges is not None else ""
+    both = (line.edges, line.skill_by_image) if isinstance(line, AnnotatorLine) else (None, None)
+    edges = "" if both[0] is None or both[1] is None else f", edges {both[0]:.2f}, by both {both[1]:.2f}"
     return f"{line.skill:.2f}{interval} in {counted(line.shared, 'case')}{edges}"
 
 

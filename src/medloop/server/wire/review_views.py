@@ -172,9 +172,10 @@ class AnnotatorLineView(EffortLineView):
 
     Attributes:
         skill: With its 90 % interval, over the `shared` cases that others read, too.
+        edges: How strong the image's edges along their outlines are, 1 as for the median reader; null for classes.
+        skill_by_image: The skill by both, with its 90 % interval; null for classes.
         open: Cases that they have open.
         returned: Cases that were returned to them.
-        edges: How strong the image's edges along the outlines are, 1 as for the median reader; null for classes.
         expected: The skill that routing expects, with its interval; its limits per week are null for none.
     """
 
@@ -183,6 +184,9 @@ class AnnotatorLineView(EffortLineView):
     skill_high: Number
     shared: int
     edges: Number
+    skill_by_image: Number
+    skill_by_image_low: Number
+    skill_by_image_high: Number
     open: int
     returned: int
     expertise: Expertise
