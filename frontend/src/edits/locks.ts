@@ -13,6 +13,8 @@ export interface Locks {
 }
 
 export type MayChange = (from: number, to: number) => boolean;
+/** The same of one voxel, by its flat index too: its value or place may matter. */
+export type MayPaint = (from: number, to: number, index: number) => boolean;
 
 export function mayChange({ locked, kept, active }: Locks): MayChange {
   const free = (value: number): boolean => !locked.has(value) && (!kept || value === 0 || value === active);

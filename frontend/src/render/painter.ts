@@ -2,6 +2,7 @@
 import type { PlaneHeader, Triple } from "../api/types";
 import type { Slice } from "../geometry/plane";
 import { type Placement, placeSlice, type Viewport } from "../geometry/viewport";
+import type { SlicePreview } from "../operations/preview";
 import type { Volume } from "../volume/volume";
 import { SliceLayer } from "./layer";
 import { type LabelColour, labelTable, type Table, type Window } from "./lut";
@@ -63,6 +64,8 @@ export interface LabelLayers {
   hypothesis: Uint8Array | null;
   /** Of several people, one over the other. */
   people: readonly Outlined[];
+  /** What an operation would make of a slice, before it is accepted. */
+  ghost?: ((slice: Slice, plane: PlaneHeader) => SlicePreview) | null;
 }
 
 export interface PaneCanvases {
@@ -134,7 +137,7 @@ export class PanePainter {
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
   paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
-    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis && layers.people.length === 0;
+    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis && !layers.ghost && layers.people.length === 0;
     const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
@@ -142,6 +145,7 @@ export class PanePainter {
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style, "dashed");
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style, "plain");
     if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style, "edged");
+    if (layers.ghost) this.paintGhost(context, layers.ghost(slice, this.plane), slice, place, layers.style);
     this.paintPeople(context, layers.people, slice, place);
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
     if (partly) context.restore();
@@ -193,6 +197,15 @@ export class PanePainter {
       }
     }
     context.setLineDash([]);
+  }
+
+  /** The labels' new borders, and around all that changes a dashed line. */
+  private paintGhost(context: CanvasRenderingContext2D, { labels, changed }: SlicePreview, slice: Slice, place: Placement, style: LabelStyle): void {
+    if (!changed.includes(1)) return;
+    const { width, height } = slice;
+    const alone: Slice = { start: 0, right: 1, down: width, width, height };
+    this.paintOutlines(context, labels, alone, place, style, "edged");
+    this.paintOutlines(context, changed, alone, place, { ...style, hidden: new Set() }, "dashed");
   }
 
   /** Dark edges below all colours; from the second person on dashed, so that borders that coincide show each colour. */

@@ -4,7 +4,9 @@ import type { Method } from "../api/types";
 import { keptSignal, readKept, writeKept } from "../browser/kept";
 
 /** "region" draws a box that says where, and changes nothing by itself. */
-export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | PromptTool;
+export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | OutlineTool | "flood" | "window" | "region" | PromptTool;
+/** Tools that end in a preview. */
+export type OutlineTool = "polygon" | "lasso";
 /** Tools whose marks an engine answers. */
 export type PromptTool = "point" | "scribble" | "box" | "extremes";
 export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies PromptTool[];
@@ -16,7 +18,7 @@ export const ballBrush = keptSignal<boolean>("ball-brush", false);
 /** Paint over background only, never over another label. */
 export const keepOthers = keptSignal<boolean>("keep-others", false);
 
-/** Clicks and strokes say "this is not the label". */
+/** Clicks, strokes and outlines say "this is not the label". */
 export const negative = signal(false);
 
 export const maskShown = signal(true);

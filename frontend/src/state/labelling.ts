@@ -16,6 +16,20 @@ export function mayDraw(session: CaseSession): boolean {
   return false;
 }
 
+/** Whether the case can be worked on; says why not. */
+export function isAtHand({ draft, conflict, busy, closed, looksOnly, ready }: CaseSession): boolean {
+  if (draft.value === null || conflict.value || busy.value !== "" || closed || looksOnly) return false;
+  if (!ready.value) tell("info", "This case is still loading", "draw when all of it is there");
+  return ready.value;
+}
+
+/** Whether the mask can be changed now; says why not. */
+export function mayEdit(session: CaseSession): boolean {
+  if (!isAtHand(session)) return false;
+  if (session.refining.value) tell("info", "The last prompt is still being computed", "draw when the result is there");
+  return !session.refining.value;
+}
+
 /** What is drawn is seen. */
 export function reveal({ hidden, label }: CaseSession): void {
   maskShown.value = true;

@@ -59,7 +59,7 @@ const CHANGES = new Set(["Enter", "Delete", "s", "g", "q", "z", "b", "e", "f", "
 /** Whether a key would change something, or take a tool that does. */
 export function changes(key: string, { shiftKey, ctrlKey, metaKey }: KeyboardEvent, digit: boolean): boolean {
   if (ctrlKey || metaKey) return ["Enter", "y", "z"].includes(key);
-  return CHANGES.has(key) || (shiftKey && key === "Backspace") || digit;
+  return CHANGES.has(key) || (shiftKey && ["Backspace", "o", "t", "u", "w", "x", "y"].includes(key)) || digit;
 }
 
 export const refuseChange = ({ project }: CaseSession): void => tell("info", "This project can be looked at only, nothing is saved", whyLooksOnly(project));

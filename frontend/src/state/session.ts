@@ -17,6 +17,7 @@ import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers } from "./display";
+import { Editing } from "./editing";
 import { Hanging } from "./hanging";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
@@ -89,6 +90,7 @@ export class CaseSession {
   /** The server's words about the annotation that a submission would replace; asked before it is sent again. */
   readonly replacing = signal<string | null>(null);
   readonly sight = new Sight();
+  readonly editing = new Editing();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly prediction: Signal<Prediction | null>;
@@ -280,6 +282,7 @@ export class CaseSession {
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */
   close(): void {
     this.drag?.finish();
+    this.editing.end();
     this.closed = true;
     this.queue?.close();
     this.advice.close();

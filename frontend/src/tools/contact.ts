@@ -5,7 +5,7 @@ import type { Placement } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
 import type { CaseSession } from "../state/session";
 
-/** What a gesture needs to know about the pane it happens in. */
+/** What a tool needs to know about the pane it is used in. */
 export interface PaneContact {
   session: CaseSession;
   index: number;
@@ -23,4 +23,13 @@ export interface Drag {
   end(): void;
   /** Somebody called it off, or the browser took the pointer away; painting is undone, the rest just ends. */
   cancel(): void;
+}
+
+const panes = new WeakMap<CaseSession, Map<number, PaneContact>>();
+
+/** The panes of a case that are on the screen, by plane: for a tool that is used without a pointer. */
+export function panesOf(session: CaseSession): Map<number, PaneContact> {
+  const known = panes.get(session) ?? new Map<number, PaneContact>();
+  panes.set(session, known);
+  return known;
 }

@@ -5,6 +5,7 @@ import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "
 import { pickLabel } from "../state/labelling";
 import { changes, refuseChange, stepCase } from "../state/looking";
 import { tell } from "../state/notices";
+import { accept, cancel, closeRing, isSliceable, operate, resizeOperation, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, removeGiven, step } from "../state/refining";
@@ -12,6 +13,7 @@ import { toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
 import { isModifier, keyOf, moves } from "./keynames";
+import { moveCrosshair, useTool } from "./usetool";
 
 export interface KeyRule {
   keys: string;
@@ -36,9 +38,10 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Look", keys: "Shift + 1 … 9", does: "Window preset" },
   { group: "Look", keys: "Shift + I", does: "Invert black and white" },
   { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
-  { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
+  { group: "Look", keys: "H", does: "Show or hide the mask; held, it is hidden while you hold", for: "segmentation" },
   { group: "Look", keys: "Shift + H", does: "Show or hide the chosen label", for: "segmentation" },
   { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
+  { group: "Look", keys: "Ctrl + arrows", does: "Move the crosshair over the plane (Shift: ten voxels)" },
   { group: "Look", keys: "M, double click", does: "Maximise one plane" },
   { group: "Look", keys: "Shift + M", does: "Hang one plane, one beside two, or two by two" },
   { group: "Look", keys: "Shift + P", does: "The next plane in the large pane" },
@@ -65,15 +68,34 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "Shift + E", does: "Push the outline: from inside outwards, from outside inwards", for: "segmentation" },
   { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
   { group: "Draw", keys: "Shift + F", does: "Fill the slices between those drawn on", for: "segmentation" },
+  {
+    group: "Draw",
+    keys: "Shift + C",
+    does: "Polygon: click its points; the first one, or Enter, closes it (Backspace: the last point goes)",
+    for: "segmentation",
+  },
+  { group: "Draw", keys: "Shift + D", does: "Lasso: draw around it", for: "segmentation" },
+  { group: "Draw", keys: "Shift + W", does: "Flood through values of the range, from a click", for: "segmentation" },
+  { group: "Draw", keys: "Shift + T", does: "Draw only on values of the range, or on all", for: "segmentation" },
+  { group: "Draw", keys: "Shift + U", does: "Take the range from the values under the brush, at the pointer or crosshair", for: "segmentation" },
+  { group: "Draw", keys: "Shift + X", does: "Clear the label or all, in this slice or everywhere", for: "segmentation" },
+  { group: "Draw", keys: "Shift + Y", does: "Copy the label from the previous or next slice", for: "segmentation" },
+  { group: "Draw", keys: "Shift + B", does: "Carry the label on to the next slices, by how the image looks", for: "segmentation" },
+  { group: "Draw", keys: "Shift + S", does: "Smooth: median, Gaussian, or open and close", for: "segmentation" },
+  { group: "Draw", keys: "Shift + O", does: "Islands: keep the largest, remove small ones, keep one, split", for: "segmentation" },
+  { group: "Draw", keys: "Shift + G", does: "Grow or shrink by millimetres", for: "segmentation" },
+  { group: "Draw", keys: "The same key again", does: "The operation’s next variant; [ ] changes its number, D holds it to one slice", for: "segmentation" },
+  { group: "Draw", keys: "Enter, click", does: "Accept the preview of an operation; Esc puts it away", for: "segmentation" },
+  { group: "Draw", keys: "Shift + Enter", does: "Use the tool at the crosshair", for: "segmentation" },
   { group: "Draw", keys: "C", does: "Prompt: click what belongs to the label", for: "segmentation" },
   { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
   { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
   { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
+  { group: "Draw", keys: "Ctrl + click, T", does: "The next prompt or outline marks what does not belong to it", for: "segmentation" },
   { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
   { group: "Draw", keys: "W", does: "Window by dragging" },
   { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
-  { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
+  { group: "Draw", keys: "D", does: "Brush as ball, flood and operations through slices", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
   { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist" },
@@ -91,20 +113,57 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   const { session } = scene;
   const key = keyOf(event);
   const command = event.ctrlKey || event.metaKey;
-  if (isModifier(key) || (event.repeat && (command || !moves(key)))) return false;
+  if (key === "h" && event.repeat) hideKey.repeats = !Number.isNaN(hideKey.since);
+  const arrow = command && key.startsWith("Arrow");
+  if (isModifier(key) || (event.repeat && !arrow && (command || !moves(key)))) return false;
   if (session.drag && (key === "Escape" || (command && key === "z"))) return run(() => session.drag!.abandon());
+  const { editing } = session;
+  const shown = editing.preview.value;
   if (session.drag?.draws) session.drag.finish();
+  if (editing.preview.value !== shown) return true; // what this key finished is looked at before anything else happens
+  if (editing.pending && !command && !event.shiftKey && pressPending(key, session)) return true;
   if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
   const annotates = digit !== undefined && !event.shiftKey && session.project.kind === "classification";
   if (session.looksOnly && changes(key, event, annotates)) return run(() => refuseChange(session));
+  if (arrow) return moveCrosshair(session, key, far(event.shiftKey));
   if (command) return pressCommand(key, event.shiftKey, session);
   if (event.altKey) return false;
   if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
-  if (key === "Enter") return run(() => void submitSession(session));
+  const segments = session.project.kind === "segmentation";
+  if (key === "Enter") return run(() => (segments && event.shiftKey ? useTool(session) : void submitSession(session)));
   const meant = SAME[key] ?? key;
-  const press = PLAIN[meant] ?? (session.project.kind === "segmentation" ? DRAWING[meant] : undefined);
+  const shifted = segments && event.shiftKey && session.draft.value && !session.looksOnly ? SHIFTED[meant] : undefined;
+  if (shifted) return run(() => shifted(session));
+  const press = PLAIN[meant] ?? (segments ? DRAWING[meant] : undefined);
   return press !== undefined && press(scene, event.shiftKey) !== false;
+}
+
+/** Keys that belong to an operation or outline that is not accepted yet. */
+function pressPending(key: string, session: CaseSession): boolean {
+  const { editing } = session;
+  if (key === "Enter") return run(() => (editing.ring.value ? closeRing(session) : accept(session)));
+  if (key === "Escape") return run(() => cancel(session));
+  if (key === "Backspace") return run(() => editing.dropPoint());
+  const open = editing.open.value;
+  if (open && (key === "[" || key === "]")) return run(() => resizeOperation(session, key === "[" ? 1 / 1.15 : 1.15));
+  if (open && key === "d" && isSliceable(open.kind)) return run(() => flip(throughOf(open.kind)));
+  return false;
+}
+
+/** After so long, or once it repeats, a key is held and not pressed. */
+const HELD_MS = 400;
+const hideKey = { since: Number.NaN, repeats: false };
+
+function toggleMask(): void {
+  Object.assign(hideKey, { since: performance.now(), repeats: false });
+  flip(display.maskShown);
+}
+
+/** The key that shows or hides the mask is let go: what changed for as long as it was held is as before. */
+export function releaseMask(now: number): void {
+  if (hideKey.repeats || now - hideKey.since > HELD_MS) flip(display.maskShown);
+  Object.assign(hideKey, { since: Number.NaN, repeats: false });
 }
 
 function pressCommand(key: string, shifted: boolean, session: CaseSession): boolean {
@@ -167,7 +226,7 @@ const PLAIN: Readonly<Record<string, Press>> = {
     if (!shifted) return session.project.kind === "segmentation" && flip(display.proposalShown);
     return !session.isFlat && session.hanging.next("plane");
   },
-  w: () => take(display.tool.value === "window" ? "navigate" : "window"),
+  w: ({ session }) => takeTool(session, display.tool.value === "window" ? "navigate" : "window"),
   x: () => flip(display.crosshairShown),
   i: ({ session }, shifted) => (shifted ? session.window.invert() : flip(display.smooth)),
   ",": ({ session }) => turnChannel(session, -1),
@@ -176,24 +235,39 @@ const PLAIN: Readonly<Record<string, Press>> = {
   g: ({ openDialog }) => openDialog("flag"),
   v: ({ session }, shifted) => {
     if (shifted && session.project.kind === "segmentation") pickLabel(session, session.crosshair.value);
-    else take("navigate");
+    else takeTool(session, "navigate");
   },
   Backspace: ({ session }, shifted) => (shifted ? void undoSubmission() : goBack(session)),
   y: ({ session }) => toggleReasons(session),
-  z: () => take("region"),
+  z: ({ session }) => takeTool(session, "region"),
   q: ({ session }, shifted) => void (shifted ? withdrawObjection(session) : objectToReason(session)),
   Escape: ({ session, leave }) => stepOut(session, leave),
 };
 
+/** What Shift and a key do where something can be drawn. */
+const SHIFTED: Readonly<Record<string, (session: CaseSession) => void>> = {
+  c: (session) => takeTool(session, "polygon"),
+  d: (session) => takeTool(session, "lasso"),
+  w: (session) => takeTool(session, "flood"),
+  t: toggleRange,
+  u: (session) => void takeRange(session, session.active.value, session.pointed.value ?? session.crosshair.value),
+  x: (session) => operate(session, "clear"),
+  y: (session) => operate(session, "copy"),
+  b: (session) => operate(session, "carry"),
+  s: (session) => operate(session, "smooth"),
+  o: (session) => operate(session, "islands"),
+  g: (session) => operate(session, "margin"),
+};
+
 /** What a key does besides in segmentations. */
 const DRAWING: Readonly<Record<string, Press>> = {
-  b: () => take("brush"),
-  e: (_, shifted) => take(shifted ? "push" : "eraser"),
-  f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : take("fill")),
-  c: () => take("point"),
-  l: ({ session }, shifted) => (shifted ? session.segments.toggleLock(session.label.value) : take("scribble")),
+  b: ({ session }) => takeTool(session, "brush"),
+  e: ({ session }, shifted) => takeTool(session, shifted ? "push" : "eraser"),
+  f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : takeTool(session, "fill")),
+  c: ({ session }) => takeTool(session, "point"),
+  l: ({ session }, shifted) => (shifted ? session.segments.toggleLock(session.label.value) : takeTool(session, "scribble")),
   "/": ({ session }) => session.labels.length > MOST_BY_KEY && display.labelSearch.value++,
-  a: (_, shifted) => take(shifted ? "extremes" : "box"),
+  a: ({ session }, shifted) => takeTool(session, shifted ? "extremes" : "box"),
   t: () => flip(display.negative),
   Delete: ({ session }) => removeChosen(session),
   "[": () => display.resizeBrush(1 / 1.15),
@@ -201,7 +275,7 @@ const DRAWING: Readonly<Record<string, Press>> = {
   d: () => flip(display.ballBrush),
   h: ({ session }, shifted) => {
     if (shifted) session.hidden.value = toggled(session.hidden.value, session.label.value);
-    else flip(display.maskShown);
+    else toggleMask();
   },
   u: () => flip(display.uncertaintyShown),
   o: () => flip(display.outlined),
@@ -249,10 +323,6 @@ function turnChannel(session: CaseSession, by: 1 | -1): void {
   const views = session.channelViews;
   const at = views.indexOf(session.channel.value);
   session.channel.value = views[(at + by + views.length) % views.length]!;
-}
-
-function take(tool: display.Tool): void {
-  display.tool.value = tool;
 }
 
 function flip(value: { value: boolean }): void {

@@ -14,8 +14,8 @@ import { followProposals } from "../state/proposals";
 import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
-import { isComposing } from "../tools/keynames";
-import { pressKey } from "../tools/keys";
+import { isComposing, keyOf } from "../tools/keynames";
+import { pressKey, releaseMask } from "../tools/keys";
 import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
 import { CrosshairTable } from "./crosshair";
@@ -26,6 +26,7 @@ import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
 import { StatusLine } from "./statusline";
 import { Toolbar } from "./toolbar";
+import { ToolSettings } from "./toolsettings";
 import { ReadOnly } from "./warnings";
 
 type Dialogue = "skip" | "flag" | null;
@@ -74,6 +75,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
   return (
     <main class="workplace" data-testid="workplace" data-case={session.header.id} data-ready={session.ready.value}>
       <Toolbar session={session} />
+      {session.project.kind === "segmentation" && !session.looksOnly && <ToolSettings session={session} />}
       <div class={`panes ${panesClass(session)}`} key={session.header.id + session.assignmentId}>
         {session.planes.map((plane, index) => (
           <Pane key={plane.name} session={session} index={index} />
@@ -157,6 +159,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
     beat();
     if (isComposing(event)) return;
     if (event.key === " ") held.space = event.type === "keydown" && !isPressable(event.target);
+    if (event.type === "keyup" && keyOf(event) === "h") releaseMask(event.timeStamp);
     if (event.type === "keyup" || event.defaultPrevented || helpShown.value || document.querySelector("dialog[open]")) return;
     if (belongsTo(event)) return;
     if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, openDialog: open, leave })) event.preventDefault();
@@ -171,6 +174,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
   const letGo = (): void => {
     held.space = false;
+    releaseMask(performance.now());
     session.drag?.finish();
   };
   const look = (): void => {

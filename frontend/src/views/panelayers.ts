@@ -1,5 +1,6 @@
 /** What lies over the image of a pane, read from the case: mask, maps and outlines, and what is pointed at. */
 
+import { sliceAfter } from "../operations/preview";
 import { evidenceTable, heatTable } from "../render/lut";
 import type { MarkScene } from "../render/marks";
 import type { Heat, LabelLayers } from "../render/painter";
@@ -33,7 +34,15 @@ function layersOf(session: CaseSession): LabelLayers {
     proposal: display.proposalShown.value ? session.proposal.value : null,
     hypothesis: session.advice.drawnHypothesis?.mask ?? null,
     people: [],
+    ghost: ghostOf(session),
   };
+}
+
+function ghostOf({ draft, header, editing }: CaseSession): LabelLayers["ghost"] {
+  const preview = editing.preview.value;
+  const mask = draft.value?.mask;
+  if (!mask || !preview || preview.edit.forward.length === 0) return null;
+  return (slice, plane) => sliceAfter(mask, preview.edit.forward, header.shape, plane, slice);
 }
 
 /** Reasons take the place of the uncertainty: two hazes at once say nothing. */

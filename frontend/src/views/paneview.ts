@@ -8,12 +8,13 @@ import { markInput, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
+import type { RingMark } from "../render/rings";
 import type { Sign } from "../render/signs";
 import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import { lineOf, readoutAt, short } from "../state/readout";
 import type { CaseSession, Stroke } from "../state/session";
-import type { Drag, PaneContact } from "../tools/contact";
+import { type Drag, type PaneContact, panesOf } from "../tools/contact";
 import { beginDrag, turnWheel } from "../tools/pointer";
 import { wheelSteps } from "../tools/wheel";
 import { lookOf, type PaneLook } from "./panelayers";
@@ -37,6 +38,7 @@ export class PaneView implements PaneContact {
     const layer = (name: string): HTMLCanvasElement => box.querySelector(`[data-layer="${name}"]`)!;
     const canvases: PaneCanvases = { image: layer("image"), labels: layer("labels"), head: layer("head") };
     this.painter = new PanePainter(this.plane, session.header.shape, canvases);
+    panesOf(session).set(index, this);
     this.followSize();
     this.followState();
     this.listen();
@@ -44,6 +46,7 @@ export class PaneView implements PaneContact {
 
   close(): void {
     this.finish();
+    if (panesOf(this.session).get(this.index) === this) panesOf(this.session).delete(this.index);
     this.stops.splice(0).forEach((stop) => stop());
   }
 
@@ -126,6 +129,7 @@ export class PaneView implements PaneContact {
         session.draft.value?.prompts.inForce.value,
         session.refining.value,
         session.drawing.value,
+        session.editing.ring.value,
         session.chosenPrompt.value,
         this.signs(this.painter.place(this.view)),
       ],
@@ -198,6 +202,7 @@ export class PaneView implements PaneContact {
       unit: session.unit,
       brush,
       marks: this.marks(place),
+      ring: this.ring(place, colour),
       signs: this.signs(place),
     });
   }
@@ -219,6 +224,15 @@ export class PaneView implements PaneContact {
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
     return [...given, ...waiting, ...drawing].flatMap((shown) => marksOf(shown, scene));
+  }
+
+  /** The outline that is being drawn on this slice; set point by point, its line goes on to the pointer. */
+  private ring(place: Placement, colour: string): RingMark | null {
+    const { value } = this.session.editing.ring;
+    if (!value || value.plane !== this.index || value.number !== this.shown) return null;
+    const at = value.points.map((point) => pointOfPixel(place, point));
+    const pointer = this.drag ? null : this.pointer.value;
+    return { at: pointer ? [...at, pointer] : at, colour, subtract: value.subtract };
   }
 
   private signs(place: Placement): Sign[] {

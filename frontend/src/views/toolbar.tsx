@@ -1,47 +1,61 @@
-/** The tools at the left edge of the annotation view. */
+/** The tools at the left edge of the annotation view, and the operations below them. */
 import * as display from "../state/display";
+import type { OperationName } from "../state/editing";
 import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
+import { OPERATIONS, operate, takeTool } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { toggleReasons } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
 import { ToolButton } from "./controls";
+import { Icon, type IconName } from "./icons";
+
+type ToolRow = readonly [tool: display.Tool & IconName, name: string, keys: string];
+
+const LOOKING: readonly ToolRow[] = [
+  ["navigate", "Crosshair", "V"],
+  ["window", "Window by dragging", "W"],
+];
+const DRAWING: readonly ToolRow[] = [
+  ["brush", "Brush", "B"],
+  ["eraser", "Eraser", "E"],
+  ["polygon", "Polygon", "Shift + C"],
+  ["lasso", "Lasso", "Shift + D"],
+  ["fill", "Fill an outline or region", "F"],
+  ["flood", "Flood through a range of values", "Shift + W"],
+  ["push", "Push the outline", "Shift + E"],
+];
+const PROMPTING: readonly ToolRow[] = [
+  ["point", "Prompt: click", "C"],
+  ["scribble", "Prompt: stroke", "L"],
+  ["box", "Prompt: box", "A"],
+  ["extremes", "Prompt: four outermost points", "Shift + A"],
+];
 
 export function Toolbar({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation";
   const draft = session.looksOnly ? null : session.draft.value;
-  const chosen = display.tool.value;
-  const take = (tool: display.Tool) => (): void => {
-    display.tool.value = tool;
-  };
+  const tools = (rows: readonly ToolRow[], changes = true) =>
+    rows.map(([tool, name, keys]) => (
+      <ToolButton
+        key={tool}
+        icon={tool}
+        name={name}
+        keys={keys}
+        testid={`tool-${tool}`}
+        pressed={display.tool.value === tool}
+        disabled={changes && !draft}
+        onPress={() => takeTool(session, tool)}
+      />
+    ));
   const toggleHypotheses = (): void => (hypothesesOpen(session) ? hideHypotheses(session) : void stepHypothesis(session, 1));
   return (
     <div class="toolbar" role="toolbar" aria-label="Tools" aria-orientation="vertical">
-      <ToolButton icon="navigate" name="Crosshair" keys="V" testid="tool-navigate" pressed={chosen === "navigate"} onPress={take("navigate")} />
-      <ToolButton icon="window" name="Window by dragging" keys="W" testid="tool-window" pressed={chosen === "window"} onPress={take("window")} />
+      {tools(LOOKING, false)}
       {segments && (
         <>
           <span class="toolbar-gap" />
-          <ToolButton icon="brush" name="Brush" keys="B" testid="tool-brush" pressed={chosen === "brush"} disabled={!draft} onPress={take("brush")} />
-          <ToolButton icon="eraser" name="Eraser" keys="E" testid="tool-eraser" pressed={chosen === "eraser"} disabled={!draft} onPress={take("eraser")} />
-          <ToolButton
-            icon="push"
-            name="Push the outline"
-            keys="Shift + E"
-            testid="tool-push"
-            pressed={chosen === "push"}
-            disabled={!draft}
-            onPress={take("push")}
-          />
-          <ToolButton
-            icon="fill"
-            name="Fill an outline or region"
-            keys="F"
-            testid="tool-fill"
-            pressed={chosen === "fill"}
-            disabled={!draft}
-            onPress={take("fill")}
-          />
+          {tools(DRAWING)}
           {!session.isFlat && (
             <ToolButton
               icon="between"
@@ -53,26 +67,22 @@ export function Toolbar({ session }: { session: CaseSession }) {
             />
           )}
           <span class="toolbar-gap" />
-          <ToolButton icon="point" name="Prompt: click" keys="C" testid="tool-point" pressed={chosen === "point"} disabled={!draft} onPress={take("point")} />
-          <ToolButton
-            icon="scribble"
-            name="Prompt: stroke"
-            keys="L"
-            testid="tool-scribble"
-            pressed={chosen === "scribble"}
-            disabled={!draft}
-            onPress={take("scribble")}
-          />
-          <ToolButton icon="box" name="Prompt: box" keys="A" testid="tool-box" pressed={chosen === "box"} disabled={!draft} onPress={take("box")} />
-          <ToolButton
-            icon="extremes"
-            name="Prompt: four outermost points"
-            keys="Shift + A"
-            testid="tool-extremes"
-            pressed={chosen === "extremes"}
-            disabled={!draft}
-            onPress={take("extremes")}
-          />
+          {(Object.keys(OPERATIONS) as OperationName[])
+            .filter((name) => !(session.isFlat && OPERATIONS[name].volumes))
+            .map((name) => (
+              <ToolButton
+                key={name}
+                icon={name}
+                name={OPERATIONS[name].name}
+                keys={OPERATIONS[name].keys}
+                testid={`operation-${name}`}
+                pressed={session.editing.open.value?.kind === name}
+                disabled={!draft}
+                onPress={() => operate(session, name)}
+              />
+            ))}
+          <span class="toolbar-gap" />
+          {tools(PROMPTING)}
           <span class="toolbar-gap" />
           <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
           <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
@@ -109,12 +119,38 @@ export function Toolbar({ session }: { session: CaseSession }) {
         name="Draw a box: where to take a hypothesis, or what must not count"
         keys="Z"
         testid="tool-region"
-        pressed={chosen === "region"}
+        pressed={display.tool.value === "region"}
         disabled={session.looksOnly}
-        onPress={take("region")}
+        onPress={() => takeTool(session, "region")}
       />
       <span class="toolbar-gap" />
       <ToolButton icon="reset" name="Fit the image again" keys="R" testid="reset" onPress={() => session.resetViews()} />
+      {segments && <HoldToHide />}
     </div>
+  );
+}
+
+/** Pressed, the mask is hidden for as long as the button is held. */
+function HoldToHide() {
+  const show =
+    (shown: boolean) =>
+    (event: Event): void => {
+      event.preventDefault();
+      display.maskShown.value = shown;
+    };
+  return (
+    <button
+      class="tool"
+      title="Hide the mask while you hold this button (or hold H)"
+      aria-label="Hide the mask while held"
+      data-testid="hold-to-hide"
+      onMouseDown={(event) => event.preventDefault()}
+      onPointerDown={show(false)}
+      onPointerUp={show(true)}
+      onPointerLeave={(event) => event.buttons > 0 && show(true)(event)}
+    >
+      <Icon name="shut" />
+      <kbd>H</kbd>
+    </button>
   );
 }
