@@ -137,11 +137,11 @@ test("keys show and hide readers, change the manner and never leave choices behi
   expect(tool.value).toBe("region");
   press("Escape");
   press("Escape");
-  expect(left).toEqual(["a"]);
+  expect(left).toEqual(["approve"]);
   expect(notices.value.at(-1)!.message).toBe("Your adjudication is not accepted yet");
   made.rulings.value = [];
   press("Escape");
-  expect(left).toEqual(["a", "leave"]);
+  expect(left).toEqual(["approve", "leave"]);
   closeComparison(made);
   expect(made.session.closed).toBe(true);
 });

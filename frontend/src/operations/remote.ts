@@ -1,12 +1,12 @@
 /** Has tasks worked out beside the page, so that it never freezes; only the newest one counts. */
-import { perform, type Task } from "./perform";
+import type { Task } from "./perform";
 
 let worker: Worker | null = null;
 let busy = false;
 
 /** What a task wants; never settles where a newer task came first. */
-export function workOut(task: Task): Promise<Int32Array> {
-  if (typeof Worker === "undefined") return Promise.resolve(perform(task)); // outside a browser
+export async function workOut(task: Task): Promise<Int32Array> {
+  if (typeof Worker === "undefined") return (await import("./perform")).perform(task); // outside a browser
   if (busy) letGo();
   worker ??= new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   busy = true;

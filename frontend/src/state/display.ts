@@ -6,7 +6,7 @@ import { keptSignal, readKept, writeKept } from "../browser/kept";
 /** "region" draws a box that says where, and changes nothing by itself. */
 export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | OutlineTool | "flood" | "window" | "region" | PromptTool;
 /** Tools that end in a preview. */
-export type OutlineTool = "polygon" | "lasso";
+export type OutlineTool = "polygon" | "freehand";
 /** Tools whose marks an engine answers. */
 export type PromptTool = "point" | "scribble" | "box" | "extremes";
 export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies PromptTool[];
@@ -39,6 +39,7 @@ export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 export const labelSearch = signal(0);
 
 export const helpShown = signal(false);
+export const paletteShown = signal(false);
 
 let brushProject = "";
 

@@ -54,12 +54,4 @@ async function* casesOf(project: string): AsyncGenerator<string, undefined> {
   }
 }
 
-const CHANGES = new Set(["Enter", "Delete", "s", "g", "q", "z", "b", "e", "f", "c", "l", "a", "t", "j", "d", "[", "]", "{", "}"]);
-
-/** Whether a key would change something, or take a tool that does. */
-export function changes(key: string, { shiftKey, ctrlKey, metaKey }: KeyboardEvent, digit: boolean): boolean {
-  if (ctrlKey || metaKey) return ["Enter", "y", "z"].includes(key);
-  return CHANGES.has(key) || (shiftKey && ["Backspace", "o", "t", "u", "w", "x", "y"].includes(key)) || digit;
-}
-
 export const refuseChange = ({ project }: CaseSession): void => tell("info", "This project can be looked at only, nothing is saved", whyLooksOnly(project));

@@ -34,7 +34,6 @@ interface Amount {
 
 interface Operation {
   name: string;
-  keys: string;
   variants: readonly (readonly [id: string, name: string])[];
   /** Whether it can be held to one slice. */
   sliceable?: boolean;
@@ -49,7 +48,6 @@ const millimetres: Amount = { unit: "mm", first: (header) => Number((2 * finest(
 export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   clear: {
     name: "Clear",
-    keys: "Shift + X",
     variants: [
       ["label-slice", "Label in this slice"],
       ["label", "Label everywhere"],
@@ -59,17 +57,15 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   },
   copy: {
     name: "Copy a slice",
-    keys: "Shift + Y",
     volumes: true,
     variants: [
       ["previous", "From the previous slice"],
       ["next", "From the next slice"],
     ],
   },
-  carry: { name: "Carry on", keys: "Shift + B", volumes: true, variants: [], amount: { unit: "slices", first: () => 5, low: 1, high: 200 } },
+  carry: { name: "Carry on", volumes: true, variants: [], amount: { unit: "slices", first: () => 5, low: 1, high: 200 } },
   smooth: {
     name: "Smooth",
-    keys: "Shift + S",
     sliceable: true,
     amount: millimetres,
     variants: [
@@ -80,7 +76,6 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   },
   islands: {
     name: "Islands",
-    keys: "Shift + O",
     sliceable: true,
     amount: { unit: "size", first: (header) => Number((10 * measureOf(header).each).toPrecision(1)), low: 1e-6, high: 1e6 },
     variants: [
@@ -92,7 +87,6 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   },
   margin: {
     name: "Grow or shrink",
-    keys: "Shift + G",
     sliceable: true,
     amount: millimetres,
     variants: [

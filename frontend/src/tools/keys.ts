@@ -1,335 +1,174 @@
-/** The keyboard of the annotation view. One table serves the keys and the help overlay. */
-import { stepOfWheelDown } from "../geometry/plane";
+/** The keyboard of the annotation view: one entry per line; the overview, the palette and every tooltip are made from it. */
 import * as display from "../state/display";
-import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
-import { changes, refuseChange, stepCase } from "../state/looking";
-import { tell } from "../state/notices";
-import { accept, cancel, closeRing, isSliceable, operate, resizeOperation, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
+import { refuseChange, stepCase } from "../state/looking";
+import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
-import { fillSlices, removeGiven, step } from "../state/refining";
-import { toggled } from "../state/segments";
-import type { CaseSession } from "../state/session";
-import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
-import { isModifier, keyOf, moves } from "./keynames";
+import { fillSlices, step } from "../state/refining";
+import { type CaseSession, whyLooksOnly } from "../state/session";
+import { undoSubmission } from "../state/submitting";
+import {
+  confirm,
+  flip,
+  hideLabel,
+  type KeyScene,
+  labelNames,
+  MAX_SLICES,
+  MOST_BY_KEY,
+  noStep,
+  presetNames,
+  putAway,
+  releaseMask,
+  removeChosen,
+  resize,
+  run,
+  scroll,
+  stepBack,
+  takeLabel,
+  takePreset,
+  toggleMask,
+  turnChannel,
+  zoom,
+} from "./keyactions";
+import { isModifier } from "./keynames";
+import { attempt, type KeyAction, meant } from "./keytable";
 import { moveCrosshair, useTool } from "./usetool";
 
-export interface KeyRule {
-  keys: string;
-  does: string;
-  group: "Annotate" | "Look" | "Model" | "Draw" | "Page";
-  for?: "segmentation" | "classification";
-}
+const SEG = "segmentation";
+const volume = ({ session }: KeyScene): boolean => !session.isFlat;
+const looking = ({ session }: KeyScene): boolean => session.looksOnly;
+const drawn = ({ session }: KeyScene): string => (session.draft.value || session.looksOnly ? "" : "The case is still loading");
 
-export const KEY_RULES: readonly KeyRule[] = [
-  { group: "Annotate", keys: "Enter", does: "Submit and open the next case (Ctrl+Enter from anywhere)" },
-  { group: "Annotate", keys: "1 … 9", does: "Choose the label or class" },
-  { group: "Annotate", keys: "S", does: "Skip, with a reason" },
-  { group: "Annotate", keys: "G", does: "Flag for somebody else" },
-  { group: "Annotate", keys: "Backspace", does: "Back to the case annotated before" },
-  { group: "Annotate", keys: "Shift + Backspace", does: "Take the last submission back" },
-  { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
-  { group: "Look", keys: "Home, End", does: "First or last slice" },
-  { group: "Look", keys: "← →", does: "Previous or next case, in a project that can be looked at only" },
-  { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
-  { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
-  { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
-  { group: "Look", keys: "Shift + 1 … 9", does: "Window preset" },
-  { group: "Look", keys: "Shift + I", does: "Invert black and white" },
-  { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
-  { group: "Look", keys: "H", does: "Show or hide the mask; held, it is hidden while you hold", for: "segmentation" },
-  { group: "Look", keys: "Shift + H", does: "Show or hide the chosen label", for: "segmentation" },
-  { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
-  { group: "Look", keys: "Ctrl + arrows", does: "Move the crosshair over the plane (Shift: ten voxels)" },
-  { group: "Look", keys: "M, double click", does: "Maximise one plane" },
-  { group: "Look", keys: "Shift + M", does: "Hang one plane, one beside two, or two by two" },
-  { group: "Look", keys: "Shift + P", does: "The next plane in the large pane" },
-  { group: "Look", keys: "X", does: "Show or hide the crosshair" },
-  { group: "Look", keys: "I", does: "Smooth or plain voxels" },
-  { group: "Look", keys: ", .", does: "Previous or next channel" },
-  { group: "Look", keys: "R", does: "Fit the image again; the window stays" },
-  { group: "Look", keys: "Shift + R", does: "The image's own window again" },
-  { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
-  { group: "Model", keys: "U", does: "Show or hide the model's uncertainty", for: "segmentation" },
-  { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
-  { group: "Model", keys: "K, Shift + K", does: "Alternatives of the model: next or previous hypothesis", for: "segmentation" },
-  { group: "Model", keys: "J", does: "Take the hypothesis shown as the mask", for: "segmentation" },
-  { group: "Model", keys: "Shift + J", does: "Take it in the box only, else in this slice", for: "segmentation" },
-  { group: "Model", keys: "Y", does: "Its reasons: where it looks, which cases are alike" },
-  { group: "Model", keys: "Z", does: "Draw a box for Shift + J and Q (a click removes it)" },
-  { group: "Model", keys: "Q, Shift + Q", does: "This evidence in the box is irrelevant; withdraw that" },
-  { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
-  { group: "Draw", keys: "Alt + click, Shift + V", does: "Choose the label under the pointer, or at the crosshair", for: "segmentation" },
-  { group: "Draw", keys: "Shift + L", does: "Lock or unlock the chosen label", for: "segmentation" },
-  { group: "Draw", keys: "/", does: "Search the labels, where there are more than nine", for: "segmentation" },
-  { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
-  { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
-  { group: "Draw", keys: "Shift + E", does: "Push the outline: from inside outwards, from outside inwards", for: "segmentation" },
-  { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
-  { group: "Draw", keys: "Shift + F", does: "Fill the slices between those drawn on", for: "segmentation" },
-  {
-    group: "Draw",
-    keys: "Shift + C",
-    does: "Polygon: click its points; the first one, or Enter, closes it (Backspace: the last point goes)",
-    for: "segmentation",
-  },
-  { group: "Draw", keys: "Shift + D", does: "Lasso: draw around it", for: "segmentation" },
-  { group: "Draw", keys: "Shift + W", does: "Flood through values of the range, from a click", for: "segmentation" },
-  { group: "Draw", keys: "Shift + T", does: "Draw only on values of the range, or on all", for: "segmentation" },
-  { group: "Draw", keys: "Shift + U", does: "Take the range from the values under the brush, at the pointer or crosshair", for: "segmentation" },
-  { group: "Draw", keys: "Shift + X", does: "Clear the label or all, in this slice or everywhere", for: "segmentation" },
-  { group: "Draw", keys: "Shift + Y", does: "Copy the label from the previous or next slice", for: "segmentation" },
-  { group: "Draw", keys: "Shift + B", does: "Carry the label on to the next slices, by how the image looks", for: "segmentation" },
-  { group: "Draw", keys: "Shift + S", does: "Smooth: median, Gaussian, or open and close", for: "segmentation" },
-  { group: "Draw", keys: "Shift + O", does: "Islands: keep the largest, remove small ones, keep one, split", for: "segmentation" },
-  { group: "Draw", keys: "Shift + G", does: "Grow or shrink by millimetres", for: "segmentation" },
-  { group: "Draw", keys: "The same key again", does: "The operation’s next variant; [ ] changes its number, D holds it to one slice", for: "segmentation" },
-  { group: "Draw", keys: "Enter, click", does: "Accept the preview of an operation; Esc puts it away", for: "segmentation" },
-  { group: "Draw", keys: "Shift + Enter", does: "Use the tool at the crosshair", for: "segmentation" },
-  { group: "Draw", keys: "C", does: "Prompt: click what belongs to the label", for: "segmentation" },
-  { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
-  { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
-  { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl + click, T", does: "The next prompt or outline marks what does not belong to it", for: "segmentation" },
-  { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
-  { group: "Draw", keys: "W", does: "Window by dragging" },
-  { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
-  { group: "Draw", keys: "D", does: "Brush as ball, flood and operations through slices", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
-  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist" },
-  { group: "Page", keys: "?", does: "This overview" },
-];
+/** In the order of the overview. An entry: id, group, default keys, words; what it needs; what it does. */
+// biome-ignore format: one entry per line, so that branches which add keys merge
+export const CASE_KEYS = [
+  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Accept the preview of an operation, or close an outline; else submit and open the next case", changes: true, run: ({ session }) => confirm(session) },
+  { id: "label", group: "Annotate", keys: ["1…9"], does: "Choose the label", for: SEG, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
+  { id: "class", group: "Annotate", keys: ["1…9"], does: "Choose the class", for: "classification", changes: true, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
+  { id: "skip", group: "Annotate", keys: ["S"], does: "Skip, with a reason", changes: true, run: ({ openDialog }) => openDialog("skip") },
+  { id: "flag", group: "Annotate", keys: ["G"], does: "Flag for somebody else", changes: true, run: ({ openDialog }) => openDialog("flag") },
+  { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before; in a polygon, its last point goes", run: ({ session }) => stepBack(session) },
+  { id: "undo-submit", group: "Annotate", keys: ["Shift+Backspace"], does: "Take the last submission back", changes: true, run: () => void undoSubmission() },
+  { id: "slice-next", group: "Look", keys: ["ArrowDown", "PageDown"], mouse: "Wheel", does: "Next slice", held: true, compares: true, run: ({ session }) => scroll(session, 1) },
+  { id: "slice-back", group: "Look", keys: ["ArrowUp", "PageUp"], does: "Previous slice", held: true, compares: true, run: ({ session }) => scroll(session, -1) },
+  { id: "slices-next", group: "Look", keys: ["Shift+ArrowDown", "Shift+PageDown"], does: "Ten slices on", held: true, compares: true, run: ({ session }) => scroll(session, 10) },
+  { id: "slices-back", group: "Look", keys: ["Shift+ArrowUp", "Shift+PageUp"], does: "Ten slices back", held: true, compares: true, run: ({ session }) => scroll(session, -10) },
+  { id: "slice-first", group: "Look", keys: ["Home"], does: "First slice", held: true, compares: true, run: ({ session }) => scroll(session, -MAX_SLICES) },
+  { id: "slice-last", group: "Look", keys: ["End"], does: "Last slice", held: true, compares: true, run: ({ session }) => scroll(session, MAX_SLICES) },
+  { id: "case-back", group: "Look", keys: ["ArrowLeft"], does: "Previous case, in a project that can be looked at only", on: looking, run: ({ session }) => void stepCase(session, -1) },
+  { id: "case-next", group: "Look", keys: ["ArrowRight"], does: "Next case, in a project that can be looked at only", on: looking, run: ({ session }) => void stepCase(session, 1) },
+  { id: "zoom-in", group: "Look", keys: ["+"], mouse: "Ctrl + wheel, pinch", does: "Zoom in", held: true, compares: true, run: ({ session }) => zoom(session, 1.25) },
+  { id: "zoom-out", group: "Look", keys: ["-"], does: "Zoom out", held: true, compares: true, run: ({ session }) => zoom(session, 0.8) },
+  { id: "pan", group: "Look", keys: [], mouse: "Middle drag, Space + drag, two fingers", does: "Pan" },
+  { id: "window-drag", group: "Look", keys: [], mouse: "Right drag", does: "Window: ↔ width, ↕ centre" },
+  { id: "preset", group: "Look", keys: ["Shift+1…9"], does: "Window preset", compares: true, each: presetNames, run: ({ session }, at) => takePreset(session, at) },
+  { id: "invert", group: "Look", keys: ["Shift+I"], does: "Invert black and white", compares: true, run: ({ session }) => session.window.invert() },
+  { id: "point", group: "Look", keys: [], mouse: "Shift + click", does: "Move the crosshair, whatever the tool" },
+  { id: "mask", group: "Look", keys: ["H"], does: "Show or hide the mask; while held, only for that long", for: SEG, run: () => toggleMask() },
+  { id: "hide-label", group: "Look", keys: ["Shift+H"], does: "Show or hide the chosen label", for: SEG, run: ({ session }) => hideLabel(session) },
+  { id: "cross-left", group: "Look", keys: ["Ctrl+ArrowLeft"], does: "Crosshair to the left", held: true, run: ({ session }) => moveCrosshair(session, -1, 0) },
+  { id: "cross-right", group: "Look", keys: ["Ctrl+ArrowRight"], does: "Crosshair to the right", held: true, run: ({ session }) => moveCrosshair(session, 1, 0) },
+  { id: "cross-up", group: "Look", keys: ["Ctrl+ArrowUp"], does: "Crosshair up", held: true, run: ({ session }) => moveCrosshair(session, 0, -1) },
+  { id: "cross-down", group: "Look", keys: ["Ctrl+ArrowDown"], does: "Crosshair down", held: true, run: ({ session }) => moveCrosshair(session, 0, 1) },
+  { id: "outline", group: "Look", keys: ["O"], does: "Outline instead of fill", for: SEG, compares: true, run: () => flip(display.outlined) },
+  { id: "maximise", group: "Look", keys: ["M"], mouse: "Double click", does: "Maximise one plane", on: volume, compares: true, run: ({ session: { hanging, active } }) => hanging.maximise(active.value) },
+  { id: "hang", group: "Look", keys: ["Shift+M"], does: "Hang one plane, one beside two, or two by two", on: volume, compares: true, run: ({ session }) => session.hanging.next("hanging") },
+  { id: "plane", group: "Look", keys: ["Shift+P"], does: "The next plane in the large pane", on: volume, run: ({ session }) => session.hanging.next("plane") },
+  { id: "crosshair", group: "Look", keys: ["X"], does: "Show or hide the crosshair", compares: true, run: () => flip(display.crosshairShown) },
+  { id: "smooth", group: "Look", keys: ["I"], does: "Smooth or plain voxels", compares: true, run: () => flip(display.smooth) },
+  { id: "channel-back", group: "Look", keys: [","], does: "Previous channel", compares: true, run: ({ session }) => turnChannel(session, -1) },
+  { id: "channel-next", group: "Look", keys: ["."], does: "Next channel", compares: true, run: ({ session }) => turnChannel(session, 1) },
+  { id: "fit", group: "Look", keys: ["R"], does: "Fit the image again; the window stays", compares: true, run: ({ session }) => session.resetViews() },
+  { id: "window-own", group: "Look", keys: ["Shift+R"], does: "The image's own window again", compares: true, run: ({ session }) => session.window.reset() },
+  { id: "place-next", group: "Model", keys: ["N"], does: "Next place worth a look, the worst first", for: SEG, run: ({ session }) => void visitPlace(session, 1) },
+  { id: "place-back", group: "Model", keys: ["Shift+N"], does: "Previous place worth a look", for: SEG, run: ({ session }) => void visitPlace(session, -1) },
+  { id: "uncertainty", group: "Model", keys: ["U"], does: "Show or hide the model's uncertainty", for: SEG, run: () => flip(display.uncertaintyShown) },
+  { id: "proposal", group: "Model", keys: ["P"], does: "Show the model's proposal, dashed", for: SEG, run: () => flip(display.proposalShown) },
+  { id: "hypothesis-next", group: "Model", keys: ["K"], does: "Alternatives of the model: next hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, 1) },
+  { id: "hypothesis-back", group: "Model", keys: ["Shift+K"], does: "Previous hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, -1) },
+  { id: "hypothesis-take", group: "Model", keys: ["J"], does: "Take the hypothesis shown as the mask", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "whole") },
+  { id: "hypothesis-part", group: "Model", keys: ["Shift+J"], does: "Take it in the box only, else in this slice", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "part") },
+  { id: "reasons", group: "Model", keys: ["Y"], does: "Its reasons: where it looks, which cases are alike", run: ({ session }) => toggleReasons(session) },
+  { id: "region", group: "Model", keys: ["Z"], does: "Draw a box to take a hypothesis in, or for evidence that is irrelevant (a click removes it)", changes: true, run: ({ session }) => takeTool(session, "region") },
+  { id: "object", group: "Model", keys: ["Q"], does: "This evidence in the box is irrelevant", changes: true, run: ({ session }) => void objectToReason(session) },
+  { id: "object-withdraw", group: "Model", keys: ["Shift+Q"], does: "Withdraw that", changes: true, run: ({ session }) => void withdrawObjection(session) },
+  { id: "navigate", group: "Draw", keys: ["V"], does: "Crosshair", run: ({ session }) => takeTool(session, "navigate") },
+  { id: "window", group: "Draw", keys: ["W"], does: "Window by dragging", compares: true, run: ({ session }) => takeTool(session, display.tool.value === "window" ? "navigate" : "window") },
+  { id: "pick", group: "Draw", keys: ["Shift+V"], mouse: "Alt + click", does: "Choose the label at the crosshair, or under the pointer", for: SEG, run: ({ session }) => pickLabel(session, session.crosshair.value) },
+  { id: "lock", group: "Draw", keys: ["Shift+L"], does: "Lock or unlock the chosen label", for: SEG, changes: true, run: ({ session }) => session.segments.toggleLock(session.label.value) },
+  { id: "search-labels", group: "Draw", keys: ["/"], does: "Search the labels, where there are more than nine", for: SEG, on: ({ session }) => session.labels.length > MOST_BY_KEY, run: () => void display.labelSearch.value++ },
+  { id: "brush", group: "Draw", keys: ["B"], does: "Brush (Ctrl + drag erases)", for: SEG, changes: true, run: ({ session }) => takeTool(session, "brush") },
+  { id: "eraser", group: "Draw", keys: ["E"], does: "Eraser", for: SEG, changes: true, run: ({ session }) => takeTool(session, "eraser") },
+  { id: "push", group: "Draw", keys: ["Shift+E"], does: "Push the outline: from inside outwards, from outside inwards", for: SEG, changes: true, run: ({ session }) => takeTool(session, "push") },
+  { id: "fill", group: "Draw", keys: ["F"], does: "Fill an outline or region", for: SEG, changes: true, run: ({ session }) => takeTool(session, "fill") },
+  { id: "fill-between", group: "Draw", keys: ["Shift+F"], does: "Fill the slices between those drawn on", for: SEG, changes: true, why: drawn, run: ({ session }) => void fillSlices(session, session.active.value) },
+  { id: "use", group: "Draw", keys: ["Shift+Enter"], mouse: "Click", does: "Use the tool at the crosshair", for: SEG, changes: true, why: drawn, run: ({ session }) => useTool(session) },
+  { id: "polygon", group: "Draw", keys: ["Shift+D"], does: "Polygon: click its points; the first one closes it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "polygon") },
+  { id: "freehand", group: "Draw", keys: ["Shift+B"], does: "Lasso: draw around it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "freehand") },
+  { id: "flood", group: "Draw", keys: ["Shift+W"], does: "Flood through values of the range, from a click", for: SEG, changes: true, run: ({ session }) => takeTool(session, "flood") },
+  { id: "range", group: "Draw", keys: ["Shift+T"], does: "Draw on values of the range only, or on all", for: SEG, changes: true, why: drawn, run: ({ session }) => toggleRange(session) },
+  { id: "range-pick", group: "Draw", keys: ["Shift+U"], does: "Take the range from the values under the brush, at the pointer or crosshair", for: SEG, changes: true, why: drawn, run: ({ session }) => void takeRange(session, session.active.value, session.pointed.value ?? session.crosshair.value) },
+  { id: "op-clear", group: "Draw", keys: ["Shift+Delete"], does: "Clear the label or all, in this slice or everywhere (again: the next of these)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "clear") },
+  { id: "op-copy", group: "Draw", keys: ["Shift+Y"], does: "Copy the label from the previous slice (again: from the next)", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "copy") },
+  { id: "op-carry", group: "Draw", keys: ["Shift+X"], does: "Carry the label on to the next slices, by how the image looks", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "carry") },
+  { id: "op-smooth", group: "Draw", keys: ["Shift+S"], does: "Smooth: median (again: Gaussian; open, then close)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "smooth") },
+  { id: "op-islands", group: "Draw", keys: ["Shift+O"], does: "Islands: keep the largest (again: remove small ones, keep one, split)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "islands") },
+  { id: "op-margin", group: "Draw", keys: ["Shift+G"], does: "Grow by millimetres (again: shrink)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "margin") },
+  { id: "prompt-point", group: "Draw", keys: ["C"], does: "Prompt: click what belongs to the label", for: SEG, changes: true, run: ({ session }) => takeTool(session, "point") },
+  { id: "prompt-scribble", group: "Draw", keys: ["L"], does: "Prompt: a stroke along what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "scribble") },
+  { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
+  { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
+  { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
+  { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen prompt, or the last one", for: SEG, changes: true, run: ({ session }) => removeChosen(session) },
+  { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush, or a smaller number of the operation", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1 / 1.15) },
+  { id: "brush-larger", group: "Draw", keys: ["]"], does: "Larger brush, or a larger number", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1.15) },
+  { id: "ball", group: "Draw", keys: ["D"], does: "Brush as ball, flood and operations through slices", for: SEG, changes: true, run: ({ session }) => flip(throughOf(session.editing.open.value?.kind ?? null)) },
+  { id: "keep-others", group: "Draw", keys: [], does: "Keep other labels while drawing", for: SEG, changes: true, run: () => flip(display.keepOthers) },
+  { id: "undo", group: "Draw", keys: ["Ctrl+Z"], does: "Undo", for: SEG, changes: true, why: noStep("canUndo", "undo"), run: ({ session }) => step(session, "undo") },
+  { id: "redo", group: "Draw", keys: ["Ctrl+Shift+Z", "Ctrl+Y"], does: "Redo", for: SEG, changes: true, why: noStep("canRedo", "redo"), run: ({ session }) => step(session, "redo") },
+  { id: "leave", group: "Page", keys: ["Escape"], does: "Cancel a stroke or preview; close a dialog; put away hypotheses and reasons; back to the worklist", run: ({ session, leave }) => putAway(session, leave) },
+] as const satisfies readonly KeyAction<KeyScene>[];
 
-export interface KeyScene {
-  session: CaseSession;
-  openDialog: (dialog: "skip" | "flag") => void;
-  leave: () => void;
-}
+const ACTIONS: readonly KeyAction<KeyScene>[] = CASE_KEYS;
 
-/** True when the key meant something. A held key answers once, unless it only moves the view. */
+/** What the keys of a case can do here. */
+export const actionsOf = ({ project, purpose }: CaseSession): readonly KeyAction<KeyScene>[] =>
+  ACTIONS.filter((action) => (!action.for || action.for === project.kind) && (purpose !== "compare" || action.compares));
+
+/** True when the key meant something. A held key acts once, unless it only moves the view. */
 export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   const { session } = scene;
-  const key = keyOf(event);
-  const command = event.ctrlKey || event.metaKey;
-  if (key === "h" && event.repeat) hideKey.repeats = !Number.isNaN(hideKey.since);
-  const arrow = command && key.startsWith("Arrow");
-  if (isModifier(key) || (event.repeat && !arrow && (command || !moves(key)))) return false;
-  if (session.drag && (key === "Escape" || (command && key === "z"))) return run(() => session.drag!.abandon());
-  const { editing } = session;
-  const shown = editing.preview.value;
-  if (session.drag?.draws) session.drag.finish();
-  if (editing.preview.value !== shown) return true; // what this key finished is looked at before anything else happens
-  if (editing.pending && !command && !event.shiftKey && pressPending(key, session)) return true;
-  if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
-  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
-  const annotates = digit !== undefined && !event.shiftKey && session.project.kind === "classification";
-  if (session.looksOnly && changes(key, event, annotates)) return run(() => refuseChange(session));
-  if (arrow) return moveCrosshair(session, key, far(event.shiftKey));
-  if (command) return pressCommand(key, event.shiftKey, session);
-  if (event.altKey) return false;
-  if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
-  const segments = session.project.kind === "segmentation";
-  if (key === "Enter") return run(() => (segments && event.shiftKey ? useTool(session) : void submitSession(session)));
-  const meant = SAME[key] ?? key;
-  const shifted = segments && event.shiftKey && session.draft.value && !session.looksOnly ? SHIFTED[meant] : undefined;
-  if (shifted) return run(() => shifted(session));
-  const press = PLAIN[meant] ?? (segments ? DRAWING[meant] : undefined);
-  return press !== undefined && press(scene, event.shiftKey) !== false;
+  if (isModifier(event.key)) return false;
+  const found = meant(event, actionsOf(session)).filter(({ action }) => !event.repeat || action.held);
+  const { drag } = session;
+  if (drag && !event.repeat && found.some(({ action }) => action.id === "leave" || action.id === "undo")) return run(() => drag.abandon());
+  const shown = session.editing.preview.value;
+  if (drag?.draws && (!event.repeat || found.length > 0)) drag.finish();
+  if (session.editing.preview.value !== shown) return true; // what this key finished is looked at before anything else happens
+  return found.some(({ action, at }) => press(action, scene, at));
 }
 
-/** Keys that belong to an operation or outline that is not accepted yet. */
-function pressPending(key: string, session: CaseSession): boolean {
-  const { editing } = session;
-  if (key === "Enter") return run(() => (editing.ring.value ? closeRing(session) : accept(session)));
-  if (key === "Escape") return run(() => cancel(session));
-  if (key === "Backspace") return run(() => editing.dropPoint());
-  const open = editing.open.value;
-  if (open && (key === "[" || key === "]")) return run(() => resizeOperation(session, key === "[" ? 1 / 1.15 : 1.15));
-  if (open && key === "d" && isSliceable(open.kind)) return run(() => flip(throughOf(open.kind)));
-  return false;
+/** A key was let go. */
+export function releaseKey(event: KeyboardEvent, session: CaseSession): void {
+  if (meant(event, actionsOf(session)).some(({ action }) => action.id === "mask")) releaseMask(event.timeStamp);
 }
 
-/** After so long, or once it repeats, a key is held and not pressed. */
-const HELD_MS = 400;
-const hideKey = { since: Number.NaN, repeats: false };
-
-function toggleMask(): void {
-  Object.assign(hideKey, { since: performance.now(), repeats: false });
-  flip(display.maskShown);
+/** What a key or the palette does, where it may be done now. */
+export function press(action: KeyAction<KeyScene>, scene: KeyScene, at: number): boolean {
+  const { session } = scene;
+  if (isBusy(session) && action.id !== "leave" && !action.held) return false;
+  if (session.looksOnly && action.changes) return run(() => refuseChange(session));
+  return attempt(action, scene, at);
 }
 
-/** The key that shows or hides the mask is let go: what changed for as long as it was held is as before. */
-export function releaseMask(now: number): void {
-  if (hideKey.repeats || now - hideKey.since > HELD_MS) flip(display.maskShown);
-  Object.assign(hideKey, { since: Number.NaN, repeats: false });
+/** Why an action cannot be done now; "" when it can. */
+export function refusalOf(action: KeyAction<KeyScene>, scene: KeyScene): string {
+  const { session } = scene;
+  if (isBusy(session) && action.id !== "leave" && !action.held) return "The case is being submitted";
+  if (session.looksOnly && action.changes) return `Nothing is changed here: ${whyLooksOnly(session.project) || "readings are compared"}`;
+  return action.why?.(scene) ?? "";
 }
 
-function pressCommand(key: string, shifted: boolean, session: CaseSession): boolean {
-  if (key === "Enter") return run(() => void submitSession(session));
-  if (key === "z" && !shifted) return run(() => step(session, "undo"));
-  if (key === "y" || key === "z") return run(() => step(session, "redo"));
-  return false;
-}
-
-function pressDigit(place: number, shifted: boolean, session: CaseSession): boolean {
-  if (shifted) {
-    const preset = session.window.presets[place];
-    if (preset) session.window.choose(preset);
-    return preset !== undefined;
-  }
-  const label = session.labels[place];
-  if (!label) return false;
-  chooseLabel(session, label.value);
-  return true;
-}
-
-/** Take a label into the brush, or answer with a class. */
-export function chooseLabel(session: CaseSession, value: number): void {
-  if (session.project.kind === "segmentation") session.label.value = value;
-  else if (session.looksOnly) refuseChange(session);
-  else chooseClass(session, value);
-}
-
-function chooseClass(session: CaseSession, value: number): void {
-  session.effort.changed(performance.now());
-  if (!display.oneKeyAnnotates.value) session.tag.value = value;
-  else if (session.busy.value === "" && !session.closed && isSeen(session)) annotateWith(session, value);
-}
-
-function annotateWith(session: CaseSession, value: number): void {
-  session.tag.value = value;
-  void submitSession(session);
-}
-
-/** Labels that a digit chooses. */
-export const MOST_BY_KEY = 9;
-
-type Press = (scene: KeyScene, shifted: boolean) => unknown;
-
-const far = (shifted: boolean): number => (shifted ? 10 : 1);
-
-/** What a key does in every task; false where it meant nothing. */
-const PLAIN: Readonly<Record<string, Press>> = {
-  ArrowDown: ({ session }, shifted) => scroll(session, far(shifted)),
-  ArrowUp: ({ session }, shifted) => scroll(session, -far(shifted)),
-  ArrowLeft: ({ session }) => session.looksOnly && void stepCase(session, -1),
-  ArrowRight: ({ session }) => session.looksOnly && void stepCase(session, 1),
-  "+": ({ session }) => zoom(session, 1.25),
-  "-": ({ session }) => zoom(session, 0.8),
-  Home: ({ session }) => scroll(session, -MAX_SLICES),
-  End: ({ session }) => scroll(session, MAX_SLICES),
-  r: ({ session }, shifted) => (shifted ? session.window.reset() : session.resetViews()),
-  m: ({ session: { hanging, active, isFlat } }, shifted) => !isFlat && (shifted ? hanging.next("hanging") : hanging.maximise(active.value)),
-  p: ({ session }, shifted) => {
-    if (!shifted) return session.project.kind === "segmentation" && flip(display.proposalShown);
-    return !session.isFlat && session.hanging.next("plane");
-  },
-  w: ({ session }) => takeTool(session, display.tool.value === "window" ? "navigate" : "window"),
-  x: () => flip(display.crosshairShown),
-  i: ({ session }, shifted) => (shifted ? session.window.invert() : flip(display.smooth)),
-  ",": ({ session }) => turnChannel(session, -1),
-  ".": ({ session }) => turnChannel(session, 1),
-  s: ({ openDialog }) => openDialog("skip"),
-  g: ({ openDialog }) => openDialog("flag"),
-  v: ({ session }, shifted) => {
-    if (shifted && session.project.kind === "segmentation") pickLabel(session, session.crosshair.value);
-    else takeTool(session, "navigate");
-  },
-  Backspace: ({ session }, shifted) => (shifted ? void undoSubmission() : goBack(session)),
-  y: ({ session }) => toggleReasons(session),
-  z: ({ session }) => takeTool(session, "region"),
-  q: ({ session }, shifted) => void (shifted ? withdrawObjection(session) : objectToReason(session)),
-  Escape: ({ session, leave }) => stepOut(session, leave),
-};
-
-/** What Shift and a key do where something can be drawn. */
-const SHIFTED: Readonly<Record<string, (session: CaseSession) => void>> = {
-  c: (session) => takeTool(session, "polygon"),
-  d: (session) => takeTool(session, "lasso"),
-  w: (session) => takeTool(session, "flood"),
-  t: toggleRange,
-  u: (session) => void takeRange(session, session.active.value, session.pointed.value ?? session.crosshair.value),
-  x: (session) => operate(session, "clear"),
-  y: (session) => operate(session, "copy"),
-  b: (session) => operate(session, "carry"),
-  s: (session) => operate(session, "smooth"),
-  o: (session) => operate(session, "islands"),
-  g: (session) => operate(session, "margin"),
-};
-
-/** What a key does besides in segmentations. */
-const DRAWING: Readonly<Record<string, Press>> = {
-  b: ({ session }) => takeTool(session, "brush"),
-  e: ({ session }, shifted) => takeTool(session, shifted ? "push" : "eraser"),
-  f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : takeTool(session, "fill")),
-  c: ({ session }) => takeTool(session, "point"),
-  l: ({ session }, shifted) => (shifted ? session.segments.toggleLock(session.label.value) : takeTool(session, "scribble")),
-  "/": ({ session }) => session.labels.length > MOST_BY_KEY && display.labelSearch.value++,
-  a: ({ session }, shifted) => takeTool(session, shifted ? "extremes" : "box"),
-  t: () => flip(display.negative),
-  Delete: ({ session }) => removeChosen(session),
-  "[": () => display.resizeBrush(1 / 1.15),
-  "]": () => display.resizeBrush(1.15),
-  d: () => flip(display.ballBrush),
-  h: ({ session }, shifted) => {
-    if (shifted) session.hidden.value = toggled(session.hidden.value, session.label.value);
-    else toggleMask();
-  },
-  u: () => flip(display.uncertaintyShown),
-  o: () => flip(display.outlined),
-  n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),
-  k: ({ session }, shifted) => void stepHypothesis(session, shifted ? -1 : 1),
-  j: ({ session }, shifted) => takeHypothesis(session, shifted ? "part" : "whole"),
-};
-
-/** Keys that mean the same as another one, most of them because Shift is held. */
-const SAME: Readonly<Record<string, string>> = { PageDown: "ArrowDown", PageUp: "ArrowUp", "=": "+", _: "-", "<": ",", ">": ".", "{": "[", "}": "]" };
-
-/** The chosen gesture, else the last one. */
-function removeChosen(session: CaseSession): boolean {
-  const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
-  if (id) removeGiven(session, id);
-  return id !== undefined;
-}
-
-/** A gesture that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
-function stepOut(session: CaseSession, leave: () => void): void {
-  const { advice } = session;
-  if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
-  if (hypothesesOpen(session)) hideHypotheses(session);
-  else if (advice.reasonShown.value) toggleReasons(session);
-  else if (session.drawing.value) session.drawing.value = null;
-  else if (advice.region.value) advice.region.value = null;
-  else if (session.hanging.maximised.value !== null) session.hanging.maximised.value = null;
-  else leave();
-}
-
-/** More than any image has. */
-const MAX_SLICES = 1e6;
-
-function scroll(session: CaseSession, by: number): void {
-  const plane = session.active.value;
-  session.moveSlice(plane, by * stepOfWheelDown(session.planes[plane]!, session.header.affine));
-}
-
-function zoom(session: CaseSession, factor: number): void {
-  const view = session.views[session.active.value]!;
-  view.value = { ...view.value, zoom: Math.min(40, Math.max(0.25, view.value.zoom * factor)) };
-}
-
-function turnChannel(session: CaseSession, by: 1 | -1): void {
-  const views = session.channelViews;
-  const at = views.indexOf(session.channel.value);
-  session.channel.value = views[(at + by + views.length) % views.length]!;
-}
-
-function flip(value: { value: boolean }): void {
-  value.value = !value.value;
-}
-
-function run(action: () => unknown): true {
-  action();
-  return true;
-}
+const isBusy = ({ busy, closed }: CaseSession): boolean => busy.value !== "" || closed;

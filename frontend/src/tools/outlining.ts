@@ -25,7 +25,7 @@ export function outlining(contact: PaneContact, at: Pixel, event: PointerEvent):
   if (!mayDraw(session)) return null;
   const removes = event.ctrlKey || event.metaKey;
   const ring = { plane: index, number, subtract: negative.value !== removes };
-  if (tool.value === "lasso") return drawing(contact, at, ring);
+  if (tool.value === "freehand") return drawing(contact, at, ring);
   if (open.value && !session.editing.ring.value && !removes) accept(session);
   else place(contact, at, ring);
   return null;

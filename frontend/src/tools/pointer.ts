@@ -31,7 +31,7 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent):
   if (tool.value === "window") return windowing(contact, at);
   if (tool.value === "region") return framing(contact, at);
   if (!isAtHand(contact.session)) return null;
-  if (tool.value === "polygon" || tool.value === "lasso") return mayEdit(contact.session) ? outlining(contact, at, event) : null;
+  if (tool.value === "polygon" || tool.value === "freehand") return mayEdit(contact.session) ? outlining(contact, at, event) : null;
   if (contact.session.editing.open.value) {
     accept(contact.session);
     return null;

@@ -1,4 +1,5 @@
 /** A tool without a pointer: used once at the crosshair, as if it were pressed there. */
+import type { Triple } from "../api/types";
 import { pixelOfVoxel } from "../geometry/plane";
 import { pointOfPixel } from "../geometry/viewport";
 import { tool } from "../state/display";
@@ -7,7 +8,7 @@ import type { CaseSession } from "../state/session";
 import { panesOf } from "./contact";
 import { beginDrag } from "./pointer";
 
-const VIEWS: readonly string[] = ["navigate", "window", "region", "lasso", "box", "push"];
+const VIEWS: readonly string[] = ["navigate", "window", "region", "freehand", "box", "push"];
 
 export function useTool(session: CaseSession): void {
   const pane = panesOf(session).get(session.active.value);
@@ -17,16 +18,11 @@ export function useTool(session: CaseSession): void {
   beginDrag(pane, at, new PointerEvent("pointerdown"))?.end();
 }
 
-const ARROWS: Readonly<Record<string, readonly [number, number]>> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
-/** Move the crosshair over the plane, as it is drawn; false for other keys. */
-export function moveCrosshair(session: CaseSession, key: string, by: number): boolean {
-  const arrow = ARROWS[key];
-  if (!arrow) return false;
+/** Move the crosshair over the plane, as it is drawn, by voxels. */
+export function moveCrosshair(session: CaseSession, right: number, down: number): void {
   const plane = session.planes[session.active.value]!;
-  const next = [...session.crosshair.value] as [number, number, number];
-  next[plane.x_axis]! += arrow[0] * by * (plane.x_flip ? -1 : 1);
-  next[plane.y_axis]! += arrow[1] * by * (plane.y_flip ? -1 : 1);
+  const next: Triple = [...session.crosshair.value];
+  next[plane.x_axis]! += plane.x_flip ? -right : right;
+  next[plane.y_axis]! += plane.y_flip ? -down : down;
   session.lookAt(next);
-  return true;
 }

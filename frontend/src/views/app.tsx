@@ -5,10 +5,11 @@ import { explain } from "../api/errors";
 import { hasAccounts, may, maySomewhere, me } from "../api/me";
 import { annotatorName } from "../api/person";
 import type { Project } from "../api/types";
-import { helpShown } from "../state/display";
 import { dismissPassing } from "../state/notices";
 import { projectOf, route } from "../state/router";
-import { keyOf } from "../tools/keynames";
+import { isComposing } from "../tools/keynames";
+import { pressIn } from "../tools/keytable";
+import { PAGE_KEYS, type PageScene } from "../tools/pagekeys";
 import { AccountView } from "./account";
 import { Annotate } from "./annotate";
 import { CompareView } from "./comparing";
@@ -48,8 +49,9 @@ function Views() {
   const { project, failure } = useProject(id, here.view);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (keyOf(event) !== "?" || event.repeat || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
-      helpShown.value = !helpShown.value;
+      const types = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
+      if (event.defaultPrevented || isComposing(event) || (types && !event.ctrlKey && !event.metaKey) || document.querySelector("dialog[open]")) return;
+      if (pressIn<PageScene>(event, PAGE_KEYS, {})) event.preventDefault();
     };
     window.addEventListener("keydown", onKey);
     window.addEventListener("keydown", pressOnce, { capture: true });

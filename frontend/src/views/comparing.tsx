@@ -17,7 +17,7 @@ import { current } from "../state/session";
 import { pressCompareKey } from "../tools/comparekeys";
 import { isComposing } from "../tools/keynames";
 import { Adjudication, Refused } from "./adjudication";
-import { Swatch } from "./controls";
+import { Key, Swatch } from "./controls";
 import { CrosshairTable } from "./crosshair";
 import { Header } from "./header";
 import { HistoryDialog } from "./history";
@@ -86,9 +86,8 @@ function Compared({ found }: { found: Comparison }) {
     const onKey = (event: KeyboardEvent): void => {
       beat();
       if (event.defaultPrevented || isComposing(event) || isTyping(event.target) || helpShown.value || document.querySelector("dialog[open]")) return;
-      const verdict = { a: "approve", t: "return", e: "edit", y: "history" } as const;
       const leave = (): void => go(mayDecide(found) ? linkTo.review(found.project.id) : linkTo.worklist(found.project.id));
-      const press = (name: keyof typeof verdict): void => document.querySelector<HTMLElement>(`[data-testid="${verdict[name]}"]`)?.click();
+      const press = (verdict: string): void => document.querySelector<HTMLElement>(`[data-testid="${verdict}"]`)?.click();
       if (pressCompareKey(event, { found, leave, press })) event.preventDefault();
     };
     const events: [string, (event: never) => void][] = [
@@ -316,7 +315,7 @@ function Reviews({ found, open }: { found: Comparison; open: (asked: Asked) => v
         </p>
       ))}
       <button class="small" data-testid="history" onClick={() => open("history")}>
-        History <kbd>Y</kbd>
+        History <Key of="compare-history" />
       </button>
     </section>
   );

@@ -4,36 +4,43 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { lacking, may, maySomewhere } from "../api/me";
 import type { Verb } from "../api/types";
+import { type ActionId, ariaKey, shortKey, withKey } from "../tools/keytables";
 import { Icon, type IconName } from "./icons";
 
 /** Keeps the focus where it was, so that Enter still submits after a click on a tool. */
 const keepFocus = (event: MouseEvent): void => event.preventDefault();
 
+/** The key of an action, as the reader has it. */
+export function Key({ of }: { of: ActionId }) {
+  const key = shortKey(of);
+  return key ? <kbd>{key}</kbd> : null;
+}
+
 interface ToolButtonProps {
   icon: IconName;
   name: string;
-  keys: string;
+  action: ActionId;
   testid: string;
   pressed?: boolean;
   disabled?: boolean;
   onPress: () => void;
 }
 
-export function ToolButton({ icon, name, keys, testid, pressed, disabled, onPress }: ToolButtonProps) {
+export function ToolButton({ icon, name, action, testid, pressed, disabled, onPress }: ToolButtonProps) {
   return (
     <button
       class="tool"
-      title={keys ? `${name} (${keys})` : name}
+      title={withKey(name, action)}
       aria-label={name}
       aria-pressed={pressed}
-      aria-keyshortcuts={keys.replace("Ctrl", "Control").replaceAll(" ", "")}
+      aria-keyshortcuts={ariaKey(action)}
       disabled={disabled}
       data-testid={testid}
       onMouseDown={keepFocus}
       onClick={onPress}
     >
       <Icon name={icon} />
-      <kbd>{keys.replace("Shift + ", "⇧").split(" + ").pop()}</kbd>
+      <Key of={action} />
     </button>
   );
 }
@@ -60,17 +67,17 @@ export function PlainButton({ class: look, title, testid, role, checked, childre
 
 interface ToggleProps {
   value: Signal<boolean>;
-  keys?: string;
+  action?: ActionId;
   testid: string;
   children: ComponentChildren;
 }
 
-export function Toggle({ value, keys, testid, children }: ToggleProps) {
+export function Toggle({ value, action, testid, children }: ToggleProps) {
   return (
     <label class="toggle" onMouseDown={keepFocus}>
       <input type="checkbox" checked={value.value} data-testid={testid} onChange={(event) => (value.value = event.currentTarget.checked)} />
       <span>{children}</span>
-      {keys && <kbd>{keys}</kbd>}
+      {action && <Key of={action} />}
     </label>
   );
 }
@@ -103,6 +110,36 @@ export function Slider({ label, value, low, high, step, shown, testid, onInput }
       />
       <output>{shown}</output>
     </label>
+  );
+}
+
+interface NumberFieldProps {
+  value: number;
+  low?: number;
+  high?: number;
+  name: string;
+  testid: string;
+  onValue: (value: number) => void;
+}
+
+/** Enter or leaving the field takes the number, Esc leaves it; the keyboard goes back to the image. */
+export function NumberField({ value, low, high, name, testid, onValue }: NumberFieldProps) {
+  return (
+    <input
+      type="number"
+      class="number"
+      step="any"
+      min={low}
+      max={high}
+      value={Number(value.toPrecision(6))}
+      aria-label={name}
+      data-testid={testid}
+      onChange={(event) => Number.isFinite(event.currentTarget.valueAsNumber) && onValue(event.currentTarget.valueAsNumber)}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") event.currentTarget.value = String(value);
+        if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+      }}
+    />
   );
 }
 

@@ -2,14 +2,15 @@
 import type { TaskKind } from "../api/types";
 import { measures } from "../browser/measures";
 import { helpShown } from "../state/display";
-import { KEY_RULES, type KeyRule } from "../tools/keys";
+import type { Group, KeyEntry } from "../tools/keytable";
+import { ENTRIES, howTo } from "../tools/keytables";
 import { Dialog } from "./dialog";
 
-const GROUPS: KeyRule["group"][] = ["Annotate", "Look", "Model", "Page", "Draw"];
+const GROUPS: Group[] = ["Annotate", "Look", "Model", "Page", "Draw", "Review", "List"];
 
 export function Help({ kind }: { kind: TaskKind | null }) {
   if (!helpShown.value) return null;
-  const rules = KEY_RULES.filter((rule) => !rule.for || !kind || rule.for === kind);
+  const rules = ENTRIES.filter((entry: KeyEntry) => howTo(entry) && (!entry.for || !kind || entry.for === kind));
   return (
     <Dialog title="Keyboard and mouse" testid="help-dialog" wide onClose={() => (helpShown.value = false)}>
       <div class="help-columns">
@@ -18,11 +19,11 @@ export function Help({ kind }: { kind: TaskKind | null }) {
             <h3>{group}</h3>
             <dl class="key-list">
               {rules
-                .filter((rule) => rule.group === group)
-                .map((rule) => (
-                  <div key={rule.keys}>
-                    <dt>{rule.keys}</dt>
-                    <dd>{rule.does}</dd>
+                .filter((entry) => entry.group === group)
+                .map((entry) => (
+                  <div key={entry.id}>
+                    <dt>{howTo(entry)}</dt>
+                    <dd>{entry.does}</dd>
                   </div>
                 ))}
             </dl>

@@ -1,6 +1,7 @@
 /** One plane on the screen: three canvases and the button that maximises it. */
 import { useEffect, useRef } from "preact/hooks";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
 import { Icon } from "./icons";
 import type { PaneLook } from "./panelayers";
 import { PaneView } from "./paneview";
@@ -41,7 +42,7 @@ export function Pane({ session, index, look, of }: PaneProps) {
       {!session.isFlat && !of && (
         <button
           class="pane-corner"
-          title={alone === index ? "Show all planes (M)" : "Maximise this plane (M)"}
+          title={withKey(alone === index ? "Show all planes" : "Maximise this plane", "maximise")}
           aria-label={alone === index ? "Show all planes" : `Maximise: ${session.planeTitle(index)}`}
           data-testid={`maximise-${plane.name}`}
           onPointerDown={(event) => event.stopPropagation()}

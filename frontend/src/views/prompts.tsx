@@ -5,6 +5,7 @@ import type { Given } from "../edits/prompts";
 import * as display from "../state/display";
 import { prepare, removeGiven } from "../state/refining";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
 import { Swatch, Toggle } from "./controls";
 import { Icon } from "./icons";
 
@@ -17,7 +18,7 @@ export function PromptOptions({ session }: { session: CaseSession }) {
   return (
     <section class="block" data-testid="prompts" aria-busy={session.refining.value}>
       <h3>Prompts</h3>
-      <Toggle value={display.negative} keys="T" testid="negative">
+      <Toggle value={display.negative} action="negative" testid="negative">
         Mark what does not belong
       </Toggle>
       <Outcome session={session} />
@@ -63,7 +64,7 @@ function Row({ session, given: { id, prompt } }: { session: CaseSession; given: 
       </button>
       <button
         class="small"
-        title="Remove this prompt (Del)"
+        title={withKey("Remove this prompt", "prompt-remove")}
         aria-label={`Remove this ${NAMES[prompt.kind]}`}
         data-testid={`remove-${id}`}
         onMouseDown={(event) => event.preventDefault()}

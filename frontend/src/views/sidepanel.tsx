@@ -8,6 +8,7 @@ import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
+import { Key } from "./controls";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
@@ -98,10 +99,10 @@ function Steps({ session }: { session: CaseSession }) {
   return (
     <div class="verbs">
       <button data-testid="case-before" onClick={() => void stepCase(session, -1)}>
-        Previous case <kbd>←</kbd>
+        Previous case <Key of="case-back" />
       </button>
       <button data-testid="case-after" onClick={() => void stepCase(session, 1)}>
-        Next case <kbd>→</kbd>
+        Next case <Key of="case-next" />
       </button>
       {["submit", "skip", "flag"].map((verb) => (
         <button key={verb} disabled data-testid={verb} title={whyLooksOnly(session.project)}>
@@ -121,13 +122,13 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
       {session.purpose === "read" && <Replaces session={session} />}
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : session.purpose === "decide" ? "Accept" : "Submit"}{" "}
-        <kbd>Enter</kbd>
+        <Key of="submit" />
       </button>
       <button data-testid="skip" disabled={busy !== ""} onClick={() => openDialog("skip")}>
-        Skip <kbd>S</kbd>
+        Skip <Key of="skip" />
       </button>
       <button data-testid="flag" disabled={busy !== ""} onClick={() => openDialog("flag")}>
-        Flag <kbd>G</kbd>
+        Flag <Key of="flag" />
       </button>
     </div>
   );

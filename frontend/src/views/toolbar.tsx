@@ -7,41 +7,42 @@ import { visitPlace } from "../state/places";
 import { toggleReasons } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
-import { ToolButton } from "./controls";
+import { type ActionId, withKey } from "../tools/keytables";
+import { Key, ToolButton } from "./controls";
 import { Icon, type IconName } from "./icons";
 
-type ToolRow = readonly [tool: display.Tool & IconName, name: string, keys: string];
+type ToolRow = readonly [tool: display.Tool & IconName, name: string, action: ActionId];
 
 const LOOKING: readonly ToolRow[] = [
-  ["navigate", "Crosshair", "V"],
-  ["window", "Window by dragging", "W"],
+  ["navigate", "Crosshair", "navigate"],
+  ["window", "Window by dragging", "window"],
 ];
 const DRAWING: readonly ToolRow[] = [
-  ["brush", "Brush", "B"],
-  ["eraser", "Eraser", "E"],
-  ["polygon", "Polygon", "Shift + C"],
-  ["lasso", "Lasso", "Shift + D"],
-  ["fill", "Fill an outline or region", "F"],
-  ["flood", "Flood through a range of values", "Shift + W"],
-  ["push", "Push the outline", "Shift + E"],
+  ["brush", "Brush", "brush"],
+  ["eraser", "Eraser", "eraser"],
+  ["polygon", "Polygon", "polygon"],
+  ["freehand", "Lasso", "freehand"],
+  ["fill", "Fill an outline or region", "fill"],
+  ["flood", "Flood through a range of values", "flood"],
+  ["push", "Push the outline", "push"],
 ];
 const PROMPTING: readonly ToolRow[] = [
-  ["point", "Prompt: click", "C"],
-  ["scribble", "Prompt: stroke", "L"],
-  ["box", "Prompt: box", "A"],
-  ["extremes", "Prompt: four outermost points", "Shift + A"],
+  ["point", "Prompt: click", "prompt-point"],
+  ["scribble", "Prompt: stroke", "prompt-scribble"],
+  ["box", "Prompt: box", "prompt-box"],
+  ["extremes", "Prompt: four outermost points", "prompt-extremes"],
 ];
 
 export function Toolbar({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation";
   const draft = session.looksOnly ? null : session.draft.value;
   const tools = (rows: readonly ToolRow[], changes = true) =>
-    rows.map(([tool, name, keys]) => (
+    rows.map(([tool, name, action]) => (
       <ToolButton
         key={tool}
         icon={tool}
         name={name}
-        keys={keys}
+        action={action}
         testid={`tool-${tool}`}
         pressed={display.tool.value === tool}
         disabled={changes && !draft}
@@ -60,7 +61,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
             <ToolButton
               icon="between"
               name="Fill the slices between those drawn on"
-              keys="Shift + F"
+              action="fill-between"
               testid="fill-between"
               disabled={!draft}
               onPress={() => fillSlices(session, session.active.value)}
@@ -74,7 +75,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
                 key={name}
                 icon={name}
                 name={OPERATIONS[name].name}
-                keys={OPERATIONS[name].keys}
+                action={`op-${name}`}
                 testid={`operation-${name}`}
                 pressed={session.editing.open.value?.kind === name}
                 disabled={!draft}
@@ -84,13 +85,13 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <span class="toolbar-gap" />
           {tools(PROMPTING)}
           <span class="toolbar-gap" />
-          <ToolButton icon="undo" name="Undo" keys="Ctrl + Z" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
-          <ToolButton icon="redo" name="Redo" keys="Ctrl + Shift + Z" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
+          <ToolButton icon="undo" name="Undo" action="undo" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
+          <ToolButton icon="redo" name="Redo" action="redo" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
           <span class="toolbar-gap" />
           <ToolButton
             icon="next"
             name="Next place worth a look"
-            keys="N"
+            action="place-next"
             testid="next-place"
             disabled={!session.uncertainty.value}
             onPress={() => void visitPlace(session, 1)}
@@ -98,7 +99,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <ToolButton
             icon="hypotheses"
             name="What else the model may have meant"
-            keys="K"
+            action="hypothesis-next"
             testid="hypotheses-toggle"
             pressed={hypothesesOpen(session)}
             disabled={!session.draft.value}
@@ -109,7 +110,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
       <ToolButton
         icon="why"
         name="The model’s reasons"
-        keys="Y"
+        action="reasons"
         testid="reasons-toggle"
         pressed={session.advice.reasonShown.value}
         onPress={() => toggleReasons(session)}
@@ -117,14 +118,14 @@ export function Toolbar({ session }: { session: CaseSession }) {
       <ToolButton
         icon="region"
         name="Draw a box: where to take a hypothesis, or what must not count"
-        keys="Z"
+        action="region"
         testid="tool-region"
         pressed={display.tool.value === "region"}
         disabled={session.looksOnly}
         onPress={() => takeTool(session, "region")}
       />
       <span class="toolbar-gap" />
-      <ToolButton icon="reset" name="Fit the image again" keys="R" testid="reset" onPress={() => session.resetViews()} />
+      <ToolButton icon="reset" name="Fit the image again" action="fit" testid="reset" onPress={() => session.resetViews()} />
       {segments && <HoldToHide />}
     </div>
   );
@@ -141,7 +142,7 @@ function HoldToHide() {
   return (
     <button
       class="tool"
-      title="Hide the mask while you hold this button (or hold H)"
+      title={withKey("Hide the mask while you hold this button, or hold the key", "mask")}
       aria-label="Hide the mask while held"
       data-testid="hold-to-hide"
       onMouseDown={(event) => event.preventDefault()}
@@ -150,7 +151,7 @@ function HoldToHide() {
       onPointerLeave={(event) => event.buttons > 0 && show(true)(event)}
     >
       <Icon name="shut" />
-      <kbd>H</kbd>
+      <Key of="mask" />
     </button>
   );
 }

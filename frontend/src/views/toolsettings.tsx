@@ -3,7 +3,7 @@ import * as display from "../state/display";
 import type { OperationName } from "../state/editing";
 import { accept, cancel, chooseVariant, isSliceable, type Measure, measureFor, throughOf, titleOf, variantOf, variantsOf } from "../state/operations";
 import type { CaseSession } from "../state/session";
-import { Slider, Toggle } from "./controls";
+import { NumberField, Slider, Toggle } from "./controls";
 import { ValueRange } from "./valuerange";
 
 /** The slider runs over powers, because a small brush needs finer steps than a large one. */
@@ -22,7 +22,7 @@ const NAMES: Record<display.Tool, string> = {
   fill: "Fill",
   flood: "Flood",
   polygon: "Polygon",
-  lasso: "Lasso",
+  freehand: "Lasso",
   point: "Prompt: click",
   scribble: "Prompt: stroke",
   box: "Prompt: box",
@@ -36,14 +36,14 @@ export function ToolSettings({ session }: { session: CaseSession }) {
   const operates = open !== null && open.kind !== "flood" && open.kind !== "outline";
   const kind = operates ? open.kind : tool === "flood" ? "flood" : null;
   return (
-    <div class="tool-settings" role="group" aria-label="Tool in hand" data-testid="tool-settings" data-verb="annotate">
+    <div class="tool-settings" role="group" aria-label="Chosen tool" data-testid="tool-settings" data-verb="annotate">
       <strong class="tool-name" data-testid="tool-name">
         {operates ? titleOf(open.kind) : NAMES[tool]}
       </strong>
       <div class="tool-size">{kind ? <Operation session={session} kind={kind} /> : <BrushSize session={session} />}</div>
       <div class="tool-through">
         {!session.isFlat && (
-          <Toggle value={throughOf(kind)} keys="D" testid={kind && kind !== "flood" && isSliceable(kind) ? "operation-through" : "ball-brush"}>
+          <Toggle value={throughOf(kind)} action="ball" testid={kind && kind !== "flood" && isSliceable(kind) ? "operation-through" : "ball-brush"}>
             3D
           </Toggle>
         )}
@@ -110,36 +110,6 @@ function Amount({ value, unit, low, high, set }: Measure) {
       <NumberField value={value} low={low} high={high} name="Amount" testid="amount" onValue={set} />
       {unit}
     </span>
-  );
-}
-
-interface NumberFieldProps {
-  value: number;
-  low?: number;
-  high?: number;
-  name: string;
-  testid: string;
-  onValue: (value: number) => void;
-}
-
-/** Enter or leaving the field takes the number, Esc leaves it; the keyboard goes back to the image. */
-export function NumberField({ value, low, high, name, testid, onValue }: NumberFieldProps) {
-  return (
-    <input
-      type="number"
-      class="number"
-      step="any"
-      min={low}
-      max={high}
-      value={Number(value.toPrecision(6))}
-      aria-label={name}
-      data-testid={testid}
-      onChange={(event) => Number.isFinite(event.currentTarget.valueAsNumber) && onValue(event.currentTarget.valueAsNumber)}
-      onKeyDown={(event) => {
-        if (event.key === "Escape") event.currentTarget.value = String(value);
-        if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
-      }}
-    />
   );
 }
 

@@ -3,8 +3,9 @@ import { useMemo, useRef } from "preact/hooks";
 import { takeRange, toggleRange } from "../state/operations";
 import { histogramOf } from "../state/painting";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
+import { Key, NumberField } from "./controls";
 import { Icon } from "./icons";
-import { NumberField } from "./toolsettings";
 
 const WIDTH = 120;
 const HEIGHT = 24;
@@ -19,10 +20,10 @@ export function ValueRange({ session }: { session: CaseSession }) {
   };
   return (
     <fieldset class="value-range" data-used={rangeUsed.value}>
-      <label class="toggle" title="Draw only on values of the range (Shift + T)">
+      <label class="toggle" title={withKey("Draw only on values of the range", "range")}>
         <input type="checkbox" checked={rangeUsed.value} data-testid="range-used" onChange={() => toggleRange(session)} />
         <span>Values</span>
-        <kbd>⇧T</kbd>
+        <Key of="range" />
       </label>
       <Histogram session={session} low={low} high={high} onRange={set} />
       <NumberField value={low} name="Lowest value" testid="range-low" onValue={(value) => set({ low: value, high: Math.max(value, high) })} />
@@ -32,7 +33,7 @@ export function ValueRange({ session }: { session: CaseSession }) {
       <button
         type="button"
         class="small"
-        title="From the values under the brush at the crosshair (Shift + U: at the pointer)"
+        title={withKey("From the values under the brush at the crosshair; by key, at the pointer", "range-pick")}
         aria-label="Take the range from the crosshair"
         data-testid="range-pick"
         onMouseDown={(event) => event.preventDefault()}

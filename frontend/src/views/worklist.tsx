@@ -1,5 +1,5 @@
 /** The worklist: search, filter, open; every row by keyboard. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { listCases } from "../api/calls";
 import { may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
@@ -8,8 +8,10 @@ import type { CaseLine, CaseState, Project, ReadingFilter } from "../api/types";
 import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
 import { tellError } from "../state/notices";
 import { go, linkTo } from "../state/router";
-import { isComposing, keyOf } from "../tools/keynames";
-import { Allowed, Bar, Empty } from "./controls";
+import { isComposing } from "../tools/keynames";
+import { pressIn } from "../tools/keytable";
+import { LIST_KEYS, type ListScene } from "../tools/listkeys";
+import { Allowed, Bar, Empty, Key } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
@@ -52,6 +54,7 @@ export function Worklist({ project }: { project: Project }) {
     const watch = watchProject(project.id, () => setNews((count) => count + 1));
     return () => watch.close();
   }, [project.id]);
+  useEffect(() => listen(project.id), [project.id]);
   const show = (changed: Partial<Filters>): void => {
     const next = { ...filters, ...changed };
     keepFilters(project.id, next);
@@ -92,7 +95,7 @@ export function Worklist({ project }: { project: Project }) {
           <span class="grow" />
           <Allowed verb="annotate" project={project.id}>
             <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
-              Annotate next case <kbd>Enter</kbd>
+              Annotate next case <Key of="list-next" />
             </a>
           </Allowed>
         </div>
@@ -101,6 +104,24 @@ export function Worklist({ project }: { project: Project }) {
       </main>
     </div>
   );
+}
+
+/** What a control in focus does with a key goes first. */
+function listen(project: string): () => void {
+  const focusOn = (what: string): void => document.querySelector<HTMLElement>(what)?.focus();
+  const scene: ListScene = {
+    focusSearch: () => focusOn("[data-testid=search]"),
+    focusRows: () => focusOn("[data-row]"),
+    annotateNext: may("annotate", project) ? () => go(linkTo.next(project)) : null,
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    const { target } = event;
+    const typed = event.key.length === 1 && !(target instanceof HTMLInputElement || target instanceof HTMLSelectElement);
+    if (event.defaultPrevented || isComposing(event) || !(typed || target === document.body) || document.querySelector("dialog[open]")) return;
+    if (pressIn(event, LIST_KEYS, scene)) event.preventDefault();
+  };
+  window.addEventListener("keydown", onKey);
+  return () => window.removeEventListener("keydown", onKey);
 }
 
 function Counts({ project }: { project: Project }) {
@@ -132,21 +153,10 @@ function Counts({ project }: { project: Project }) {
 }
 
 function SearchBox({ search, onSearch }: { search: string; onSearch: (text: string) => void }) {
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if (keyOf(event) !== "/" || event.target instanceof HTMLInputElement) return;
-      event.preventDefault();
-      input.current?.focus();
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, []);
   return (
     <label class="search">
       <Icon name="search" />
       <input
-        ref={input}
         type="search"
         defaultValue={search}
         placeholder="Search name or patient"
@@ -161,21 +171,12 @@ function SearchBox({ search, onSearch }: { search: string; onSearch: (text: stri
           }
         }}
       />
-      <kbd>/</kbd>
+      <Key of="list-search" />
     </label>
   );
 }
 
 function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if (event.target !== document.body || event.ctrlKey || event.repeat || isComposing(event)) return;
-      if (event.key === "Enter" && may("annotate", project.id)) go(linkTo.next(project.id));
-      if (event.key === "ArrowDown") document.querySelector<HTMLElement>("[data-row]")?.focus();
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, [project.id]);
   if (rows.length === 0) return <Empty title="No case matches">Clear the search, or choose another state.</Empty>;
   return (
     <table class="table" data-testid="worklist">
