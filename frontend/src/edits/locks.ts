@@ -1,12 +1,12 @@
 /**
  * Which voxels may change: the one rule for every tool, and what an engine is told.
- * A voxel whose old or new value is a locked label stays as it is. With "Keep other labels" every label but the one in the hand is locked.
+ * A voxel whose old or new value is a locked label stays as it is. With "Keep others" every label but the one in the hand is locked.
  */
 
 export interface Locks {
   /** Labels locked in the table of segments. */
   locked: ReadonlySet<number>;
-  /** "Keep other labels". */
+  /** "Keep others". */
   kept: boolean;
   /** The label in the hand. */
   active: number;

@@ -206,8 +206,17 @@ const showNothing = (session: CaseSession, open: Open, why: string): void =>
   say(session, open, { forward: [], inverse: [] }, `No change: ${why}`, "Esc puts it away");
 
 function say(session: CaseSession, open: Open, edit: Edit, text: string, keys: string): void {
-  session.editing.preview.value = { title: titleOf(open.kind), edit, text };
-  session.advice.message.value = `${titleOf(open.kind)}: ${text}; ${keys}`;
+  const slice = isInSlice(session, open) ? `, ${session.planeTitle(open.plane).toLowerCase()} slice ${session.sliceNumber(open.plane) + 1}` : "";
+  const title = titleOf(open.kind) + slice;
+  session.editing.preview.value = { title, edit, text };
+  session.advice.message.value = `${title}: ${text}; ${keys}`;
+}
+
+/** Whether an operation changes one slice of a volume, the one that is shown in its plane. */
+function isInSlice(session: CaseSession, { kind }: Open): boolean {
+  if (session.isFlat || kind === "outline") return false;
+  if (kind === "clear") return variantOf(kind, session).includes("slice");
+  return kind === "copy" || (isSliceable(kind) && !goesThrough(kind, session));
 }
 
 /** One step of undo, one patch. */
@@ -279,11 +288,11 @@ function taskOf(session: CaseSession, open: Open): Task | Int32Array | string {
   if (open.kind === "outline") return ringRuns(open.rings, sliceOf(plane, shape, open.number), label);
   const variant = variantOf(open.kind, session);
   const amount = measureFor(open, session)?.value ?? 0;
-  const inSlice = open.kind === "clear" ? variant.includes("slice") : isSliceable(open.kind) && !goesThrough(open.kind, session);
+  const inSlice = isInSlice(session, open);
   const here = (): Region => sliceRegion(shape, plane.slice_axis, session.sliceNumber(open.plane));
   switch (open.kind) {
     case "clear":
-      return { ...groundOf(session, inSlice && !session.isFlat ? here() : wholeOf(shape)), kind: "clear", all: !variant.includes("label") };
+      return { ...groundOf(session, inSlice ? here() : wholeOf(shape)), kind: "clear", all: !variant.includes("label") };
     case "copy":
       return copyTask(session, open.plane, variant === "previous" ? -1 : 1, here());
     case "carry":
@@ -295,7 +304,7 @@ function taskOf(session: CaseSession, open: Open): Task | Int32Array | string {
     case "islands":
       return islandsTask(session, inSlice ? here() : wholeOf(shape), variant as IslandsKept, amount);
     case "flood":
-      return floodTask(session, open.seed, inSlice ? sliceRegion(shape, plane.slice_axis, open.seed[plane.slice_axis]!) : null, amount);
+      return floodTask(session, open.seed, inSlice || session.isFlat ? sliceRegion(shape, plane.slice_axis, open.seed[plane.slice_axis]!) : null, amount);
   }
 }
 

@@ -3,7 +3,9 @@ import * as display from "../state/display";
 import type { OperationName } from "../state/editing";
 import { accept, cancel, chooseVariant, isSliceable, type Measure, measureFor, throughOf, titleOf, variantOf, variantsOf } from "../state/operations";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
 import { NumberField, Slider, Toggle } from "./controls";
+import { Icon } from "./icons";
 import { ValueRange } from "./valuerange";
 
 /** The slider runs over powers, because a small brush needs finer steps than a large one. */
@@ -49,7 +51,7 @@ export function ToolSettings({ session }: { session: CaseSession }) {
         )}
       </div>
       <Toggle value={display.keepOthers} testid="keep-others">
-        Keep other labels
+        Keep others
       </Toggle>
       <ValueRange session={session} />
       <Pending session={session} />
@@ -126,12 +128,19 @@ function Pending({ session }: { session: CaseSession }) {
       {(open.value || ring.value) && (
         <>
           {open.value && (
-            <button class="primary small" title="Accept (Enter)" disabled={!preview.value?.edit.forward.length} data-testid="accept" {...press(accept)}>
-              Accept
+            <button
+              class="primary"
+              title={withKey("Accept", "submit")}
+              aria-label="Accept"
+              disabled={!preview.value?.edit.forward.length}
+              data-testid="accept"
+              {...press(accept)}
+            >
+              <Icon name="check" />
             </button>
           )}
-          <button class="small" title="Put it away (Esc)" data-testid="cancel" {...press(cancel)}>
-            Cancel
+          <button title={withKey("Put it away", "leave")} aria-label="Cancel" data-testid="cancel" {...press(cancel)}>
+            <Icon name="close" />
           </button>
         </>
       )}
