@@ -122,6 +122,7 @@ test("keys show and hide readers, change the manner and never leave choices behi
       found: made,
       leave: () => left.push("leave"),
       press: (name) => left.push(name),
+      lacks: () => "",
     });
   press("1", "Digit1");
   expect(made.hidden.value).toEqual(new Set(["a"]));

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import * as display from "../src/state/display";
-import { ownKeys } from "../src/state/mykeys";
+import { prefer } from "../src/state/preferences";
 import type { CaseSession } from "../src/state/session";
 import { chordsOf, written, writtenOut } from "../src/tools/keynames";
 import { pressKey } from "../src/tools/keys";
@@ -21,7 +21,7 @@ function press(session: CaseSession, key: string, code: string, more: Partial<Ke
 const drawing = (): CaseSession => sessionOf(new Uint8Array(120), headerOf([4, 5, 6]));
 
 beforeEach(() => {
-  ownKeys.value = {};
+  prefer({ keys: {} });
   display.tool.value = "navigate";
 });
 
@@ -81,7 +81,7 @@ describe("the keys of a case", () => {
 
   test("that somebody chose hold in place of those of the table", () => {
     const session = drawing();
-    ownKeys.value = { brush: ["Shift+B"] };
+    prefer({ keys: { brush: ["Shift+B"] } });
     expect(press(session, "b", "KeyB")).toBe(false);
     expect(press(session, "B", "KeyB", SHIFT)).toBe(true);
     expect([display.tool.value, withKey("Brush", "brush")]).toEqual(["brush", "Brush (Shift + B)"]);

@@ -17,6 +17,7 @@ export const ALONE: Me = {
   projects: [],
   verbs: ["look", "annotate", "review", "sign", "add", "decide", "train", "export", "manage", "administer"],
   gives: [],
+  preferences: { keys: {}, introduced: true },
 };
 me.value = ALONE;
 

@@ -4,6 +4,7 @@ import type * as T from "./types";
 
 const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
 
+export const savePreferences = (preferences: T.PreferencesBody): Promise<T.Preferences> => sendJson("PUT", "/me/preferences", preferences);
 export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects");
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
@@ -59,6 +60,12 @@ export const removePrompt = (p: string, a: string, id: string, base: number, loc
 export const readPlaces = (p: string, a: string, signal: AbortSignal): Promise<T.Places> => getJson(at(p, `/assignments/${a}/places`), signal);
 export const visitPlace = (p: string, a: string, number: number): Promise<{ changed: boolean }> =>
   sendJson("POST", at(p, `/assignments/${a}/places/${number}/visited`), {});
+
+export const listMeasurements = (p: string, c: string): Promise<T.Measurement[]> => getJson(at(p, `/cases/${c}/measurements`));
+export const addMeasurement = (p: string, c: string, body: T.MeasurementBody): Promise<T.Measurement> =>
+  sendJson("POST", at(p, `/cases/${c}/measurements`), body);
+export const changeMeasurement = (p: string, id: string, body: T.MeasurementChange): Promise<T.Measurement> =>
+  sendJson("PATCH", at(p, `/measurements/${id}`), body);
 
 export const readHypotheses = (p: string, c: string, signal: AbortSignal): Promise<T.Hypotheses> => getJson(at(p, `/cases/${c}/hypotheses`), signal);
 export const readSimilar = (p: string, c: string, signal: AbortSignal): Promise<T.Similar> => getJson(at(p, `/cases/${c}/similar`), signal);

@@ -9,7 +9,8 @@ export interface Addition {
 /** A decision between readings: rulings in order, on what stands; or the draft, or a class, of a case opened as its reviewer. */
 export interface AdjudicateBody {
   choices?: RulingBody[]; assignment_id?: string | null; revision?: number | null; tag?: number | null; task_version?: number | null;
-  annotation_id?: string | null; readings?: string[] | null; comment?: string; effort_seconds?: number | null; effort?: EffortBody | null;
+  annotation_id?: string | null; readings?: string[] | null; reviews?: string[] | null; comment?: string; effort_seconds?: number | null;
+  effort?: EffortBody | null;
 }
 
 /** Who may begin real work without a tutorial. */
@@ -37,15 +38,15 @@ export interface AnnotatorBody {
 /** What one annotator's annotations took, how right they are, and what they have to do. */
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; open:
-  number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number; expected_high: number;
-  hours_per_week: number | null; cases_per_week: number | null;
+  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; edges:
+  number | null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number;
+  expected_high: number; hours_per_week: number | null; cases_per_week: number | null;
 }
 
 /** An approval. */
 export interface ApproveBody {
-  annotation_id?: string | null; readings?: string[] | null; comment?: string; signed_as?: string; meaning?: "review" | "approval" |
-  "responsibility" | "authorship";
+  annotation_id?: string | null; readings?: string[] | null; reviews?: string[] | null; comment?: string; signed_as?: string; meaning?:
+  "review" | "approval" | "responsibility" | "authorship"; effort?: EffortBody | null;
 }
 
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
@@ -333,7 +334,7 @@ export interface Log {
 export interface Me {
   accounts: boolean; name: string; csrf: string; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" | "viewer">;
   projects: ProjectRights[]; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
-  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[];
+  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[]; preferences: Preferences;
 }
 
 /** A mean score on gold cases with its 90 % interval; without one `note` says why. */
@@ -345,6 +346,24 @@ export interface MeanScore {
 export interface Measure {
   label: string; name: string; value: number | null; unit: string; low: number | null; high: number | null; accepted: boolean | null; reason:
   string;
+}
+
+/** What to measure. */
+export interface MeasurementBody {
+  kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points?: [number, number, number][]; axis?: number | null; index?: number |
+  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string;
+}
+
+/** What changes of a measurement: its points, its name, or whether it stands. */
+export interface MeasurementChange {
+  points?: [number, number, number][] | null; note?: string | null; withdrawn?: boolean | null;
+}
+
+/** A measurement that stands, or was just withdrawn. */
+export interface Measurement {
+  id: string; case_id: string; kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points: [number, number, number][]; points_mm:
+  [number, number, number][]; axis: number | null; index: number | null; channel: number | null; label: number; figures: Record<string,
+  number>; note: string; annotator: string; own: boolean; created_at: string; changed_at: string; withdrawn_at: string | null;
 }
 
 /** The model in use. */
@@ -444,6 +463,16 @@ export interface PoolQuality {
 export interface Prediction {
   id: string; case_id: string; model_index: number; probabilities: (number | null)[]; quality: number | null; quality_low: number | null;
   quality_high: number | null; scores: Record<string, number | null>; has_mask: boolean; has_uncertainty: boolean;
+}
+
+/** What the page keeps for an account. */
+export interface PreferencesBody {
+  keys: Record<string, unknown>; introduced: boolean;
+}
+
+/** What the page keeps for an account; empty without one. */
+export interface Preferences {
+  keys: Record<string, string[]>; introduced: boolean;
 }
 
 /** An intensity window worth a button. */
@@ -565,14 +594,15 @@ export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
 }
 
-/** Why an earlier annotation is restored, and what was looked at: what stood and the readings; 409 where they changed. */
+/** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */
 export interface RestoreBody {
-  comment?: string; standing_id?: string | null; readings?: string[] | null;
+  comment?: string; standing_id?: string | null; readings?: string[] | null; reviews?: string[] | null;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
 export interface ReturnBody {
-  comment: string; to?: string; annotation_id?: string | null; readings?: string[] | null;
+  comment: string; to?: string; annotation_id?: string | null; readings?: string[] | null; reviews?: string[] | null; effort?: EffortBody |
+  null;
 }
 
 /** The return of a case that still stands. */
@@ -710,12 +740,12 @@ export interface Suspect {
 
 /** What to change of a project's name and task; what is left out stays. */
 export interface TaskBody {
-  version: number; name?: string | null; instructions?: string | null; labels?: LabelBody[] | null;
+  version: number; name?: string | null; instructions?: string | null; pictures?: string[]; labels?: LabelBody[] | null;
 }
 
-/** The question put to every case, in its newest version. */
+/** The question put to every case, in its newest version; `pictures` says how many its instructions have. */
 export interface Task {
-  version: number; kind: "segmentation" | "classification"; labels: Label[]; instructions: string;
+  version: number; kind: "segmentation" | "classification"; labels: Label[]; instructions: string; pictures: number;
 }
 
 /** Scores above `above` are accepted (null: all may be), and what that measured on the evaluated patients. */

@@ -3,6 +3,7 @@ import type { PlaneHeader } from "../api/types";
 import type { Pixel } from "../geometry/plane";
 import type { Placement } from "../geometry/viewport";
 import { drawMarks, type Mark } from "./marks";
+import { drawMeasures, type Measured } from "./measures";
 import type { PaneSize } from "./painter";
 import { drawRing, type RingMark } from "./rings";
 import { drawSigns, type Sign } from "./signs";
@@ -23,6 +24,7 @@ export interface HeadUp {
   marks: readonly Mark[];
   /** An outline that is not closed yet. */
   ring: RingMark | null;
+  measures: readonly Measured[];
   signs: readonly Sign[];
 }
 
@@ -45,6 +47,7 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
   if (head.brush) drawBrush(context, head.place, head.brush);
   drawMarks(context, head.marks);
   if (head.ring) drawRing(context, head.ring);
+  drawMeasures(context, head.measures);
 }
 
 function drawLetters(context: CanvasRenderingContext2D, { plane, size }: HeadUp): void {

@@ -2,9 +2,24 @@
 import { effect, signal } from "@preact/signals";
 import type { Method } from "../api/types";
 import { keptSignal, readKept, writeKept } from "../browser/kept";
+import type { SlabMode } from "../render/slab";
 
 /** "region" draws a box that says where, and changes nothing by itself. */
-export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | OutlineTool | "flood" | "window" | "region" | PromptTool;
+export type Tool =
+  | "navigate"
+  | "brush"
+  | "eraser"
+  | "push"
+  | "fill"
+  | OutlineTool
+  | "flood"
+  | "window"
+  | "region"
+  | "ruler"
+  | "angle"
+  | "ellipse"
+  | "rectangle"
+  | PromptTool;
 /** Tools that end in a preview. */
 export type OutlineTool = "polygon" | "freehand";
 /** Tools whose marks an engine answers. */
@@ -32,6 +47,14 @@ export const reasonMethod = keptSignal<Method>("reason-method", "grad-cam");
 export const reasonOpacity = keptSignal<number>("reason-opacity", 0.6);
 export const smooth = keptSignal<boolean>("smooth", true);
 export const crosshairShown = keptSignal<boolean>("crosshair-shown", true);
+/** Measurements are drawn on the planes. */
+export const measurementsShown = signal(true);
+/** Several slices as one picture; off in every new visit, since nothing is drawn on a slab. */
+export const slab = signal<SlabMode>("off");
+/** Its thickness in mm, in slices where their distance is not known. */
+export const slabThickness = keptSignal<number>("slab-thickness", 10);
+/** The 3D view of the segments. */
+export const surfaceShown = signal(false);
 /** Classification: a class key answers and goes on at once. */
 export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 

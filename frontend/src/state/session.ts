@@ -19,6 +19,7 @@ import { Advice } from "./advice";
 import { keepOthers } from "./display";
 import { Editing } from "./editing";
 import { Hanging } from "./hanging";
+import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
@@ -93,6 +94,7 @@ export class CaseSession {
   readonly editing = new Editing();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
+  readonly measurements = new Measurements();
   readonly prediction: Signal<Prediction | null>;
   /** A newer proposal than the one the draft began with, waiting to be taken. */
   readonly offered = signal<{ prediction: Prediction; mask: Uint8Array } | null>(null);

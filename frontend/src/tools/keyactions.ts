@@ -1,8 +1,10 @@
 /** What the keys of the annotation view do, where it takes more than a word. */
 import { stepOfWheelDown } from "../geometry/plane";
+import { SLABS } from "../render/slab";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen } from "../state/hypotheses";
 import { refuseChange } from "../state/looking";
+import { removeMeasurement } from "../state/measuring";
 import { tell } from "../state/notices";
 import { accept, cancel, closeRing, resizeOperation } from "../state/operations";
 import { toggleReasons } from "../state/reasons";
@@ -66,8 +68,10 @@ function annotateWith(session: CaseSession, value: number): void {
 /** Labels that a digit chooses. */
 export const MOST_BY_KEY = 9;
 
-/** The chosen prompt, else the last one. */
+/** The measurement in hand, else the chosen prompt, else the last one. */
 export function removeChosen(session: CaseSession): boolean {
+  const measured = session.measurements.kept.value.find(({ id, own }) => own && id === session.measurements.chosen.value);
+  if (measured) return run(() => removeMeasurement(session, measured.id));
   const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
   if (id) removeGiven(session, id);
   return id !== undefined;
@@ -114,6 +118,8 @@ export function putAway(session: CaseSession, leave: () => void): void {
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);
   else if (session.drawing.value) session.drawing.value = null;
+  else if (session.measurements.placing.value) session.measurements.placing.value = null;
+  else if (session.measurements.chosen.value) session.measurements.chosen.value = null;
   else if (advice.region.value) advice.region.value = null;
   else if (session.hanging.maximised.value !== null) session.hanging.maximised.value = null;
   else leave();
@@ -136,6 +142,10 @@ export function turnChannel(session: CaseSession, by: 1 | -1): void {
   const views = session.channelViews;
   const at = views.indexOf(session.channel.value);
   session.channel.value = views[(at + by + views.length) % views.length]!;
+}
+
+export function nextSlab(): void {
+  display.slab.value = SLABS[(SLABS.indexOf(display.slab.value) + 1) % SLABS.length]!;
 }
 
 export function flip(value: { value: boolean }): void {

@@ -3,6 +3,7 @@ import * as display from "../state/display";
 import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
+import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
@@ -17,6 +18,7 @@ import {
   labelNames,
   MAX_SLICES,
   MOST_BY_KEY,
+  nextSlab,
   noStep,
   presetNames,
   putAway,
@@ -80,6 +82,12 @@ export const CASE_KEYS = [
   { id: "smooth", group: "Look", keys: ["I"], does: "Smooth or plain voxels", compares: true, run: () => flip(display.smooth) },
   { id: "channel-back", group: "Look", keys: [","], does: "Previous channel", compares: true, run: ({ session }) => turnChannel(session, -1) },
   { id: "channel-next", group: "Look", keys: ["."], does: "Next channel", compares: true, run: ({ session }) => turnChannel(session, 1) },
+  { id: "slab", group: "Look", keys: ["\\"], does: "Slab of slices: largest, smallest or mean value, off", on: volume, run: () => nextSlab() },
+  { id: "surface", group: "Look", keys: ["Shift+Z"], does: "3D surface of the segments", for: SEG, on: volume, run: () => flip(display.surfaceShown) },
+  { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: () => nextMeasuringTool() },
+  { id: "measure-point", group: "Look", keys: [";"], does: "Measure: a point at the crosshair, or move the nearest end there", changes: true, run: ({ session }) => placeAtCrosshair(session) },
+  { id: "measure-slice", group: "Look", keys: ["Alt+M"], does: "Measure the chosen label in this slice", for: SEG, changes: true, why: drawn, run: ({ session }) => void measureLabel(session, "slice") },
+  { id: "measure-volume", group: "Look", keys: ["Alt+Shift+M"], does: "Measure the chosen label in the whole volume", for: SEG, changes: true, on: volume, why: drawn, run: ({ session }) => void measureLabel(session, "volume") },
   { id: "fit", group: "Look", keys: ["R"], does: "Fit the image again; the window stays", compares: true, run: ({ session }) => session.resetViews() },
   { id: "window-own", group: "Look", keys: ["Shift+R"], does: "The image's own window again", compares: true, run: ({ session }) => session.window.reset() },
   { id: "place-next", group: "Model", keys: ["N"], does: "Next place worth a look, the worst first", for: SEG, run: ({ session }) => void visitPlace(session, 1) },
@@ -121,7 +129,7 @@ export const CASE_KEYS = [
   { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
   { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
   { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
-  { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen prompt, or the last one", for: SEG, changes: true, run: ({ session }) => removeChosen(session) },
+  { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen measurement or prompt, else the last prompt", changes: true, run: ({ session }) => removeChosen(session) },
   { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush, or a smaller number of the operation", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1 / 1.15) },
   { id: "brush-larger", group: "Draw", keys: ["]"], does: "Larger brush, or a larger number", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1.15) },
   { id: "ball", group: "Draw", keys: ["D"], does: "Brush as ball, flood and operations through slices", for: SEG, changes: true, run: ({ session }) => flip(throughOf(session.editing.open.value?.kind ?? null)) },

@@ -1,7 +1,7 @@
 /** What a table of keys is made of. Keys, the overview, the palette and the tooltips all follow the same entries. */
 import type { TaskKind } from "../api/types";
-import { keysOf } from "../state/mykeys";
 import { tell } from "../state/notices";
+import { keysOf } from "../state/preferences";
 import { chordsOf, isModifier } from "./keynames";
 
 export type Group = "Annotate" | "Look" | "Model" | "Draw" | "Review" | "List" | "Page";

@@ -1,5 +1,5 @@
 /** All tables of keys together: by id for tooltips and buttons, by view for the overview and for conflicts. */
-import { keysOf } from "../state/mykeys";
+import { keysOf } from "../state/preferences";
 import { COMPARE_KEYS } from "./comparekeys";
 import { forAria, written, writtenOut } from "./keynames";
 import { CASE_KEYS } from "./keys";

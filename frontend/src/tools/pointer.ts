@@ -6,8 +6,9 @@ import { type Brush, sweepBrush } from "../geometry/brush";
 import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
-import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, tool } from "../state/display";
+import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, slab, tool } from "../state/display";
 import { isAtHand, mayDraw, mayEdit, pickLabel, reveal } from "../state/labelling";
+import { MEASURING_TOOLS, refuseSlab } from "../state/measuring";
 import { tell } from "../state/notices";
 import { accept, flood } from "../state/operations";
 import { mayPaint, rangeInForce } from "../state/painting";
@@ -15,6 +16,7 @@ import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import type { Drag, PaneContact } from "./contact";
 import { findRegion } from "./fill";
+import { measuring } from "./measure";
 import { outlining } from "./outlining";
 import { prompting } from "./prompting";
 import { pushFrom } from "./push";
@@ -30,6 +32,11 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent):
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
   if (tool.value === "region") return framing(contact, at);
+  if (slab.value !== "off") {
+    refuseSlab();
+    return null;
+  }
+  if (MEASURING_TOOLS.includes(tool.value)) return contact.session.looksOnly || contact.session.closed ? null : measuring(contact, at);
   if (!isAtHand(contact.session)) return null;
   if (tool.value === "polygon" || tool.value === "freehand") return mayEdit(contact.session) ? outlining(contact, at, event) : null;
   if (contact.session.editing.open.value) {

@@ -3,6 +3,7 @@ import type { Triple } from "../api/types";
 import { pixelOfVoxel } from "../geometry/plane";
 import { pointOfPixel } from "../geometry/viewport";
 import { tool } from "../state/display";
+import { MEASURING_TOOLS, placeAtCrosshair } from "../state/measuring";
 import { tell } from "../state/notices";
 import type { CaseSession } from "../state/session";
 import { panesOf } from "./contact";
@@ -11,6 +12,7 @@ import { beginDrag } from "./pointer";
 const VIEWS: readonly string[] = ["navigate", "window", "region", "freehand", "box", "push"];
 
 export function useTool(session: CaseSession): void {
+  if (MEASURING_TOOLS.includes(tool.value)) return placeAtCrosshair(session);
   const pane = panesOf(session).get(session.active.value);
   if (!pane) return;
   if (VIEWS.includes(tool.value)) return tell("info", "This tool needs a drag", "a brush, polygon, fill, flood or click works at the crosshair");

@@ -16,7 +16,8 @@ import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
 import { releaseMask } from "../tools/keyactions";
 import { isComposing } from "../tools/keynames";
-import { pressKey, releaseKey } from "../tools/keys";
+import { actionsOf, press, pressKey, refusalOf, releaseKey } from "../tools/keys";
+import { offersHere, offersOf } from "../tools/palette";
 import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
 import { CrosshairTable } from "./crosshair";
@@ -184,6 +185,8 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
     if (document.hidden && !session.looksOnly) void reportEffort(session);
     session.sight[document.hidden ? "hidden" : "back"](performance.now());
   };
+  const scene = { session, openDialog: open, leave };
+  offersHere.value = () => offersOf(actionsOf(session), scene, { why: refusalOf, press });
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
@@ -209,6 +212,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   return () => {
     window.clearInterval(timer);
     stop();
+    offersHere.value = null;
     document.removeEventListener("visibilitychange", look);
     for (const [name, act] of events) window.removeEventListener(name, act as EventListener);
   };

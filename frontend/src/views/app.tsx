@@ -16,6 +16,7 @@ import { CompareView } from "./comparing";
 import { Header } from "./header";
 import { Help } from "./help";
 import { Notices } from "./notices";
+import { Palette } from "./palette";
 import { PeopleView } from "./people";
 import { ProgressView } from "./progress";
 import { Projects } from "./projects";
@@ -23,6 +24,7 @@ import { QueueView } from "./queue";
 import { SettingsView } from "./settings";
 import { SignIn } from "./signin";
 import { TeamView } from "./team";
+import { Tooltips } from "./tooltip";
 import { Worklist } from "./worklist";
 
 /** Everything depends on who is here; until that is known, nothing is shown but the form to sign in. */
@@ -65,6 +67,8 @@ function Views() {
       {id === null ? <ServerView /> : project ? <ProjectView project={project} /> : <Waiting failure={failure} />}
       <Notices />
       <Help kind={project?.kind ?? null} />
+      <Palette />
+      <Tooltips />
     </>
   );
 }

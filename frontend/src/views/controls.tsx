@@ -40,6 +40,9 @@ export function ToolButton({ icon, name, action, testid, pressed, disabled, onPr
       onClick={onPress}
     >
       <Icon name={icon} />
+      <span class="tool-text" aria-hidden="true">
+        {name}
+      </span>
       <Key of={action} />
     </button>
   );
@@ -51,15 +54,28 @@ interface PlainButtonProps {
   testid: string;
   role?: "radio";
   checked?: boolean;
+  pressed?: boolean;
+  disabled?: boolean;
   children: ComponentChildren;
   onPress: () => void;
 }
 
 /** A button with words; as `radio`, one of several of which one holds. */
-export function PlainButton({ class: look, title, testid, role, checked, children, onPress }: PlainButtonProps) {
+export function PlainButton({ class: look, title, testid, role, checked, pressed, disabled, children, onPress }: PlainButtonProps) {
   return (
     // biome-ignore lint/a11y/useAriaPropsSupportedByRole: `checked` comes with the role "radio" only
-    <button type="button" class={look} title={title} role={role} aria-checked={checked} data-testid={testid} onMouseDown={keepFocus} onClick={onPress}>
+    <button
+      type="button"
+      class={look}
+      title={title}
+      role={role}
+      aria-checked={checked}
+      aria-pressed={pressed}
+      disabled={disabled}
+      data-testid={testid}
+      onMouseDown={keepFocus}
+      onClick={onPress}
+    >
       {children}
     </button>
   );

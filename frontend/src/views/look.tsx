@@ -6,6 +6,7 @@ import * as display from "../state/display";
 import { HANGINGS } from "../state/hanging";
 import type { CaseSession } from "../state/session";
 import { Slider, Toggle } from "./controls";
+import { SlabOptions } from "./slab";
 
 export function LookOptions({ session }: { session: CaseSession }) {
   return (
@@ -14,6 +15,7 @@ export function LookOptions({ session }: { session: CaseSession }) {
       {session.project.kind === "segmentation" && <UncertaintyOptions session={session} />}
       <WindowOptions session={session} />
       {!session.isFlat && <HangingOptions session={session} />}
+      {!session.isFlat && <SlabOptions session={session} />}
     </>
   );
 }

@@ -1,13 +1,17 @@
 /** What lies over the image of a pane, read from the case: mask, maps and outlines, and what is pointed at. */
 
+import { POINTS } from "../geometry/measure";
 import { sliceAfter } from "../operations/preview";
 import { evidenceTable, heatTable } from "../render/lut";
 import type { MarkScene } from "../render/marks";
+import { type Measured, pointsOn } from "../render/measures";
 import type { Heat, LabelLayers } from "../render/painter";
 import { diamondAt, frameOf, type Sign } from "../render/signs";
 import * as display from "../state/display";
+import { pointsOf, previewOf } from "../state/measuring";
 import type { CaseSession } from "../state/session";
 import { uncertainBand } from "../volume/band";
+import { figureLines } from "../volume/figures";
 
 const BOX_COLOUR = "#ffffff";
 const PLACE_COLOUR = "#f6c667";
@@ -68,4 +72,29 @@ function signsOf({ advice, queried, queriedBoxes }: CaseSession, scene: Omit<Mar
     ...(box ? frameOf(box, "box", BOX_COLOUR, scene) : []),
     ...suggested.flatMap(({ voxel }, n) => diamondAt(voxel, String(n + 1), SUGGESTED_COLOUR, scene)),
   ];
+}
+
+/** What is measured in the slice shown, what is being placed last. */
+export function measuresOn(session: CaseSession, scene: Omit<MarkScene, "colourOf">): Measured[] {
+  const { measurements } = session;
+  if (!display.measurementsShown.value) return [];
+  const { slice_axis } = scene.plane;
+  const kept = measurements.kept.value.filter(({ axis, index, points }) => axis === slice_axis && index === scene.number && points.length > 0);
+  const shown: Measured[] = kept.map((one) => {
+    const points = pointsOf(measurements, one);
+    const figures = points === one.points ? one.figures : previewOf(session, { kind: one.kind, axis: slice_axis, index: scene.number, points });
+    const chosen = one.id === measurements.chosen.value;
+    return {
+      kind: one.kind,
+      at: pointsOn(points, scene),
+      lines: [one.note, ...figureLines(figures, session.header.unit)].filter(Boolean),
+      chosen,
+      faint: !one.own,
+    };
+  });
+  const placing = measurements.placing.value;
+  if (placing?.axis !== slice_axis || placing.index !== scene.number) return shown;
+  const complete = placing.points.length === POINTS[placing.kind];
+  const lines = complete ? figureLines(previewOf(session, placing), session.header.unit) : [];
+  return [...shown, { kind: placing.kind, at: pointsOn(placing.points, scene), lines, chosen: true, faint: true }];
 }

@@ -8,8 +8,10 @@ import { markInput, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
+import type { Reduced } from "../render/reduce";
 import type { RingMark } from "../render/rings";
 import type { Sign } from "../render/signs";
+import { projectSlab, type Slab, slabAround } from "../render/slab";
 import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import { lineOf, readoutAt, short } from "../state/readout";
@@ -17,7 +19,8 @@ import type { CaseSession, Stroke } from "../state/session";
 import { type Drag, type PaneContact, panesOf } from "../tools/contact";
 import { beginDrag, turnWheel } from "../tools/pointer";
 import { wheelSteps } from "../tools/wheel";
-import { lookOf, type PaneLook } from "./panelayers";
+import type { Volume } from "../volume/volume";
+import { lookOf, measuresOn, type PaneLook } from "./panelayers";
 
 export class PaneView implements PaneContact {
   private readonly painter: PanePainter;
@@ -25,6 +28,7 @@ export class PaneView implements PaneContact {
   private readonly sized = signal(0);
   private readonly dirty = { image: "all" as "view" | "all" | null, labels: "all" as Change | null, head: true };
   private readonly stops: (() => void)[] = [];
+  private projection: { of: Volume; key: string; made: Reduced } | null = null;
   private drag: Drag | null = null;
   /** The pointer that makes it; a second finger does not join in. */
   private pointerId = -1;
@@ -96,7 +100,16 @@ export class PaneView implements PaneContact {
       this.dirty.labels = this.dirty.labels === null || this.dirty.labels === "view" ? "view" : "all";
     });
     onChange(
-      () => [this.shown, session.volume.value, session.arrived.value, session.window.value, session.channel.value, display.smooth.value],
+      () => [
+        this.shown,
+        session.volume.value,
+        session.arrived.value,
+        session.window.value,
+        session.channel.value,
+        display.smooth.value,
+        display.slab.value,
+        display.slabThickness.value,
+      ],
       () => (this.dirty.image = "all"),
     );
     onChange(
@@ -131,6 +144,9 @@ export class PaneView implements PaneContact {
         session.drawing.value,
         session.editing.ring.value,
         session.chosenPrompt.value,
+        display.slab.value,
+        display.slabThickness.value,
+        measuresOn(session, { plane: this.plane, shape: session.header.shape, number: this.shown, place: this.painter.place(this.view) }),
         this.signs(this.painter.place(this.view)),
       ],
       () => (this.dirty.head = true),
@@ -164,12 +180,41 @@ export class PaneView implements PaneContact {
     if (!volume) return;
     const slice = sliceOf(plane, session.header.shape, this.shown);
     const look = { window: session.window.value, channel: session.channel.value, smooth: display.smooth.value };
-    this.painter.paintImage(volume, slice, look, this.view, this.dirty.image ?? "all");
+    const drawn = this.projected(volume) ?? { volume, slice };
+    this.painter.paintImage(drawn.volume, drawn.slice, look, this.view, this.dirty.image ?? "all");
     this.dirty.image = null;
     if (!session.drawn && this.isLarge && isWhole(volume, slice, session.channel.value)) {
       session.drawn = true;
       measures.firstImageMs = performance.now() - session.startedAt;
     }
+  }
+
+  /** The slab around the slice; null without one, and while some of it has not arrived. */
+  private get slab(): Slab | null {
+    const { session, plane } = this;
+    const { header, volume, channel } = session;
+    const slab = slabAround(display.slab.value, display.slabThickness.value, header, plane, this.shown);
+    const there = slab && volume.value && isWhole(volume.value, sliceOf(plane, header.shape, slab.last), channel.value);
+    return there && isWhole(volume.value!, sliceOf(plane, header.shape, slab.first), channel.value) ? slab : null;
+  }
+
+  private projected(volume: Volume): Reduced | null {
+    const { slab, plane, session } = this;
+    if (!slab) return null;
+    const channel = session.channel.value;
+    const key = [slab.mode, slab.first, slab.last, channel].join();
+    if (this.projection?.of !== volume || this.projection.key !== key) {
+      const channels = channel === "rgb" ? [0, 1, 2] : [channel];
+      this.projection = { of: volume, key, made: projectSlab(volume, plane, session.header.shape, slab, channels) };
+    }
+    return this.projection.made;
+  }
+
+  private slabTitle(): string {
+    const { slab, session } = this;
+    if (!slab) return "";
+    const unit = session.header.spaced ? "mm" : "slices";
+    return `  ${slab.mode} of ${display.slabThickness.value} ${unit}: slices ${slab.first + 1}–${slab.last + 1}; values and mask of the middle one`;
   }
 
   private drawLabels(): void {
@@ -191,7 +236,7 @@ export class PaneView implements PaneContact {
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
     const title = session.isFlat
       ? this.arriving().trim()
-      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.arriving()}`;
+      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.slabTitle()}${this.arriving()}`;
     drawHead(this.painter.headContext(), {
       plane,
       size: this.painter.paneSize,
@@ -203,6 +248,7 @@ export class PaneView implements PaneContact {
       brush,
       marks: this.marks(place),
       ring: this.ring(place, colour),
+      measures: measuresOn(session, { plane, shape, number: this.shown, place }),
       signs: this.signs(place),
     });
   }

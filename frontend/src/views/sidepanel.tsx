@@ -12,7 +12,9 @@ import { Key } from "./controls";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
+import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
+import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
@@ -22,12 +24,14 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
   const segments = session.project.kind === "segmentation";
   return (
     <aside class="side" aria-label="Case">
+      <Introduction session={session} />
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
         {segments && !session.looksOnly && <PromptOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
+        <MeasurementPanel session={session} />
         <LookOptions session={session} />
       </div>
       <Verbs session={session} openDialog={openDialog} />

@@ -200,7 +200,12 @@ class ProjectSettings:
     )
     start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = setting(
-        2, "New annotations that start a training within a round; 0 waits for its end.", "--train-after", "at once", low=0, high=10_000
+        2,
+        "New annotations, or cases where these need more than one, that start a training within a round; 0 waits for its end.",
+        "--train-after",
+        "at once",
+        low=0,
+        high=10_000,
     )
     validation_fraction: float = setting(
         0.1, "Share of labelled patients kept for validation.", "--validation", "next import", low=0, high=0.5

@@ -1,18 +1,16 @@
 """Questions to the store, all answered within one transaction that sees one state."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from enum import Enum
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, cast, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.names import folded
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
 from medloop.store.lineage import LineageReader
+from medloop.store.listed import one_of, scalar
 from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reading_rows import ReadingReader
@@ -25,9 +23,6 @@ R = TypeVar("R")
 Scalar: TypeAlias = str | int | float | bool
 Where: TypeAlias = Mapping[str, Scalar | Collection[str] | Collection[int] | None]
 """Field → value it must equal, None for "is empty", or a collection of allowed values."""
-
-LONG_LIST = 500
-"""Longer collections of ids travel as one JSON parameter: databases limit the number of parameters."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,7 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
     def event_numbers(self, kind: type[Any], ids: Collection[str]) -> dict[str, int]:
         """Id → number of the event that added the record: the order of records, whatever the clocks said."""
         table = kind_of(kind).table
-        rows = self._connection.execute(select(table.c.id, table.c.event).where(_one_of(table.c.id, ids, self._is_sqlite)))
+        rows = self._connection.execute(select(table.c.id, table.c.event).where(one_of(table.c.id, ids, self._is_sqlite)))
         return {row.id: int(row.event) for row in rows}
 
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
@@ -140,7 +135,7 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         if splits is not None:
             query = query.join(cases, cases.c.id == annotations.c.case_id).where(cases.c.split.in_(list(splits)))
         if case_ids is not None:
-            query = query.where(_one_of(annotations.c.case_id, case_ids, self._is_sqlite))
+            query = query.where(one_of(annotations.c.case_id, case_ids, self._is_sqlite))
         known = kind_of(Annotation)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
@@ -161,17 +156,17 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
     def annotated_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
         query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
-        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
+        return set(self._connection.execute(query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
 
     def refused_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases were skipped or flagged, and have no annotation that counts."""
         query = select(case_states.c.case_id).where(case_states.c.state.in_(("skipped", "flagged")))
-        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
+        return set(self._connection.execute(query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
 
     def patients_of(self, case_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Case id → (name, patient)."""
         query = select(case_states.c.case_id, case_states.c.name, case_states.c.patient)
-        rows = self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite)))
+        rows = self._connection.execute(query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite)))
         return {row.case_id: (row.name, row.patient) for row in rows}
 
     def some_unlabelled(self, splits: Sequence[Split], limit: int) -> list[Case]:
@@ -206,28 +201,30 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         limit: int = 50,
         offset: int = 0,
         case_ids: Collection[str] | None = None,
+        unlabelled: Collection[str] = (),
     ) -> list[CaseRow]:
         """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
 
-        `case_ids` leaves the lines of other cases out.
+        `case_ids` leaves the lines of other cases out; those of `unlabelled` are listed as if nobody had annotated them.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(*_SHOWN), state, search)
+        query = _listed(select(*_SHOWN), state, search, self._passed(unlabelled))
         if case_ids is not None:
-            query = query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))
+            query = query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite))
         query = query.order_by(*_BY_NAME).limit(limit).offset(offset)
-        return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
+        rows = [CaseRow(**row) for row in self._connection.execute(query).mappings()]
+        return [replace(row, state="unanswered", annotations=0) if row.case_id in unlabelled else row for row in rows]
 
-    def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:
+    def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "", unlabelled: Collection[str] = ()) -> int:
         """How many lines `worklist` has without a limit.
 
         Raises:
             InputError: An unknown state.
         """
-        query = _listed(select(func.count()).select_from(case_states), state, search)
-        if not search:
+        query = _listed(select(func.count()).select_from(case_states), state, search, self._passed(unlabelled))
+        if not search and not unlabelled:
             return sum(cases for _, found, cases, _ in self.counts_by_state() if state in ("all", found))
         return int(self._connection.execute(query).scalar_one())
 
@@ -247,13 +244,25 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
         return [Event(**row) for row in self._connection.execute(query).mappings()]
 
+    def last_event(self) -> int:
+        """Number of the newest audit event; 0 without any."""
+        return int(self._connection.execute(select(func.max(events.c.seq))).scalar() or 0)
+
+    def changed_since(self, event: int, nouns: Collection[str]) -> tuple[int, dict[str, set[str]]]:
+        """The newest event, and which things of these kinds were added or changed after an event."""
+        rows = self._connection.execute(select(events.c.noun, events.c.noun_id).where(events.c.seq > event, events.c.noun.in_(list(nouns))))
+        found: dict[str, set[str]] = {}
+        for row in rows:
+            found.setdefault(row.noun, set()).add(row.noun_id)
+        return self.last_event(), found
+
     def events_about(self, noun: str, noun_ids: Collection[str] | None = None, *, verbs: Collection[str] | None = None) -> list[Event]:
         """Audit events about things of one kind, for example "explanation", in order; of these things and verbs only."""
         query = select(events).where(events.c.noun == noun)
         if verbs is not None:
             query = query.where(events.c.verb.in_(verbs))
         if noun_ids is not None:
-            query = query.where(_one_of(events.c.noun_id, noun_ids, self._is_sqlite))
+            query = query.where(one_of(events.c.noun_id, noun_ids, self._is_sqlite))
         return [Event(**row) for row in self._connection.execute(query.order_by(events.c.seq)).mappings()]
 
     def raw_events(self) -> Iterator[RawRow]:
@@ -265,9 +274,8 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         """The open transaction, for what looks below the records."""
         return self._connection
 
-    @property
-    def _is_sqlite(self) -> bool:
-        return self._connection.dialect.name == "sqlite"
+    def _passed(self, unlabelled: Collection[str]) -> ColumnElement[bool] | None:
+        return one_of(case_states.c.case_id, unlabelled, self._is_sqlite) if unlabelled else None
 
 
 _BY_NAME = (case_states.c.sort_key, case_states.c.name)
@@ -288,31 +296,20 @@ def _filtered(query: Select[Any], known: Kind[Any], where: Where | None, is_sqli
         if wanted is None:
             query = query.where(column.is_(None))
         elif isinstance(wanted, str | int | float):
-            query = query.where(column == _scalar(wanted))
+            query = query.where(column == scalar(wanted))
         else:
-            query = query.where(_one_of(column, wanted, is_sqlite))
+            query = query.where(one_of(column, wanted, is_sqlite))
     return query
 
 
-def _scalar(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
-
-
-def _one_of(column: ColumnElement[Any], wanted: Collection[Any], is_sqlite: bool) -> ColumnElement[bool]:
-    values = [_scalar(value) for value in wanted]
-    if len(values) <= LONG_LIST:
-        return column.in_(values)
-    listed = json.dumps(values)
-    if is_sqlite:
-        return column.in_(select(func.json_each(listed).table_valued("value").c.value))
-    return column.in_(select(func.jsonb_array_elements_text(cast(json.loads(listed), JSONB)).table_valued("value").c.value))
-
-
-def _listed(query: Select[Any], state: str, search: str) -> Select[Any]:
+def _listed(query: Select[Any], state: str, search: str, unlabelled: ColumnElement[bool] | None) -> Select[Any]:
     if state != "all":
         if state not in CASE_STATES:
             raise InputError(f"Unknown case state {state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
-        query = query.where(case_states.c.state == state)
+        kept = case_states.c.state == state
+        if unlabelled is not None:
+            kept = or_(kept, unlabelled) if state == "unanswered" else and_(kept, ~unlabelled)
+        query = query.where(kept)
     if search:
         query = query.where(case_states.c.search_key.contains(folded(search).replace("\n", "\n\n"), autoescape=True))
     return query

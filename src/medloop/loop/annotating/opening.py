@@ -8,8 +8,9 @@ stands by now.
 """
 
 from medloop.core.errors import BlobError, StateError
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Assignment, Case, Prediction, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.loop.foundation.blinding import begun_from
+from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
 from medloop.loop.foundation.workspace import Workspace
@@ -42,7 +43,7 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
 
 def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, gold_id: str, reason: str) -> Assignment:
     """A gold case opened by somebody: its draft shows nothing of the truth, nor a proposal of a model that may have learned from it."""
-    proposal = shown_at_first(workspace, tx, case, None)[1] if case.split in EVALUATION_SPLITS else None
+    proposal = _sound_proposal(workspace, independent_proposal(tx, case.id))
     assignment = Assignment(
         id=new_id("assignment"),
         case_id=case.id,
@@ -60,9 +61,11 @@ def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, g
 
 def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotation | None) -> tuple[Annotation | None, Prediction | None]:
     """The annotation that a draft begins with and the newest proposal, as far as their masks can be read; nothing is written."""
-    proposal = newest_proposal(tx, case.id)
-    readable = proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
-    return _readable(workspace, begun), readable
+    return _readable(workspace, begun), _sound_proposal(workspace, newest_proposal(tx, case.id))
+
+
+def _sound_proposal(workspace: Workspace, proposal: Prediction | None) -> Prediction | None:
+    return proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
 
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:

@@ -7,11 +7,11 @@ seconds are cut to those that passed, and the record says so. What a caller in P
 
 import math
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from medloop.core.errors import InputError
-from medloop.core.records import Annotation, Assignment, Effort, new_id, now, time_text
+from medloop.core.records import Annotation, Assignment, Effort, Review, new_id, now, time_text
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -24,6 +24,7 @@ SLACK_SECONDS = 2.0
 EARLIER = "earlier"
 """Session of the seconds that an assignment had before sessions were kept."""
 
+_EVER = datetime.min.replace(tzinfo=UTC)
 SECONDS = ("active_seconds", "idle_seconds", "first_stroke_seconds")
 COUNTS = ("strokes", "prompts", "slices_viewed", "undos")
 
@@ -53,6 +54,9 @@ class Reported:
         """What is known of it, by field."""
         every = {name: getattr(self, name) for name in (*SECONDS, *COUNTS)}
         return {name: value for name, value in every.items() if value is not None}
+
+
+UNKNOWN_EFFORT = Reported()
 
 
 def plain_seconds(seconds: float | None) -> Reported:
@@ -98,15 +102,16 @@ def record_effort(tx: Writer, assignment: Assignment, reported: Reported) -> flo
     return active_seconds([*others, made])
 
 
-def record_outside(tx: Writer, annotation: Annotation, reported: Reported) -> None:
-    """Keep what an annotation took that was made without an assignment.
+def record_outside(tx: Writer, made: Annotation | Review, reported: Reported) -> None:
+    """Keep what an annotation or a verdict took that was made without an assignment.
 
     Raises:
         InputError: As `checked_report`.
     """
     if checked_report(reported).figures:
-        held = _Held(replace(reported, session=annotation.id))
-        tx.add(_effort(annotation.case_id, annotation.annotator_id, None, held), verb="work")
+        own = replace(reported, session=made.id)
+        held = _placed(own, datetime.fromisoformat(now()) - timedelta(seconds=own.ago_seconds)) if own.observed else _Held(own)
+        tx.add(_effort(made.case_id, made.annotator_id, None, held), verb="work")
 
 
 def active_seconds(efforts: list[Effort]) -> float:
@@ -138,9 +143,13 @@ def _held_against_clock(reported: Reported, assignment: Assignment, others: floa
         beside = f", {others:.1f} s of them in other sessions" if others else ""
         note = f"{active:.1f} s were reported, {passed:.1f} s had passed since the case was opened{beside}"
         reported = replace(reported, active_seconds=round(room, 1))
-    end = max(end, opened)
+    return _placed(reported, max(end, opened), since=opened, note=note)
+
+
+def _placed(reported: Reported, end: datetime, *, since: datetime = _EVER, note: str = "") -> _Held:
+    """When a report's work was: it ended then, and began not before the case was opened."""
     span = timedelta(seconds=(reported.active_seconds or 0.0) + (reported.idle_seconds or 0.0))
-    return _Held(reported, time_text(max(opened, end - span)), time_text(end), note)
+    return _Held(reported, time_text(max(since, end - span)), time_text(end), note)
 
 
 def _added(tx: Writer, assignment: Assignment, held: _Held) -> Effort:

@@ -1,6 +1,7 @@
 """Cases: the worklist, one case's header, its voxels."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
@@ -12,13 +13,14 @@ from starlette.requests import Request
 from medloop.core.errors import StateError, UnavailableError
 from medloop.core.records import Case
 from medloop.loop.foundation.annotators import annotator_names
+from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
 from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
 from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.sending import VOXELS, send_blob
-from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, WorkspaceHere
+from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.web.uploads import RAW_BODY, raw_body
 from medloop.server.wire.project_views import STORED_STATES, ArrivalView, CaseFacts, CaseLine, CasePage, VerdictView
 from medloop.server.wire.schemas import Limit, Offset, Renamed, Search
@@ -34,6 +36,7 @@ MOST_CASES = 2**31
 @router.get("")
 def list_cases(
     workspace: WorkspaceHere,
+    viewer: ViewerHere,
     state: Annotated[State, Query(description="Which cases.")] = "all",
     reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
     search: Search = "",
@@ -42,12 +45,17 @@ def list_cases(
 ) -> CasePage:
     """The worklist: cases by name in natural order, searched in any script and letter case, how far each is, and why it was left out."""
     with workspace.store.read() as tx:
-        stored = STORED_STATES[state]
-        ids = None if reading == "any" else cases_read(tx, reading)
+        stored, unread = STORED_STATES[state], viewer.unread(tx)
+        ids = None if reading == "any" else [i for i in cases_read(tx, reading) if i not in unread]
         found = tx.worklist(state=stored, search=search, limit=MOST_CASES, case_ids=ids) if ids is not None else []
-        total = tx.worklist_total(state=stored, search=search) if ids is None else len(found)
-        rows = found[offset : offset + limit] if ids is not None else tx.worklist(state=stored, search=search, limit=limit, offset=offset)
+        total = tx.worklist_total(state=stored, search=search, unlabelled=unread) if ids is None else len(found)
+        rows = (
+            found[offset : offset + limit]
+            if ids is not None
+            else tx.worklist(state=stored, search=search, limit=limit, offset=offset, unlabelled=unread)
+        )
         readings = case_readings(tx, [row.case_id for row in rows])
+        readings |= {row.case_id: as_unlabelled(tx, row.case_id) for row in rows if row.case_id in unread}
         refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
         opened = open_with(tx, [row.case_id for row in rows])
         judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
@@ -64,7 +72,8 @@ def list_cases(
             )
             for row in rows
         }
-    return CasePage(total=total, rows=[CaseLine.of(row, facts[row.case_id]) for row in rows])
+    shown = [replace(row, split="train") if row.case_id in unread else row for row in rows]
+    return CasePage(total=total, rows=[CaseLine.of(row, facts[row.case_id]) for row in shown])
 
 
 def _returned_to(reading: CaseReading, people: Mapping[str, str]) -> str | None:
@@ -112,9 +121,10 @@ def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
 
 
 @router.get("/{case}")
-def get_case(case: CaseHere) -> CaseView:
+def get_case(workspace: WorkspaceHere, case: CaseHere, viewer: ViewerHere) -> CaseView:
     """Everything needed to draw a case: shape, affine, planes, windows."""
-    return case_view(case)
+    with workspace.store.read() as tx:
+        return case_view(case, unread=case.id in viewer.unread(tx))
 
 
 @router.get("/{case}/voxels", response_class=Response, responses=VOXELS)

@@ -25,6 +25,7 @@ _SELF: tuple[str, ...] = (
     "GET /me",
     "POST /sign-out",
     "POST /me/password",
+    "PUT /me/preferences",
     "GET /me/tokens",
     "POST /me/tokens",
     "POST /me/tokens/{token}/revoke",
@@ -32,6 +33,7 @@ _SELF: tuple[str, ...] = (
 _LOOK: tuple[str, ...] = (
     "GET /projects/{project}",
     "GET /projects/{project}/settings",
+    "GET /projects/{project}/pictures/{number}",
     "GET /projects/{project}/cases",
     f"GET {_CASE}",
     f"GET {_CASE}/look",
@@ -39,6 +41,7 @@ _LOOK: tuple[str, ...] = (
     f"GET {_CASE}/history",
     f"GET {_CASE}/voxels",
     f"GET {_CASE}/measures",
+    f"GET {_CASE}/measurements",
     f"GET {_CASE}/explanation",
     f"GET {_CASE}/hypotheses",
     f"GET {_CASE}/similar",
@@ -60,6 +63,8 @@ _LOOK: tuple[str, ...] = (
 )
 _ANNOTATE: tuple[str, ...] = (
     f"POST {_CASE}/objections",
+    f"POST {_CASE}/measurements",
+    "PATCH /projects/{project}/measurements/{measurement}",
     "POST /projects/{project}/next",
     f"POST {_CASE}/open",
     f"GET {_WORK}/draft",
