@@ -1,5 +1,11 @@
 /** What the interface sends and takes, printed from the server's own shapes: `npm run shapes` writes this file anew. */
 
+/** A preview to be saved. */
+export interface AcceptanceBody {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
@@ -38,9 +44,9 @@ export interface AnnotatorBody {
 /** What one annotator's annotations took, how right they are, and what they have to do. */
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; edges:
-  number | null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number;
-  expected_high: number; hours_per_week: number | null; cases_per_week: number | null;
+  idle_minutes: number | null; cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number |
+  null; shared: number; edges: number | null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number;
+  expected_low: number; expected_high: number; hours_per_week: number | null; cases_per_week: number | null;
 }
 
 /** An approval. */
@@ -80,6 +86,12 @@ export interface CaseLine {
 /** The figures of one case, and whose mask they measure. */
 export interface CaseMeasures {
   case_id: string; source: string; source_id: string; sized: boolean; coverage: number; measures: Measure[];
+}
+
+/** Where an open case stands; see `medloop.loop.overview.case_outlook.CaseOutlook`. */
+export interface CaseOutlook {
+  round: number | null; place: number; cases: number; left: number; verdict: string; expected: number | null; low: number | null; high: number
+  | null; lacking: string;
 }
 
 /** A part of the worklist and how long it is. */
@@ -167,13 +179,14 @@ export interface DraftEdit {
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
 export interface EffortBody {
   session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
-  null; prompts?: number | null; slices_viewed?: number | null; undos?: number | null; ago_seconds?: number;
+  null; prompts?: number | null; slices_viewed?: number | null; undos?: number | null; proposal?: "shown" | "hidden" | "none" | null;
+  ago_seconds?: number;
 }
 
 /** What one annotator's work took: minutes of all of it, each at the rate of its time; the rate is today's. */
 export interface EffortLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number;
+  idle_minutes: number | null; cost_per_minute: number; cost: number;
 }
 
 /** Who computes prompts on a case. */
@@ -210,12 +223,12 @@ export interface Filled {
 
 /** A gold case: whether it is in use, by how many it was read, and their mean score. */
 export interface GoldLine {
-  case: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
+  case: string; case_id: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
 }
 
-/** Somebody held against gold cases: their score, and how many they have not seen. */
+/** Somebody held against gold cases: their score, and how many they have not seen; whether real work waits for their tutorial. */
 export interface GoldPerson {
-  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string;
+  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string; waits: boolean;
 }
 
 /** Gold cases, people, and what stands in the way, in words. */
@@ -408,7 +421,7 @@ export interface Objection {
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
   null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; parts: (SliceBody | BoxBody)[];
-  active_seconds: number;
+  active_seconds: number; proposal_hidden: boolean;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -480,6 +493,17 @@ export interface Preset {
   name: string; low: number; high: number; curve: "exact" | "linear" | "sigmoid"; explanation: string;
 }
 
+/** Prompts to be shown, in the order given, each on what those before it made. */
+export interface PreviewBody {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody)[];
+}
+
+/** What prompts would do: `runs` lead from the draft to what `effect` names; nothing is saved. */
+export interface Preview {
+  runs: [number, number, number][]; effect: string; quality: number | null; engine: string; note: string; seconds: number;
+}
+
 /** The annotation of the case in force, whoever gave it. */
 export interface Previous {
   id: string; tag: number | null;
@@ -522,10 +546,11 @@ export interface ProjectSettings {
   "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
   number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
-  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean;
-  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
-  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
-  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
+  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?:
+  "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" |
+  "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?:
+  "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?:
+  "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -828,10 +853,10 @@ export interface Withdrawn {
 
 /** What some work took; null is unknown, "" all rounds, people or cases. */
 export interface WorkLine {
-  round: string; annotator: string; case: string; annotations: number; cases: number; timed: number; minutes: number | null; idle_minutes:
-  number | null; strokes: number | null; prompts: number | null; slices_viewed: number | null; undos: number | null; cost: number; agreement:
-  number | null; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; opened_at: string | null;
-  first_stroke_at: string | null; submitted_at: string | null; note: string;
+  round: string; annotator: string; case: string; proposal: string; annotations: number; cases: number; timed: number; minutes: number | null;
+  idle_minutes: number | null; strokes: number | null; prompts: number | null; slices_viewed: number | null; undos: number | null; cost:
+  number; agreement: number | null; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; opened_at:
+  string | null; first_stroke_at: string | null; submitted_at: string | null; note: string;
 }
 
 /** Whether anything does background work for the project. */

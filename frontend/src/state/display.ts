@@ -23,8 +23,8 @@ export type Tool =
 /** Tools that end in a preview. */
 export type OutlineTool = "polygon" | "freehand";
 /** Tools whose marks an engine answers. */
-export type PromptTool = "point" | "scribble" | "box" | "extremes";
-export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies PromptTool[];
+export type PromptTool = "point" | "scribble" | "box" | "extremes" | "lasso";
+export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes", "lasso"] satisfies PromptTool[];
 
 export const tool = keptSignal<Tool>("tool", "navigate");
 /** Remembered per project: organs of a body and cells of a slide need different brushes. */
@@ -35,6 +35,9 @@ export const keepOthers = keptSignal<boolean>("keep-others", false);
 
 /** Clicks, strokes and outlines say "this is not the label". */
 export const negative = signal(false);
+
+/** What prompts do is saved at once, which saves a key per object; else it is shown first. */
+export const acceptAtOnce = keptSignal<boolean>("accept-at-once", true);
 
 export const maskShown = signal(true);
 export const maskOpacity = keptSignal<number>("mask-opacity", 0.45);

@@ -5,6 +5,7 @@ import type { Triple } from "../api/types";
 import { flatIndex } from "../geometry/plane";
 import { maskShown } from "./display";
 import { tell, tellError } from "./notices";
+import { previewFirst } from "./previewing";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
@@ -27,7 +28,7 @@ export function isAtHand({ draft, conflict, busy, closed, looksOnly, ready }: Ca
 export function mayEdit(session: CaseSession): boolean {
   if (!isAtHand(session)) return false;
   if (session.refining.value) tell("info", "The last prompt is still being computed", "draw when the result is there");
-  return !session.refining.value;
+  return !session.refining.value && !previewFirst(session);
 }
 
 /** What is drawn is seen. */

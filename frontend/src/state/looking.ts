@@ -18,7 +18,21 @@ export async function lookAt(project: Project, caseId: string | null): Promise<O
   if (!id) return null;
   const { situation, ...seen } = await calls.lookAtCase(project.id, id);
   if (tool.value !== "window") tool.value = "navigate";
-  return { ...seen, assignment: { id: "", case_id: id, round_id: null, revision: 0, reason: "", opened_at: "", active_seconds: 0, parts: [], ...situation } };
+  return {
+    ...seen,
+    assignment: {
+      id: "",
+      case_id: id,
+      round_id: null,
+      revision: 0,
+      reason: "",
+      opened_at: "",
+      active_seconds: 0,
+      proposal_hidden: false,
+      parts: [],
+      ...situation,
+    },
+  };
 }
 
 /** What a draft opened now would begin with. */

@@ -5,6 +5,7 @@
 import { effect, type Signal } from "@preact/signals";
 import type { CaseHeader, Region, Triple } from "../api/types";
 import { keptSignal } from "../browser/kept";
+import { changesOf } from "../edits/changes";
 import { mayChange } from "../edits/locks";
 import { sliceRegion, wholeOf } from "../edits/mix";
 import { permitted } from "../edits/permitted";
@@ -14,7 +15,6 @@ import { cut, unpacked, widened } from "../operations/block";
 import { within } from "../operations/flood";
 import type { IslandsKept, Task } from "../operations/perform";
 import { ringRuns } from "../operations/polygon";
-import { amountsOf } from "../operations/preview";
 import { workOut } from "../operations/remote";
 import type { Smoothing } from "../operations/smooth";
 import { ballBrush, type Tool, tool } from "./display";
@@ -22,7 +22,8 @@ import type { Open, OperationName } from "./editing";
 import { mayEdit, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
 import { mayPaint, rangeAround, rangeInForce, valuesIn, valuesOf } from "./painting";
-import { measureOf, sizeText } from "./segments";
+import { changeText } from "./previewing";
+import { measureOf } from "./segments";
 import type { CaseSession } from "./session";
 
 interface Amount {
@@ -194,11 +195,7 @@ function showPreview(session: CaseSession, open: Open, runs: Int32Array, may: Re
   const kept = new Set<number>();
   const edit = permitted(session.draft.value!.mask, unpacked(runs), may, kept);
   if (edit.forward.length === 0) return showNothing(session, open, kept.size > 0 ? "what it would change may not change here" : "the mask is so already");
-  const { gained, lost, changed } = amountsOf(edit, session.label.peek());
-  const size = (voxels: number): string => `${voxels.toLocaleString("en")} voxels (${sizeText(voxels, session.header)})`;
-  const name = session.labels.find(({ value }) => value === session.label.peek())?.name ?? "";
-  const words = [gained > 0 && `${size(gained)} more`, lost > 0 && `${size(lost)} less`].filter(Boolean).join(", ");
-  const text = gained + lost > 0 ? `${words} of “${name}”` : `${size(changed)} change`;
+  const text = changeText(session, changesOf(session.draft.value!.mask, edit.forward));
   say(session, open, edit, `${text}${kept.size > 0 ? "; what may not change stays" : ""}`, "Enter accepts, Esc cancels");
 }
 

@@ -7,6 +7,7 @@ import { refuseChange } from "../state/looking";
 import { removeMeasurement } from "../state/measuring";
 import { tell } from "../state/notices";
 import { accept, cancel, closeRing, resizeOperation } from "../state/operations";
+import { accept as acceptPrompts, dropPreview, previewOpen, stepBack } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { removeGiven } from "../state/refining";
 import { toggled } from "../state/segments";
@@ -44,7 +45,7 @@ export function hideLabel({ hidden, label }: CaseSession): void {
 }
 
 export function noStep(can: "canUndo" | "canRedo", verb: string): (scene: KeyScene) => string {
-  return ({ session }) => (session.draft.value?.[can].value ? "" : `There is nothing to ${verb}`);
+  return ({ session }) => (session.draft.value?.[can].value || previewOpen(session) ? "" : `There is nothing to ${verb}`);
 }
 
 /** Take a label into the brush, or answer with a class. */
@@ -70,6 +71,7 @@ export const MOST_BY_KEY = 9;
 
 /** The measurement in hand, else the chosen prompt, else the last one. */
 export function removeChosen(session: CaseSession): boolean {
+  if (previewOpen(session)) return run(() => stepBack(session));
   const measured = session.measurements.kept.value.find(({ id, own }) => own && id === session.measurements.chosen.value);
   if (measured) return run(() => removeMeasurement(session, measured.id));
   const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
@@ -82,10 +84,11 @@ export function confirm(session: CaseSession): void {
   const { ring, open } = session.editing;
   if (ring.value) closeRing(session);
   else if (open.value) accept(session);
+  else if (previewOpen(session)) acceptPrompts(session);
   else void submitSession(session);
 }
 
-export function stepBack(session: CaseSession): void {
+export function goBackOne(session: CaseSession): void {
   if (session.editing.ring.value) session.editing.dropPoint();
   else goBack(session);
 }
@@ -114,6 +117,7 @@ export function releaseMask(now: number): void {
 export function putAway(session: CaseSession, leave: () => void): void {
   const { advice } = session;
   if (session.editing.pending) return cancel(session);
+  if (previewOpen(session)) return dropPreview(session);
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
   else if (advice.reasonShown.value) toggleReasons(session);

@@ -6,6 +6,7 @@ import { refuseChange, stepCase } from "../state/looking";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
+import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import { type CaseSession, whyLooksOnly } from "../state/session";
@@ -13,6 +14,7 @@ import { undoSubmission } from "../state/submitting";
 import {
   confirm,
   flip,
+  goBackOne,
   hideLabel,
   type KeyScene,
   labelNames,
@@ -27,7 +29,6 @@ import {
   resize,
   run,
   scroll,
-  stepBack,
   takeLabel,
   takePreset,
   toggleMask,
@@ -46,12 +47,12 @@ const drawn = ({ session }: KeyScene): string => (session.draft.value || session
 /** In the order of the overview. An entry: id, group, default keys, words; what it needs; what it does. */
 // biome-ignore format: one entry per line, so that branches which add keys merge
 export const CASE_KEYS = [
-  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Accept the preview of an operation, or close an outline; else submit and open the next case", changes: true, run: ({ session }) => confirm(session) },
+  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Accept what a preview would do, or close an outline; else submit and open the next case", changes: true, run: ({ session }) => confirm(session) },
   { id: "label", group: "Annotate", keys: ["1…9"], does: "Choose the label", for: SEG, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "class", group: "Annotate", keys: ["1…9"], does: "Choose the class", for: "classification", changes: true, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "skip", group: "Annotate", keys: ["S"], does: "Skip, with a reason", changes: true, run: ({ openDialog }) => openDialog("skip") },
   { id: "flag", group: "Annotate", keys: ["G"], does: "Flag for somebody else", changes: true, run: ({ openDialog }) => openDialog("flag") },
-  { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before; in a polygon, its last point goes", run: ({ session }) => stepBack(session) },
+  { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before; in a polygon, its last point goes", run: ({ session }) => goBackOne(session) },
   { id: "undo-submit", group: "Annotate", keys: ["Shift+Backspace"], does: "Take the last submission back", changes: true, run: () => void undoSubmission() },
   { id: "slice-next", group: "Look", keys: ["ArrowDown", "PageDown"], mouse: "Wheel", does: "Next slice", held: true, compares: true, run: ({ session }) => scroll(session, 1) },
   { id: "slice-back", group: "Look", keys: ["ArrowUp", "PageUp"], does: "Previous slice", held: true, compares: true, run: ({ session }) => scroll(session, -1) },
@@ -84,7 +85,7 @@ export const CASE_KEYS = [
   { id: "channel-next", group: "Look", keys: ["."], does: "Next channel", compares: true, run: ({ session }) => turnChannel(session, 1) },
   { id: "slab", group: "Look", keys: ["\\"], does: "Slab of slices: largest, smallest or mean value, off", on: volume, run: () => nextSlab() },
   { id: "surface", group: "Look", keys: ["Shift+Z"], does: "3D surface of the segments", for: SEG, on: volume, run: () => flip(display.surfaceShown) },
-  { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: () => nextMeasuringTool() },
+  { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: ({ session }) => nextMeasuringTool(session) },
   { id: "measure-point", group: "Look", keys: [";"], does: "Measure: a point at the crosshair, or move the nearest end there", changes: true, run: ({ session }) => placeAtCrosshair(session) },
   { id: "measure-slice", group: "Look", keys: ["Alt+M"], does: "Measure the chosen label in this slice", for: SEG, changes: true, why: drawn, run: ({ session }) => void measureLabel(session, "slice") },
   { id: "measure-volume", group: "Look", keys: ["Alt+Shift+M"], does: "Measure the chosen label in the whole volume", for: SEG, changes: true, on: volume, why: drawn, run: ({ session }) => void measureLabel(session, "volume") },
@@ -94,6 +95,10 @@ export const CASE_KEYS = [
   { id: "place-back", group: "Model", keys: ["Shift+N"], does: "Previous place worth a look", for: SEG, run: ({ session }) => void visitPlace(session, -1) },
   { id: "uncertainty", group: "Model", keys: ["U"], does: "Show or hide the model's uncertainty", for: SEG, run: () => flip(display.uncertaintyShown) },
   { id: "proposal", group: "Model", keys: ["P"], does: "Show the model's proposal, dashed", for: SEG, run: () => flip(display.proposalShown) },
+  { id: "proposal-compare", group: "Model", keys: ["Alt+P"], does: "Both as outlines: the draft solid, the proposal dashed", for: SEG, run: () => compareProposal() },
+  { id: "proposal-take", group: "Model", keys: ["Alt+T"], does: "All of the proposal again", for: SEG, changes: true, why: drawn, run: ({ session }) => takeProposal(session) },
+  { id: "proposal-reject", group: "Model", keys: ["Alt+X"], does: "Reject the proposal: empty the draft", for: SEG, changes: true, why: drawn, run: ({ session }) => rejectProposal(session) },
+  { id: "accept-at-once", group: "Draw", keys: ["Alt+A"], does: "Save what prompts do at once, or show it first", for: SEG, run: () => flip(display.acceptAtOnce) },
   { id: "hypothesis-next", group: "Model", keys: ["K"], does: "Alternatives of the model: next hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, 1) },
   { id: "hypothesis-back", group: "Model", keys: ["Shift+K"], does: "Previous hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, -1) },
   { id: "hypothesis-take", group: "Model", keys: ["J"], does: "Take the hypothesis shown as the mask", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "whole") },
@@ -128,6 +133,7 @@ export const CASE_KEYS = [
   { id: "prompt-scribble", group: "Draw", keys: ["L"], does: "Prompt: a stroke along what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "scribble") },
   { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
   { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
+  { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "lasso") },
   { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
   { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen measurement or prompt, else the last prompt", changes: true, run: ({ session }) => removeChosen(session) },
   { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush, or a smaller number of the operation", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1 / 1.15) },

@@ -10,7 +10,8 @@ import { beat as beatOn, keepEffort, reportEffort, yieldTo } from "../state/effo
 import { tellError } from "../state/notices";
 import { openDecision, openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
-import { followProposals } from "../state/proposals";
+import { leavePreview } from "../state/previewing";
+import { followOutlook, followProposals, revealProposal } from "../state/proposals";
 import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
@@ -24,6 +25,7 @@ import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
+import { LazySurface, surfaceOpen } from "./lazysurface";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
 import { StatusLine } from "./statusline";
@@ -50,6 +52,8 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
   const session = current.value;
   useEffect(() => (session && !session.looksOnly ? followProposals(session) : undefined), [session]);
   useEffect(() => (session && !session.looksOnly ? followReturns(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly ? revealProposal(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly && !decides ? followOutlook(session) : undefined), [session]);
   const leave = (): void => go(decides && caseId ? linkTo.readings(project.id, caseId) : linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
   return (
@@ -82,7 +86,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
         {session.planes.map((plane, index) => (
           <Pane key={plane.name} session={session} index={index} />
         ))}
-        {panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
+        {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
       <StatusLine session={session} />
       <SidePanel session={session} openDialog={openDialog} />
@@ -148,6 +152,7 @@ function leaveCase(): void {
     void reportEffort(session);
     void settleLooks(session);
   }
+  leavePreview(session);
   session.close();
   current.value = null;
 }

@@ -1,7 +1,6 @@
 /** What lies over the image of a pane, read from the case: mask, maps and outlines, and what is pointed at. */
 
 import { POINTS } from "../geometry/measure";
-import { sliceAfter } from "../operations/preview";
 import { evidenceTable, heatTable } from "../render/lut";
 import type { MarkScene } from "../render/marks";
 import { type Measured, pointsOn } from "../render/measures";
@@ -36,17 +35,16 @@ function layersOf(session: CaseSession): LabelLayers {
     style: { labels: session.labels, hidden: session.hidden.value, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
     heat: heatOf(session),
     proposal: display.proposalShown.value ? session.proposal.value : null,
+    prompted: promptedOf(session),
     hypothesis: session.advice.drawnHypothesis?.mask ?? null,
     people: [],
-    ghost: ghostOf(session),
   };
 }
 
-function ghostOf({ draft, header, editing }: CaseSession): LabelLayers["ghost"] {
-  const preview = editing.preview.value;
-  const mask = draft.value?.mask;
-  if (!mask || !preview || preview.edit.forward.length === 0) return null;
-  return (slice, plane) => sliceAfter(mask, preview.edit.forward, header.shape, plane, slice);
+/** What prompts or an operation would do to the mask. */
+function promptedOf({ previews, editing, draft }: CaseSession): LabelLayers["prompted"] {
+  const runs = editing.preview.value?.edit.forward ?? previews?.shown.value?.runs;
+  return runs && runs.length > 0 && draft.value ? { mask: draft.value.mask, runs } : null;
 }
 
 /** Reasons take the place of the uncertainty: two hazes at once say nothing. */

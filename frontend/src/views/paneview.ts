@@ -141,6 +141,7 @@ export class PaneView implements PaneContact {
         session.draft.value?.changes.value,
         session.draft.value?.prompts.inForce.value,
         session.refining.value,
+        session.previews?.prompts.value,
         session.drawing.value,
         session.editing.ring.value,
         session.chosenPrompt.value,
@@ -268,8 +269,9 @@ export class PaneView implements PaneContact {
     const scene = { plane, shape: session.header.shape, number: this.shown, place, colourOf };
     const given = (session.draft.value?.prompts.inForce.value ?? []).map(({ id, prompt }) => ({ prompt, chosen: id === session.chosenPrompt.value }));
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
+    const shown = (session.previews?.prompts.value ?? []).map((prompt) => ({ prompt, waiting: true }));
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
-    return [...given, ...waiting, ...drawing].flatMap((shown) => marksOf(shown, scene));
+    return [...given, ...waiting, ...shown, ...drawing].flatMap((shown) => marksOf(shown, scene));
   }
 
   /** The outline that is being drawn on this slice; set point by point, its line goes on to the pointer. */

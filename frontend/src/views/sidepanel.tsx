@@ -16,9 +16,11 @@ import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
 import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
+import { ProposalOptions } from "./proposal";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
 import { SegmentTable } from "./segments";
+import { CaseStrip } from "./strip";
 
 export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
@@ -29,6 +31,7 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
         {segments && !session.looksOnly && <PromptOptions session={session} />}
+        {segments && <ProposalOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
         <MeasurementPanel session={session} />
@@ -123,6 +126,7 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
   const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
   return (
     <div class="verbs" data-verb={session.purpose === "decide" ? "review" : "annotate"}>
+      {session.purpose === "read" && <CaseStrip session={session} />}
       {session.purpose === "read" && <Replaces session={session} />}
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : session.purpose === "decide" ? "Accept" : "Submit"}{" "}

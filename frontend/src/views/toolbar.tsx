@@ -4,6 +4,7 @@ import type { OperationName } from "../state/editing";
 import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
 import { OPERATIONS, operate, takeTool } from "../state/operations";
 import { visitPlace } from "../state/places";
+import { previewOpen } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
@@ -31,6 +32,7 @@ const PROMPTING: readonly ToolRow[] = [
   ["scribble", "Prompt: stroke", "prompt-scribble"],
   ["box", "Prompt: box", "prompt-box"],
   ["extremes", "Prompt: four outermost points", "prompt-extremes"],
+  ["lasso", "Prompt: draw around it", "prompt-lasso"],
 ];
 
 export function Toolbar({ session }: { session: CaseSession }) {
@@ -85,7 +87,14 @@ export function Toolbar({ session }: { session: CaseSession }) {
           <span class="toolbar-gap" />
           {tools(PROMPTING)}
           <span class="toolbar-gap" />
-          <ToolButton icon="undo" name="Undo" action="undo" testid="undo" disabled={!draft?.canUndo.value} onPress={() => step(session, "undo")} />
+          <ToolButton
+            icon="undo"
+            name="Undo"
+            action="undo"
+            testid="undo"
+            disabled={!draft?.canUndo.value && !previewOpen(session)}
+            onPress={() => step(session, "undo")}
+          />
           <ToolButton icon="redo" name="Redo" action="redo" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
           <span class="toolbar-gap" />
           <ToolButton

@@ -33,6 +33,7 @@ const NAMES: Record<display.Tool, string> = {
   scribble: "Prompt: stroke",
   box: "Prompt: box",
   extremes: "Prompt: outermost points",
+  lasso: "Prompt: around it",
 };
 
 export function ToolSettings({ session }: { session: CaseSession }) {

@@ -21,6 +21,7 @@ from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
+from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
 from medloop.loop.foundation.gold import open_checks, unread_gold
@@ -87,25 +88,34 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: 
         return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, reason), case)
 
 
-def choose_case(workspace: Workspace, case_id: str, annotator_id: str, *, checked: bool = False) -> Opened:
+def choose_case(workspace: Workspace, case_id: str, annotator_id: str, *, reviews: bool = False) -> Opened:
     """Open one chosen case to annotate it, as `open_case` does, once one's tutorial is over.
+
+    A gold case that may still come to them opens as one: to them it looks like a case that nobody has annotated.
 
     Args:
         workspace: The project.
         case_id: The case.
         annotator_id: Who opens it.
-        checked: A gold case that may still come to them opens as one: to them it looks like a case that nobody has annotated.
+        reviews: They may review: no tutorial holds them up, and gold cases open as what they are.
 
     Raises:
         NotFoundError: No such case.
         StateError: The tutorial is not over.
     """
-    with workspace.store.read() as tx:
-        require_admitted(tx, annotator_id)
-        check = checked and case_id in unread_gold(tx, annotator_id) - open_checks(tx, annotator_id)
-        gold = gold_in_force(tx, [case_id])[case_id] if check else None
-    taken = _take(workspace, NextChoice(case_id, None, CHOSEN, gold_id=gold.id), annotator_id) if gold else None
+    check = None if reviews else _check_of(workspace, case_id, annotator_id)
+    taken = _take(workspace, check, annotator_id) if check else None
     return taken or open_case(workspace, case_id, annotator_id)
+
+
+def _check_of(workspace: Workspace, case_id: str, annotator_id: str) -> NextChoice | None:
+    """The check that a case is to somebody who has not got it open as one; a page that is loaded again in the tutorial goes on."""
+    with workspace.store.read() as tx:
+        if case_id in open_checks(tx, annotator_id):
+            return None
+        require_admitted(tx, annotator_id)
+        gold = gold_in_force(tx, [case_id])[case_id] if case_id in unread_gold(tx, annotator_id) else None
+    return NextChoice(case_id, None, CHOSEN, gold_id=gold.id) if gold else None
 
 
 def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:
@@ -250,6 +260,8 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
     prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
+    if prediction is None and assignment.revision > 0:
+        prediction = hidden_proposal(tx, assignment)
     if is_reviewing(assignment):
         return Opened(assignment, case, prediction, standing_annotation(tx, case.id))
     return Opened(assignment, case, prediction, seen_annotation(tx, case.id, assignment.annotator_id))

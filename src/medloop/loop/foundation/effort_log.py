@@ -12,6 +12,7 @@ from typing import Any
 
 from medloop.core.errors import InputError
 from medloop.core.records import Annotation, Assignment, Effort, Review, new_id, now, time_text
+from medloop.loop.foundation.anchoring import FirstSight, record_first_sight
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -34,6 +35,7 @@ class Reported:
     """What a client knows of one session, all of it so far; fields as in `medloop.core.records.Effort`.
 
     Attributes:
+        proposal: What was on the screen of a proposal when the first stroke came; None as long as none did.
         ago_seconds: How long ago the session's last sign of life was.
         observed: It comes from another process now, so that the seconds must fit into the time that passed here.
     """
@@ -48,6 +50,7 @@ class Reported:
     undos: int | None = None
     ago_seconds: float = 0.0
     observed: bool = False
+    proposal: FirstSight | None = None
 
     @property
     def figures(self) -> dict[str, float | int]:
@@ -89,6 +92,8 @@ def record_effort(tx: Writer, assignment: Assignment, reported: Reported) -> flo
     Raises:
         InputError: As `checked_report`.
     """
+    if reported.proposal is not None:
+        record_first_sight(tx, assignment.id, reported.proposal)
     known = tx.find(Effort, where={"assignment_id": assignment.id})
     earlier = 0.0 if known else _earlier_seconds(tx, assignment)
     if not checked_report(reported).figures:

@@ -59,7 +59,7 @@ def list_learned_skills(workspace: WorkspaceHere) -> list[LearnedSkillView]:
 
 @router.get("/effort")
 def list_effort(workspace: WorkspaceHere, by: Grouping = "person") -> list[WorkLineView]:
-    """What all work took, by person, round, case or annotation: minutes, cost, strokes, agreement, skill."""
+    """What all work took, by person, round, case, annotation or what was seen of the proposal: minutes, cost, strokes, agreement, skill."""
     return [WorkLineView.model_validate(line) for line in work_lines(workspace, by)]
 
 

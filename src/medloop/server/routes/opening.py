@@ -8,6 +8,7 @@ from medloop.core.records import Case, Model
 from medloop.loop.annotating.annotations import Opened, choose_case, next_assignment, open_case
 from medloop.loop.annotating.opening import shown_at_first
 from medloop.loop.annotating.review_verdicts import require_standing
+from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING
@@ -43,7 +44,7 @@ def get_outlook(workspace: WorkspaceHere) -> list[OutlookView]:
 @router.post("/cases/{case}/open")
 def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, viewer: ViewerHere, _body: Nothing) -> OpenedView:
     """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
-    return _shown(site, workspace, choose_case(workspace, case, person.id, checked=not viewer.reviews))
+    return _shown(site, workspace, choose_case(workspace, case, person.id, reviews=viewer.reviews))
 
 
 @router.post("/cases/{case}/edit")
@@ -93,8 +94,9 @@ def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
         newest = tx.live_model()
         assignment = open_assignment_view(tx, opened)
         author = newest if shown is None or (newest and newest.id == shown.model_id) else tx.get(Model, shown.model_id)
+        known = shown or hidden_proposal(tx, opened.assignment)
     if not check:
-        site.proposer.want(workspace.project.id, opened.case.id, shown=shown, newest=newest)
+        site.proposer.want(workspace.project.id, opened.case.id, shown=known, newest=newest)
     earlier = opened.annotation
     return OpenedView(
         assignment=assignment,

@@ -74,6 +74,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"PUT {_WORK}/mask",
     f"PUT {_WORK}/effort",
     f"POST {_WORK}/undo",
+    f"GET {_WORK}/outlook",
+    f"GET {_WORK}/proposal",
     f"GET {_WORK}/places",
     f"POST {_WORK}/places/{{number}}/visited",
     f"POST {_WORK}/skip",
@@ -83,6 +85,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"GET {_WORK}/prompts",
     f"POST {_WORK}/prompts",
     f"POST {_WORK}/prompts/ready",
+    f"POST {_WORK}/prompts/preview",
+    f"POST {_WORK}/prompts/accept",
     f"PUT {_WORK}/prompts/{{prompt}}",
     f"DELETE {_WORK}/prompts/{{prompt}}",
 )

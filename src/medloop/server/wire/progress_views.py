@@ -85,6 +85,7 @@ class EffortLineView(View):
     timed: int
     median_seconds: Number
     minutes: float
+    idle_minutes: Number
     cost_per_minute: float
     cost: float
 
@@ -95,6 +96,7 @@ class WorkLineView(View):
     round: str
     annotator: str
     case: str
+    proposal: str
     annotations: int
     cases: int
     timed: int

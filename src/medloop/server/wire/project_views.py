@@ -185,6 +185,20 @@ class NothingLeft(View):
     reason: str
 
 
+class CaseOutlookView(View):
+    """Where an open case stands; see `medloop.loop.overview.case_outlook.CaseOutlook`."""
+
+    round: int | None
+    place: int
+    cases: int
+    left: int
+    verdict: str
+    expected: Number
+    low: Number
+    high: Number
+    lacking: str
+
+
 class OutlookView(View):
     """What an annotator would get next: the case's name and why, or "" and why there is none."""
 

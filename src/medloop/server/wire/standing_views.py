@@ -16,6 +16,7 @@ from medloop.core.records import (
     Round,
 )
 from medloop.loop.annotating.annotations import Opened
+from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.effort_log import spent_on
 from medloop.loop.foundation.gold import as_unlabelled
@@ -109,10 +110,14 @@ class SituationView(View):
 
 
 class OpenAssignmentView(SituationView, AssignmentView):
-    """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case."""
+    """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case.
+
+    `proposal_hidden`: there is a proposal, which `GET …/proposal` gives after the first edit.
+    """
 
     parts: list[SliceBody | BoxBody]
     active_seconds: float
+    proposal_hidden: bool
 
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
@@ -125,7 +130,9 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), who, sees=sees, unread=check)
     parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
-    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=spent_on(tx, opened.assignment))
+    hidden = opened.assignment.revision == 0 and hidden_proposal(tx, opened.assignment) is not None
+    seconds = spent_on(tx, opened.assignment)
+    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=seconds, proposal_hidden=hidden)
 
 
 def seen_case_view(
