@@ -178,7 +178,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         if held is not None:
             keep_reading(tx, assignment, annotation, held)
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
-    after_annotation(workspace)
+    after_annotation(workspace, annotation.case_id)
     return annotation
 
 
@@ -301,7 +301,7 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
         if assignment.gold_id is None:  # the truth of a gold case stays, whatever those who are held against it think of the case
             withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
-    after_annotation(workspace)
+    after_annotation(workspace, closed.case_id)
     return closed
 
 
