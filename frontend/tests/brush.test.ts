@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Triple } from "../src/api/types";
+import { type Brush, sweepBrush } from "../src/geometry/brush";
 import { voxelOfIndex } from "../src/geometry/plane";
-import { type Brush, sweepBrush } from "../src/tools/brush";
 import { planeOf } from "./scene";
 
 const SHAPE: Triple = [41, 41, 21];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Triple } from "../src/api/types";
-import { sweepBrush } from "../src/tools/brush";
+import { sweepBrush } from "../src/geometry/brush";
 import { pushFrom } from "../src/tools/push";
 import { planeOf } from "./scene";
 

@@ -57,11 +57,18 @@ export function ghostOf(mask: Uint8Array, runs: readonly Run[], slice: Slice, pl
   const step = strides(shape);
   const along = (index: number, axis: number): number => Math.floor(index / step[axis]!) % shape[axis]!;
   const [number, left, top] = [plane.slice_axis, plane.x_axis, plane.y_axis].map((axis) => along(slice.start, axis)) as [number, number, number];
+  /** How far it is at least to the next voxel of the slice: of a large change nearly all lies elsewhere. */
+  const stepsTo = (index: number): number => {
+    if (plane.slice_axis === 0) return (number - along(index, 0) + shape[0]) % shape[0];
+    return along(index, plane.slice_axis) === number ? 0 : shape[0] - (index % shape[0]);
+  };
   const labels = new Set<number>();
   let ghost: Ghost | null = null;
   for (const [start, length, value] of runs) {
     for (let index = start; index < start + length; index++) {
-      if (along(index, plane.slice_axis) !== number || mask[index] === value) continue;
+      const skipped = stepsTo(index);
+      if (skipped > 0) index += skipped - 1;
+      if (skipped > 0 || mask[index] === value) continue;
       ghost ??= { after: drawnSlice(mask, slice), lost: new Uint8Array(slice.width * slice.height), labels };
       const pixel = Math.abs(along(index, plane.x_axis) - left) + slice.width * Math.abs(along(index, plane.y_axis) - top);
       ghost.after[pixel] = value;

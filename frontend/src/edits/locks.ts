@@ -1,18 +1,20 @@
 /**
  * Which voxels may change: the one rule for every tool, and what an engine is told.
- * A voxel whose old or new value is a locked label stays as it is. With "Keep other labels" every label but the one in the hand is locked.
+ * A voxel whose old or new value is a locked label stays as it is. With "Keep others" every label but the one in the hand is locked.
  */
 
 export interface Locks {
   /** Labels locked in the table of segments. */
   locked: ReadonlySet<number>;
-  /** "Keep other labels". */
+  /** "Keep others". */
   kept: boolean;
   /** The label in the hand. */
   active: number;
 }
 
 export type MayChange = (from: number, to: number) => boolean;
+/** The same of one voxel, by its flat index too: its value or place may matter. */
+export type MayPaint = (from: number, to: number, index: number) => boolean;
 
 export function mayChange({ locked, kept, active }: Locks): MayChange {
   const free = (value: number): boolean => !locked.has(value) && (!kept || value === 0 || value === active);

@@ -3,7 +3,7 @@
  * A run (start, length, value) sets voxels absolutely, so applying it twice is the same as once.
  */
 import type { Link, Run } from "../api/types";
-import type { MayChange } from "./locks";
+import type { MayPaint } from "./locks";
 
 /** What one patch does: runs, and which prompts go with them. */
 export interface Step {
@@ -72,7 +72,7 @@ export function difference(mask: Uint8Array, wanted: Uint8Array): Edit {
   return edit;
 }
 
-function extend(runs: Run[], index: number, value: number): void {
+export function extend(runs: Run[], index: number, value: number): void {
   const last = runs[runs.length - 1];
   if (last && last[2] === value && last[0] + last[1] === index) last[1]++;
   else runs.push([index, 1, value]);
@@ -92,7 +92,7 @@ export class Recorder {
   constructor(
     private readonly mask: Uint8Array,
     readonly value: number,
-    private readonly may: MayChange,
+    private readonly may: MayPaint,
   ) {}
 
   get size(): number {
@@ -102,7 +102,7 @@ export class Recorder {
   paint(index: number): void {
     const old = this.mask[index]!;
     if (old === this.value) return;
-    if (!this.may(old, this.value)) return void this.kept.add(old);
+    if (!this.may(old, this.value, index)) return void this.kept.add(old);
     if (this.count === this.indices.length) this.grow();
     this.indices[this.count] = index;
     this.before[this.count++] = old;

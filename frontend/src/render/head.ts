@@ -5,6 +5,7 @@ import type { Placement } from "../geometry/viewport";
 import { drawMarks, type Mark } from "./marks";
 import { drawMeasures, type Measured } from "./measures";
 import type { PaneSize } from "./painter";
+import { drawRing, type RingMark } from "./rings";
 import { drawSigns, type Sign } from "./signs";
 
 export interface HeadUp {
@@ -21,6 +22,8 @@ export interface HeadUp {
   brush: { at: Pixel; radiusMm: number; colour: string; erases: boolean } | null;
   /** Prompts that touch this slice. */
   marks: readonly Mark[];
+  /** An outline that is not closed yet. */
+  ring: RingMark | null;
   measures: readonly Measured[];
   signs: readonly Sign[];
 }
@@ -43,6 +46,7 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
   head.lines.forEach((line, n) => write(context, line, INSET, head.size.height - INSET - (head.lines.length - 1 - n) * 16, "left", "bottom"));
   if (head.brush) drawBrush(context, head.place, head.brush);
   drawMarks(context, head.marks);
+  if (head.ring) drawRing(context, head.ring);
   drawMeasures(context, head.measures);
 }
 

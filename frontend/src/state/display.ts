@@ -5,7 +5,23 @@ import { keptSignal, readKept, writeKept } from "../browser/kept";
 import type { SlabMode } from "../render/slab";
 
 /** "region" draws a box that says where, and changes nothing by itself. */
-export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | "ruler" | "angle" | "ellipse" | "rectangle" | PromptTool;
+export type Tool =
+  | "navigate"
+  | "brush"
+  | "eraser"
+  | "push"
+  | "fill"
+  | OutlineTool
+  | "flood"
+  | "window"
+  | "region"
+  | "ruler"
+  | "angle"
+  | "ellipse"
+  | "rectangle"
+  | PromptTool;
+/** Tools that end in a preview. */
+export type OutlineTool = "polygon" | "freehand";
 /** Tools whose marks an engine answers. */
 export type PromptTool = "point" | "scribble" | "box" | "extremes" | "lasso";
 export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes", "lasso"] satisfies PromptTool[];
@@ -19,7 +35,7 @@ export const ballBrush = keptSignal<boolean>("ball-brush", false);
 /** Paint over background only, never over another label. */
 export const keepOthers = keptSignal<boolean>("keep-others", false);
 
-/** Clicks and strokes say "this is not the label". */
+/** Clicks, strokes and outlines say "this is not the label". */
 export const negative = signal(false);
 
 /** What prompts do is saved at once, which saves a key per object; else it is shown first. */

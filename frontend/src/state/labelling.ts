@@ -5,6 +5,7 @@ import type { Triple } from "../api/types";
 import { flatIndex } from "../geometry/plane";
 import { maskShown } from "./display";
 import { tell, tellError } from "./notices";
+import { previewFirst } from "./previewing";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
@@ -14,6 +15,20 @@ export function mayDraw(session: CaseSession): boolean {
   if (!session.segments.locked.value.has(value)) return true;
   sayLocked(session, new Set([value]));
   return false;
+}
+
+/** Whether the case can be worked on; says why not. */
+export function isAtHand({ draft, conflict, busy, closed, looksOnly, ready }: CaseSession): boolean {
+  if (draft.value === null || conflict.value || busy.value !== "" || closed || looksOnly) return false;
+  if (!ready.value) tell("info", "This case is still loading", "draw when all of it is there");
+  return ready.value;
+}
+
+/** Whether the mask can be changed now; says why not. */
+export function mayEdit(session: CaseSession): boolean {
+  if (!isAtHand(session)) return false;
+  if (session.refining.value) tell("info", "The last prompt is still being computed", "draw when the result is there");
+  return !session.refining.value && !previewFirst(session);
 }
 
 /** What is drawn is seen. */

@@ -3,6 +3,7 @@ import { type Signal, signal } from "@preact/signals";
 import type { CaseHeader, Label, Project } from "../api/types";
 import { readKept, writeKept } from "../browser/kept";
 import { voxelCount } from "../geometry/plane";
+import type { Range } from "../operations/flood";
 import { tell } from "./notices";
 
 type Values = ReadonlySet<number>;
@@ -13,6 +14,9 @@ export class Segments {
   readonly locked: Signal<Values>;
   /** Colours changed since the project was read. */
   readonly colours = signal<ReadonlyMap<number, string>>(new Map());
+  /** Values that may be drawn on, both ends included, and whether that holds now; not kept, so that no tool is silently held back on another day. */
+  readonly range = signal<Range | null>(null);
+  readonly rangeUsed = signal(false);
 
   constructor(private readonly project: string) {
     const kept = readKept(`locked.${project}`, "");
@@ -53,15 +57,18 @@ export function sayLocked(
   tell("info", message, "unlock it in the table of segments, or with Shift + L");
 }
 
+/** How large a voxel is: in ml of a volume, in mm² of a picture, 1 where that is not known. */
+export function measureOf({ affine, shape, planes, sized, spaced }: CaseHeader): { unit: "ml" | "mm²" | "px" | "voxels"; each: number } {
+  if (shape[2] === 1) return sized ? { unit: "mm²", each: planes[0]!.x_spacing_mm * planes[0]!.y_spacing_mm } : { unit: "px", each: 1 };
+  return spaced ? { unit: "ml", each: voxelMm3(affine) / 1000 } : { unit: "voxels", each: 1 };
+}
+
 /** How large so many voxels are: ml of a volume, an area of a picture, and a number where the size of voxels is not known. */
-export function sizeText(voxels: number, { affine, shape, planes, sized, spaced }: CaseHeader): string {
-  if (shape[2] === 1 && sized) {
-    const { x_spacing_mm, y_spacing_mm } = planes[0]!;
-    const area = voxels * x_spacing_mm * y_spacing_mm;
-    return area < 100 ? `${digits(area)} mm²` : `${digits(area / 100)} cm²`;
-  }
-  if (!spaced || shape[2] === 1) return `${voxels} ${shape[2] === 1 ? "px" : "voxels"}`;
-  return `${digits((voxels * voxelMm3(affine)) / 1000)} ml`;
+export function sizeText(voxels: number, header: CaseHeader): string {
+  const { unit, each } = measureOf(header);
+  const size = voxels * each;
+  if (unit === "px" || unit === "voxels") return `${voxels} ${unit}`;
+  return unit === "mm²" && size >= 100 ? `${digits(size / 100)} cm²` : `${digits(size)} ${unit}`;
 }
 
 /** By the affine: slices of a tilted gantry are no right-angled boxes. */

@@ -18,6 +18,7 @@ import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers, proposalShown } from "./display";
+import { Editing } from "./editing";
 import { Hanging } from "./hanging";
 import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
@@ -91,6 +92,7 @@ export class CaseSession {
   /** The server's words about the annotation that a submission would replace; asked before it is sent again. */
   readonly replacing = signal<string | null>(null);
   readonly sight = new Sight();
+  readonly editing = new Editing();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly measurements = new Measurements();
@@ -301,6 +303,7 @@ export class CaseSession {
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */
   close(): void {
     this.drag?.finish();
+    this.editing.end();
     this.closed = true;
     this.queue?.close();
     this.advice.close();

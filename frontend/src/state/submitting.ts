@@ -21,6 +21,7 @@ let last: { project: string; assignment: string; caseId: string; person: string 
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
   session.drag?.finish();
+  if (session.editing.pending) return tell("info", "An operation is not accepted yet, so nothing was submitted", "Enter accepts it, Esc puts it away");
   if (!isPromptResultSeen(session) || previewFirst(session, "nothing was submitted") || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };

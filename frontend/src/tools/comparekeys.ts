@@ -2,7 +2,8 @@
 import { type Comparison, MANNERS, manner } from "../state/comparing";
 import { tool } from "../state/display";
 import { tell } from "../state/notices";
-import { type KeyScene, take } from "./keyactions";
+import { takeTool } from "../state/operations";
+import type { KeyScene } from "./keyactions";
 import { actionsOf, press, pressKey, refusalOf } from "./keys";
 import { attempt, type KeyAction, pressIn } from "./keytable";
 import { type Offer, offersOf } from "./palette";
@@ -22,7 +23,7 @@ export interface CompareScene {
 export const COMPARE_KEYS = [
   { id: "compare-reader", group: "Review", keys: ["1…9"], does: "Show or hide a reading", each: readerNames, run: ({ found }, at) => toggleReader(found, at) },
   { id: "compare-manner", group: "Review", keys: ["V"], does: "Over each other, side by side, or as a map", run: () => turnManner() },
-  { id: "compare-region", group: "Review", keys: ["Z"], does: "Draw a box to adjudicate in", run: () => take("region") },
+  { id: "compare-region", group: "Review", keys: ["Z"], does: "Draw a box to adjudicate in", run: ({ found }) => takeTool(found.session, "region") },
   { id: "compare-approve", group: "Review", keys: ["A"], does: "Approve", why: lacking("approve"), run: ({ press }) => press("approve") },
   { id: "compare-return", group: "Review", keys: ["T"], does: "Return", why: lacking("return"), run: ({ press }) => press("return") },
   { id: "compare-edit", group: "Review", keys: ["E"], does: "Edit: draw the decision", why: lacking("edit"), run: ({ press }) => press("edit") },

@@ -5,7 +5,7 @@ import type { Placement } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
 import type { CaseSession } from "../state/session";
 
-/** What a gesture needs to know about the pane it happens in. */
+/** What a tool needs to know about the pane it is used in. */
 export interface PaneContact {
   session: CaseSession;
   index: number;
@@ -15,9 +15,6 @@ export interface PaneContact {
   /** Labels changed; `part` says where in this pane's slice. */
   painted: (part: Rect) => void;
 }
-
-/** The panes on the screen, by their plane: what keys do at the crosshair happens in one of them. */
-export const contacts = new Map<number, PaneContact>();
 
 /** What a press is told apart by. */
 export type Pressed = Pick<PointerEvent, "button" | "shiftKey" | "altKey" | "ctrlKey" | "metaKey">;
@@ -29,4 +26,13 @@ export interface Drag {
   end(): void;
   /** Somebody called it off, or the browser took the pointer away; painting is undone, the rest just ends. */
   cancel(): void;
+}
+
+const panes = new WeakMap<CaseSession, Map<number, PaneContact>>();
+
+/** The panes of a case that are on the screen, by plane: for a tool that is used without a pointer. */
+export function panesOf(session: CaseSession): Map<number, PaneContact> {
+  const known = panes.get(session) ?? new Map<number, PaneContact>();
+  panes.set(session, known);
+  return known;
 }

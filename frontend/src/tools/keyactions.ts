@@ -1,20 +1,20 @@
 /** What the keys of the annotation view do, where it takes more than a word. */
 import { pixelOfVoxel, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
-import { panBy, pointOfPixel } from "../geometry/viewport";
+import { panBy } from "../geometry/viewport";
 import { SLABS } from "../render/slab";
 import * as display from "../state/display";
 import { hideHypotheses, hypothesesOpen } from "../state/hypotheses";
 import { refuseChange } from "../state/looking";
 import { removeMeasurement } from "../state/measuring";
 import { tell } from "../state/notices";
-import { dropPreview, previewOpen, stepBack } from "../state/previewing";
+import { accept, cancel, closeRing, resizeOperation } from "../state/operations";
+import { accept as acceptPrompts, dropPreview, previewOpen, stepBack } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { removeGiven } from "../state/refining";
 import { toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
-import { isSeen, submitSession } from "../state/submitting";
-import { contacts } from "./contact";
-import { beginDrag } from "./pointer";
+import { goBack, isSeen, submitSession } from "../state/submitting";
+import { panesOf } from "./contact";
 
 export interface KeyScene {
   session: CaseSession;
@@ -81,9 +81,44 @@ export function removeChosen(session: CaseSession): boolean {
   return id !== undefined;
 }
 
-/** A prompt that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
-export function stepOut(session: CaseSession, leave: () => void): void {
+/** What waits for a yes gets it; else the case is submitted. */
+export function confirm(session: CaseSession): void {
+  const { ring, open } = session.editing;
+  if (ring.value) closeRing(session);
+  else if (open.value) accept(session);
+  else if (previewOpen(session)) acceptPrompts(session);
+  else void submitSession(session);
+}
+
+export function goBackOne(session: CaseSession): void {
+  if (session.editing.ring.value) session.editing.dropPoint();
+  else goBack(session);
+}
+
+export function resize(session: CaseSession, factor: number): void {
+  if (session.editing.open.value) resizeOperation(session, factor);
+  else display.resizeBrush(factor);
+}
+
+/** A key that is down for longer is held and not pressed. */
+const HELD_MS = 400;
+let pressedAt = Number.NaN;
+
+export function toggleMask(): void {
+  pressedAt = performance.now();
+  flip(display.maskShown);
+}
+
+/** The key that shows or hides the mask is let go: what changed for as long as it was held is as before. */
+export function releaseMask(now: number): void {
+  if (now - pressedAt > HELD_MS) flip(display.maskShown);
+  pressedAt = Number.NaN;
+}
+
+/** A prompt that is out stays with its case. What lies on top goes first: an operation, hypotheses, reasons, the box, a maximised plane; then the case itself. */
+export function putAway(session: CaseSession, leave: () => void): void {
   const { advice } = session;
+  if (session.editing.pending) return cancel(session);
   if (previewOpen(session)) return dropPreview(session);
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
   if (hypothesesOpen(session)) hideHypotheses(session);
@@ -119,17 +154,9 @@ export function moveCrosshair(session: CaseSession, dx: number, dy: number): voi
 
 /** Pan the plane that is looked at by a tenth of its pane. */
 export function panPlane(session: CaseSession, dx: number, dy: number): void {
-  const contact = contacts.get(session.active.value);
+  const contact = panesOf(session).get(session.active.value);
   const view = session.views[session.active.value]!;
   if (contact) view.value = panBy(view.value, contact.place(), (dx * contact.centre().x) / 5, (dy * contact.centre().y) / 5);
-}
-
-/** The tool does at the crosshair what a click there would do. */
-export function clickAtCrosshair(session: CaseSession): void {
-  const contact = contacts.get(session.active.value);
-  if (!contact) return;
-  const at = pointOfPixel(contact.place(), pixelOfVoxel(contact.plane, session.header.shape, session.crosshair.value));
-  beginDrag(contact, at, { button: 0, shiftKey: false, altKey: false, ctrlKey: false, metaKey: false })?.end();
 }
 
 export function turnChannel(session: CaseSession, by: 1 | -1): void {
@@ -140,10 +167,6 @@ export function turnChannel(session: CaseSession, by: 1 | -1): void {
 
 export function nextSlab(): void {
   display.slab.value = SLABS[(SLABS.indexOf(display.slab.value) + 1) % SLABS.length]!;
-}
-
-export function take(tool: display.Tool): void {
-  display.tool.value = tool;
 }
 
 export function flip(value: { value: boolean }): void {

@@ -4,16 +4,17 @@ import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
+import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
-import { accept, previewOpen } from "../state/previewing";
 import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import { type CaseSession, whyLooksOnly } from "../state/session";
-import { goBack, submitSession, undoSubmission } from "../state/submitting";
+import { undoSubmission } from "../state/submitting";
 import {
-  clickAtCrosshair,
+  confirm,
   flip,
+  goBackOne,
   hideLabel,
   type KeyScene,
   labelNames,
@@ -24,18 +25,21 @@ import {
   noStep,
   panPlane,
   presetNames,
+  putAway,
+  releaseMask,
   removeChosen,
+  resize,
   run,
   scroll,
-  stepOut,
-  take,
   takeLabel,
   takePreset,
+  toggleMask,
   turnChannel,
   zoom,
 } from "./keyactions";
 import { isModifier } from "./keynames";
 import { attempt, type KeyAction, meant } from "./keytable";
+import { useTool } from "./usetool";
 
 const SEG = "segmentation";
 const volume = ({ session }: KeyScene): boolean => !session.isFlat;
@@ -45,12 +49,12 @@ const drawn = ({ session }: KeyScene): string => (session.draft.value || session
 /** In the order of the overview. An entry: id, group, default keys, words; what it needs; what it does. */
 // biome-ignore format: one entry per line, so that branches which add keys merge
 export const CASE_KEYS = [
-  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Accept what prompts would do; else submit and open the next case", changes: true, run: ({ session }) => (previewOpen(session) ? accept(session) : void submitSession(session)) },
+  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Accept what a preview would do, or close an outline; else submit and open the next case", changes: true, run: ({ session }) => confirm(session) },
   { id: "label", group: "Annotate", keys: ["1…9"], does: "Choose the label", for: SEG, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "class", group: "Annotate", keys: ["1…9"], does: "Choose the class", for: "classification", changes: true, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "skip", group: "Annotate", keys: ["S"], does: "Skip, with a reason", changes: true, run: ({ openDialog }) => openDialog("skip") },
   { id: "flag", group: "Annotate", keys: ["G"], does: "Flag for somebody else", changes: true, run: ({ openDialog }) => openDialog("flag") },
-  { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before", run: ({ session }) => goBack(session) },
+  { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before; in a polygon, its last point goes", run: ({ session }) => goBackOne(session) },
   { id: "undo-submit", group: "Annotate", keys: ["Shift+Backspace"], does: "Take the last submission back", changes: true, run: () => void undoSubmission() },
   { id: "slice-next", group: "Look", keys: ["ArrowDown", "PageDown"], mouse: "Wheel", does: "Next slice", held: true, compares: true, run: ({ session }) => scroll(session, 1) },
   { id: "slice-back", group: "Look", keys: ["ArrowUp", "PageUp"], does: "Previous slice", held: true, compares: true, run: ({ session }) => scroll(session, -1) },
@@ -75,7 +79,7 @@ export const CASE_KEYS = [
   { id: "preset", group: "Look", keys: ["Shift+1…9"], does: "Window preset", compares: true, each: presetNames, run: ({ session }, at) => takePreset(session, at) },
   { id: "invert", group: "Look", keys: ["Shift+I"], does: "Invert black and white", compares: true, run: ({ session }) => session.window.invert() },
   { id: "point", group: "Look", keys: [], mouse: "Shift + click", does: "Move the crosshair, whatever the tool" },
-  { id: "mask", group: "Look", keys: ["H"], does: "Show or hide the mask", for: SEG, run: () => flip(display.maskShown) },
+  { id: "mask", group: "Look", keys: ["H"], does: "Show or hide the mask; while held, only for that long", for: SEG, run: () => toggleMask() },
   { id: "hide-label", group: "Look", keys: ["Shift+H"], does: "Show or hide the chosen label", for: SEG, run: ({ session }) => hideLabel(session) },
   { id: "outline", group: "Look", keys: ["O"], does: "Outline instead of fill", for: SEG, compares: true, run: () => flip(display.outlined) },
   { id: "maximise", group: "Look", keys: ["M"], mouse: "Double click", does: "Maximise one plane", on: volume, compares: true, run: ({ session: { hanging, active } }) => hanging.maximise(active.value) },
@@ -106,34 +110,45 @@ export const CASE_KEYS = [
   { id: "hypothesis-take", group: "Model", keys: ["J"], does: "Take the hypothesis shown as the mask", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "whole") },
   { id: "hypothesis-part", group: "Model", keys: ["Shift+J"], does: "Take it in the box only, else in this slice", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "part") },
   { id: "reasons", group: "Model", keys: ["Y"], does: "Its reasons: where it looks, which cases are alike", run: ({ session }) => toggleReasons(session) },
-  { id: "region", group: "Model", keys: ["Z"], does: "Draw a box to take a hypothesis in, or for evidence that is irrelevant (a click removes it)", changes: true, run: () => take("region") },
+  { id: "region", group: "Model", keys: ["Z"], does: "Draw a box to take a hypothesis in, or for evidence that is irrelevant (a click removes it)", changes: true, run: ({ session }) => takeTool(session, "region") },
   { id: "object", group: "Model", keys: ["Q"], does: "This evidence in the box is irrelevant", changes: true, run: ({ session }) => void objectToReason(session) },
   { id: "object-withdraw", group: "Model", keys: ["Shift+Q"], does: "Withdraw that", changes: true, run: ({ session }) => void withdrawObjection(session) },
-  { id: "navigate", group: "Draw", keys: ["V"], does: "Crosshair", run: () => take("navigate") },
-  { id: "window", group: "Draw", keys: ["W"], does: "Window by dragging", compares: true, run: () => take(display.tool.value === "window" ? "navigate" : "window") },
+  { id: "navigate", group: "Draw", keys: ["V"], does: "Crosshair", run: ({ session }) => takeTool(session, "navigate") },
+  { id: "window", group: "Draw", keys: ["W"], does: "Window by dragging", compares: true, run: ({ session }) => takeTool(session, display.tool.value === "window" ? "navigate" : "window") },
   { id: "pick", group: "Draw", keys: ["Shift+V"], mouse: "Alt + click", does: "Choose the label at the crosshair, or under the pointer", for: SEG, run: ({ session }) => pickLabel(session, session.crosshair.value) },
   { id: "lock", group: "Draw", keys: ["Shift+L"], does: "Lock or unlock the chosen label", for: SEG, changes: true, run: ({ session }) => session.segments.toggleLock(session.label.value) },
   { id: "search-labels", group: "Draw", keys: ["/"], does: "Search the labels, where there are more than nine", for: SEG, on: ({ session }) => session.labels.length > MOST_BY_KEY, run: () => void display.labelSearch.value++ },
-  { id: "brush", group: "Draw", keys: ["B"], does: "Brush (Ctrl + drag erases)", for: SEG, changes: true, run: () => take("brush") },
-  { id: "eraser", group: "Draw", keys: ["E"], does: "Eraser", for: SEG, changes: true, run: () => take("eraser") },
-  { id: "push", group: "Draw", keys: ["Shift+E"], does: "Push the outline: from inside outwards, from outside inwards", for: SEG, changes: true, run: () => take("push") },
-  { id: "fill", group: "Draw", keys: ["F"], does: "Fill an outline or region", for: SEG, changes: true, run: () => take("fill") },
+  { id: "brush", group: "Draw", keys: ["B"], does: "Brush (Ctrl + drag erases)", for: SEG, changes: true, run: ({ session }) => takeTool(session, "brush") },
+  { id: "eraser", group: "Draw", keys: ["E"], does: "Eraser", for: SEG, changes: true, run: ({ session }) => takeTool(session, "eraser") },
+  { id: "push", group: "Draw", keys: ["Shift+E"], does: "Push the outline: from inside outwards, from outside inwards", for: SEG, changes: true, run: ({ session }) => takeTool(session, "push") },
+  { id: "fill", group: "Draw", keys: ["F"], does: "Fill an outline or region", for: SEG, changes: true, run: ({ session }) => takeTool(session, "fill") },
   { id: "fill-between", group: "Draw", keys: ["Shift+F"], does: "Fill the slices between those drawn on", for: SEG, changes: true, why: drawn, run: ({ session }) => void fillSlices(session, session.active.value) },
-  { id: "prompt-point", group: "Draw", keys: ["C"], does: "Prompt: click what belongs to the label", for: SEG, changes: true, run: () => take("point") },
-  { id: "prompt-scribble", group: "Draw", keys: ["L"], does: "Prompt: a stroke along what belongs to it", for: SEG, changes: true, run: () => take("scribble") },
-  { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: () => take("box") },
-  { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: () => take("extremes") },
-  { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: () => take("lasso") },
-  { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
+  { id: "use", group: "Draw", keys: ["Shift+Enter"], mouse: "Click", does: "Use the tool at the crosshair", for: SEG, changes: true, why: drawn, run: ({ session }) => useTool(session) },
+  { id: "polygon", group: "Draw", keys: ["Shift+D"], does: "Polygon: click its points; the first one closes it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "polygon") },
+  { id: "freehand", group: "Draw", keys: ["Shift+B"], does: "Lasso: draw around it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "freehand") },
+  { id: "flood", group: "Draw", keys: ["Shift+W"], does: "Flood through values of the range, from a click", for: SEG, changes: true, run: ({ session }) => takeTool(session, "flood") },
+  { id: "range", group: "Draw", keys: ["Shift+T"], does: "Draw on values of the range only, or on all", for: SEG, changes: true, why: drawn, run: ({ session }) => toggleRange(session) },
+  { id: "range-pick", group: "Draw", keys: ["Shift+U"], does: "Take the range from the values under the brush, at the pointer or crosshair", for: SEG, changes: true, why: drawn, run: ({ session }) => void takeRange(session, session.active.value, session.pointed.value ?? session.crosshair.value) },
+  { id: "op-clear", group: "Draw", keys: ["Shift+Delete"], does: "Clear the label or all, in this slice or everywhere (again: the next of these)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "clear") },
+  { id: "op-copy", group: "Draw", keys: ["Shift+Y"], does: "Copy the label from the previous slice (again: from the next)", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "copy") },
+  { id: "op-carry", group: "Draw", keys: ["Shift+X"], does: "Carry the label on to the next slices, by how the image looks", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "carry") },
+  { id: "op-smooth", group: "Draw", keys: ["Shift+S"], does: "Smooth: median (again: Gaussian; open, then close)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "smooth") },
+  { id: "op-islands", group: "Draw", keys: ["Shift+O"], does: "Islands: keep the largest (again: remove small ones, keep one, split)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "islands") },
+  { id: "op-margin", group: "Draw", keys: ["Shift+G"], does: "Grow by millimetres (again: shrink)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "margin") },
+  { id: "prompt-point", group: "Draw", keys: ["C"], does: "Prompt: click what belongs to the label", for: SEG, changes: true, run: ({ session }) => takeTool(session, "point") },
+  { id: "prompt-scribble", group: "Draw", keys: ["L"], does: "Prompt: a stroke along what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "scribble") },
+  { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
+  { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
+  { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "lasso") },
+  { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
   { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen measurement or prompt, else the last prompt", changes: true, run: ({ session }) => removeChosen(session) },
-  { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush", for: SEG, changes: true, held: true, run: () => display.resizeBrush(1 / 1.15) },
-  { id: "brush-larger", group: "Draw", keys: ["]"], does: "Larger brush", for: SEG, changes: true, held: true, run: () => display.resizeBrush(1.15) },
-  { id: "ball", group: "Draw", keys: ["D"], does: "Brush as ball through slices", for: SEG, changes: true, run: () => flip(display.ballBrush) },
-  { id: "click", group: "Draw", keys: ["Shift+Enter"], mouse: "Click", does: "Use the tool at the crosshair", changes: true, run: ({ session }) => clickAtCrosshair(session) },
+  { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush, or a smaller number of the operation", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1 / 1.15) },
+  { id: "brush-larger", group: "Draw", keys: ["]"], does: "Larger brush, or a larger number", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1.15) },
+  { id: "ball", group: "Draw", keys: ["D"], does: "Brush as ball, flood and operations through slices", for: SEG, changes: true, run: ({ session }) => flip(throughOf(session.editing.open.value?.kind ?? null)) },
   { id: "keep-others", group: "Draw", keys: [], does: "Keep other labels while drawing", for: SEG, changes: true, run: () => flip(display.keepOthers) },
   { id: "undo", group: "Draw", keys: ["Ctrl+Z"], does: "Undo", for: SEG, changes: true, why: noStep("canUndo", "undo"), run: ({ session }) => step(session, "undo") },
   { id: "redo", group: "Draw", keys: ["Ctrl+Shift+Z", "Ctrl+Y"], does: "Redo", for: SEG, changes: true, why: noStep("canRedo", "redo"), run: ({ session }) => step(session, "redo") },
-  { id: "leave", group: "Page", keys: ["Escape"], does: "Cancel a stroke or preview; close a dialog; put away hypotheses and reasons; back to the worklist", run: ({ session, leave }) => stepOut(session, leave) },
+  { id: "leave", group: "Page", keys: ["Escape"], does: "Cancel a stroke or preview; close a dialog; put away hypotheses and reasons; back to the worklist", run: ({ session, leave }) => putAway(session, leave) },
 ] as const satisfies readonly KeyAction<KeyScene>[];
 
 const ACTIONS: readonly KeyAction<KeyScene>[] = CASE_KEYS;
@@ -149,8 +164,15 @@ export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   const found = meant(event, actionsOf(session)).filter(({ action }) => !event.repeat || action.held);
   const { drag } = session;
   if (drag && !event.repeat && found.some(({ action }) => action.id === "leave" || action.id === "undo")) return run(() => drag.abandon());
+  const shown = session.editing.preview.value;
   if (drag?.draws && (!event.repeat || found.length > 0)) drag.finish();
+  if (session.editing.preview.value !== shown) return true; // what this key finished is looked at before anything else happens
   return found.some(({ action, at }) => press(action, scene, at));
+}
+
+/** A key was let go. */
+export function releaseKey(event: KeyboardEvent, session: CaseSession): void {
+  if (meant(event, actionsOf(session)).some(({ action }) => action.id === "mask")) releaseMask(event.timeStamp);
 }
 
 /** What a key or the palette does, where it may be done now. */

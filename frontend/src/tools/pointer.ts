@@ -2,20 +2,22 @@
 import type { PlaneHeader } from "../api/types";
 import { mayChange } from "../edits/locks";
 import { Recorder } from "../edits/runs";
+import { type Brush, sweepBrush } from "../geometry/brush";
 import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
 import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, slab, tool } from "../state/display";
-import { mayDraw, pickLabel, reveal } from "../state/labelling";
+import { isAtHand, mayDraw, mayEdit, pickLabel, reveal } from "../state/labelling";
 import { MEASURING_TOOLS, refuseSlab } from "../state/measuring";
 import { tell } from "../state/notices";
-import { previewFirst } from "../state/previewing";
+import { accept, flood } from "../state/operations";
+import { mayPaint, rangeInForce } from "../state/painting";
 import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
-import { type Brush, sweepBrush } from "./brush";
 import type { Drag, PaneContact, Pressed } from "./contact";
 import { findRegion } from "./fill";
 import { measuring } from "./measure";
+import { outlining } from "./outlining";
 import { prompting } from "./prompting";
 import { pushFrom } from "./push";
 import { framing } from "./region";
@@ -35,25 +37,17 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: Pressed): Drag
     return null;
   }
   if (MEASURING_TOOLS.includes(tool.value)) return contact.session.looksOnly || contact.session.closed ? null : measuring(contact, at);
-  if (
-    contact.session.draft.value === null ||
-    contact.session.conflict.value ||
-    contact.session.busy.value !== "" ||
-    contact.session.closed ||
-    contact.session.looksOnly
-  )
-    return null;
-  if (!contact.session.ready.value) {
-    tell("info", "This case is still loading", "draw when all of it is there");
+  if (!isAtHand(contact.session)) return null;
+  if (tool.value === "polygon" || tool.value === "freehand") return mayEdit(contact.session) ? outlining(contact, at, event) : null;
+  if (contact.session.editing.open.value) {
+    accept(contact.session);
     return null;
   }
   if (PROMPT_TOOLS.includes(tool.value)) return prompting(contact, at, event);
-  if (contact.session.refining.value) {
-    tell("info", "The last prompt is still being computed", "draw when the result is there");
-    return null;
-  }
+  if (!mayEdit(contact.session)) return null;
   const erases = tool.value === "eraser" || (tool.value === "brush" && (event.ctrlKey || event.metaKey));
-  if (previewFirst(contact.session) || (!erases && !mayDraw(contact.session))) return null;
+  if (!erases && !mayDraw(contact.session)) return null;
+  if (tool.value === "flood") return flooding(contact, at);
   if (tool.value === "fill") return filling(contact, at);
   if (tool.value === "push") return pushing(contact, at);
   return stroking(contact, at, erases);
@@ -104,6 +98,14 @@ function pointing(contact: PaneContact, start: Pixel): Drag {
   return { move, end: nothing, cancel: nothing };
 }
 
+function flooding({ session, plane, index, place }: PaneContact, at: Pixel): null {
+  const { shape } = session.header;
+  const voxel = voxelOfPixel(plane, shape, pixelOfPoint(place(), at), session.sliceNumber(index));
+  const seed = clampVoxel(shape, voxel);
+  if (seed.every((n, axis) => Math.abs(n - voxel[axis]!) <= 0.5)) flood(session, index, seed);
+  return null;
+}
+
 /** Take the label under the pointer. */
 function picking({ session, plane, index, place }: PaneContact, at: Pixel): null {
   const { shape } = session.header;
@@ -113,7 +115,7 @@ function picking({ session, plane, index, place }: PaneContact, at: Pixel): null
 
 function stroking(contact: PaneContact, start: Pixel, erases: boolean): Drag {
   const { session } = contact;
-  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayChange(session.locks));
+  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayPaint(session));
   return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value });
 }
 
@@ -123,8 +125,8 @@ function pushing(contact: PaneContact, start: Pixel): Drag {
   const label = session.label.value;
   const at = pixelOfPoint(contact.place(), start);
   const push = pushFrom(mask, label, plane, session.header.shape, session.sliceNumber(index), at, brushRadiusMm.value);
-  const may = mayChange(session.locks);
-  const recorder = push.inwards ? new Recorder(mask, 0, (old, to) => old === label && may(old, to)) : new Recorder(mask, label, may);
+  const may = mayPaint(session);
+  const recorder = push.inwards ? new Recorder(mask, 0, (old, to, index) => old === label && may(old, to, index)) : new Recorder(mask, label, may);
   return sweeping(contact, start, recorder, { radiusMm: push.radiusMm, ball: false });
 }
 
@@ -147,10 +149,7 @@ function sweeping(contact: PaneContact, start: Pixel, recorder: Recorder, brush:
   return {
     draws: true,
     move,
-    end: () => {
-      draft.commit(recorder.edit());
-      sayLocked(session, recorder.kept);
-    },
+    end: () => commit(session, recorder),
     cancel: () => {
       recorder.abandon();
       draft.changed();
@@ -171,14 +170,21 @@ function filling({ session, index, plane, place }: PaneContact, start: Pixel): D
   const stands = new Set(Array.from(region.indices.subarray(0, 1), (voxel) => draft.mask[voxel]!)); // one value all over
   if ([...stands].some((value) => !may(value, session.label.value))) {
     if ([...stands].some((value) => session.segments.locked.value.has(value))) sayLocked(session, stands);
-    else tell("info", "This region belongs to another label, which is kept", "uncheck “Keep other labels” to fill it");
+    else tell("info", "This region belongs to another label, which is kept", "uncheck “Keep others” to fill it");
     return null;
   }
-  const recorder = new Recorder(draft.mask, session.label.value, may);
+  const recorder = new Recorder(draft.mask, session.label.value, mayPaint(session));
   region.indices.forEach((voxel) => recorder.paint(voxel));
   reveal(session);
-  draft.commit(recorder.edit());
+  commit(session, recorder);
   return null;
+}
+
+function commit(session: CaseSession, recorder: Recorder): void {
+  session.draft.value!.commit(recorder.edit());
+  sayLocked(session, recorder.kept);
+  if (recorder.size === 0 && recorder.kept.size > 0 && rangeInForce(session))
+    tell("info", "No change: no value here lies in the range", "change the range above the image");
 }
 
 function around(plane: PlaneHeader, session: CaseSession, from: Pixel, to: Pixel, radiusMm: number): Rect {

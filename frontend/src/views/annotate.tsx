@@ -15,8 +15,9 @@ import { followOutlook, followProposals, revealProposal } from "../state/proposa
 import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
+import { releaseMask } from "../tools/keyactions";
 import { isComposing } from "../tools/keynames";
-import { actionsOf, press, pressKey, refusalOf } from "../tools/keys";
+import { actionsOf, press, pressKey, refusalOf, releaseKey } from "../tools/keys";
 import { offersHere, offersOf } from "../tools/palette";
 import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
@@ -30,6 +31,7 @@ import { SidePanel } from "./sidepanel";
 import { SliceSaid } from "./slicesaid";
 import { StatusLine } from "./statusline";
 import { Toolbar } from "./toolbar";
+import { ToolSettings } from "./toolsettings";
 import { ReadOnly } from "./warnings";
 
 type Dialogue = "skip" | "flag" | null;
@@ -80,6 +82,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
   return (
     <main class="workplace" data-testid="workplace" data-case={session.header.id} data-ready={session.ready.value}>
       <Toolbar session={session} />
+      {session.project.kind === "segmentation" && !session.looksOnly && <ToolSettings session={session} />}
       <div class={`panes ${panesClass(session)}`} key={session.header.id + session.assignmentId}>
         {session.planes.map((plane, index) => (
           <Pane key={plane.name} session={session} index={index} />
@@ -165,6 +168,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
     beat();
     if (isComposing(event)) return;
     if (event.key === " ") held.space = event.type === "keydown" && !isPressable(event.target);
+    if (event.type === "keyup") releaseKey(event, session);
     if (event.type === "keyup" || event.defaultPrevented || helpShown.value || document.querySelector("dialog[open]")) return;
     if (belongsTo(event)) return;
     if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, openDialog: open, leave })) event.preventDefault();
@@ -179,6 +183,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
   const letGo = (): void => {
     held.space = false;
+    releaseMask(performance.now());
     session.drag?.finish();
   };
   const look = (): void => {

@@ -129,6 +129,36 @@ export function Slider({ label, value, low, high, step, shown, testid, onInput }
   );
 }
 
+interface NumberFieldProps {
+  value: number;
+  low?: number;
+  high?: number;
+  name: string;
+  testid: string;
+  onValue: (value: number) => void;
+}
+
+/** Enter or leaving the field takes the number, Esc leaves it; the keyboard goes back to the image. */
+export function NumberField({ value, low, high, name, testid, onValue }: NumberFieldProps) {
+  return (
+    <input
+      type="number"
+      class="number"
+      step="any"
+      min={low}
+      max={high}
+      value={Number(value.toPrecision(6))}
+      aria-label={name}
+      data-testid={testid}
+      onChange={(event) => Number.isFinite(event.currentTarget.valueAsNumber) && onValue(event.currentTarget.valueAsNumber)}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") event.currentTarget.value = String(value);
+        if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+      }}
+    />
+  );
+}
+
 /** A bar from 0 to 1, drawn as SVG so that no style attribute is needed. */
 export function Bar({ share, tone, label }: { share: number; tone?: string; label: string }) {
   const width = Math.max(0, Math.min(1, Number.isFinite(share) ? share : 0)) * 100;

@@ -41,10 +41,10 @@ function layersOf(session: CaseSession): LabelLayers {
   };
 }
 
-/** What prompts would do to the mask. */
-function promptedOf({ previews, draft }: CaseSession): LabelLayers["prompted"] {
-  const shown = previews?.shown.value;
-  return shown && draft.value ? { mask: draft.value.mask, runs: shown.runs } : null;
+/** What prompts or an operation would do to the mask. */
+function promptedOf({ previews, editing, draft }: CaseSession): LabelLayers["prompted"] {
+  const runs = editing.preview.value?.edit.forward ?? previews?.shown.value?.runs;
+  return runs && runs.length > 0 && draft.value ? { mask: draft.value.mask, runs } : null;
 }
 
 /** Reasons take the place of the uncertainty: two hazes at once say nothing. */

@@ -9,13 +9,14 @@ import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
 import type { Reduced } from "../render/reduce";
+import type { RingMark } from "../render/rings";
 import type { Sign } from "../render/signs";
 import { projectSlab, type Slab, slabAround } from "../render/slab";
 import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import { lineOf, readoutAt, short } from "../state/readout";
 import type { CaseSession, Stroke } from "../state/session";
-import { contacts, type Drag, type PaneContact } from "../tools/contact";
+import { type Drag, type PaneContact, panesOf } from "../tools/contact";
 import { beginDrag, turnWheel } from "../tools/pointer";
 import { type Pinch, Touches } from "../tools/touch";
 import { wheelSteps } from "../tools/wheel";
@@ -44,15 +45,15 @@ export class PaneView implements PaneContact {
     const layer = (name: string): HTMLCanvasElement => box.querySelector(`[data-layer="${name}"]`)!;
     const canvases: PaneCanvases = { image: layer("image"), labels: layer("labels"), head: layer("head") };
     this.painter = new PanePainter(this.plane, session.header.shape, canvases);
+    panesOf(session).set(index, this);
     this.followSize();
     this.followState();
     this.listen();
-    contacts.set(index, this);
   }
 
   close(): void {
     this.finish();
-    if (contacts.get(this.index) === this) contacts.delete(this.index);
+    if (panesOf(this.session).get(this.index) === this) panesOf(this.session).delete(this.index);
     this.stops.splice(0).forEach((stop) => stop());
   }
 
@@ -145,6 +146,7 @@ export class PaneView implements PaneContact {
         session.refining.value,
         session.previews?.prompts.value,
         session.drawing.value,
+        session.editing.ring.value,
         session.chosenPrompt.value,
         display.slab.value,
         display.slabThickness.value,
@@ -249,6 +251,7 @@ export class PaneView implements PaneContact {
       unit: session.unit,
       brush,
       marks: this.marks(place),
+      ring: this.ring(place, colour),
       measures: measuresOn(session, { plane, shape, number: this.shown, place }),
       signs: this.signs(place),
     });
@@ -272,6 +275,15 @@ export class PaneView implements PaneContact {
     const shown = (session.previews?.prompts.value ?? []).map((prompt) => ({ prompt, waiting: true }));
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
     return [...given, ...waiting, ...shown, ...drawing].flatMap((shown) => marksOf(shown, scene));
+  }
+
+  /** The outline that is being drawn on this slice; set point by point, its line goes on to the pointer. */
+  private ring(place: Placement, colour: string): RingMark | null {
+    const { value } = this.session.editing.ring;
+    if (!value || value.plane !== this.index || value.number !== this.shown) return null;
+    const at = value.points.map((point) => pointOfPixel(place, point));
+    const pointer = this.drag ? null : this.pointer.value;
+    return { at: pointer ? [...at, pointer] : at, colour, subtract: value.subtract };
   }
 
   private signs(place: Placement): Sign[] {

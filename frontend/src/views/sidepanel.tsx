@@ -9,7 +9,6 @@ import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
 import { Key } from "./controls";
-import { DrawingOptions } from "./drawing";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
@@ -32,7 +31,6 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
-        {segments && !session.looksOnly && <DrawingOptions session={session} />}
         {segments && !session.looksOnly && <PromptOptions session={session} />}
         {segments && <ProposalOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}

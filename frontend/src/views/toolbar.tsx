@@ -1,56 +1,64 @@
-/** The tools at the left edge of the annotation view. */
+/** The tools at the left edge of the annotation view, and the operations below them. */
 import * as display from "../state/display";
+import type { OperationName } from "../state/editing";
 import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
+import { OPERATIONS, operate, takeTool } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { previewOpen } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
-import { ToolButton } from "./controls";
+import { type ActionId, withKey } from "../tools/keytables";
+import { Key, ToolButton } from "./controls";
+import { Icon, type IconName } from "./icons";
+
+type ToolRow = readonly [tool: display.Tool & IconName, name: string, action: ActionId];
+
+const LOOKING: readonly ToolRow[] = [
+  ["navigate", "Crosshair", "navigate"],
+  ["window", "Window by dragging", "window"],
+];
+const DRAWING: readonly ToolRow[] = [
+  ["brush", "Brush", "brush"],
+  ["eraser", "Eraser", "eraser"],
+  ["polygon", "Polygon", "polygon"],
+  ["freehand", "Lasso", "freehand"],
+  ["fill", "Fill an outline or region", "fill"],
+  ["flood", "Flood through a range of values", "flood"],
+  ["push", "Push the outline", "push"],
+];
+const PROMPTING: readonly ToolRow[] = [
+  ["point", "Prompt: click", "prompt-point"],
+  ["scribble", "Prompt: stroke", "prompt-scribble"],
+  ["box", "Prompt: box", "prompt-box"],
+  ["extremes", "Prompt: four outermost points", "prompt-extremes"],
+  ["lasso", "Prompt: draw around it", "prompt-lasso"],
+];
 
 export function Toolbar({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation";
   const draft = session.looksOnly ? null : session.draft.value;
-  const chosen = display.tool.value;
-  const take = (tool: display.Tool) => (): void => {
-    display.tool.value = tool;
-  };
+  const tools = (rows: readonly ToolRow[], changes = true) =>
+    rows.map(([tool, name, action]) => (
+      <ToolButton
+        key={tool}
+        icon={tool}
+        name={name}
+        action={action}
+        testid={`tool-${tool}`}
+        pressed={display.tool.value === tool}
+        disabled={changes && !draft}
+        onPress={() => takeTool(session, tool)}
+      />
+    ));
   const toggleHypotheses = (): void => (hypothesesOpen(session) ? hideHypotheses(session) : void stepHypothesis(session, 1));
   return (
     <div class="toolbar" role="toolbar" aria-label="Tools" aria-orientation="vertical">
-      <ToolButton icon="navigate" name="Crosshair" action="navigate" testid="tool-navigate" pressed={chosen === "navigate"} onPress={take("navigate")} />
-      <ToolButton icon="window" name="Window by dragging" action="window" testid="tool-window" pressed={chosen === "window"} onPress={take("window")} />
+      {tools(LOOKING, false)}
       {segments && (
         <>
           <span class="toolbar-gap" />
-          <ToolButton icon="brush" name="Brush" action="brush" testid="tool-brush" pressed={chosen === "brush"} disabled={!draft} onPress={take("brush")} />
-          <ToolButton
-            icon="eraser"
-            name="Eraser"
-            action="eraser"
-            testid="tool-eraser"
-            pressed={chosen === "eraser"}
-            disabled={!draft}
-            onPress={take("eraser")}
-          />
-          <ToolButton
-            icon="push"
-            name="Push the outline"
-            action="push"
-            testid="tool-push"
-            pressed={chosen === "push"}
-            disabled={!draft}
-            onPress={take("push")}
-          />
-          <ToolButton
-            icon="fill"
-            name="Fill an outline or region"
-            action="fill"
-            testid="tool-fill"
-            pressed={chosen === "fill"}
-            disabled={!draft}
-            onPress={take("fill")}
-          />
+          {tools(DRAWING)}
           {!session.isFlat && (
             <ToolButton
               icon="between"
@@ -62,43 +70,22 @@ export function Toolbar({ session }: { session: CaseSession }) {
             />
           )}
           <span class="toolbar-gap" />
-          <ToolButton
-            icon="point"
-            name="Prompt: click"
-            action="prompt-point"
-            testid="tool-point"
-            pressed={chosen === "point"}
-            disabled={!draft}
-            onPress={take("point")}
-          />
-          <ToolButton
-            icon="scribble"
-            name="Prompt: stroke"
-            action="prompt-scribble"
-            testid="tool-scribble"
-            pressed={chosen === "scribble"}
-            disabled={!draft}
-            onPress={take("scribble")}
-          />
-          <ToolButton icon="box" name="Prompt: box" action="prompt-box" testid="tool-box" pressed={chosen === "box"} disabled={!draft} onPress={take("box")} />
-          <ToolButton
-            icon="extremes"
-            name="Prompt: four outermost points"
-            action="prompt-extremes"
-            testid="tool-extremes"
-            pressed={chosen === "extremes"}
-            disabled={!draft}
-            onPress={take("extremes")}
-          />
-          <ToolButton
-            icon="lasso"
-            name="Prompt: draw around it"
-            action="prompt-lasso"
-            testid="tool-lasso"
-            pressed={chosen === "lasso"}
-            disabled={!draft}
-            onPress={take("lasso")}
-          />
+          {(Object.keys(OPERATIONS) as OperationName[])
+            .filter((name) => !(session.isFlat && OPERATIONS[name].volumes))
+            .map((name) => (
+              <ToolButton
+                key={name}
+                icon={name}
+                name={OPERATIONS[name].name}
+                action={`op-${name}`}
+                testid={`operation-${name}`}
+                pressed={session.editing.open.value?.kind === name}
+                disabled={!draft}
+                onPress={() => operate(session, name)}
+              />
+            ))}
+          <span class="toolbar-gap" />
+          {tools(PROMPTING)}
           <span class="toolbar-gap" />
           <ToolButton
             icon="undo"
@@ -142,12 +129,38 @@ export function Toolbar({ session }: { session: CaseSession }) {
         name="Draw a box: where to take a hypothesis, or what must not count"
         action="region"
         testid="tool-region"
-        pressed={chosen === "region"}
+        pressed={display.tool.value === "region"}
         disabled={session.looksOnly}
-        onPress={take("region")}
+        onPress={() => takeTool(session, "region")}
       />
       <span class="toolbar-gap" />
       <ToolButton icon="reset" name="Fit the image again" action="fit" testid="reset" onPress={() => session.resetViews()} />
+      {segments && <HoldToHide />}
     </div>
+  );
+}
+
+/** Pressed, the mask is hidden for as long as the button is held. */
+function HoldToHide() {
+  const show =
+    (shown: boolean) =>
+    (event: Event): void => {
+      event.preventDefault();
+      display.maskShown.value = shown;
+    };
+  return (
+    <button
+      class="tool"
+      title={withKey("Hide the mask while you hold this button, or hold the key", "mask")}
+      aria-label="Hide the mask while held"
+      data-testid="hold-to-hide"
+      onMouseDown={(event) => event.preventDefault()}
+      onPointerDown={show(false)}
+      onPointerUp={show(true)}
+      onPointerLeave={(event) => event.buttons > 0 && show(true)(event)}
+    >
+      <Icon name="shut" />
+      <Key of="mask" />
+    </button>
   );
 }

@@ -3,8 +3,8 @@
  * plane and two in another; a ball reaches one slice to each side.
  */
 import type { PlaneHeader, Triple } from "../api/types";
-import type { Pixel, Slice } from "../geometry/plane";
-import { sliceOf } from "../geometry/plane";
+import type { Pixel, Slice } from "./plane";
+import { sliceOf } from "./plane";
 
 export interface Brush {
   radiusMm: number;

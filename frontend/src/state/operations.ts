@@ -1,0 +1,363 @@
+/**
+ * Operations on a label: worked out beside the page, shown as a preview, made when they are accepted. Whatever an operation depends on
+ * (slice, label, locks, range, undo) is followed while its preview is open, so that what is accepted is what is seen.
+ */
+import { effect, type Signal } from "@preact/signals";
+import type { CaseHeader, Region, Triple } from "../api/types";
+import { keptSignal } from "../browser/kept";
+import { changesOf } from "../edits/changes";
+import { mayChange } from "../edits/locks";
+import { sliceRegion, wholeOf } from "../edits/mix";
+import { permitted } from "../edits/permitted";
+import { applyRuns, type Edit } from "../edits/runs";
+import { flatIndex, sliceOf, stepOfWheelDown } from "../geometry/plane";
+import { cut, unpacked, widened } from "../operations/block";
+import { within } from "../operations/flood";
+import type { IslandsKept, Task } from "../operations/perform";
+import { ringRuns } from "../operations/polygon";
+import { workOut } from "../operations/remote";
+import type { Smoothing } from "../operations/smooth";
+import { ballBrush, type Tool, tool } from "./display";
+import type { Open, OperationName } from "./editing";
+import { mayEdit, reveal } from "./labelling";
+import { tell, tellError } from "./notices";
+import { mayPaint, rangeAround, rangeInForce, valuesIn, valuesOf } from "./painting";
+import { changeText } from "./previewing";
+import { measureOf } from "./segments";
+import type { CaseSession } from "./session";
+
+interface Amount {
+  unit: "mm" | "slices" | "size";
+  first: (header: CaseHeader) => number;
+  low: number;
+  high: number;
+}
+
+interface Operation {
+  name: string;
+  variants: readonly (readonly [id: string, name: string])[];
+  /** Whether it can be held to one slice. */
+  sliceable?: boolean;
+  /** What needs neighbouring slices is not there in pictures. */
+  volumes?: boolean;
+  amount?: Amount;
+}
+
+const finest = ({ spacing_mm, shape }: CaseHeader): number => Math.min(...spacing_mm.filter((_, axis) => shape[axis]! > 1));
+const millimetres: Amount = { unit: "mm", first: (header) => Number((2 * finest(header)).toPrecision(2)), low: 0.01, high: 100 };
+
+export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
+  clear: {
+    name: "Clear",
+    variants: [
+      ["label-slice", "Label in this slice"],
+      ["label", "Label everywhere"],
+      ["slice", "All labels in this slice"],
+      ["all", "All labels everywhere"],
+    ],
+  },
+  copy: {
+    name: "Copy a slice",
+    volumes: true,
+    variants: [
+      ["previous", "From the previous slice"],
+      ["next", "From the next slice"],
+    ],
+  },
+  carry: { name: "Carry on", volumes: true, variants: [], amount: { unit: "slices", first: () => 5, low: 1, high: 200 } },
+  smooth: {
+    name: "Smooth",
+    sliceable: true,
+    amount: millimetres,
+    variants: [
+      ["median", "Median"],
+      ["gaussian", "Gaussian"],
+      ["open-close", "Open, then close"],
+    ],
+  },
+  islands: {
+    name: "Islands",
+    sliceable: true,
+    amount: { unit: "size", first: (header) => Number((10 * measureOf(header).each).toPrecision(1)), low: 1e-6, high: 1e6 },
+    variants: [
+      ["largest", "Keep the largest"],
+      ["sized", "Remove smaller than"],
+      ["here", "Keep the one at the crosshair"],
+      ["split", "Split into labels"],
+    ],
+  },
+  margin: {
+    name: "Grow or shrink",
+    sliceable: true,
+    amount: millimetres,
+    variants: [
+      ["grow", "Grow"],
+      ["shrink", "Shrink"],
+    ],
+  },
+};
+
+/** How far a flood goes from its seed. */
+const FLOOD: Amount = { unit: "mm", first: () => 50, low: 1, high: 1000 };
+
+/** Through the slices, or in the one that is shown. */
+export const throughSlices = keptSignal<boolean>("operation-through", true);
+const chosen = new Map<string, Signal<string | number>>();
+
+/** What was chosen last, in this browser. */
+function choice<T extends string | number>(name: string, first: T): Signal<T> {
+  const known = chosen.get(name) ?? keptSignal<string | number>(`operation.${name}`, first);
+  chosen.set(name, known);
+  return known as Signal<T>;
+}
+
+export function variantsOf(kind: Open["kind"], { isFlat }: CaseSession): Operation["variants"] {
+  const all = kind === "flood" || kind === "outline" ? [] : OPERATIONS[kind].variants;
+  return kind === "clear" && isFlat ? all.filter(([id]) => !id.includes("slice")) : all;
+}
+
+export function variantOf(kind: Open["kind"], session: CaseSession): string {
+  const variants = variantsOf(kind, session);
+  const { value } = choice<string>(`${kind}.variant`, "");
+  return variants.find(([id]) => id === value)?.[0] ?? variants[0]?.[0] ?? "";
+}
+
+export const chooseVariant = (kind: Open["kind"], id: string): unknown => (choice<string>(`${kind}.variant`, "").value = id);
+
+export interface Measure {
+  value: number;
+  unit: string;
+  low: number;
+  high: number;
+  set: (value: number) => void;
+}
+
+/** The number that an operation goes by; null where it has none. */
+export function measureFor({ kind }: Pick<Open, "kind">, session: CaseSession): Measure | null {
+  const amount = kind === "flood" ? FLOOD : kind === "outline" ? undefined : OPERATIONS[kind].amount;
+  if (!amount || (kind === "islands" && variantOf(kind, session) !== "sized") || (kind === "flood" && !goesThrough(kind, session))) return null;
+  const own = amount.unit === "size" ? measureOf(session.header).unit : amount.unit === "mm" ? session.unit : amount.unit;
+  const kept = choice<number>(`${kind}.${own}`, 0);
+  const set = (value: number): void => {
+    if (value > 0) kept.value = Math.min(amount.high, Math.max(amount.low, own === "slices" ? Math.round(value) : value));
+  };
+  return { value: kept.value || amount.first(session.header), unit: own, low: amount.low, high: amount.high, set };
+}
+
+/** A step up or down, as for a brush. */
+export function resizeOperation(session: CaseSession, factor: number): void {
+  const measure = session.editing.open.value && measureFor(session.editing.open.value, session);
+  if (!measure) return;
+  measure.set(measure.unit === "slices" ? measure.value + Math.sign(factor - 1) : Number((measure.value * factor).toPrecision(3)));
+}
+
+export const isSliceable = (kind: Open["kind"]): boolean => kind === "flood" || (kind !== "outline" && OPERATIONS[kind].sliceable === true);
+
+/** Floods go by the brush's own choice, as a tool in hand. */
+export const throughOf = (kind: Open["kind"] | null): Signal<boolean> => (kind && kind !== "flood" && isSliceable(kind) ? throughSlices : ballBrush);
+
+const goesThrough = (kind: Open["kind"], session: CaseSession): boolean => !session.isFlat && throughOf(kind).value;
+
+export const titleOf = (kind: Open["kind"]): string => (kind === "flood" ? "Flood" : kind === "outline" ? "Outline" : OPERATIONS[kind].name);
+
+/** Begin an operation; once more, it takes the next of its variants. */
+export function operate(session: CaseSession, kind: OperationName): void {
+  if (OPERATIONS[kind].volumes && session.isFlat) return tell("info", `${OPERATIONS[kind].name}: a picture has one slice only`);
+  if (session.editing.open.value?.kind !== kind) return propose(session, { kind, plane: session.active.value });
+  const ids = variantsOf(kind, session).map(([id]) => id);
+  if (ids.length > 0) chooseVariant(kind, ids[(ids.indexOf(variantOf(kind, session)) + 1) % ids.length]!);
+}
+
+/** Work out what an operation would do, and again whenever that changes. */
+export function propose(session: CaseSession, open: Open): void {
+  if (!mayEdit(session)) return;
+  session.editing.begin(open, () => effect(() => refresh(session, open)));
+}
+
+function refresh(session: CaseSession, open: Open): void {
+  const isWanted = session.editing.renew();
+  session.draft.value!.changes.value;
+  const wanted = taskOf(session, open);
+  const may = mayPaint(session, session.queriedBoxes);
+  const show = (runs: Int32Array): void => {
+    if (isWanted()) showPreview(session, open, runs, may);
+  };
+  if (typeof wanted === "string") showNothing(session, open, wanted);
+  else if (wanted instanceof Int32Array) show(wanted);
+  else
+    void workOut(wanted).then(show, (error: unknown) => {
+      session.editing.end();
+      tellError(error);
+    });
+}
+
+function showPreview(session: CaseSession, open: Open, runs: Int32Array, may: ReturnType<typeof mayPaint>): void {
+  const kept = new Set<number>();
+  const edit = permitted(session.draft.value!.mask, unpacked(runs), may, kept);
+  if (edit.forward.length === 0) return showNothing(session, open, kept.size > 0 ? "what it would change may not change here" : "the mask is so already");
+  const text = changeText(session, changesOf(session.draft.value!.mask, edit.forward));
+  say(session, open, edit, `${text}${kept.size > 0 ? "; what may not change stays" : ""}`, "Enter accepts, Esc cancels");
+}
+
+const showNothing = (session: CaseSession, open: Open, why: string): void =>
+  say(session, open, { forward: [], inverse: [] }, `No change: ${why}`, "Esc puts it away");
+
+function say(session: CaseSession, open: Open, edit: Edit, text: string, keys: string): void {
+  const slice = isInSlice(session, open) ? `, ${session.planeTitle(open.plane).toLowerCase()} slice ${session.sliceNumber(open.plane) + 1}` : "";
+  const title = titleOf(open.kind) + slice;
+  session.editing.preview.value = { title, edit, text };
+  session.advice.message.value = `${title}: ${text}; ${keys}`;
+}
+
+/** Whether an operation changes one slice of a volume, the one that is shown in its plane. */
+function isInSlice(session: CaseSession, { kind }: Open): boolean {
+  if (session.isFlat || kind === "outline") return false;
+  if (kind === "clear") return variantOf(kind, session).includes("slice");
+  return kind === "copy" || (isSliceable(kind) && !goesThrough(kind, session));
+}
+
+/** One step of undo, one patch. */
+export function accept(session: CaseSession): void {
+  const { editing } = session;
+  const [open, preview, draft] = [editing.open.value, editing.preview.value, session.draft.value];
+  if (!open || !draft) return;
+  if (!preview) return tell("info", "The preview is still being worked out", "accept it when it is there");
+  if (!mayEdit(session)) return;
+  editing.end();
+  if (preview.edit.forward.length > 0) {
+    reveal(session);
+    applyRuns(draft.mask, preview.edit.forward);
+    draft.commit(preview.edit);
+  }
+  session.advice.message.value = `${preview.title}: ${preview.text}${preview.edit.forward.length > 0 ? "; Ctrl + Z takes it back" : ""}`;
+}
+
+export function cancel(session: CaseSession): void {
+  session.editing.end();
+  session.advice.message.value = "";
+}
+
+/** Another tool: what was in the making is put away. */
+export function takeTool(session: CaseSession, next: Tool): void {
+  if (session.editing.pending) cancel(session);
+  tool.value = next;
+}
+
+/** The open outline is closed and shown; fewer than three points enclose nothing. */
+export function closeRing(session: CaseSession): void {
+  const { ring, open } = session.editing;
+  const { value } = ring;
+  if (!value) return;
+  if (value.points.length < 3) return tell("info", "An outline needs three points or more");
+  const { plane, number, points, subtract } = value;
+  const before = open.value?.kind === "outline" && open.value.plane === plane && open.value.number === number ? open.value.rings : [];
+  propose(session, { kind: "outline", plane, number, rings: [...before, { points, subtract }] });
+}
+
+/** A flood needs a range: without one, the values under the brush. */
+export function flood(session: CaseSession, plane: number, seed: Triple): void {
+  if (!rangeInForce(session) && !takeRange(session, plane, seed)) return;
+  propose(session, { kind: "flood", plane, seed });
+}
+
+/** The range of the values under the brush at a voxel. */
+export function takeRange(session: CaseSession, plane: number, voxel: Triple): boolean {
+  const range = rangeAround(session, plane, voxel);
+  if (!range) return false;
+  session.segments.range.value = range;
+  session.segments.rangeUsed.value = true;
+  return true;
+}
+
+/** Draw on a range of values only, or on all; the first range is what the window shows between black and white. */
+export function toggleRange({ segments, window }: CaseSession): void {
+  const { low, high } = window.value;
+  segments.range.value ??= { low, high };
+  segments.rangeUsed.value = !segments.rangeUsed.value;
+}
+
+/** What is to be worked out; runs where that is done, words where there is nothing to do. */
+function taskOf(session: CaseSession, open: Open): Task | Int32Array | string {
+  const { planes, header } = session;
+  const { shape } = header;
+  const plane = planes[open.plane]!;
+  const label = session.label.value;
+  if (open.kind === "outline") return ringRuns(open.rings, sliceOf(plane, shape, open.number), label);
+  const variant = variantOf(open.kind, session);
+  const amount = measureFor(open, session)?.value ?? 0;
+  const inSlice = isInSlice(session, open);
+  const here = (): Region => sliceRegion(shape, plane.slice_axis, session.sliceNumber(open.plane));
+  switch (open.kind) {
+    case "clear":
+      return { ...groundOf(session, inSlice ? here() : wholeOf(shape)), kind: "clear", all: !variant.includes("label") };
+    case "copy":
+      return copyTask(session, open.plane, variant === "previous" ? -1 : 1, here());
+    case "carry":
+      return carryTask(session, open.plane, amount);
+    case "smooth":
+      return { ...groundOf(session, inSlice ? here() : wholeOf(shape)), kind: "smooth", how: variant as Smoothing, mm: amount };
+    case "margin":
+      return { ...groundOf(session, inSlice ? here() : wholeOf(shape)), kind: "margin", mm: variant === "grow" ? amount : -amount };
+    case "islands":
+      return islandsTask(session, inSlice ? here() : wholeOf(shape), variant as IslandsKept, amount);
+    case "flood":
+      return floodTask(session, open.seed, inSlice || session.isFlat ? sliceRegion(shape, plane.slice_axis, open.seed[plane.slice_axis]!) : null, amount);
+  }
+}
+
+/** Labels of a box; of the whole volume without a copy, which the way to the worker makes. */
+function groundOf({ draft, header, label }: CaseSession, box: Region) {
+  const { shape, spacing_mm } = header;
+  const { mask } = draft.value!;
+  const isWhole = box.start.every((n) => n === 0) && box.stop.every((n, axis) => n === shape[axis]);
+  return { mask: isWhole ? mask : cut(mask, shape, box), box, whole: shape, spacing: spacing_mm, label: label.value };
+}
+
+/** Labels that may be passed on the way: the one that is drawn, and those that it may take the place of. */
+function passesOf(session: CaseSession): Uint8Array {
+  const [may, label] = [mayChange(session.locks), session.label.value];
+  return Uint8Array.from({ length: 256 }, (_, value) => (value === label || may(value, label) ? 1 : 0));
+}
+
+function copyTask(session: CaseSession, index: number, by: 1 | -1, here: Region): Task | string {
+  const { header, planes } = session;
+  const axis = planes[index]!.slice_axis;
+  const number = session.sliceNumber(index) + by * stepOfWheelDown(planes[index]!, header.affine);
+  if (number < 0 || number >= header.shape[axis]!) return "there is no such slice";
+  const from = cut(session.draft.value!.mask, header.shape, sliceRegion(header.shape, axis, number));
+  if (!from.includes(session.label.value)) return `slice ${number + 1} has nothing of this label`;
+  return { ...groundOf(session, here), kind: "copy", from };
+}
+
+function carryTask(session: CaseSession, index: number, steps: number): Task | string {
+  const { shape } = session.header;
+  const axis = session.planes[index]!.slice_axis;
+  const number = session.sliceNumber(index);
+  const box = sliceRegion(shape, axis, number);
+  if (!cut(session.draft.value!.mask, shape, box).includes(session.label.value)) return `slice ${number + 1} has nothing of this label to carry on`;
+  box.start[axis] = Math.max(0, number - steps);
+  box.stop[axis] = Math.min(shape[axis]!, number + steps + 1);
+  const values = valuesIn(session.volume.value!, session.channel.value, box);
+  return { ...groundOf(session, box), kind: "carry", values, axis, source: number - box.start[axis]!, steps, passes: passesOf(session) };
+}
+
+function islandsTask(session: CaseSession, box: Region, how: IslandsKept, amount: number): Task | string {
+  const { header, labels, draft, label, segments } = session;
+  const at: Triple = how === "here" ? session.crosshair.value : [0, 0, 0];
+  if (how === "here" && draft.value!.mask[flatIndex(header.shape, at)] !== label.value) return "this label does not stand at the crosshair";
+  const free = labels.map(({ value }) => value).filter((value) => draft.value!.counts.of(value) === 0 && !segments.locked.value.has(value));
+  if (how === "split" && free.length === 0) return "no label is free for a second island";
+  return { ...groundOf(session, box), kind: "islands", how, least: amount / measureOf(header).each, at, free };
+}
+
+function floodTask(session: CaseSession, seed: Triple, slice: Region | null, limitMm: number): Task | string {
+  const { shape, spacing_mm, unit } = session.header;
+  const range = rangeInForce(session);
+  if (!range) return "no range of values is set";
+  const value = valuesOf(session.volume.value!, session.channel.value)(flatIndex(shape, seed));
+  if (!within(value, range)) return `the value at the seed, ${value} ${unit}, is outside the range`;
+  const box = slice ?? widened({ start: seed, stop: seed.map((n) => n + 1) as Triple }, limitMm, spacing_mm, shape);
+  const values = valuesIn(session.volume.value!, session.channel.value, box);
+  const own = seed.map((n, axis) => n - box.start[axis]!) as Triple;
+  return { ...groundOf(session, box), kind: "flood", values, range, seed: own, limitMm: slice ? Number.POSITIVE_INFINITY : limitMm, passes: passesOf(session) };
+}
