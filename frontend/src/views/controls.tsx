@@ -63,12 +63,12 @@ interface PlainButtonProps {
 /** A button with words; as `radio`, one of several of which one holds. */
 export function PlainButton({ class: look, title, testid, role, checked, pressed, disabled, children, onPress }: PlainButtonProps) {
   return (
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: `checked` comes with the role "radio" only
     <button
       type="button"
       class={look}
       title={title}
       role={role}
-      // biome-ignore lint/a11y/useAriaPropsSupportedByRole: `checked` comes with the role "radio" only
       aria-checked={checked}
       aria-pressed={pressed}
       disabled={disabled}
