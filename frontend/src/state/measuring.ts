@@ -16,10 +16,16 @@ export const MEASURING_TOOLS: readonly string[] = Object.keys(MEASURING);
 /** The points of a measurement as they are drawn now. */
 export const pointsOf = ({ moving }: Measurements, one: Measurement): readonly Triple[] => (moving.value?.id === one.id ? moving.value.points : one.points);
 
-export const nextMeasuringTool = (): void => {
+/** To measure anew: what was in hand stays as it is. */
+export function takeMeasuringTool({ measurements }: CaseSession, name: MeasuringTool): void {
+  measurements.chosen.value = null;
+  tool.value = name;
+}
+
+export function nextMeasuringTool(session: CaseSession): void {
   const names = MEASURING_TOOLS as readonly MeasuringTool[];
-  tool.value = names[(names.indexOf(tool.value as MeasuringTool) + 1) % names.length]!;
-};
+  takeMeasuringTool(session, names[(names.indexOf(tool.value as MeasuringTool) + 1) % names.length]!);
+}
 
 export async function loadMeasurements({ project, header, measurements }: CaseSession): Promise<void> {
   try {
@@ -107,6 +113,7 @@ export async function removeMeasurement(session: CaseSession, id: string): Promi
 
 async function change(session: CaseSession, id: string, body: Parameters<typeof calls.changeMeasurement>[2]): Promise<boolean> {
   const { measurements } = session;
+  measurements.sending.value++;
   try {
     const made = await calls.changeMeasurement(session.project.id, id, body);
     const kept = measurements.kept.value;
@@ -118,6 +125,8 @@ async function change(session: CaseSession, id: string, body: Parameters<typeof 
   } catch (error) {
     tellError(error);
     return false;
+  } finally {
+    measurements.sending.value--;
   }
 }
 

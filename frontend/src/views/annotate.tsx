@@ -24,6 +24,7 @@ import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
+import { LazySurface, surfaceOpen } from "./lazysurface";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
 import { StatusLine } from "./statusline";
@@ -82,7 +83,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
         {session.planes.map((plane, index) => (
           <Pane key={plane.name} session={session} index={index} />
         ))}
-        {panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
+        {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
       <StatusLine session={session} />
       <SidePanel session={session} openDialog={openDialog} />

@@ -13,6 +13,7 @@ import {
   previewOf,
   removeMeasurement,
   showMeasurement,
+  takeMeasuringTool,
 } from "../state/measuring";
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
@@ -27,7 +28,7 @@ export function MeasurementPanel({ session }: { session: CaseSession }) {
   useEffect(() => void loadMeasurements(session), [session]);
   const kept = session.measurements.kept.value;
   return (
-    <section class="block" aria-label="Measurements">
+    <section class="block" aria-label="Measurements" aria-busy={session.measurements.sending.value > 0} data-testid="measurements">
       <h3>Measurements {kept.length > 0 && <span class="faint">{kept.length}</span>}</h3>
       {!session.looksOnly && <Tools session={session} />}
       {kept.length > 0 && (
@@ -59,7 +60,7 @@ function Tools({ session }: { session: CaseSession }) {
           title={withKey(`${TOOLS[name]}: drag, or click each point; the next tool`, "measure")}
           pressed={tool.value === name}
           testid={`tool-${name}`}
-          onPress={() => (tool.value = tool.value === name ? "navigate" : name)}
+          onPress={() => takeMeasuringTool(session, name)}
         >
           {TOOLS[name]}
         </PlainButton>

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
 import { Icon } from "./icons";
+import { surfaceOpen } from "./lazysurface";
 import type { PaneLook } from "./panelayers";
 import { PaneView } from "./paneview";
 
@@ -62,7 +63,9 @@ function mountPane(session: CaseSession, index: number, box: HTMLDivElement, loo
 }
 
 /** How the planes of a case are laid out. */
-export function panesClass({ isFlat, hanging }: CaseSession): string {
+export function panesClass(session: CaseSession): string {
+  const { isFlat, hanging } = session;
+  if (surfaceOpen(session)) return hanging.alone.value === null ? "panes-four" : "panes-two";
   if (isFlat || hanging.alone.value !== null) return "panes-one";
   return hanging.name.value === "2 × 2" ? "panes-four" : "";
 }
