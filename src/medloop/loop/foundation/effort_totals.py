@@ -94,7 +94,11 @@ class _Kept:
         self._sessions.add(session)
         if (before := self._before.pop(session, None)) is not None:
             self._person(before.annotator_id).worked.pop(session)
-        self._person(effort.annotator_id).worked[effort.id] = (*span_of(effort), event, math.nan if effort.idle_seconds is None else effort.idle_seconds)
+        self._person(effort.annotator_id).worked[effort.id] = (
+            *span_of(effort),
+            event,
+            math.nan if effort.idle_seconds is None else effort.idle_seconds,
+        )
 
     def _annotated(self, row: AnnotatedRow) -> None:
         """An annotation; its own seconds count where it is from before sessions were kept."""
