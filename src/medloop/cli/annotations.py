@@ -70,7 +70,7 @@ def annotators(
         str,
         option(
             "--by",
-            help="person, round, case, annotation or proposal (what was seen of it at the first stroke): how minutes and cost are added up.",
+            help="person, round, case, annotation or proposal (what was seen of it at first): how minutes and cost are added up.",
         ),
     ] = "person",
     csv: Annotated[Path | None, option("--csv", help="Write these lines to a CSV file, too.")] = None,
