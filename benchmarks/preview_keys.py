@@ -60,9 +60,8 @@ def objects() -> Iterator[tuple[Image, np.ndarray]]:
 
 def main() -> None:
     """Print the table."""
-    print(
-        "| Person | Prompts per object | Taken back | Keys saved at once | Keys with a preview | Dice |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    print("| Person | Prompts per object | Taken back | Actions at once | Actions with a preview | Dice |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name in ("centre", "random", "noisy", "scribbler"):
         made = [sit(image, truth, name, number) for number, (image, truth) in enumerate(objects())]
         prompts, back = (float(np.mean([getattr(one, field) for one in made])) for field in ("prompts", "taken_back"))

@@ -58,6 +58,7 @@ def add_prediction(
     agreement: float = 1.0,
     quality: float | None = None,
     samples: Sequence[Sequence[float]] | None = None,
+    uncertain: bool = False,
 ) -> Prediction:
     """A mask whose first slices hold the label, as large a part of the case as `foreground` says."""
     mask = np.zeros(case.grid.shape, dtype=np.uint8)
@@ -68,7 +69,7 @@ def add_prediction(
         case_id=case.id,
         model_id=model.id,
         mask=blobs.put(encode_mask(mask)),
-        uncertainty=None,
+        uncertainty=blobs.put(encode_mask(np.full_like(mask, 9))) if uncertain else None,
         probabilities=(1 - foreground, foreground),
         features=store_features(blobs, np.arange(3.0) * len(case.name) + entropy),
         scores={

@@ -30,8 +30,8 @@ export interface Inspection {
   readonly prompts: readonly unknown[];
   /** Whether the answer to a prompt is out. */
   readonly refining: boolean;
-  /** Runs that a preview shows; null without one. */
-  readonly preview: readonly unknown[] | null;
+  /** How many prompts a preview shows, 0 without one. */
+  readonly previewed: number;
   readonly engine: string;
   readonly refinedQuality: number | null;
   /** Label of a voxel in the draft, null without one. */
@@ -99,8 +99,8 @@ const inspection: Inspection = {
   get refining() {
     return current.value?.refining.value ?? false;
   },
-  get preview() {
-    return structuredClone(current.value?.previews?.shown.value?.runs ?? null);
+  get previewed() {
+    return current.value?.previews?.shown.value?.prompts.length ?? 0;
   },
   get engine() {
     return current.value?.engine.value ?? "";

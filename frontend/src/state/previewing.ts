@@ -97,14 +97,14 @@ export function leavePreview(session: CaseSession): void {
   tell("info", `The preview on ${session.header.name} was not accepted, so it is dropped`);
 }
 
-/** "+2.3 ml liver, 1234 voxels", "No change". */
-export function changeText({ labels, header }: Pick<CaseSession, "labels" | "header">, { voxels, labels: changed }: Changes): string {
+/** "+2.3 ml liver; 1234 voxels change", "No change". */
+export function changeText({ labels, header }: Pick<CaseSession, "labels" | "header">, { voxels, labels: changed }: Changes, verb = "change"): string {
   if (voxels === 0) return "No change: the mask is so already";
   const parts = changed.flatMap(({ label, gained, lost }) => {
     const name = labels.find(({ value }) => value === label)?.name ?? `label ${label}`;
     return [gained > 0 && `+${sizeText(gained, header)} ${name}`, lost > 0 && `−${sizeText(lost, header)} ${name}`].filter(Boolean);
   });
-  return `${parts.join(", ")}; ${voxels} ${voxels === 1 ? "voxel changes" : "voxels change"}`;
+  return `${parts.join(", ")}; ${voxels} ${voxels === 1 ? `voxel ${verb}s` : `voxels ${verb}`}`;
 }
 
 /** A window that goes away takes an open preview with it; the next visit says so. */

@@ -50,6 +50,7 @@ export function revealProposal(session: CaseSession): () => void {
       .then((prediction) => prediction && receive(session, prediction))
       .then(() => {
         if (session.closed || !session.proposal.value) return;
+        session.offered.value = null; // it is in the panel, to be taken there
         proposalShown.value = true;
         tell("info", `The proposal of model ${session.prediction.value!.model_index} is drawn dashed beside what you drew`);
       }, tellError);

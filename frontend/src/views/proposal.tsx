@@ -27,9 +27,13 @@ export function ProposalOptions({ session }: { session: CaseSession }) {
     <section class="block" data-testid="proposal-options">
       <h3>Proposal</h3>
       <p class="facts" role="status" data-testid="proposal-distance">
-        {changes === null ? "…" : changes.voxels === 0 ? "The draft is the proposal, unchanged" : `Against the proposal: ${changeText(session, changes)}`}
+        {changes === null
+          ? "…"
+          : changes.voxels === 0
+            ? "The draft is the proposal, unchanged"
+            : `Against the proposal: ${changeText(session, changes, "differ")}`}
       </p>
-      <div class="row" data-verb="annotate">
+      <div class="chips" data-verb="annotate">
         {!session.looksOnly && (
           <>
             <PlainButton

@@ -129,7 +129,13 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
     <div class="verbs" data-verb={session.purpose === "decide" ? "review" : "annotate"}>
       {session.purpose === "read" && <CaseStrip session={session} />}
       {session.purpose === "read" && <Replaces session={session} />}
-      <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
+      <button
+        class="primary submit"
+        disabled={!ready || busy !== ""}
+        data-testid="submit"
+        onMouseDown={(event) => event.preventDefault()}
+        onClick={() => void submitSession(session)}
+      >
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : session.purpose === "decide" ? "Accept" : "Submit"}{" "}
         <Key of="submit" />
       </button>

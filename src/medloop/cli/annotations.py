@@ -66,7 +66,13 @@ def annotators(
     folder: ProjectFolder,
     settings: Mapping[str, SettingValue],
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose terms are set.")] = "",
-    by: Annotated[str, option("--by", help="person, round, case or annotation: how minutes and cost are added up.")] = "person",
+    by: Annotated[
+        str,
+        option(
+            "--by",
+            help="person, round, case, annotation or proposal (what was seen of it at first): how minutes and cost are added up.",
+        ),
+    ] = "person",
     csv: Annotated[Path | None, option("--csv", help="Write these lines to a CSV file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -121,7 +121,7 @@ def accept_prompts(
     scene = load_scene(workspace, assignment_id, base_revision, refiner, locked)
     preview = _previewed(scene, prompts, known)
     if preview.effect != effect:
-        raise ConflictError("The engine answers these prompts differently by now, so nothing was saved", remedy="look at the new preview")
+        raise ConflictError("The engine computes these prompts differently by now, so nothing was saved", remedy="look at the new preview")
     check_runs(preview.runs, scene.edit.case.grid.voxels, scene.task)
     ids, revision = list[str](), base_revision
     with workspace.store.write(scene.edit.assignment.annotator_id) as tx:
