@@ -30,6 +30,7 @@ EVERY_RECORD = [
     samples.routed(),
     samples.gold(),
     samples.gold_reading(),
+    samples.assignee(),
     samples.provenance(),
     samples.evaluation(),
 ]

@@ -47,7 +47,7 @@ LATER_COLUMNS = (
 """Columns that tables gained after the first schema."""
 
 OF_ACCOUNTS = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
-LATER_TABLES = ("gold_readings", "gold_cases", "routed", "efforts", "reviews", "consensuses", *OF_ACCOUNTS)
+LATER_TABLES = ("assignees", "gold_readings", "gold_cases", "routed", "efforts", "reviews", "consensuses", *OF_ACCOUNTS)
 """Tables of the migrations after the one that counts cases; those that others name come last."""
 
 

@@ -1,48 +1,27 @@
 """Questions to the store, all answered within one transaction that sees one state."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, cast, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from medloop.core.errors import InputError, NotFoundError
-from medloop.core.names import folded
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
 from medloop.store.lineage import LineageReader
 from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reading_rows import ReadingReader
 from medloop.store.rows import Kind, from_row, kind_of
-from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query, full_annotations_query
+from medloop.store.states import PARTIAL, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
-from medloop.store.tallies import TallyReader
+from medloop.store.worklist import WorklistReader, one_of
 
 R = TypeVar("R")
 Scalar: TypeAlias = str | int | float | bool
 Where: TypeAlias = Mapping[str, Scalar | Collection[str] | Collection[int] | None]
 """Field → value it must equal, None for "is empty", or a collection of allowed values."""
-
-LONG_LIST = 500
-"""Longer collections of ids travel as one JSON parameter: databases limit the number of parameters."""
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """One line of the worklist; `quality` and `uncertainty` are of the case's newest prediction."""
-
-    case_id: str
-    name: str
-    patient: str
-    split: Split
-    state: CaseState
-    annotations: int
-    open_assignments: int
-    quality: float | None
-    uncertainty: float | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +40,7 @@ class CaseCounts:
     open: int
 
 
-class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
+class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
     """An open reading transaction; made by `Store.read`."""
 
     def get(self, kind: type[R], id: str) -> R:  # noqa: A002  # the field's name
@@ -198,39 +177,6 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         tally = {name: sum(cases for split, state, cases, _ in rows if stored in (split, state)) for name, stored in _COUNTED.items()}
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
-    def worklist(
-        self,
-        *,
-        state: CaseState | Literal["all"] = "all",
-        search: str = "",
-        limit: int = 50,
-        offset: int = 0,
-        case_ids: Collection[str] | None = None,
-    ) -> list[CaseRow]:
-        """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
-
-        `case_ids` leaves the lines of other cases out.
-
-        Raises:
-            InputError: An unknown state.
-        """
-        query = _listed(select(*_SHOWN), state, search)
-        if case_ids is not None:
-            query = query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))
-        query = query.order_by(*_BY_NAME).limit(limit).offset(offset)
-        return [CaseRow(**row) for row in self._connection.execute(query).mappings()]
-
-    def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "") -> int:
-        """How many lines `worklist` has without a limit.
-
-        Raises:
-            InputError: An unknown state.
-        """
-        query = _listed(select(func.count()).select_from(case_states), state, search)
-        if not search:
-            return sum(cases for _, found, cases, _ in self.counts_by_state() if state in ("all", found))
-        return int(self._connection.execute(query).scalar_one())
-
     def patches(self, assignment_id: str, after: int = 0) -> list[DraftPatch]:
         """Saved edits of an assignment whose revision is above `after`, in order."""
         query = select(draft_patches).where(draft_patches.c.assignment_id == assignment_id, draft_patches.c.revision > after)
@@ -271,7 +217,6 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
 
 
 _BY_NAME = (case_states.c.sort_key, case_states.c.name)
-_SHOWN = tuple(case_states.c[field.name] for field in fields(CaseRow))
 _COUNTED = {name: name for name in ("train", "validation", "test", "audit", "skipped", "flagged")}
 _COUNTED |= {"annotated": "answered", "unlabelled": "unanswered"}
 
@@ -299,20 +244,4 @@ def _scalar(value: Any) -> Any:
 
 
 def _one_of(column: ColumnElement[Any], wanted: Collection[Any], is_sqlite: bool) -> ColumnElement[bool]:
-    values = [_scalar(value) for value in wanted]
-    if len(values) <= LONG_LIST:
-        return column.in_(values)
-    listed = json.dumps(values)
-    if is_sqlite:
-        return column.in_(select(func.json_each(listed).table_valued("value").c.value))
-    return column.in_(select(func.jsonb_array_elements_text(cast(json.loads(listed), JSONB)).table_valued("value").c.value))
-
-
-def _listed(query: Select[Any], state: str, search: str) -> Select[Any]:
-    if state != "all":
-        if state not in CASE_STATES:
-            raise InputError(f"Unknown case state {state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
-        query = query.where(case_states.c.state == state)
-    if search:
-        query = query.where(case_states.c.search_key.contains(folded(search).replace("\n", "\n\n"), autoescape=True))
-    return query
+    return one_of(column, [_scalar(value) for value in wanted], is_sqlite=is_sqlite)

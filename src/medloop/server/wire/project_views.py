@@ -10,7 +10,7 @@ from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.standing_views import CaseReadingView, OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
-from medloop.store.reader import CaseRow
+from medloop.store.worklist import CaseRow
 from medloop.store.states import CaseState
 
 STORED_STATES: dict[str, CaseState | Literal["all"]] = {
