@@ -10,8 +10,8 @@ from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.standing_views import CaseReadingView, OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
-from medloop.store.worklist import CaseRow
 from medloop.store.states import CaseState
+from medloop.store.worklist import CaseRow
 
 STORED_STATES: dict[str, CaseState | Literal["all"]] = {
     "all": "all", "unlabelled": "unanswered", "annotated": "answered", "skipped": "skipped", "flagged": "flagged",
