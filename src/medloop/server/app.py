@@ -15,6 +15,7 @@ from fastapi import APIRouter, FastAPI
 from medloop import __version__
 from medloop.server.routes import (
     annotations,
+    assigning,
     assignments,
     cases,
     configuring,
@@ -54,6 +55,7 @@ _PARTS = (
     projects,
     configuring,
     cases,
+    assigning,
     measuring,
     explaining,
     gold,

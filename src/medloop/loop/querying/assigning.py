@@ -87,4 +87,5 @@ def _why_not(reading: CaseReading, annotator_id: str, known: Sequence[str], *, r
     taken = {*reading.readers, *reading.open, *known} - {*reading.declined} - {annotator_id}
     if reading.state in ("in review", "accepted"):
         return "it needs no further reading"
-    return f"what it needs ({counted(reading.needed, 'reading')}) is open or assigned already: unassign it first" if len(taken) >= reading.needed else ""
+    full = f"what it needs ({counted(reading.needed, 'reading')}) is open or assigned already: unassign it first"
+    return full if len(taken) >= reading.needed else ""

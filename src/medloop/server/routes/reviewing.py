@@ -4,24 +4,22 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.requests import Request
 
-from medloop.core.accounts import Account
 from medloop.core.errors import ForbiddenError, InputError, NotFoundError
-from medloop.core.names import folded, in_natural_order, is_reserved
-from medloop.core.records import Annotation, Annotator, Assignment, Case, Consensus
+from medloop.core.names import in_natural_order
+from medloop.core.records import Annotation, Assignment, Case, Consensus
 from medloop.loop.annotating.adjudicating import adjudicate, adjudicate_draft, restore
 from medloop.loop.annotating.history import case_history
 from medloop.loop.annotating.review_verdicts import Looked, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
-from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.readings import case_readings, derive, histories, project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.annotator_skill import agreement_over_time
 from medloop.loop.overview.suspects import suspects
-from medloop.loop.people.accounts import rights_in, roles_of
 from medloop.server.web.callers import CallerHere
+from medloop.server.web.readers import annotator_here, annotators_here
 from medloop.server.web.sending import VOXELS, send_blob
-from medloop.server.web.site import PersonHere, Site, SiteHere, Viewer, ViewerHere, WorkspaceHere, is_own
+from medloop.server.web.site import PersonHere, SiteHere, Viewer, ViewerHere, WorkspaceHere, is_own
 from medloop.server.wire.review_views import (
     AdjudicateBody,
     AgreementWindowView,
@@ -51,7 +49,7 @@ def list_review(workspace: WorkspaceHere) -> list[WaitingView]:
 @router.get("/review/people")
 def list_annotators_here(site: SiteHere, workspace: WorkspaceHere) -> list[str]:
     """The names of those whom a case may be returned to."""
-    return list(in_natural_order(_annotators_here(site, workspace)))
+    return list(in_natural_order(annotators_here(site, workspace)))
 
 
 @router.get("/cases/{case}/readings")
@@ -92,7 +90,7 @@ def post_approve(workspace: WorkspaceHere, case: Id, person: PersonHere, caller:
 @router.post("/cases/{case}/return")
 def post_return(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, body: ReturnBody) -> ReviewResultView:
     """Return a case with a comment, to whose annotation it is or to somebody else: it comes next to them."""
-    to = _id_of(site, workspace, body.to) if body.to else ""
+    to = annotator_here(site, workspace, body.to) if body.to else ""
     looked = Looked(body.annotation_id, body.readings)
     made = return_case(workspace, case, person.id, comment=body.comment, to=to, looked=looked)
     return _result(workspace, case, made.annotation_id, made.id)
@@ -166,24 +164,6 @@ def _drawn(workspace: Workspace, assignment_id: str, body: AdjudicateBody) -> An
     submitted = Submitted(tag=body.tag, revision=body.revision, effort=effort, task_version=body.task_version)
     looked = Looked(body.annotation_id, body.readings)
     return adjudicate_draft(workspace, assignment_id, submitted, looked=looked, comment=body.comment)
-
-
-def _annotators_here(site: Site, workspace: Workspace) -> list[str]:
-    """Who may annotate: with accounts who has the right, else whoever has opened a case."""
-    if site.people.are_on():
-        with site.people.store().read() as tx:
-            accounts = [one for one in tx.find(Account) if not one.disabled]
-            return [one.name for one in accounts if "annotate" in rights_in(roles_of(tx, one.id), workspace.project.id)]
-    with workspace.store.read() as tx:
-        return [one.name for one in tx.find(Annotator) if one.kind == "person" and not is_reserved(one.name)]
-
-
-def _id_of(site: Site, workspace: Workspace, name: str) -> str:
-    """Id of the annotator of that name, who must be able to annotate; one who has opened no case yet joins."""
-    found = next((one for one in _annotators_here(site, workspace) if folded(one) == folded(name)), None)
-    if found is None:
-        raise NotFoundError(f"Nobody called {name!r} annotates here", remedy="GET /projects/{project}/review/people names who does")
-    return annotator_named(workspace, found).id
 
 
 def _result(workspace: Workspace, case_id: str, annotation_id: str, review_id: str | None = None) -> ReviewResultView:
