@@ -77,6 +77,14 @@ export const KEY_RULES: readonly KeyRule[] = [
   { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
   { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
   { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist" },
+  { group: "Page", keys: "J K, ↑ ↓", does: "In lists: next or previous row; Enter opens it" },
+  { group: "Page", keys: "X, Shift + X", does: "In the worklist: select the case, or all up to it" },
+  {
+    group: "Page",
+    keys: "1 … 9, X, Shift + arrows",
+    does: "In the grid: class what is selected, else the current picture; select; select on",
+    for: "classification",
+  },
   { group: "Page", keys: "?", does: "This overview" },
 ];
 

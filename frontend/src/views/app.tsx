@@ -12,6 +12,7 @@ import { keyOf } from "../tools/keynames";
 import { AccountView } from "./account";
 import { Annotate } from "./annotate";
 import { CompareView } from "./comparing";
+import { GridView } from "./grid";
 import { Header } from "./header";
 import { Help } from "./help";
 import { Notices } from "./notices";
@@ -89,7 +90,8 @@ function ProjectView({ project }: { project: Project }) {
   if (here.view === "edit" && may("review", project.id)) return <Annotate project={project} caseId={here.caseId} decides />;
   if (here.view === "team" && may("manage", project.id)) return <TeamView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
-  return <Worklist project={project} />;
+  if (here.view === "grid" && project.kind === "classification") return <GridView project={project} query={here.query} />;
+  return <Worklist project={project} query={"query" in here ? here.query : ""} />;
 }
 
 function Waiting({ failure }: { failure: Failure }) {
