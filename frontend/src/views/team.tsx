@@ -10,6 +10,7 @@ import { AgreementChart } from "./agreement";
 import { Allowed, Bar, Empty } from "./controls";
 import { Header } from "./header";
 import { skillWords } from "./readers";
+import { Takeaway } from "./takeaway";
 import { Warnings } from "./warnings";
 
 export function TeamView({ project }: { project: Project }) {
@@ -27,16 +28,16 @@ export function TeamView({ project }: { project: Project }) {
         <div class="grid">
           <section class="panel panel-all">
             <h2>People</h2>
-            {people && <People lines={people} />}
+            <Takeaway name="team">{people && <People lines={people} />}</Takeaway>
           </section>
           <section class="panel panel-wide">
             <h2>Agreement of the readings</h2>
-            {windows && <AgreementChart project={project} windows={windows} />}
+            <Takeaway name="agreement">{windows && <AgreementChart project={project} windows={windows} />}</Takeaway>
           </section>
           <section class="panel">
             <h2>Suspect annotations</h2>
             <Allowed verb="review" project={project.id}>
-              {suspects && <Suspects project={project} found={suspects} />}
+              <Takeaway name="suspects">{suspects && <Suspects project={project} found={suspects} />}</Takeaway>
             </Allowed>
           </section>
         </div>
