@@ -215,7 +215,7 @@ def test_a_project_of_100_000_cases_lists_counts_and_asks_in_under_200_ms(store:
     with store.write("me") as tx:
         samples.add_basics(tx, "a")
     with store.database.writing() as connection:
-        for statement in hundred_thousand_cases():
+        for statement in many_cases(100_000):
             connection.execute(text(statement))
         connection.execute(text("ANALYZE"))  # a PostgreSQL server does so by itself within a minute
     with store.read() as tx:
@@ -233,9 +233,9 @@ def test_a_project_of_100_000_cases_lists_counts_and_asks_in_under_200_ms(store:
             assert min(_seconds(question) for _ in range(3)) < 0.2, f"question {number} is slow"
 
 
-def hundred_thousand_cases() -> Iterator[str]:
-    """Statements that copy the case "a" and its worklist line 100,000 times, in any SQL."""
-    numbers = "WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < 99999) "
+def many_cases(count: int, *, of: str = "a") -> Iterator[str]:
+    """Statements that copy a case and its worklist line so many times, in any SQL."""
+    numbers = f"WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count - 1}) "
     name = "'c' || CAST(100000 + i AS TEXT)"
     state = "CASE i % 3 WHEN 0 THEN 'unanswered' WHEN 1 THEN 'answered' ELSE 'skipped' END"
     for table, changed in (
@@ -244,7 +244,7 @@ def hundred_thousand_cases() -> Iterator[str]:
     ):
         columns = [f'"{column.name}"' for column in table.columns]
         values = [changed.get(column.name, f'"{column.name}"') for column in table.columns]
-        template = f"(SELECT * FROM {table.name} WHERE name = 'a') AS template"
+        template = f"(SELECT * FROM {table.name} WHERE name = '{of}') AS template"
         yield f"INSERT INTO {table.name} ({', '.join(columns)}) {numbers} SELECT {', '.join(values)} FROM numbers, {template}"
 
 

@@ -111,12 +111,14 @@ export function CaseTable({ project, rows, filters, onFilters, chosen, onChosen 
 function useListKeys(project: Project, rows: WorkRows, chosen: ReadonlySet<string>, onChosen: Choose): void {
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (event.target !== document.body || event.ctrlKey || event.metaKey || event.repeat || isComposing(event)) return;
-      const key = keyOf(event);
-      if (key === "Enter" && may("annotate", project.id)) go(linkTo.next(project.id));
+      const from = event.target as HTMLElement;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isComposing(event) || from.matches("input, select, textarea, [data-row]")) return;
+      const [key, free] = [keyOf(event), from === document.body];
+      if (key === "Enter" && free && may("annotate", project.id)) go(linkTo.next(project.id));
       if (key === "Escape" && chosen.size > 0) onChosen(new Set());
-      if (key === "ArrowDown" || key === "j")
+      if (key === "j" || (key === "ArrowDown" && free)) {
         [...document.querySelectorAll<HTMLElement>("[data-row]")].find((row) => row.getBoundingClientRect().top >= 0)?.focus();
+      }
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);

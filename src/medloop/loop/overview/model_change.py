@@ -7,12 +7,13 @@ from markupsafe import Markup
 
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Mask
-from medloop.core.records import Case, Model, Prediction
+from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.loop.foundation.arrays import load_annotation, load_proposal, shown_channels
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.judged import Succession, succession
 from medloop.report.pictures import Shape, alone, largest_disagreement, picture
+from medloop.store.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def model_change(workspace: Workspace, *, hidden: Collection[str] = ()) -> Model
     if found is None:
         return None
     change = found.difference(workspace.settings.seed)
+    with workspace.store.read() as tx:
+        drawable = {*_drawable(tx, found)}
     gains = [after - before for _, _, before, after in found.scores]
     return ModelChange(
         older=found.older,
@@ -72,7 +75,7 @@ def model_change(workspace: Workspace, *, hidden: Collection[str] = ()) -> Model
         patients=len({patient for _, patient, _, _ in found.scores}),
         better=sum(gain > NOTICEABLE for gain in gains),
         worse=sum(gain < -NOTICEABLE for gain in gains),
-        cases=tuple(_shown(found, hidden)),
+        cases=tuple(_shown(found, drawable - {*hidden})),
     )
 
 
@@ -88,15 +91,12 @@ def change_picture(workspace: Workspace, case_id: str, index: int) -> Markup:
     if found is None or case_id not in found.case_ids or index not in (found.older, found.newer):
         raise NotFoundError("There is no such comparison", remedy="GET /projects/{project}/change names the cases and models")
     with workspace.store.read() as tx:
-        case = tx.get(Case, case_id)
-        truths = [a for a in consensus_annotations(tx, found.split) if a.case_id == case_id]
-        models = {m.index: m.id for m in tx.find(Model, where={"index": [found.older, found.newer]})}
-        made = {n: tx.find(Prediction, where={"case_id": case_id, "model_id": models[n]}, descending=True, limit=1) for n in models}
-    if not truths or not all(made.values()):
+        case, known = tx.get(Case, case_id), _drawable(tx, found).get(case_id)
+    if known is None:
         raise NotFoundError("Its annotation or prediction is gone", remedy="it comes back with the next evaluation")
     blobs = workspace.store.blobs
-    truth = load_annotation(blobs, truths[0], case)
-    masks = {n: load_proposal(blobs, each[0], case) for n, each in made.items()} if isinstance(truth, Mask) else {}
+    truth = load_annotation(blobs, known[0], case)
+    masks = {n: load_proposal(blobs, made, case) for n, made in known[1].items()} if isinstance(truth, Mask) else {}
     shot = largest_disagreement(case.grid, masks.get(found.older), masks.get(found.newer))
     channels, windows = shown_channels(blobs, case)
     drawn = picture(
@@ -110,9 +110,19 @@ def change_picture(workspace: Workspace, case_id: str, index: int) -> Markup:
     return alone(drawn)
 
 
-def _shown(found: Succession, hidden: Collection[str]) -> Sequence[ChangedCase]:
+def _drawable(tx: Reader, found: Succession) -> dict[str, tuple[Annotation, dict[int, Prediction]]]:
+    """The cases whose annotation and both predictions are still there, with these; predictions by index of the model."""
+    truths = {a.case_id: a for a in consensus_annotations(tx, found.split)}
+    models = {m.id: m.index for m in tx.find(Model, where={"index": [found.older, found.newer]})}
+    made: dict[str, dict[int, Prediction]] = {}
+    for one in tx.find(Prediction, where={"model_id": [*models], "case_id": [*found.case_ids]}):
+        made.setdefault(one.case_id, {})[models[one.model_id]] = one
+    return {i: (truths[i], each) for i, each in made.items() if i in truths and len(each) == len(models)}
+
+
+def _shown(found: Succession, wanted: Collection[str]) -> Sequence[ChangedCase]:
     """The case that gained most, the middle one and the one that lost most."""
-    rows = [(i, name, before, after) for i, (name, _, before, after) in zip(found.case_ids, found.scores, strict=True) if i not in hidden]
+    rows = [(i, name, before, after) for i, (name, _, before, after) in zip(found.case_ids, found.scores, strict=True) if i in wanted]
     rows.sort(key=lambda row: (row[2] - row[3], row[1]))
     last = len(rows) - 1
     places = {0: "Gained most", last // 2: "In the middle", last: "Lost most"} if last > 1 else dict.fromkeys(range(last + 1), "")
