@@ -122,6 +122,7 @@ test("keys show and hide readers, change the manner and never leave choices behi
       found: made,
       leave: () => left.push("leave"),
       press: (name) => left.push(name),
+      lacks: () => "",
     });
   press("1", "Digit1");
   expect(made.hidden.value).toEqual(new Set(["a"]));
@@ -137,11 +138,11 @@ test("keys show and hide readers, change the manner and never leave choices behi
   expect(tool.value).toBe("region");
   press("Escape");
   press("Escape");
-  expect(left).toEqual(["a"]);
+  expect(left).toEqual(["approve"]);
   expect(notices.value.at(-1)!.message).toBe("Your adjudication is not accepted yet");
   made.rulings.value = [];
   press("Escape");
-  expect(left).toEqual(["a", "leave"]);
+  expect(left).toEqual(["approve", "leave"]);
   closeComparison(made);
   expect(made.session.closed).toBe(true);
 });

@@ -16,7 +16,7 @@ const SETTINGS = [setting("batch_size", 4), setting("first_strategy", "random"),
 const FOUND: Configuration = {
   name: "Livers",
   settings: SETTINGS,
-  task: { version: 3, kind: "segmentation", instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] },
+  task: { version: 3, kind: "segmentation", pictures: 0, instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] },
 };
 const form = { name: "Livers", instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] };
 

@@ -17,6 +17,7 @@ export const ALONE: Me = {
   projects: [],
   verbs: ["look", "annotate", "review", "sign", "add", "decide", "train", "export", "manage", "administer"],
   gives: [],
+  preferences: { keys: {}, introduced: true },
 };
 me.value = ALONE;
 
@@ -104,6 +105,7 @@ export function sessionOf(
     progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null, quality: null },
     returned: null,
     active_seconds: 0,
+    proposal_hidden: false,
   };
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },

@@ -2,28 +2,49 @@
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.large_pool import fill
+from sqlalchemy import insert
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import SettingError
-from medloop.core.records import Annotation, Annotator, Assignment, Expertise, ProjectSettings, Routed, Split
-from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.core.records import (
+    Annotation,
+    Annotator,
+    Assignment,
+    Effort,
+    Expertise,
+    ProjectSettings,
+    Routed,
+    Split,
+    new_id,
+    time_text,
+)  # fmt: skip
+from medloop.loop.annotating.annotations import next_assignment, open_case, skip_case, submit
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.effort_log import Reported
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.people.leaving import release_work
 from medloop.loop.querying.rounds import outlook, outlooks, why_nothing
+from medloop.loop.querying.workforce import used_up
 from medloop.loop.worker import drain
+from medloop.store.rows import to_row
+from medloop.store.tables import annotations
 
 from .conftest import FAST, SMALL, MakeWorkspace
 from .made_up import add_cases
 
 ROUTED = dataclasses.replace(FAST, routing="value", readings=3, train_after=0)
+
+NOW = datetime.now(UTC)
 
 
 def cube(start: int = 4, size: int = 8) -> MaskArray:
@@ -242,3 +263,94 @@ def test_classes_are_routed_until_the_readers_are_sure_together(tmp_path: Path) 
         drain(workspace)
         assert reading(workspace, given[0].case_id).quality == pytest.approx(27 / 28)
         assert reading(workspace, given[0].case_id).state == "accepted"
+
+
+def annotate_outside_rounds(workspace: Workspace, person: Annotator, cases: int, at: datetime) -> None:
+    """So many annotations of one case each, given by hand at a time; without the audit chain."""
+    with workspace.store.read() as tx:
+        ids = [line.case_id for line in tx.worklist(limit=cases)]
+    made = [
+        Annotation(
+            id=new_id("annotation"), case_id=ids[n % len(ids)], task_id=workspace.task.id, annotator_id=person.id, kind="tag", tag=1,
+            created_at=time_text(at),
+        )
+        for n in range(cases)
+    ]  # fmt: skip
+    with workspace.store.database.writing() as connection:
+        connection.execute(insert(annotations), [{**to_row(a), "event": 10_000 + n} for n, a in enumerate(made)])
+
+
+def worked(workspace: Workspace, person: Annotator, seconds: float, *, began: datetime | None = None, ended: datetime) -> None:
+    """A stretch of work as the log keeps it; when it began and ended is unknown without a beginning."""
+    with workspace.store.read() as tx:
+        case_id = tx.worklist(limit=1)[0].case_id
+    placed = {} if began is None else {"began_at": time_text(began), "ended_at": time_text(ended)}
+    made = Effort(
+        id=new_id("effort"), case_id=case_id, annotator_id=person.id, active_seconds=seconds, created_at=time_text(ended), **placed
+    )
+    with workspace.store.write("test") as tx:
+        tx.add(made, verb="work")
+
+
+def limits_words(workspace: Workspace, name: str) -> str:
+    with workspace.store.read() as tx:
+        return used_up(tx, next(a for a in tx.find(Annotator) if a.name == name))
+
+
+def test_more_than_five_hundred_cases_of_a_week_are_counted(tmp_path: Path) -> None:
+    settings = ProjectSettings(strategy="random", routing="value", readings=2, audit_fraction=0.0)
+    with Workspace.create(tmp_path / "many", name="many", kind="classification", labels=["no", "yes"], settings=settings) as workspace:
+        fill(workspace, 700)
+        (eva,) = team(workspace, ("Eva", "expert", 1.0))
+        annotate_outside_rounds(workspace, eva, 620, NOW - timedelta(days=2))
+        annotate_outside_rounds(workspace, eva, 80, NOW - timedelta(days=8))
+        describe_annotator(workspace, "Eva", cases_per_week=621, actor="test")
+        assert limits_words(workspace, "Eva") == ""
+        describe_annotator(workspace, "Eva", cases_per_week=620, actor="test")
+        assert limits_words(workspace, "Eva").startswith("Eva has 620 of 620 cases within seven days; more from ")
+
+
+def test_what_was_imported_in_a_name_or_undone_is_none_of_the_week_and_a_case_open_again_counts_once(two_cases: Workspace) -> None:
+    (eva,) = team(two_cases, ("Eva", "expert", 1.0))
+    describe_annotator(two_cases, "Eva", cases_per_week=1, actor="test")
+    given = give(two_cases, eva, cube())
+    assert limits_words(two_cases, "Eva").startswith("Eva has 1 of 1 case ")
+    open_case(two_cases, given.case_id, eva.id)
+    describe_annotator(two_cases, "Eva", cases_per_week=2, actor="test")
+    assert limits_words(two_cases, "Eva") == ""
+    undo_submit(two_cases, str(give(two_cases, eva, cube()).assignment_id))
+    describe_annotator(two_cases, "Eva", cases_per_week=3, actor="test")
+    assert limits_words(two_cases, "Eva") == ""
+
+
+def test_hours_are_those_of_the_log_of_work_whatever_became_of_the_case(two_cases: Workspace) -> None:
+    (eva,) = team(two_cases, ("Eva", "expert", 1.0))
+    describe_annotator(two_cases, "Eva", hours_per_week=1.0, actor="test")
+    opened = next_assignment(two_cases, eva.id)
+    assert opened is not None
+    skip_case(two_cases, opened.assignment.id, reason="motion", effort=Reported(session="tab", active_seconds=3599.0))
+    assert limits_words(two_cases, "Eva") == ""
+    worked(two_cases, eva, 1.0, ended=NOW)
+    assert limits_words(two_cases, "Eva").startswith("Eva has worked 1.0 of 1 hours within seven days; more from ")
+
+
+def test_of_work_that_began_before_the_week_the_part_within_it_counts(two_cases: Workspace) -> None:
+    (eva,) = team(two_cases, ("Eva", "expert", 1.0))
+    describe_annotator(two_cases, "Eva", hours_per_week=2.0, actor="test")
+    week_ago = NOW - timedelta(days=7)
+    worked(two_cases, eva, 4 * 3600.0, began=week_ago - timedelta(hours=3), ended=week_ago + timedelta(hours=1))
+    worked(two_cases, eva, 9 * 3600.0, began=week_ago - timedelta(hours=13), ended=week_ago - timedelta(hours=4))
+    worked(two_cases, eva, 3500.0, began=NOW - timedelta(hours=2), ended=NOW - timedelta(hours=1))
+    assert limits_words(two_cases, "Eva") == ""
+    worked(two_cases, eva, 560.0, ended=NOW)
+    words = limits_words(two_cases, "Eva")
+    assert words.startswith("Eva has worked 2.1 of 2 hours within seven days")
+    assert f"more from {week_ago + timedelta(days=7, hours=1):%Y-%m-%d %H:%M} UTC" in words
+
+
+def test_two_windows_open_at_once_use_up_the_time_that_passed_and_no_more(two_cases: Workspace) -> None:
+    (eva,) = team(two_cases, ("Eva", "expert", 1.0))
+    describe_annotator(two_cases, "Eva", hours_per_week=1.5, actor="test")
+    for _ in range(2):
+        worked(two_cases, eva, 3600.0, began=NOW - timedelta(hours=2), ended=NOW - timedelta(hours=1))
+    assert limits_words(two_cases, "Eva") == ""

@@ -1,5 +1,9 @@
 """Settings and the task change over REST, all or nothing, on the version that the caller knows."""
 
+import base64
+import io
+
+import PIL.Image
 import pytest
 
 from medloop.core.errors import ConflictError
@@ -122,3 +126,18 @@ def test_a_rate_prices_what_an_annotator_did_and_is_refused_in_one_line_where_it
         assert "\n" not in refused.json()["error"]["message"]
     assert site.client.patch(f"{site.url}/annotators", json={"annotator": "nobody", "cost_per_minute": 2}).status_code == 404
     assert site.client.get(f"{site.url}/annotators").json() == [line]
+
+
+def test_pictures_of_the_instructions_are_sent_with_the_task_and_read_as_png(site) -> None:
+    made = io.BytesIO()
+    PIL.Image.new("RGB", (4, 3), "red").save(made, "JPEG")
+    pictures = [base64.b64encode(made.getvalue()).decode()]
+    done = site.client.patch(f"{site.url}/task", json={"version": 1, "instructions": "![red](picture-1)", "pictures": pictures})
+    assert done.status_code == 200, done.text
+    assert site.client.get(f"{site.url}/settings").json()["task"]["pictures"] == 1
+    shown = site.client.get(f"{site.url}/pictures/1")
+    assert (shown.headers["content-type"], shown.headers["x-content-type-options"]) == ("image/png", "nosniff")
+    assert PIL.Image.open(io.BytesIO(shown.content)).size == (4, 3)
+    assert site.client.get(f"{site.url}/pictures/2").status_code == 404
+    refused = site.client.patch(f"{site.url}/task", json={"version": 2, "pictures": [base64.b64encode(b"<svg/>").decode()]})
+    assert (refused.status_code, "PNG or JPEG" in refused.json()["error"]["message"]) == (422, True)

@@ -21,6 +21,7 @@ from medloop.core.records import (
     GoldReading,
     Label,
     LiveChoice,
+    Measurement,
     Model,
     Prediction,
     Project,
@@ -247,6 +248,21 @@ def routed(of: str = "a") -> Routed:
         trust=0.1,
         reason="cheapest",
         created_at="2026",
+    )
+
+
+def measurement(name: str = "m", *, case: str = "a") -> Measurement:
+    return Measurement(
+        id=f"measurement-{name}",
+        case_id=f"case-{case}",
+        annotator_id="annotator-ann",
+        kind="length",
+        points=((0.5, 1 / 3, 2.0), (3.0, 4.0, 2.0)),
+        axis=2,
+        index=2,
+        figures={"length_mm": 1 / 3},
+        created_at="2026",
+        changed_at="2026",
     )
 
 

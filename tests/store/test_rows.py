@@ -28,6 +28,7 @@ EVERY_RECORD = [
     samples.review(),
     samples.consensus(),
     samples.routed(),
+    samples.measurement(),
     samples.gold(),
     samples.gold_reading(),
     samples.assignee(),

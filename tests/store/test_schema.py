@@ -43,11 +43,12 @@ LATER_COLUMNS = (
     ("annotators", "cases_per_week"),
     ("annotators", "admitted"),
     ("assignments", "gold_id"),
+    ("tasks", "pictures"),
 )
 """Columns that tables gained after the first schema."""
 
 OF_ACCOUNTS = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
-LATER_TABLES = ("assignees", "gold_readings", "gold_cases", "routed", "efforts", "reviews", "consensuses", *OF_ACCOUNTS)
+LATER_TABLES = ("assignees", "measurements", "gold_readings", "gold_cases", "routed", "efforts", "reviews", "consensuses", *OF_ACCOUNTS)
 """Tables of the migrations after the one that counts cases; those that others name come last."""
 
 

@@ -4,6 +4,7 @@ import type * as T from "./types";
 
 const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
 
+export const savePreferences = (preferences: T.PreferencesBody): Promise<T.Preferences> => sendJson("PUT", "/me/preferences", preferences);
 export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects");
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
@@ -61,12 +62,35 @@ export function addPrompts(p: string, a: string, base: number, prompts: readonly
   return sendJson("POST", at(p, `/assignments/${a}/prompts`), body);
 }
 
+/** What prompts, all of a preview again, would do; nothing is saved. */
+export const previewPrompts = (p: string, a: string, base: number, prompts: readonly T.Prompt[], locked: readonly number[]): Promise<T.Preview> =>
+  sendJson("POST", at(p, `/assignments/${a}/prompts/preview`), { base_revision: base, prompts, locked });
+export const acceptPrompts = (
+  p: string,
+  a: string,
+  base: number,
+  prompts: readonly T.Prompt[],
+  locked: readonly number[],
+  effect: string,
+): Promise<T.Refined> => sendJson("POST", at(p, `/assignments/${a}/prompts/accept`), { base_revision: base, prompts, locked, effect });
+
 export const removePrompt = (p: string, a: string, id: string, base: number, locked: readonly number[]): Promise<T.Refined> =>
   sendJson("DELETE", at(p, `/assignments/${a}/prompts/${id}`), { base_revision: base, locked });
+
+/** Where an open case stands in its round, and how its proposal is judged. */
+export const readCaseOutlook = (p: string, a: string): Promise<T.CaseOutlook> => getJson(at(p, `/assignments/${a}/outlook`));
+/** The proposal that was hidden until the first edit. */
+export const readHiddenProposal = (p: string, a: string): Promise<T.Prediction | null> => getJson(at(p, `/assignments/${a}/proposal`));
 
 export const readPlaces = (p: string, a: string, signal: AbortSignal): Promise<T.Places> => getJson(at(p, `/assignments/${a}/places`), signal);
 export const visitPlace = (p: string, a: string, number: number): Promise<{ changed: boolean }> =>
   sendJson("POST", at(p, `/assignments/${a}/places/${number}/visited`), {});
+
+export const listMeasurements = (p: string, c: string): Promise<T.Measurement[]> => getJson(at(p, `/cases/${c}/measurements`));
+export const addMeasurement = (p: string, c: string, body: T.MeasurementBody): Promise<T.Measurement> =>
+  sendJson("POST", at(p, `/cases/${c}/measurements`), body);
+export const changeMeasurement = (p: string, id: string, body: T.MeasurementChange): Promise<T.Measurement> =>
+  sendJson("PATCH", at(p, `/measurements/${id}`), body);
 
 export const readHypotheses = (p: string, c: string, signal: AbortSignal): Promise<T.Hypotheses> => getJson(at(p, `/cases/${c}/hypotheses`), signal);
 export const readSimilar = (p: string, c: string, signal: AbortSignal): Promise<T.Similar> => getJson(at(p, `/cases/${c}/similar`), signal);

@@ -1,5 +1,11 @@
 /** What the interface sends and takes, printed from the server's own shapes: `npm run shapes` writes this file anew. */
 
+/** A preview to be saved. */
+export interface AcceptanceBody {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
@@ -9,7 +15,8 @@ export interface Addition {
 /** A decision between readings: rulings in order, on what stands; or the draft, or a class, of a case opened as its reviewer. */
 export interface AdjudicateBody {
   choices?: RulingBody[]; assignment_id?: string | null; revision?: number | null; tag?: number | null; task_version?: number | null;
-  annotation_id?: string | null; readings?: string[] | null; comment?: string; effort_seconds?: number | null; effort?: EffortBody | null;
+  annotation_id?: string | null; readings?: string[] | null; reviews?: string[] | null; comment?: string; effort_seconds?: number | null;
+  effort?: EffortBody | null;
 }
 
 /** Who may begin real work without a tutorial. */
@@ -37,15 +44,15 @@ export interface AnnotatorBody {
 /** What one annotator's annotations took, how right they are, and what they have to do. */
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; open:
-  number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number; expected_high: number;
-  hours_per_week: number | null; cases_per_week: number | null;
+  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; edges:
+  number | null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number;
+  expected_high: number; hours_per_week: number | null; cases_per_week: number | null;
 }
 
 /** An approval. */
 export interface ApproveBody {
-  annotation_id?: string | null; readings?: string[] | null; comment?: string; signed_as?: string; meaning?: "review" | "approval" |
-  "responsibility" | "authorship";
+  annotation_id?: string | null; readings?: string[] | null; reviews?: string[] | null; comment?: string; signed_as?: string; meaning?:
+  "review" | "approval" | "responsibility" | "authorship"; effort?: EffortBody | null;
 }
 
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
@@ -89,6 +96,12 @@ export interface CaseLine {
 /** The figures of one case, and whose mask they measure. */
 export interface CaseMeasures {
   case_id: string; source: string; source_id: string; sized: boolean; coverage: number; measures: Measure[];
+}
+
+/** Where an open case stands; see `medloop.loop.overview.case_outlook.CaseOutlook`. */
+export interface CaseOutlook {
+  round: number | null; place: number; cases: number; left: number; verdict: string; expected: number | null; low: number | null; high: number
+  | null; lacking: string;
 }
 
 /** A part of the worklist, how long it is, and behind which place the next part begins ("" at the end); of `by_round` the rounds. */
@@ -186,7 +199,8 @@ export interface DraftEdit {
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
 export interface EffortBody {
   session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
-  null; prompts?: number | null; slices_viewed?: number | null; undos?: number | null; ago_seconds?: number;
+  null; prompts?: number | null; slices_viewed?: number | null; undos?: number | null; proposal?: "shown" | "hidden" | "none" | null;
+  ago_seconds?: number;
 }
 
 /** What one annotator's work took: minutes of all of it, each at the rate of its time; the rate is today's. */
@@ -353,7 +367,7 @@ export interface Log {
 export interface Me {
   accounts: boolean; name: string; csrf: string; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" | "viewer">;
   projects: ProjectRights[]; verbs: ("look" | "annotate" | "review" | "sign" | "add" | "decide" | "train" | "export" | "manage" |
-  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[];
+  "administer")[]; gives: ("administrator" | "lead" | "reviewer" | "annotator" | "viewer")[]; preferences: Preferences;
 }
 
 /** A mean score on gold cases with its 90 % interval; without one `note` says why. */
@@ -365,6 +379,24 @@ export interface MeanScore {
 export interface Measure {
   label: string; name: string; value: number | null; unit: string; low: number | null; high: number | null; accepted: boolean | null; reason:
   string;
+}
+
+/** What to measure. */
+export interface MeasurementBody {
+  kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points?: [number, number, number][]; axis?: number | null; index?: number |
+  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string;
+}
+
+/** What changes of a measurement: its points, its name, or whether it stands. */
+export interface MeasurementChange {
+  points?: [number, number, number][] | null; note?: string | null; withdrawn?: boolean | null;
+}
+
+/** A measurement that stands, or was just withdrawn. */
+export interface Measurement {
+  id: string; case_id: string; kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points: [number, number, number][]; points_mm:
+  [number, number, number][]; axis: number | null; index: number | null; channel: number | null; label: number; figures: Record<string,
+  number>; note: string; annotator: string; own: boolean; created_at: string; changed_at: string; withdrawn_at: string | null;
 }
 
 /** The model in use. */
@@ -415,7 +447,7 @@ export interface Objection {
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
   null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; parts: (SliceBody | BoxBody)[];
-  active_seconds: number;
+  active_seconds: number; proposal_hidden: boolean;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -472,9 +504,30 @@ export interface Prediction {
   quality_high: number | null; scores: Record<string, number | null>; has_mask: boolean; has_uncertainty: boolean;
 }
 
+/** What the page keeps for an account. */
+export interface PreferencesBody {
+  keys: Record<string, unknown>; introduced: boolean;
+}
+
+/** What the page keeps for an account; empty without one. */
+export interface Preferences {
+  keys: Record<string, string[]>; introduced: boolean;
+}
+
 /** An intensity window worth a button. */
 export interface Preset {
   name: string; low: number; high: number; curve: "exact" | "linear" | "sigmoid"; explanation: string;
+}
+
+/** Prompts to be shown, in the order given, each on what those before it made. */
+export interface PreviewBody {
+  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
+  BoxPromptBody | LassoBody | ExtremePointsBody)[];
+}
+
+/** What prompts would do: `runs` lead from the draft to what `effect` names; nothing is saved. */
+export interface Preview {
+  runs: [number, number, number][]; effect: string; quality: number | null; engine: string; note: string; seconds: number;
 }
 
 /** The annotation of the case in force, whoever gave it. */
@@ -519,10 +572,11 @@ export interface ProjectSettings {
   "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
   number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
-  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean;
-  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
-  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
-  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
+  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?:
+  "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" |
+  "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?:
+  "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?:
+  "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -596,14 +650,15 @@ export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
 }
 
-/** Why an earlier annotation is restored, and what was looked at: what stood and the readings; 409 where they changed. */
+/** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */
 export interface RestoreBody {
-  comment?: string; standing_id?: string | null; readings?: string[] | null;
+  comment?: string; standing_id?: string | null; readings?: string[] | null; reviews?: string[] | null;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
 export interface ReturnBody {
-  comment: string; to?: string; annotation_id?: string | null; readings?: string[] | null;
+  comment: string; to?: string; annotation_id?: string | null; readings?: string[] | null; reviews?: string[] | null; effort?: EffortBody |
+  null;
 }
 
 /** The return of a case that still stands. */
@@ -751,12 +806,12 @@ export interface Target {
 
 /** What to change of a project's name and task; what is left out stays. */
 export interface TaskBody {
-  version: number; name?: string | null; instructions?: string | null; labels?: LabelBody[] | null;
+  version: number; name?: string | null; instructions?: string | null; pictures?: string[]; labels?: LabelBody[] | null;
 }
 
-/** The question put to every case, in its newest version. */
+/** The question put to every case, in its newest version; `pictures` says how many its instructions have. */
 export interface Task {
-  version: number; kind: "segmentation" | "classification"; labels: Label[]; instructions: string;
+  version: number; kind: "segmentation" | "classification"; labels: Label[]; instructions: string; pictures: number;
 }
 
 /** Scores above `above` are accepted (null: all may be), and what that measured on the evaluated patients. */
@@ -844,10 +899,10 @@ export interface Withdrawn {
 
 /** What some work took; null is unknown, "" all rounds, people or cases. */
 export interface WorkLine {
-  round: string; annotator: string; case: string; annotations: number; cases: number; timed: number; minutes: number | null; idle_minutes:
-  number | null; strokes: number | null; prompts: number | null; slices_viewed: number | null; undos: number | null; cost: number; agreement:
-  number | null; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; opened_at: string | null;
-  first_stroke_at: string | null; submitted_at: string | null; note: string;
+  round: string; annotator: string; case: string; proposal: string; annotations: number; cases: number; timed: number; minutes: number | null;
+  idle_minutes: number | null; strokes: number | null; prompts: number | null; slices_viewed: number | null; undos: number | null; cost:
+  number; agreement: number | null; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; opened_at:
+  string | null; first_stroke_at: string | null; submitted_at: string | null; note: string;
 }
 
 /** Whether anything does background work for the project. */

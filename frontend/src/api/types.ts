@@ -14,7 +14,7 @@ export type TaskKind = S.Task["kind"];
 export type Method = S.Explanation["method"];
 export type Decision = S.TriagedCase["decision"];
 export type SettingValue = S.Setting["value"];
-export type Grouping = "person" | "round" | "case" | "annotation";
+export type Grouping = "person" | "round" | "case" | "annotation" | "proposal";
 export type CaseState = "all" | "unlabelled" | "annotated" | "skipped" | "flagged";
 export type ReadingFilter = "any" | "read" | "in review" | "accepted" | "returned";
 export type Meaning = NonNullable<S.ApproveBody["meaning"]>;
@@ -30,12 +30,11 @@ export type PointPrompt = Required<S.PointBody>;
 export type ScribblePrompt = Required<S.ScribbleBody>;
 export type BoxPrompt = Required<S.BoxPromptBody>;
 export type ExtremePointsPrompt = Required<S.ExtremePointsBody>;
-export type OtherPrompt = Required<S.LassoBody>;
-export type Prompt = PointPrompt | ScribblePrompt | BoxPrompt | ExtremePointsPrompt;
+export type LassoPrompt = Required<S.LassoBody>;
+export type Prompt = PointPrompt | ScribblePrompt | BoxPrompt | ExtremePointsPrompt | LassoPrompt;
 
-/** Prompts of every kind: programs make some that this page does not. */
 export interface PromptLog extends Omit<S.Prompts, "prompts"> {
-  prompts: (Omit<S.Prompt, "prompt"> & { prompt: Prompt | OtherPrompt })[];
+  prompts: (Omit<S.Prompt, "prompt"> & { prompt: Prompt })[];
 }
 
 /** Prompts whose effect a patch takes back or brings back, and whether it puts something that the model proposed into the mask. */

@@ -20,6 +20,9 @@ export class EffortTimer {
   private last: number;
   private away = false;
   private firstStroke: number | null = null;
+  private firstSight: EffortBody["proposal"] = null;
+  /** What is on the screen of a proposal now. */
+  proposal: () => EffortBody["proposal"] = () => null;
   private readonly slices = new Set<string>();
   private strokes = 0;
   private prompts = 0;
@@ -63,7 +66,9 @@ export class EffortTimer {
 
   /** The annotation was changed. */
   changed(now: number): void {
-    this.firstStroke ??= Math.max(0, now - this.begun) / 1000;
+    if (this.firstStroke !== null) return;
+    this.firstStroke = Math.max(0, now - this.begun) / 1000;
+    this.firstSight = this.proposal();
   }
 
   /** A slice of an axis is on the screen. */
@@ -78,6 +83,7 @@ export class EffortTimer {
       active_seconds: tenth(this.worked + this.since(now)),
       idle_seconds: tenth(this.rested + this.ago(now) - this.since(now)),
       ...(this.firstStroke !== null && { first_stroke_seconds: tenth(this.firstStroke) }),
+      ...(this.firstSight && { proposal: this.firstSight }),
       ...(draws && { strokes: this.strokes, prompts: this.prompts, undos: this.undos }),
       slices_viewed: this.slices.size,
       ago_seconds: this.ago(now),

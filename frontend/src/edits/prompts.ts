@@ -1,17 +1,17 @@
 /** The prompts of a case: every one ever heard of by id, and which of them hold now, in the order given. */
 import { signal } from "@preact/signals";
-import type { Link, OtherPrompt, Prompt } from "../api/types";
+import type { Link, Prompt } from "../api/types";
 
 export interface Given {
   id: string;
-  prompt: Prompt | OtherPrompt;
+  prompt: Prompt;
 }
 
 export class PromptBook {
   readonly inForce = signal<readonly Given[]>([]);
   private known: Given[] = [];
 
-  add(id: string, prompt: Prompt | OtherPrompt): void {
+  add(id: string, prompt: Prompt): void {
     this.known.push({ id, prompt });
     this.inForce.value = [...this.inForce.value, { id, prompt }];
   }

@@ -3,6 +3,7 @@ import type { PlaneHeader } from "../api/types";
 import type { Pixel } from "../geometry/plane";
 import type { Placement } from "../geometry/viewport";
 import { drawMarks, type Mark } from "./marks";
+import { drawMeasures, type Measured } from "./measures";
 import type { PaneSize } from "./painter";
 import { drawSigns, type Sign } from "./signs";
 
@@ -20,6 +21,7 @@ export interface HeadUp {
   brush: { at: Pixel; radiusMm: number; colour: string; erases: boolean } | null;
   /** Prompts that touch this slice. */
   marks: readonly Mark[];
+  measures: readonly Measured[];
   signs: readonly Sign[];
 }
 
@@ -41,6 +43,7 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
   head.lines.forEach((line, n) => write(context, line, INSET, head.size.height - INSET - (head.lines.length - 1 - n) * 16, "left", "bottom"));
   if (head.brush) drawBrush(context, head.place, head.brush);
   drawMarks(context, head.marks);
+  drawMeasures(context, head.measures);
 }
 
 function drawLetters(context: CanvasRenderingContext2D, { plane, size }: HeadUp): void {

@@ -1,5 +1,5 @@
 /** Prompts on a slice: clicks and strokes with their sign, boxes, in the label's colour on a dark edge. */
-import type { OtherPrompt, PlaneHeader, Prompt, Region, Triple } from "../api/types";
+import type { PlaneHeader, Prompt, Region, Triple } from "../api/types";
 import { type Pixel, pixelOfVoxel } from "../geometry/plane";
 import { type Placement, pointOfPixel } from "../geometry/viewport";
 
@@ -15,7 +15,7 @@ export interface Mark {
 }
 
 export interface Shown {
-  prompt: Prompt | OtherPrompt;
+  prompt: Prompt;
   chosen?: boolean;
   waiting?: boolean;
 }
@@ -48,6 +48,11 @@ export function marksOf({ prompt, chosen = false, waiting = false }: Shown, scen
   if (prompt.kind === "extreme_points") {
     const here = prompt.voxels.filter((voxel) => voxel[plane.slice_axis] === number);
     return here.map((voxel) => ({ form: "point", at: [pointOfPixel(place, pixel(voxel))], positive: true, ...common }));
+  }
+  if (prompt.kind === "lasso") {
+    if (prompt.axis !== plane.slice_axis || prompt.index !== number || prompt.corners.length === 0) return [];
+    const at = prompt.corners.map((corner) => pointOfPixel(place, pixel(corner.toSpliced(prompt.axis, 0, number) as Triple)));
+    return [{ form: "line", at: [...at, at[0]!], positive: prompt.positive, ...common }];
   }
   if (prompt.kind !== "box" || !crosses(prompt, scene)) return [];
   return [{ form: "box", at: cornersOf(prompt, scene), positive: true, ...common }];

@@ -1,5 +1,6 @@
 /** Paints one pane: image, labels and head-up, each on its own canvas, so that a brush redraws labels only. */
-import type { PlaneHeader, Triple } from "../api/types";
+import type { PlaneHeader, Run, Triple } from "../api/types";
+import { ghostOf } from "../edits/changes";
 import type { Slice } from "../geometry/plane";
 import { type Placement, placeSlice, type Viewport } from "../geometry/viewport";
 import type { Volume } from "../volume/volume";
@@ -59,6 +60,8 @@ export interface LabelLayers {
   heat: Heat | null;
   /** The model's proposal, drawn dashed for comparison. */
   proposal: Uint8Array | null;
+  /** What prompts would make of a mask: its new outline in the labels' colours, and dashed in white what would go. */
+  prompted: { mask: Uint8Array; runs: readonly Run[] } | null;
   /** What else the model may have meant, in the labels' colours on a dark edge. */
   hypothesis: Uint8Array | null;
   /** Of several people, one over the other. */
@@ -134,13 +137,14 @@ export class PanePainter {
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
   paintLabels(layers: LabelLayers, slice: Slice, view: Viewport, smooth: boolean, change: Change): void {
     const place = this.place(view);
-    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.hypothesis && layers.people.length === 0;
+    const filled = layers.mask !== null && !layers.style.outline && !layers.proposal && !layers.prompted && !layers.hypothesis && layers.people.length === 0;
     const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
     if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, change);
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style, "dashed");
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style, "plain");
+    if (layers.prompted) this.paintGhost(context, layers.prompted, slice, place, layers.style);
     if (layers.hypothesis) this.paintOutlines(context, layers.hypothesis, slice, place, layers.style, "edged");
     this.paintPeople(context, layers.people, slice, place);
     if (!layers.mask || layers.style.outline) this.coloursFor = "";
@@ -193,6 +197,22 @@ export class PanePainter {
       }
     }
     context.setLineDash([]);
+  }
+
+  private paintGhost(
+    context: CanvasRenderingContext2D,
+    { mask, runs }: NonNullable<LabelLayers["prompted"]>,
+    slice: Slice,
+    place: Placement,
+    style: LabelStyle,
+  ): void {
+    const ghost = ghostOf(mask, runs, slice, this.plane, this.shape);
+    if (!ghost) return;
+    const drawn: Slice = { start: 0, right: 1, down: slice.width, width: slice.width, height: slice.height };
+    const labels = style.labels.filter(({ value }) => ghost.labels.has(value));
+    const hidden = new Set(labelsIn(ghost.after, drawn).filter((value) => !ghost.labels.has(value)));
+    this.paintOutlines(context, ghost.after, drawn, place, { ...style, labels, hidden }, "edged");
+    this.paintOutlines(context, ghost.lost, drawn, place, { ...style, labels: [], hidden: new Set() }, "dashed");
   }
 
   /** Dark edges below all colours; from the second person on dashed, so that borders that coincide show each colour. */

@@ -2,12 +2,13 @@
 import { effect, signal } from "@preact/signals";
 import type { Method } from "../api/types";
 import { keptSignal, readKept, writeKept } from "../browser/kept";
+import type { SlabMode } from "../render/slab";
 
 /** "region" draws a box that says where, and changes nothing by itself. */
-export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | PromptTool;
+export type Tool = "navigate" | "brush" | "eraser" | "push" | "fill" | "window" | "region" | "ruler" | "angle" | "ellipse" | "rectangle" | PromptTool;
 /** Tools whose marks an engine answers. */
-export type PromptTool = "point" | "scribble" | "box" | "extremes";
-export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes"] satisfies PromptTool[];
+export type PromptTool = "point" | "scribble" | "box" | "extremes" | "lasso";
+export const PROMPT_TOOLS: readonly string[] = ["point", "scribble", "box", "extremes", "lasso"] satisfies PromptTool[];
 
 export const tool = keptSignal<Tool>("tool", "navigate");
 /** Remembered per project: organs of a body and cells of a slide need different brushes. */
@@ -18,6 +19,9 @@ export const keepOthers = keptSignal<boolean>("keep-others", false);
 
 /** Clicks and strokes say "this is not the label". */
 export const negative = signal(false);
+
+/** What prompts do is saved at once, which saves a key per object; else it is shown first. */
+export const acceptAtOnce = keptSignal<boolean>("accept-at-once", true);
 
 export const maskShown = signal(true);
 export const maskOpacity = keptSignal<number>("mask-opacity", 0.45);
@@ -30,6 +34,14 @@ export const reasonMethod = keptSignal<Method>("reason-method", "grad-cam");
 export const reasonOpacity = keptSignal<number>("reason-opacity", 0.6);
 export const smooth = keptSignal<boolean>("smooth", true);
 export const crosshairShown = keptSignal<boolean>("crosshair-shown", true);
+/** Measurements are drawn on the planes. */
+export const measurementsShown = signal(true);
+/** Several slices as one picture; off in every new visit, since nothing is drawn on a slab. */
+export const slab = signal<SlabMode>("off");
+/** Its thickness in mm, in slices where their distance is not known. */
+export const slabThickness = keptSignal<number>("slab-thickness", 10);
+/** The 3D view of the segments. */
+export const surfaceShown = signal(false);
 /** Classification: a class key answers and goes on at once. */
 export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 
@@ -37,6 +49,7 @@ export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 export const labelSearch = signal(0);
 
 export const helpShown = signal(false);
+export const paletteShown = signal(false);
 
 let brushProject = "";
 

@@ -8,8 +8,9 @@ import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import type { Alternatives } from "./advice";
 import { maskShown } from "./display";
-import { requireModel } from "./models";
+import { hiddenYet, requireModel } from "./models";
 import { tell } from "./notices";
+import { previewFirst } from "./previewing";
 import { askForBox } from "./region";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
@@ -17,7 +18,7 @@ import type { CaseSession } from "./session";
 /** Draw the next (or previous) hypothesis; the first time, the model is asked. */
 export async function stepHypothesis(session: CaseSession, by: 1 | -1): Promise<void> {
   const { alternatives } = session.advice;
-  if (alternatives.pending) return;
+  if (alternatives.pending || hiddenYet(session)) return;
   if (!alternatives.value) await alternatives.request((signal) => read(session, signal));
   const count = alternatives.value?.hypotheses.length ?? 0;
   if (session.closed || count === 0) return;
@@ -73,7 +74,7 @@ export function hideHypotheses({ advice }: CaseSession): void {
 /** The hypothesis that is drawn becomes the mask, as one step of undo: everywhere, or in the box (else the slice) only. */
 export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): void {
   const [draft, shown] = [session.draft.value, session.advice.drawnHypothesis];
-  if (!draft || !shown || session.conflict.value) return;
+  if (!draft || !shown || session.conflict.value || previewFirst(session)) return;
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "take the hypothesis when the result is there");
   const { shape } = session.header;
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);

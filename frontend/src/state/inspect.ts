@@ -30,6 +30,8 @@ export interface Inspection {
   readonly prompts: readonly unknown[];
   /** Whether the answer to a prompt is out. */
   readonly refining: boolean;
+  /** Runs that a preview shows; null without one. */
+  readonly preview: readonly unknown[] | null;
   readonly engine: string;
   readonly refinedQuality: number | null;
   /** Label of a voxel in the draft, null without one. */
@@ -96,6 +98,9 @@ const inspection: Inspection = {
   },
   get refining() {
     return current.value?.refining.value ?? false;
+  },
+  get preview() {
+    return structuredClone(current.value?.previews?.shown.value?.runs ?? null);
   },
   get engine() {
     return current.value?.engine.value ?? "";

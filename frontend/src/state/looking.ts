@@ -18,7 +18,21 @@ export async function lookAt(project: Project, caseId: string | null): Promise<O
   if (!id) return null;
   const { situation, ...seen } = await calls.lookAtCase(project.id, id);
   if (tool.value !== "window") tool.value = "navigate";
-  return { ...seen, assignment: { id: "", case_id: id, round_id: null, revision: 0, reason: "", opened_at: "", active_seconds: 0, parts: [], ...situation } };
+  return {
+    ...seen,
+    assignment: {
+      id: "",
+      case_id: id,
+      round_id: null,
+      revision: 0,
+      reason: "",
+      opened_at: "",
+      active_seconds: 0,
+      proposal_hidden: false,
+      parts: [],
+      ...situation,
+    },
+  };
 }
 
 /** What a draft opened now would begin with. */
@@ -52,14 +66,6 @@ async function* casesOf(project: string): AsyncGenerator<string, undefined> {
     for (const { id } of page.rows) yield id;
     after = page.cursor;
   } while (after);
-}
-
-const CHANGES = new Set(["Enter", "Delete", "s", "g", "q", "z", "b", "e", "f", "c", "l", "a", "t", "j", "d", "[", "]", "{", "}"]);
-
-/** Whether a key would change something, or take a tool that does. */
-export function changes(key: string, { shiftKey, ctrlKey, metaKey }: KeyboardEvent, digit: boolean): boolean {
-  if (ctrlKey || metaKey) return ["Enter", "y", "z"].includes(key);
-  return CHANGES.has(key) || (shiftKey && key === "Backspace") || digit;
 }
 
 export const refuseChange = ({ project }: CaseSession): void => tell("info", "This project can be looked at only, nothing is saved", whyLooksOnly(project));

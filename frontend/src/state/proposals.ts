@@ -1,12 +1,16 @@
 /** A proposal that comes while its case is open: shown at once, put into the draft when nothing would be lost. */
-import { readPrediction, readPredictionMask, readProject, readUncertainty } from "../api/calls";
+import { effect } from "@preact/signals";
+import { readCaseOutlook, readHiddenProposal, readPrediction, readPredictionMask, readProject, readUncertainty } from "../api/calls";
 import { type Watch, watchProposals } from "../api/stream";
+import type { Prediction } from "../api/types";
 import { mayChange } from "../edits/locks";
 import { mixed, wholeOf } from "../edits/mix";
 import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import { receiveMask } from "../volume/download";
-import { tell } from "./notices";
+import { outlined, proposalShown } from "./display";
+import { tell, tellError } from "./notices";
+import { previewFirst, previewOpen } from "./previewing";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
 
@@ -27,6 +31,7 @@ export function followProposals(session: CaseSession): () => void {
 }
 
 async function mayImprove(session: CaseSession): Promise<boolean> {
+  if (session.proposalHidden.value) return false; // it comes with the first edit
   const shown = session.opened.prediction;
   const { model } = shown ? session.project : await readProject(session.project.id);
   return model !== null && (shown === null || shown.model_index < model.index);
@@ -36,9 +41,37 @@ function nothing(): void {
   // The case is drawn without a newer proposal.
 }
 
+/** After the first edit is saved, the proposal that was hidden is drawn beside it; nothing of it is in the draft. */
+export function revealProposal(session: CaseSession): () => void {
+  return effect(() => {
+    if (!session.proposalHidden.value || !session.draft.value || session.draft.value.revision.value === 0) return;
+    session.proposalHidden.value = false;
+    void readHiddenProposal(session.project.id, session.assignmentId)
+      .then((prediction) => prediction && receive(session, prediction))
+      .then(() => {
+        if (session.closed || !session.proposal.value) return;
+        proposalShown.value = true;
+        tell("info", `The proposal of model ${session.prediction.value!.model_index} is drawn dashed beside what you drew`);
+      }, tellError);
+  });
+}
+
+/** The place in the round and the verdict, for the strip above Submit. */
+export function followOutlook(session: CaseSession): () => void {
+  return effect(() => {
+    session.proposalHidden.value;
+    session.prediction.value;
+    void readCaseOutlook(session.project.id, session.assignmentId).then((found) => (session.outlook.value = found), nothing);
+  });
+}
+
 async function take(session: CaseSession, predictionId: string): Promise<void> {
+  await receive(session, await readPrediction(session.project.id, predictionId));
+}
+
+async function receive(session: CaseSession, prediction: Prediction): Promise<void> {
   const { project, header } = session;
-  const prediction = await readPrediction(project.id, predictionId);
+  const predictionId = prediction.id;
   if (project.kind === "classification") {
     session.prediction.value = prediction;
     return;
@@ -55,7 +88,7 @@ async function take(session: CaseSession, predictionId: string): Promise<void> {
   session.uncertainty.value = uncertainty;
   session.offered.value = { prediction, mask };
   const draft = session.draft.value;
-  const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && beganBlank(session);
+  const untouched = draft !== null && draft.revision.value === 0 && draft.pending.value === 0 && beganBlank(session) && !previewOpen(session);
   if (!untouched || session.opened.prediction !== null) return;
   session.sight.renew();
   adoptOffer(session);
@@ -67,16 +100,43 @@ function beganBlank({ opened }: CaseSession): boolean {
   return base ? base.kind === "blank" : opened.previous === null;
 }
 
-/** One step of undo, one patch: the draft becomes the newer proposal. */
+/** The draft becomes the newer proposal. */
 export function adoptOffer(session: CaseSession): void {
-  const [draft, offer] = [session.draft.value, session.offered.value];
-  if (!draft || !offer || session.refining.value || session.conflict.value || session.busy.value !== "") return;
-  session.drag?.finish();
-  const kept = new Set<number>();
-  const edit = difference(draft.mask, mixed(draft.mask, offer.mask, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks), kept));
-  applyRuns(draft.mask, edit.forward);
-  draft.commit(edit);
+  const offer = session.offered.value;
+  if (!offer || !become(session, offer.mask)) return;
   session.offered.value = null;
   tell("info", `The proposal of model ${offer.prediction.model_index} is in the draft`, "Ctrl + Z takes it back");
+}
+
+/** All of the proposal again. */
+export function takeProposal(session: CaseSession): void {
+  const mask = session.proposal.value;
+  if (!mask) return tell("info", "There is no proposal of this case");
+  if (become(session, mask)) tell("info", "The draft is the proposal now", "Ctrl + Z takes it back");
+}
+
+/** Nothing of the proposal, nor of what was drawn on it. */
+export function rejectProposal(session: CaseSession): void {
+  const { draft } = session;
+  if (draft.value && become(session, new Uint8Array(draft.value.mask.length)))
+    tell("info", "The proposal is rejected: the draft is empty", "Ctrl + Z takes it back");
+}
+
+/** Outlines of the draft and of the proposal, without fills; again: as before. */
+export function compareProposal(): void {
+  const both = outlined.value && proposalShown.value;
+  outlined.value = proposalShown.value = !both;
+}
+
+/** One step of undo, one patch; false where it cannot be done now. */
+function become(session: CaseSession, wanted: Uint8Array): boolean {
+  const draft = session.draft.value;
+  if (!draft || session.refining.value || session.conflict.value || session.busy.value !== "" || previewFirst(session)) return false;
+  session.drag?.finish();
+  const kept = new Set<number>();
+  const edit = difference(draft.mask, mixed(draft.mask, wanted, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks), kept));
+  applyRuns(draft.mask, edit.forward);
+  draft.commit(edit);
   sayLocked(session, kept);
+  return true;
 }

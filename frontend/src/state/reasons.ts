@@ -4,7 +4,7 @@ import type { Method, Objection, Region, Similar } from "../api/types";
 import { unpackVoxels } from "../api/unpack";
 import { voxelCount } from "../geometry/plane";
 import type { Reason } from "./advice";
-import { requireModel } from "./models";
+import { hiddenYet, requireModel } from "./models";
 import { tellError } from "./notices";
 import { askForBox } from "./region";
 import type { CaseSession } from "./session";
@@ -23,7 +23,9 @@ export function explainedLabel(session: CaseSession): number {
   return session.tag.value ?? likeliest?.value ?? session.labels[0]!.value;
 }
 
-export function toggleReasons({ advice }: CaseSession): void {
+export function toggleReasons(session: CaseSession): void {
+  const { advice } = session;
+  if (!advice.reasonShown.value && hiddenYet(session)) return;
   advice.reasonShown.value = !advice.reasonShown.value;
   advice.message.value = "";
 }

@@ -6,9 +6,10 @@ import type { Draft } from "../edits/draft";
 import { lockedLabels } from "../edits/locks";
 import { PromptQueue } from "../edits/promptqueue";
 import { samePrompt } from "../edits/prompts";
-import { maskShown } from "./display";
+import { acceptAtOnce, maskShown } from "./display";
 import { mayDraw, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
+import { accept, attachPreviews, isSaid, previewFirst, previewOpen, show, stepBack, takeAnswer } from "./previewing";
 import type { Settle } from "./saving";
 import { sayLocked } from "./segments";
 import type { CaseSession } from "./session";
@@ -20,32 +21,36 @@ export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle
     send: (base, prompts, locked) => calls.addPrompts(session.project.id, session.assignmentId, base, prompts, locked),
     apply: (refined, prompts) => take(session, draft, refined, prompts),
     refused: (error) => refused(session, draft, error, settle),
-    onBusy: (busy) => (session.refining.value = busy),
+    onBusy: (busy) => (session.refining.value = busy || (session.previews?.busy ?? false)),
   });
+  attachPreviews(session, draft, settle);
 }
 
 export function give(session: CaseSession, prompt: Prompt): void {
   const { refiner } = session;
   const draft = session.draft.value;
   if (!refiner || !draft || session.conflict.value) return;
-  const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending];
+  const previews = session.previews!;
+  const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending, ...previews.prompts.value];
   if (known.some((other) => samePrompt(other, prompt))) return;
+  if (isSaid(session, prompt)) return accept(session);
   if (!mayDraw(session)) return;
   reveal(session);
   session.effort.did("prompts", performance.now());
-  refiner.add(prompt, lockedLabels(session.locks, session.labels));
+  if (!acceptAtOnce.value || previews.open) show(session, prompt);
+  else refiner.add(prompt, lockedLabels(session.locks, session.labels));
 }
 
 function take(session: CaseSession, draft: Draft, refined: Refined, prompts: readonly Prompt[]): void {
-  refined.prompt_ids.forEach((id, n) => draft.prompts.add(id, prompts[n]!));
-  draft.accept(refined.runs, refined.revision, { restores: refined.prompt_ids });
+  takeAnswer(session, draft, refined, prompts);
+  if (refined.runs.length === 0) tell("info", session.change.value);
   note(session, refined);
 }
 
 /** Take one prompt back, wherever it stands; the others are answered anew. */
 export function removeGiven(session: CaseSession, id: string): void {
   const draft = session.draft.value;
-  if (!draft || session.conflict.value) return;
+  if (!draft || session.conflict.value || previewFirst(session)) return;
   session.chosenPrompt.value = null;
   session.refiner?.alone(async () => {
     if (!draft.prompts.inForce.value.some((given) => given.id === id)) return;
@@ -60,7 +65,7 @@ export function removeGiven(session: CaseSession, id: string): void {
 /** Fill the slices of a plane between those drawn on; one step of undo. */
 export function fillSlices(session: CaseSession, plane: number): void {
   const draft = session.draft.value;
-  if (!draft || session.conflict.value) return;
+  if (!draft || session.conflict.value || previewFirst(session)) return;
   const locked = lockedLabels(session.locks, session.labels);
   session.refiner?.alone(async () => {
     await session.queue!.flushed();
@@ -83,9 +88,11 @@ function note(session: CaseSession, refined: Refined): void {
 export function step(session: CaseSession, which: "undo" | "redo"): void {
   const draft = session.draft.value;
   if (!draft) return;
+  if (previewOpen(session)) return which === "undo" ? stepBack(session) : undefined;
   const act = (): void => {
     session.refinedQuality.value = null;
     session.chosenPrompt.value = null;
+    session.change.value = "";
     draft[which]();
   };
   if (session.refiner?.busy) void session.refiner.settled().then(act);

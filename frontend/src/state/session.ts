@@ -3,10 +3,11 @@ import { computed, type Signal, signal } from "@preact/signals";
 import type { LookedAt } from "../api/calls";
 import { lacking, may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
-import type { CaseHeader, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Returned, Triple } from "../api/types";
+import type { CaseHeader, CaseOutlook, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Returned, Triple } from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
+import type { Previews } from "../edits/previews";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
@@ -16,8 +17,9 @@ import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
-import { keepOthers } from "./display";
+import { keepOthers, proposalShown } from "./display";
 import { Hanging } from "./hanging";
+import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
 import { ChannelWindows } from "./windows";
@@ -47,8 +49,8 @@ export interface OpenDrag {
   abandon(): void;
 }
 
-/** A stroke or box under the pointer, or the outermost points clicked so far. */
-export type Drawing = Extract<Prompt, { kind: "scribble" | "box" | "extreme_points" }>;
+/** A stroke, box or outline under the pointer, or the outermost points clicked so far. */
+export type Drawing = Exclude<Prompt, { kind: "point" }>;
 
 /** Why a project can be looked at only; "" where it can be annotated. */
 export const whyLooksOnly = ({ id, read_only }: Project): string => read_only || (may("annotate", id) ? "" : lacking("annotate"));
@@ -91,7 +93,12 @@ export class CaseSession {
   readonly sight = new Sight();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
+  readonly measurements = new Measurements();
   readonly prediction: Signal<Prediction | null>;
+  /** Whether there is a proposal that is not shown before the first edit. */
+  readonly proposalHidden: Signal<boolean>;
+  /** Place in the round and verdict; null until they are known. */
+  readonly outlook = signal<CaseOutlook | null>(null);
   /** A newer proposal than the one the draft began with, waiting to be taken. */
   readonly offered = signal<{ prediction: Prediction; mask: Uint8Array } | null>(null);
   /** Whether everything is there, so that tools work. */
@@ -103,8 +110,12 @@ export class CaseSession {
   });
   assignmentId: string;
   queue: PatchQueue | null = null;
-  /** Answers prompts; null until the draft is there, and in classifications. */
+  /** Answers prompts at once; null until the draft is there, and in classifications. */
   refiner: PromptQueue | null = null;
+  /** Shows what prompts would do. */
+  previews: Previews | null = null;
+  /** What the prompts accepted last changed, in words. */
+  readonly change = signal("");
   /** Whether the answer to a prompt is out. */
   readonly refining = signal(false);
   /** Prompts that were not answered, so that nobody submits without them. */
@@ -149,6 +160,8 @@ export class CaseSession {
     this.active = signal(this.main);
     this.label = signal(project.labels[0]?.value ?? 1);
     this.prediction = signal(opened.prediction);
+    this.proposalHidden = signal(opened.assignment.proposal_hidden);
+    effort.proposal = () => this.proposalSeen;
     this.returned = signal(opened.assignment.returned);
     this.tag = signal(opened.previous?.tag ?? null);
   }
@@ -156,6 +169,14 @@ export class CaseSession {
   /** Whether nothing may be drawn, because the project or this person can only read, or the readings are compared. */
   get looksOnly(): boolean {
     return this.purpose === "compare" || whyLooksOnly(this.project) !== "";
+  }
+
+  /** What is on the screen of a proposal now: what the draft began with, or its outline. */
+  private get proposalSeen(): "shown" | "hidden" | "none" {
+    if (this.proposalHidden.value) return "hidden";
+    if (!this.prediction.value) return "none";
+    const began = this.project.kind === "classification" || this.opened.assignment.base?.kind === "prediction";
+    return began || proposalShown.value ? "shown" : "hidden";
   }
 
   get isFlat(): boolean {

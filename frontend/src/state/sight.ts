@@ -5,6 +5,8 @@ export const LOOK_MS = 600;
 
 export class Sight {
   private since: number | null = null;
+  /** Why the moment is not over. */
+  reason = "This case came onto the screen only now";
 
   /** The image and the mask on it were drawn from everything there is. Times are milliseconds of one steady clock. */
   painted(now: number): void {
@@ -17,8 +19,8 @@ export class Sight {
   }
 
   /** Another mask than the one that was looked at is about to be drawn, unasked: the moment begins again with it. */
-  renew(): void {
-    this.since = null;
+  renew(reason = this.reason): void {
+    [this.since, this.reason] = [null, reason];
   }
 
   /** The window is out of sight before the moment was over: it begins again when the window is back. */

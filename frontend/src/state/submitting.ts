@@ -6,6 +6,7 @@ import { forgetEffort, reportOf } from "./effort";
 import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
+import { leavePreview, previewFirst } from "./previewing";
 import { go, linkTo, projectOf, route } from "./router";
 import type { CaseSession } from "./session";
 
@@ -20,7 +21,7 @@ let last: { project: string; assignment: string; caseId: string; person: string 
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
   session.drag?.finish();
-  if (!isPromptResultSeen(session) || !mayBeSubmitted(session)) return;
+  if (!isPromptResultSeen(session) || previewFirst(session, "nothing was submitted") || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };
     const made = await persist(session, "submitted", () => send(session, body));
@@ -82,7 +83,7 @@ export function isSeen(session: CaseSession): boolean {
   const now = performance.now();
   if (session.sight.isOver(now)) return true;
   session.sight.tooEarly(now);
-  const waits = session.ready.value ? "This case came onto the screen only now" : "This case is still loading";
+  const waits = session.ready.value ? session.sight.reason : "This case is still loading";
   tell("info", `${waits}, so nothing was submitted`, "look at it, then press again");
   return false;
 }
@@ -141,6 +142,7 @@ async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | 
 }
 
 function leave(session: CaseSession): void {
+  leavePreview(session);
   forgetEffort(session);
   dismissPassing();
   visited.push(session.header.id);

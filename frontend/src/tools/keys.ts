@@ -1,273 +1,160 @@
-/** The keyboard of the annotation view. One table serves the keys and the help overlay. */
-import { stepOfWheelDown } from "../geometry/plane";
+/** The keyboard of the annotation view: one entry per line; the overview, the palette and every tooltip are made from it. */
 import * as display from "../state/display";
-import { hideHypotheses, hypothesesOpen, stepHypothesis, takeHypothesis } from "../state/hypotheses";
+import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
-import { changes, refuseChange, stepCase } from "../state/looking";
-import { tell } from "../state/notices";
+import { refuseChange, stepCase } from "../state/looking";
+import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { visitPlace } from "../state/places";
+import { accept, previewOpen } from "../state/previewing";
+import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
-import { fillSlices, removeGiven, step } from "../state/refining";
-import { toggled } from "../state/segments";
-import type { CaseSession } from "../state/session";
-import { goBack, isSeen, submitSession, undoSubmission } from "../state/submitting";
-import { isModifier, keyOf, moves } from "./keynames";
+import { fillSlices, step } from "../state/refining";
+import { type CaseSession, whyLooksOnly } from "../state/session";
+import { goBack, submitSession, undoSubmission } from "../state/submitting";
+import {
+  flip,
+  hideLabel,
+  type KeyScene,
+  labelNames,
+  MAX_SLICES,
+  MOST_BY_KEY,
+  nextSlab,
+  noStep,
+  presetNames,
+  removeChosen,
+  run,
+  scroll,
+  stepOut,
+  take,
+  takeLabel,
+  takePreset,
+  turnChannel,
+  zoom,
+} from "./keyactions";
+import { isModifier } from "./keynames";
+import { attempt, type KeyAction, meant } from "./keytable";
 
-export interface KeyRule {
-  keys: string;
-  does: string;
-  group: "Annotate" | "Look" | "Model" | "Draw" | "Page";
-  for?: "segmentation" | "classification";
-}
+const SEG = "segmentation";
+const volume = ({ session }: KeyScene): boolean => !session.isFlat;
+const looking = ({ session }: KeyScene): boolean => session.looksOnly;
+const drawn = ({ session }: KeyScene): string => (session.draft.value || session.looksOnly ? "" : "The case is still loading");
 
-export const KEY_RULES: readonly KeyRule[] = [
-  { group: "Annotate", keys: "Enter", does: "Submit and open the next case (Ctrl+Enter from anywhere)" },
-  { group: "Annotate", keys: "1 … 9", does: "Choose the label or class" },
-  { group: "Annotate", keys: "S", does: "Skip, with a reason" },
-  { group: "Annotate", keys: "G", does: "Flag for somebody else" },
-  { group: "Annotate", keys: "Backspace", does: "Back to the case annotated before" },
-  { group: "Annotate", keys: "Shift + Backspace", does: "Take the last submission back" },
-  { group: "Look", keys: "Wheel, ↑ ↓, PgUp PgDn", does: "Next or previous slice (Shift: ten)" },
-  { group: "Look", keys: "Home, End", does: "First or last slice" },
-  { group: "Look", keys: "← →", does: "Previous or next case, in a project that can be looked at only" },
-  { group: "Look", keys: "Ctrl + wheel, + −", does: "Zoom at the pointer" },
-  { group: "Look", keys: "Middle drag, Space + drag", does: "Pan" },
-  { group: "Look", keys: "Right drag", does: "Window: ↔ width, ↕ centre" },
-  { group: "Look", keys: "Shift + 1 … 9", does: "Window preset" },
-  { group: "Look", keys: "Shift + I", does: "Invert black and white" },
-  { group: "Look", keys: "Shift + click", does: "Move the crosshair, whatever the tool" },
-  { group: "Look", keys: "H", does: "Show or hide the mask", for: "segmentation" },
-  { group: "Look", keys: "Shift + H", does: "Show or hide the chosen label", for: "segmentation" },
-  { group: "Look", keys: "O", does: "Outline instead of fill", for: "segmentation" },
-  { group: "Look", keys: "M, double click", does: "Maximise one plane" },
-  { group: "Look", keys: "Shift + M", does: "Hang one plane, one beside two, or two by two" },
-  { group: "Look", keys: "Shift + P", does: "The next plane in the large pane" },
-  { group: "Look", keys: "X", does: "Show or hide the crosshair" },
-  { group: "Look", keys: "I", does: "Smooth or plain voxels" },
-  { group: "Look", keys: ", .", does: "Previous or next channel" },
-  { group: "Look", keys: "R", does: "Fit the image again; the window stays" },
-  { group: "Look", keys: "Shift + R", does: "The image's own window again" },
-  { group: "Model", keys: "N, Shift + N", does: "Next or previous place worth a look, the worst first", for: "segmentation" },
-  { group: "Model", keys: "U", does: "Show or hide the model's uncertainty", for: "segmentation" },
-  { group: "Model", keys: "P", does: "Show the model's proposal, dashed", for: "segmentation" },
-  { group: "Model", keys: "K, Shift + K", does: "Alternatives of the model: next or previous hypothesis", for: "segmentation" },
-  { group: "Model", keys: "J", does: "Take the hypothesis shown as the mask", for: "segmentation" },
-  { group: "Model", keys: "Shift + J", does: "Take it in the box only, else in this slice", for: "segmentation" },
-  { group: "Model", keys: "Y", does: "Its reasons: where it looks, which cases are alike" },
-  { group: "Model", keys: "Z", does: "Draw a box for Shift + J and Q (a click removes it)" },
-  { group: "Model", keys: "Q, Shift + Q", does: "This evidence in the box is irrelevant; withdraw that" },
-  { group: "Draw", keys: "V", does: "Crosshair", for: "segmentation" },
-  { group: "Draw", keys: "Alt + click, Shift + V", does: "Choose the label under the pointer, or at the crosshair", for: "segmentation" },
-  { group: "Draw", keys: "Shift + L", does: "Lock or unlock the chosen label", for: "segmentation" },
-  { group: "Draw", keys: "/", does: "Search the labels, where there are more than nine", for: "segmentation" },
-  { group: "Draw", keys: "B", does: "Brush (Ctrl + drag erases)", for: "segmentation" },
-  { group: "Draw", keys: "E", does: "Eraser", for: "segmentation" },
-  { group: "Draw", keys: "Shift + E", does: "Push the outline: from inside outwards, from outside inwards", for: "segmentation" },
-  { group: "Draw", keys: "F", does: "Fill an outline or region", for: "segmentation" },
-  { group: "Draw", keys: "Shift + F", does: "Fill the slices between those drawn on", for: "segmentation" },
-  { group: "Draw", keys: "C", does: "Prompt: click what belongs to the label", for: "segmentation" },
-  { group: "Draw", keys: "L", does: "Prompt: a stroke along what belongs to it", for: "segmentation" },
-  { group: "Draw", keys: "A", does: "Prompt: a box around the structure", for: "segmentation" },
-  { group: "Draw", keys: "Shift + A", does: "Prompt: click its four outermost points", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl + click, T", does: "The next prompt marks what does not belong to it", for: "segmentation" },
-  { group: "Draw", keys: "Del", does: "Remove the chosen prompt, or the last one", for: "segmentation" },
-  { group: "Draw", keys: "W", does: "Window by dragging" },
-  { group: "Draw", keys: "[ ]", does: "Smaller or larger brush (or Shift + wheel)", for: "segmentation" },
-  { group: "Draw", keys: "D", does: "Brush as ball through slices", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl + Z", does: "Undo", for: "segmentation" },
-  { group: "Draw", keys: "Ctrl + Shift + Z", does: "Redo (or Ctrl + Y)", for: "segmentation" },
-  { group: "Page", keys: "Esc", does: "Cancel a stroke; close a dialog; put away hypotheses and reasons; back to the worklist" },
-  { group: "Page", keys: "J K, ↑ ↓", does: "In lists: next or previous row; Enter opens it" },
-  { group: "Page", keys: "X, Shift + X", does: "In the worklist: select the case, or all up to it" },
-  {
-    group: "Page",
-    keys: "1 … 9, X, Shift + arrows",
-    does: "In the grid: class what is selected, else the current picture; select; select on",
-    for: "classification",
-  },
-  { group: "Page", keys: "?", does: "This overview" },
-];
+/** In the order of the overview. An entry: id, group, default keys, words; what it needs; what it does. */
+// biome-ignore format: one entry per line, so that branches which add keys merge
+export const CASE_KEYS = [
+  { id: "submit", group: "Annotate", keys: ["Enter", "Ctrl+Enter"], does: "Accept what prompts would do; else submit and open the next case", changes: true, run: ({ session }) => (previewOpen(session) ? accept(session) : void submitSession(session)) },
+  { id: "label", group: "Annotate", keys: ["1…9"], does: "Choose the label", for: SEG, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
+  { id: "class", group: "Annotate", keys: ["1…9"], does: "Choose the class", for: "classification", changes: true, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
+  { id: "skip", group: "Annotate", keys: ["S"], does: "Skip, with a reason", changes: true, run: ({ openDialog }) => openDialog("skip") },
+  { id: "flag", group: "Annotate", keys: ["G"], does: "Flag for somebody else", changes: true, run: ({ openDialog }) => openDialog("flag") },
+  { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before", run: ({ session }) => goBack(session) },
+  { id: "undo-submit", group: "Annotate", keys: ["Shift+Backspace"], does: "Take the last submission back", changes: true, run: () => void undoSubmission() },
+  { id: "slice-next", group: "Look", keys: ["ArrowDown", "PageDown"], mouse: "Wheel", does: "Next slice", held: true, compares: true, run: ({ session }) => scroll(session, 1) },
+  { id: "slice-back", group: "Look", keys: ["ArrowUp", "PageUp"], does: "Previous slice", held: true, compares: true, run: ({ session }) => scroll(session, -1) },
+  { id: "slices-next", group: "Look", keys: ["Shift+ArrowDown", "Shift+PageDown"], does: "Ten slices on", held: true, compares: true, run: ({ session }) => scroll(session, 10) },
+  { id: "slices-back", group: "Look", keys: ["Shift+ArrowUp", "Shift+PageUp"], does: "Ten slices back", held: true, compares: true, run: ({ session }) => scroll(session, -10) },
+  { id: "slice-first", group: "Look", keys: ["Home"], does: "First slice", held: true, compares: true, run: ({ session }) => scroll(session, -MAX_SLICES) },
+  { id: "slice-last", group: "Look", keys: ["End"], does: "Last slice", held: true, compares: true, run: ({ session }) => scroll(session, MAX_SLICES) },
+  { id: "case-back", group: "Look", keys: ["ArrowLeft"], does: "Previous case, in a project that can be looked at only", on: looking, run: ({ session }) => void stepCase(session, -1) },
+  { id: "case-next", group: "Look", keys: ["ArrowRight"], does: "Next case, in a project that can be looked at only", on: looking, run: ({ session }) => void stepCase(session, 1) },
+  { id: "zoom-in", group: "Look", keys: ["+"], mouse: "Ctrl + wheel, pinch", does: "Zoom in", held: true, compares: true, run: ({ session }) => zoom(session, 1.25) },
+  { id: "zoom-out", group: "Look", keys: ["-"], does: "Zoom out", held: true, compares: true, run: ({ session }) => zoom(session, 0.8) },
+  { id: "pan", group: "Look", keys: [], mouse: "Middle drag, Space + drag, two fingers", does: "Pan" },
+  { id: "window-drag", group: "Look", keys: [], mouse: "Right drag", does: "Window: ↔ width, ↕ centre" },
+  { id: "preset", group: "Look", keys: ["Shift+1…9"], does: "Window preset", compares: true, each: presetNames, run: ({ session }, at) => takePreset(session, at) },
+  { id: "invert", group: "Look", keys: ["Shift+I"], does: "Invert black and white", compares: true, run: ({ session }) => session.window.invert() },
+  { id: "point", group: "Look", keys: [], mouse: "Shift + click", does: "Move the crosshair, whatever the tool" },
+  { id: "mask", group: "Look", keys: ["H"], does: "Show or hide the mask", for: SEG, run: () => flip(display.maskShown) },
+  { id: "hide-label", group: "Look", keys: ["Shift+H"], does: "Show or hide the chosen label", for: SEG, run: ({ session }) => hideLabel(session) },
+  { id: "outline", group: "Look", keys: ["O"], does: "Outline instead of fill", for: SEG, compares: true, run: () => flip(display.outlined) },
+  { id: "maximise", group: "Look", keys: ["M"], mouse: "Double click", does: "Maximise one plane", on: volume, compares: true, run: ({ session: { hanging, active } }) => hanging.maximise(active.value) },
+  { id: "hang", group: "Look", keys: ["Shift+M"], does: "Hang one plane, one beside two, or two by two", on: volume, compares: true, run: ({ session }) => session.hanging.next("hanging") },
+  { id: "plane", group: "Look", keys: ["Shift+P"], does: "The next plane in the large pane", on: volume, run: ({ session }) => session.hanging.next("plane") },
+  { id: "crosshair", group: "Look", keys: ["X"], does: "Show or hide the crosshair", compares: true, run: () => flip(display.crosshairShown) },
+  { id: "smooth", group: "Look", keys: ["I"], does: "Smooth or plain voxels", compares: true, run: () => flip(display.smooth) },
+  { id: "channel-back", group: "Look", keys: [","], does: "Previous channel", compares: true, run: ({ session }) => turnChannel(session, -1) },
+  { id: "channel-next", group: "Look", keys: ["."], does: "Next channel", compares: true, run: ({ session }) => turnChannel(session, 1) },
+  { id: "slab", group: "Look", keys: ["\\"], does: "Slab of slices: largest, smallest or mean value, off", on: volume, run: () => nextSlab() },
+  { id: "surface", group: "Look", keys: ["Shift+Z"], does: "3D surface of the segments", for: SEG, on: volume, run: () => flip(display.surfaceShown) },
+  { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: ({ session }) => nextMeasuringTool(session) },
+  { id: "measure-point", group: "Look", keys: [";"], does: "Measure: a point at the crosshair, or move the nearest end there", changes: true, run: ({ session }) => placeAtCrosshair(session) },
+  { id: "measure-slice", group: "Look", keys: ["Alt+M"], does: "Measure the chosen label in this slice", for: SEG, changes: true, why: drawn, run: ({ session }) => void measureLabel(session, "slice") },
+  { id: "measure-volume", group: "Look", keys: ["Alt+Shift+M"], does: "Measure the chosen label in the whole volume", for: SEG, changes: true, on: volume, why: drawn, run: ({ session }) => void measureLabel(session, "volume") },
+  { id: "fit", group: "Look", keys: ["R"], does: "Fit the image again; the window stays", compares: true, run: ({ session }) => session.resetViews() },
+  { id: "window-own", group: "Look", keys: ["Shift+R"], does: "The image's own window again", compares: true, run: ({ session }) => session.window.reset() },
+  { id: "place-next", group: "Model", keys: ["N"], does: "Next place worth a look, the worst first", for: SEG, run: ({ session }) => void visitPlace(session, 1) },
+  { id: "place-back", group: "Model", keys: ["Shift+N"], does: "Previous place worth a look", for: SEG, run: ({ session }) => void visitPlace(session, -1) },
+  { id: "uncertainty", group: "Model", keys: ["U"], does: "Show or hide the model's uncertainty", for: SEG, run: () => flip(display.uncertaintyShown) },
+  { id: "proposal", group: "Model", keys: ["P"], does: "Show the model's proposal, dashed", for: SEG, run: () => flip(display.proposalShown) },
+  { id: "proposal-compare", group: "Model", keys: ["Alt+P"], does: "Both as outlines: the draft solid, the proposal dashed", for: SEG, run: () => compareProposal() },
+  { id: "proposal-take", group: "Model", keys: ["Alt+T"], does: "All of the proposal again", for: SEG, changes: true, why: drawn, run: ({ session }) => takeProposal(session) },
+  { id: "proposal-reject", group: "Model", keys: ["Alt+X"], does: "Reject the proposal: empty the draft", for: SEG, changes: true, why: drawn, run: ({ session }) => rejectProposal(session) },
+  { id: "accept-at-once", group: "Draw", keys: ["Alt+A"], does: "Save what prompts do at once, or show it first", for: SEG, run: () => flip(display.acceptAtOnce) },
+  { id: "hypothesis-next", group: "Model", keys: ["K"], does: "Alternatives of the model: next hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, 1) },
+  { id: "hypothesis-back", group: "Model", keys: ["Shift+K"], does: "Previous hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, -1) },
+  { id: "hypothesis-take", group: "Model", keys: ["J"], does: "Take the hypothesis shown as the mask", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "whole") },
+  { id: "hypothesis-part", group: "Model", keys: ["Shift+J"], does: "Take it in the box only, else in this slice", for: SEG, changes: true, run: ({ session }) => takeHypothesis(session, "part") },
+  { id: "reasons", group: "Model", keys: ["Y"], does: "Its reasons: where it looks, which cases are alike", run: ({ session }) => toggleReasons(session) },
+  { id: "region", group: "Model", keys: ["Z"], does: "Draw a box to take a hypothesis in, or for evidence that is irrelevant (a click removes it)", changes: true, run: () => take("region") },
+  { id: "object", group: "Model", keys: ["Q"], does: "This evidence in the box is irrelevant", changes: true, run: ({ session }) => void objectToReason(session) },
+  { id: "object-withdraw", group: "Model", keys: ["Shift+Q"], does: "Withdraw that", changes: true, run: ({ session }) => void withdrawObjection(session) },
+  { id: "navigate", group: "Draw", keys: ["V"], does: "Crosshair", run: () => take("navigate") },
+  { id: "window", group: "Draw", keys: ["W"], does: "Window by dragging", compares: true, run: () => take(display.tool.value === "window" ? "navigate" : "window") },
+  { id: "pick", group: "Draw", keys: ["Shift+V"], mouse: "Alt + click", does: "Choose the label at the crosshair, or under the pointer", for: SEG, run: ({ session }) => pickLabel(session, session.crosshair.value) },
+  { id: "lock", group: "Draw", keys: ["Shift+L"], does: "Lock or unlock the chosen label", for: SEG, changes: true, run: ({ session }) => session.segments.toggleLock(session.label.value) },
+  { id: "search-labels", group: "Draw", keys: ["/"], does: "Search the labels, where there are more than nine", for: SEG, on: ({ session }) => session.labels.length > MOST_BY_KEY, run: () => void display.labelSearch.value++ },
+  { id: "brush", group: "Draw", keys: ["B"], does: "Brush (Ctrl + drag erases)", for: SEG, changes: true, run: () => take("brush") },
+  { id: "eraser", group: "Draw", keys: ["E"], does: "Eraser", for: SEG, changes: true, run: () => take("eraser") },
+  { id: "push", group: "Draw", keys: ["Shift+E"], does: "Push the outline: from inside outwards, from outside inwards", for: SEG, changes: true, run: () => take("push") },
+  { id: "fill", group: "Draw", keys: ["F"], does: "Fill an outline or region", for: SEG, changes: true, run: () => take("fill") },
+  { id: "fill-between", group: "Draw", keys: ["Shift+F"], does: "Fill the slices between those drawn on", for: SEG, changes: true, why: drawn, run: ({ session }) => void fillSlices(session, session.active.value) },
+  { id: "prompt-point", group: "Draw", keys: ["C"], does: "Prompt: click what belongs to the label", for: SEG, changes: true, run: () => take("point") },
+  { id: "prompt-scribble", group: "Draw", keys: ["L"], does: "Prompt: a stroke along what belongs to it", for: SEG, changes: true, run: () => take("scribble") },
+  { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: () => take("box") },
+  { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: () => take("extremes") },
+  { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: () => take("lasso") },
+  { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
+  { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen measurement or prompt, else the last prompt", changes: true, run: ({ session }) => removeChosen(session) },
+  { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush", for: SEG, changes: true, held: true, run: () => display.resizeBrush(1 / 1.15) },
+  { id: "brush-larger", group: "Draw", keys: ["]"], does: "Larger brush", for: SEG, changes: true, held: true, run: () => display.resizeBrush(1.15) },
+  { id: "ball", group: "Draw", keys: ["D"], does: "Brush as ball through slices", for: SEG, changes: true, run: () => flip(display.ballBrush) },
+  { id: "keep-others", group: "Draw", keys: [], does: "Keep other labels while drawing", for: SEG, changes: true, run: () => flip(display.keepOthers) },
+  { id: "undo", group: "Draw", keys: ["Ctrl+Z"], does: "Undo", for: SEG, changes: true, why: noStep("canUndo", "undo"), run: ({ session }) => step(session, "undo") },
+  { id: "redo", group: "Draw", keys: ["Ctrl+Shift+Z", "Ctrl+Y"], does: "Redo", for: SEG, changes: true, why: noStep("canRedo", "redo"), run: ({ session }) => step(session, "redo") },
+  { id: "leave", group: "Page", keys: ["Escape"], does: "Cancel a stroke or preview; close a dialog; put away hypotheses and reasons; back to the worklist", run: ({ session, leave }) => stepOut(session, leave) },
+] as const satisfies readonly KeyAction<KeyScene>[];
 
-export interface KeyScene {
-  session: CaseSession;
-  openDialog: (dialog: "skip" | "flag") => void;
-  leave: () => void;
-}
+const ACTIONS: readonly KeyAction<KeyScene>[] = CASE_KEYS;
 
-/** True when the key meant something. A held key answers once, unless it only moves the view. */
+/** What the keys of a case can do here. */
+export const actionsOf = ({ project, purpose }: CaseSession): readonly KeyAction<KeyScene>[] =>
+  ACTIONS.filter((action) => (!action.for || action.for === project.kind) && (purpose !== "compare" || action.compares));
+
+/** True when the key meant something. A held key acts once, unless it only moves the view. */
 export function pressKey(event: KeyboardEvent, scene: KeyScene): boolean {
   const { session } = scene;
-  const key = keyOf(event);
-  const command = event.ctrlKey || event.metaKey;
-  if (isModifier(key) || (event.repeat && (command || !moves(key)))) return false;
-  if (session.drag && (key === "Escape" || (command && key === "z"))) return run(() => session.drag!.abandon());
-  if (session.drag?.draws) session.drag.finish();
-  if ((session.busy.value !== "" || session.closed) && key !== "Escape" && !moves(key)) return false;
-  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1];
-  const annotates = digit !== undefined && !event.shiftKey && session.project.kind === "classification";
-  if (session.looksOnly && changes(key, event, annotates)) return run(() => refuseChange(session));
-  if (command) return pressCommand(key, event.shiftKey, session);
-  if (event.altKey) return false;
-  if (digit) return pressDigit(Number(digit) - 1, event.shiftKey, session);
-  if (key === "Enter") return run(() => void submitSession(session));
-  const meant = SAME[key] ?? key;
-  const press = PLAIN[meant] ?? (session.project.kind === "segmentation" ? DRAWING[meant] : undefined);
-  return press !== undefined && press(scene, event.shiftKey) !== false;
+  if (isModifier(event.key)) return false;
+  const found = meant(event, actionsOf(session)).filter(({ action }) => !event.repeat || action.held);
+  const { drag } = session;
+  if (drag && !event.repeat && found.some(({ action }) => action.id === "leave" || action.id === "undo")) return run(() => drag.abandon());
+  if (drag?.draws && (!event.repeat || found.length > 0)) drag.finish();
+  return found.some(({ action, at }) => press(action, scene, at));
 }
 
-function pressCommand(key: string, shifted: boolean, session: CaseSession): boolean {
-  if (key === "Enter") return run(() => void submitSession(session));
-  if (key === "z" && !shifted) return run(() => step(session, "undo"));
-  if (key === "y" || key === "z") return run(() => step(session, "redo"));
-  return false;
+/** What a key or the palette does, where it may be done now. */
+export function press(action: KeyAction<KeyScene>, scene: KeyScene, at: number): boolean {
+  const { session } = scene;
+  if (isBusy(session) && action.id !== "leave" && !action.held) return false;
+  if (session.looksOnly && action.changes) return run(() => refuseChange(session));
+  return attempt(action, scene, at);
 }
 
-function pressDigit(place: number, shifted: boolean, session: CaseSession): boolean {
-  if (shifted) {
-    const preset = session.window.presets[place];
-    if (preset) session.window.choose(preset);
-    return preset !== undefined;
-  }
-  const label = session.labels[place];
-  if (!label) return false;
-  chooseLabel(session, label.value);
-  return true;
+/** Why an action cannot be done now; "" when it can. */
+export function refusalOf(action: KeyAction<KeyScene>, scene: KeyScene): string {
+  const { session } = scene;
+  if (isBusy(session) && action.id !== "leave" && !action.held) return "The case is being submitted";
+  if (session.looksOnly && action.changes) return `Nothing is changed here: ${whyLooksOnly(session.project) || "readings are compared"}`;
+  return action.why?.(scene) ?? "";
 }
 
-/** Take a label into the brush, or answer with a class. */
-export function chooseLabel(session: CaseSession, value: number): void {
-  if (session.project.kind === "segmentation") session.label.value = value;
-  else if (session.looksOnly) refuseChange(session);
-  else chooseClass(session, value);
-}
-
-function chooseClass(session: CaseSession, value: number): void {
-  session.effort.changed(performance.now());
-  if (!display.oneKeyAnnotates.value) session.tag.value = value;
-  else if (session.busy.value === "" && !session.closed && isSeen(session)) annotateWith(session, value);
-}
-
-function annotateWith(session: CaseSession, value: number): void {
-  session.tag.value = value;
-  void submitSession(session);
-}
-
-/** Labels that a digit chooses. */
-export const MOST_BY_KEY = 9;
-
-type Press = (scene: KeyScene, shifted: boolean) => unknown;
-
-const far = (shifted: boolean): number => (shifted ? 10 : 1);
-
-/** What a key does in every task; false where it meant nothing. */
-const PLAIN: Readonly<Record<string, Press>> = {
-  ArrowDown: ({ session }, shifted) => scroll(session, far(shifted)),
-  ArrowUp: ({ session }, shifted) => scroll(session, -far(shifted)),
-  ArrowLeft: ({ session }) => session.looksOnly && void stepCase(session, -1),
-  ArrowRight: ({ session }) => session.looksOnly && void stepCase(session, 1),
-  "+": ({ session }) => zoom(session, 1.25),
-  "-": ({ session }) => zoom(session, 0.8),
-  Home: ({ session }) => scroll(session, -MAX_SLICES),
-  End: ({ session }) => scroll(session, MAX_SLICES),
-  r: ({ session }, shifted) => (shifted ? session.window.reset() : session.resetViews()),
-  m: ({ session: { hanging, active, isFlat } }, shifted) => !isFlat && (shifted ? hanging.next("hanging") : hanging.maximise(active.value)),
-  p: ({ session }, shifted) => {
-    if (!shifted) return session.project.kind === "segmentation" && flip(display.proposalShown);
-    return !session.isFlat && session.hanging.next("plane");
-  },
-  w: () => take(display.tool.value === "window" ? "navigate" : "window"),
-  x: () => flip(display.crosshairShown),
-  i: ({ session }, shifted) => (shifted ? session.window.invert() : flip(display.smooth)),
-  ",": ({ session }) => turnChannel(session, -1),
-  ".": ({ session }) => turnChannel(session, 1),
-  s: ({ openDialog }) => openDialog("skip"),
-  g: ({ openDialog }) => openDialog("flag"),
-  v: ({ session }, shifted) => {
-    if (shifted && session.project.kind === "segmentation") pickLabel(session, session.crosshair.value);
-    else take("navigate");
-  },
-  Backspace: ({ session }, shifted) => (shifted ? void undoSubmission() : goBack(session)),
-  y: ({ session }) => toggleReasons(session),
-  z: () => take("region"),
-  q: ({ session }, shifted) => void (shifted ? withdrawObjection(session) : objectToReason(session)),
-  Escape: ({ session, leave }) => stepOut(session, leave),
-};
-
-/** What a key does besides in segmentations. */
-const DRAWING: Readonly<Record<string, Press>> = {
-  b: () => take("brush"),
-  e: (_, shifted) => take(shifted ? "push" : "eraser"),
-  f: ({ session }, shifted) => (shifted ? void fillSlices(session, session.active.value) : take("fill")),
-  c: () => take("point"),
-  l: ({ session }, shifted) => (shifted ? session.segments.toggleLock(session.label.value) : take("scribble")),
-  "/": ({ session }) => session.labels.length > MOST_BY_KEY && display.labelSearch.value++,
-  a: (_, shifted) => take(shifted ? "extremes" : "box"),
-  t: () => flip(display.negative),
-  Delete: ({ session }) => removeChosen(session),
-  "[": () => display.resizeBrush(1 / 1.15),
-  "]": () => display.resizeBrush(1.15),
-  d: () => flip(display.ballBrush),
-  h: ({ session }, shifted) => {
-    if (shifted) session.hidden.value = toggled(session.hidden.value, session.label.value);
-    else flip(display.maskShown);
-  },
-  u: () => flip(display.uncertaintyShown),
-  o: () => flip(display.outlined),
-  n: ({ session }, shifted) => void visitPlace(session, shifted ? -1 : 1),
-  k: ({ session }, shifted) => void stepHypothesis(session, shifted ? -1 : 1),
-  j: ({ session }, shifted) => takeHypothesis(session, shifted ? "part" : "whole"),
-};
-
-/** Keys that mean the same as another one, most of them because Shift is held. */
-const SAME: Readonly<Record<string, string>> = { PageDown: "ArrowDown", PageUp: "ArrowUp", "=": "+", _: "-", "<": ",", ">": ".", "{": "[", "}": "]" };
-
-/** The chosen gesture, else the last one. */
-function removeChosen(session: CaseSession): boolean {
-  const id = session.chosenPrompt.value ?? session.draft.value?.prompts.inForce.value.at(-1)?.id;
-  if (id) removeGiven(session, id);
-  return id !== undefined;
-}
-
-/** A gesture that is out stays with its case. What lies on top goes first: hypotheses, reasons, the box, a maximised plane; then the case itself. */
-function stepOut(session: CaseSession, leave: () => void): void {
-  const { advice } = session;
-  if (session.refining.value) return tell("info", "The last prompt is still being computed", "leave when the result is there");
-  if (hypothesesOpen(session)) hideHypotheses(session);
-  else if (advice.reasonShown.value) toggleReasons(session);
-  else if (session.drawing.value) session.drawing.value = null;
-  else if (advice.region.value) advice.region.value = null;
-  else if (session.hanging.maximised.value !== null) session.hanging.maximised.value = null;
-  else leave();
-}
-
-/** More than any image has. */
-const MAX_SLICES = 1e6;
-
-function scroll(session: CaseSession, by: number): void {
-  const plane = session.active.value;
-  session.moveSlice(plane, by * stepOfWheelDown(session.planes[plane]!, session.header.affine));
-}
-
-function zoom(session: CaseSession, factor: number): void {
-  const view = session.views[session.active.value]!;
-  view.value = { ...view.value, zoom: Math.min(40, Math.max(0.25, view.value.zoom * factor)) };
-}
-
-function turnChannel(session: CaseSession, by: 1 | -1): void {
-  const views = session.channelViews;
-  const at = views.indexOf(session.channel.value);
-  session.channel.value = views[(at + by + views.length) % views.length]!;
-}
-
-function take(tool: display.Tool): void {
-  display.tool.value = tool;
-}
-
-function flip(value: { value: boolean }): void {
-  value.value = !value.value;
-}
-
-function run(action: () => unknown): true {
-  action();
-  return true;
-}
+const isBusy = ({ busy, closed }: CaseSession): boolean => busy.value !== "" || closed;

@@ -5,14 +5,17 @@ import { Recorder } from "../edits/runs";
 import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { panBy, pixelOfPoint, zoomAt } from "../geometry/viewport";
 import type { Rect } from "../render/slice";
-import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, tool } from "../state/display";
+import { ballBrush, brushRadiusMm, PROMPT_TOOLS, resizeBrush, slab, tool } from "../state/display";
 import { mayDraw, pickLabel, reveal } from "../state/labelling";
+import { MEASURING_TOOLS, refuseSlab } from "../state/measuring";
 import { tell } from "../state/notices";
+import { previewFirst } from "../state/previewing";
 import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { type Brush, sweepBrush } from "./brush";
 import type { Drag, PaneContact } from "./contact";
 import { findRegion } from "./fill";
+import { measuring } from "./measure";
 import { prompting } from "./prompting";
 import { pushFrom } from "./push";
 import { framing } from "./region";
@@ -27,6 +30,11 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent):
   if (event.shiftKey || tool.value === "navigate") return pointing(contact, at);
   if (tool.value === "window") return windowing(contact, at);
   if (tool.value === "region") return framing(contact, at);
+  if (slab.value !== "off") {
+    refuseSlab();
+    return null;
+  }
+  if (MEASURING_TOOLS.includes(tool.value)) return contact.session.looksOnly || contact.session.closed ? null : measuring(contact, at);
   if (
     contact.session.draft.value === null ||
     contact.session.conflict.value ||
@@ -45,7 +53,7 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: PointerEvent):
     return null;
   }
   const erases = tool.value === "eraser" || (tool.value === "brush" && (event.ctrlKey || event.metaKey));
-  if (!erases && !mayDraw(contact.session)) return null;
+  if (previewFirst(contact.session) || (!erases && !mayDraw(contact.session))) return null;
   if (tool.value === "fill") return filling(contact, at);
   if (tool.value === "push") return pushing(contact, at);
   return stroking(contact, at, erases);

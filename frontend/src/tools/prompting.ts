@@ -5,11 +5,14 @@ import { type Placement, pixelOfPoint } from "../geometry/viewport";
 import { marksOf, POINT_RADIUS } from "../render/marks";
 import { negative, tool } from "../state/display";
 import { give } from "../state/refining";
-import type { CaseSession } from "../state/session";
+import type { CaseSession, Drawing } from "../state/session";
 import type { Drag, PaneContact } from "./contact";
 
 /** Left, right, top and bottom. */
 export const EXTREMES = 4;
+
+/** An outline has a corner for so much of its way, in pixels of the slice. */
+const CORNER_PIXELS = 0.5;
 
 /** What a gesture on one slice needs to know. */
 export interface Page {
@@ -35,6 +38,7 @@ export function prompting(contact: PaneContact, at: Pixel, event: PointerEvent):
     return null;
   }
   if (tool.value === "extremes") return clickingExtremes(session, voxelAt(start, page));
+  if (tool.value === "lasso") return outlining(contact, page, start, positive);
   return tool.value === "box" ? boxing(contact, page, start) : scribbling(contact, page, start, positive);
 }
 
@@ -79,6 +83,36 @@ function boxing({ session, place }: PaneContact, page: Page, start: Pixel): Drag
   };
 }
 
+/** Around what belongs to the label, or does not, on one slice; joined at its ends. */
+function outlining({ session, place }: PaneContact, page: Page, start: Pixel, positive: boolean): Drag {
+  const label = session.label.value;
+  const axis = page.plane.slice_axis;
+  const line = [start];
+  const prompt = (): Prompt => {
+    const corners = line.map((pixel): [number, number] => {
+      const voxel = voxelOfPixel(page.plane, page.shape, onPage(pixel, page), page.number);
+      return voxel.filter((_, n) => n !== axis) as [number, number];
+    });
+    return { kind: "lasso", axis, index: page.number, corners, label, positive };
+  };
+  const show = (): void => {
+    session.drawing.value = prompt() as Drawing;
+  };
+  show();
+  return {
+    draws: true,
+    move(at) {
+      const next = pixelOfPoint(place(), at);
+      const last = line.at(-1)!;
+      if (Math.hypot(next.x - last.x, next.y - last.y) < CORNER_PIXELS) return;
+      line.push(next);
+      show();
+    },
+    end: () => (line.length < 3 ? abandon(session) : finish(session, prompt())),
+    cancel: () => abandon(session),
+  };
+}
+
 /** Four clicks on the outermost points of a structure are one gesture; in any order, on any slices. */
 function clickingExtremes(session: CaseSession, voxel: Triple): null {
   const drawing = session.drawing.value;
@@ -103,6 +137,11 @@ function abandon(session: CaseSession): void {
 export const isSlip = ({ start, stop }: Region): boolean => stop.filter((end, axis) => end - start[axis]! > 1).length < 2;
 
 const voxelAt = (pixel: Pixel, { plane, shape, number }: Page): Triple => clampVoxel(shape, voxelOfPixel(plane, shape, pixel, number));
+
+function onPage({ x, y }: Pixel, { plane, shape }: Page): Pixel {
+  const within = (value: number, axis: number): number => Math.min(shape[axis]! - 0.5, Math.max(-0.5, value));
+  return { x: within(x, plane.x_axis), y: within(y, plane.y_axis) };
+}
 
 function isOnPage({ x, y }: Pixel, { plane, shape }: Page): boolean {
   return x >= -0.5 && y >= -0.5 && x <= shape[plane.x_axis]! - 0.5 && y <= shape[plane.y_axis]! - 0.5;

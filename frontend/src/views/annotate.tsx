@@ -10,18 +10,21 @@ import { beat as beatOn, keepEffort, reportEffort, yieldTo } from "../state/effo
 import { tellError } from "../state/notices";
 import { openDecision, openSession } from "../state/opening";
 import { settleLooks } from "../state/places";
-import { followProposals } from "../state/proposals";
+import { leavePreview } from "../state/previewing";
+import { followOutlook, followProposals, revealProposal } from "../state/proposals";
 import { followReturns } from "../state/returning";
 import { go, linkTo, rename, route } from "../state/router";
 import { type CaseSession, current } from "../state/session";
 import { isComposing } from "../tools/keynames";
-import { pressKey } from "../tools/keys";
+import { actionsOf, press, pressKey, refusalOf } from "../tools/keys";
+import { offersHere, offersOf } from "../tools/palette";
 import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
 import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
+import { LazySurface, surfaceOpen } from "./lazysurface";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
 import { StatusLine } from "./statusline";
@@ -47,6 +50,8 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
   const session = current.value;
   useEffect(() => (session && !session.looksOnly ? followProposals(session) : undefined), [session]);
   useEffect(() => (session && !session.looksOnly ? followReturns(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly ? revealProposal(session) : undefined), [session]);
+  useEffect(() => (session && !session.looksOnly && !decides ? followOutlook(session) : undefined), [session]);
   const leave = (): void => go(decides && caseId ? linkTo.readings(project.id, caseId) : linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
   return (
@@ -78,7 +83,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
         {session.planes.map((plane, index) => (
           <Pane key={plane.name} session={session} index={index} />
         ))}
-        {panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
+        {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
       <StatusLine session={session} />
       <SidePanel session={session} openDialog={openDialog} />
@@ -144,6 +149,7 @@ function leaveCase(): void {
     void reportEffort(session);
     void settleLooks(session);
   }
+  leavePreview(session);
   session.close();
   current.value = null;
 }
@@ -179,6 +185,8 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
     if (document.hidden && !session.looksOnly) void reportEffort(session);
     session.sight[document.hidden ? "hidden" : "back"](performance.now());
   };
+  const scene = { session, openDialog: open, leave };
+  offersHere.value = () => offersOf(actionsOf(session), scene, { why: refusalOf, press });
   const retry = (): void => session.queue?.retryNow();
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
@@ -204,6 +212,7 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   return () => {
     window.clearInterval(timer);
     stop();
+    offersHere.value = null;
     document.removeEventListener("visibilitychange", look);
     for (const [name, act] of events) window.removeEventListener(name, act as EventListener);
   };

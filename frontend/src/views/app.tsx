@@ -5,10 +5,11 @@ import { explain } from "../api/errors";
 import { hasAccounts, may, maySomewhere, me } from "../api/me";
 import { annotatorName } from "../api/person";
 import type { Project } from "../api/types";
-import { helpShown } from "../state/display";
 import { dismissPassing } from "../state/notices";
 import { projectOf, route } from "../state/router";
-import { keyOf } from "../tools/keynames";
+import { isComposing } from "../tools/keynames";
+import { pressIn } from "../tools/keytable";
+import { PAGE_KEYS, type PageScene } from "../tools/pagekeys";
 import { AccountView } from "./account";
 import { Annotate } from "./annotate";
 import { CompareView } from "./comparing";
@@ -16,6 +17,7 @@ import { GridView } from "./grid";
 import { Header } from "./header";
 import { Help } from "./help";
 import { Notices } from "./notices";
+import { Palette } from "./palette";
 import { PeopleView } from "./people";
 import { ProgressView } from "./progress";
 import { Projects } from "./projects";
@@ -23,6 +25,7 @@ import { QueueView } from "./queue";
 import { SettingsView } from "./settings";
 import { SignIn } from "./signin";
 import { TeamView } from "./team";
+import { Tooltips } from "./tooltip";
 import { Worklist } from "./worklist";
 
 /** Everything depends on who is here; until that is known, nothing is shown but the form to sign in. */
@@ -49,8 +52,9 @@ function Views() {
   const { project, failure } = useProject(id, here.view);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      if (keyOf(event) !== "?" || event.repeat || event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
-      helpShown.value = !helpShown.value;
+      const types = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
+      if (event.defaultPrevented || isComposing(event) || (types && !event.ctrlKey && !event.metaKey) || document.querySelector("dialog[open]")) return;
+      if (pressIn<PageScene>(event, PAGE_KEYS, {})) event.preventDefault();
     };
     window.addEventListener("keydown", onKey);
     window.addEventListener("keydown", pressOnce, { capture: true });
@@ -64,6 +68,8 @@ function Views() {
       {id === null ? <ServerView /> : project ? <ProjectView project={project} /> : <Waiting failure={failure} />}
       <Notices />
       <Help kind={project?.kind ?? null} />
+      <Palette />
+      <Tooltips />
     </>
   );
 }

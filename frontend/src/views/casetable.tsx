@@ -6,7 +6,9 @@ import type { CaseLine, Project } from "../api/types";
 import { type Filters, type Sort, sortedBy } from "../state/filters";
 import { go, linkTo } from "../state/router";
 import { inView, type WorkRows } from "../state/workrows";
-import { isComposing, keyOf } from "../tools/keynames";
+import { isComposing } from "../tools/keynames";
+import { pressIn } from "../tools/keytable";
+import { ROW_KEYS, type RowScene } from "../tools/listkeys";
 import { Bar, Empty } from "./controls";
 import { clock } from "./format";
 import { Picture } from "./picture";
@@ -64,7 +66,6 @@ export function CaseTable({ project, rows, filters, onFilters, chosen, onChosen 
   const visible = Array.from({ length: Math.max(0, Math.min(last, slots.count) - first) }, (_, n) => slots.at(first + n));
   const wanted = visible.flatMap((slot) => ("row" in slot ? [slot.row] : []));
   useLayoutEffect(() => rows.show(wanted[0] ?? 0, wanted.at(-1) ?? 0), [rows, wanted[0], wanted.at(-1)]);
-  useListKeys(project, rows, chosen, onChosen);
   const selects = may("manage", project.id);
   if (rows.total.value === 0) return <Empty title="No case matches">Clear the search, or choose another state.</Empty>;
   return (
@@ -107,24 +108,6 @@ export function CaseTable({ project, rows, filters, onFilters, chosen, onChosen 
   );
 }
 
-/** From anywhere in the view: the first row that is on the screen takes the keyboard. */
-function useListKeys(project: Project, rows: WorkRows, chosen: ReadonlySet<string>, onChosen: Choose): void {
-  useLayoutEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      const from = event.target as HTMLElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isComposing(event) || from.matches("input, select, textarea, [data-row]")) return;
-      const [key, free] = [keyOf(event), from === document.body];
-      if (key === "Enter" && free && may("annotate", project.id)) go(linkTo.next(project.id));
-      if (key === "Escape" && chosen.size > 0) onChosen(new Set());
-      if (key === "j" || (key === "ArrowDown" && free)) {
-        [...document.querySelectorAll<HTMLElement>("[data-row]")].find((row) => row.getBoundingClientRect().top >= 0)?.focus();
-      }
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, [project.id, rows, chosen, onChosen]);
-}
-
 interface RowProps {
   project: Project;
   rows: WorkRows;
@@ -157,14 +140,7 @@ function Row({ project, rows, index, line, chosen, onChosen }: RowProps) {
     onChosen(next);
   };
   const step = (by: 1 | -1): void => document.querySelector<HTMLElement>(`[data-row="${index + by}"]`)?.focus();
-  const press: Record<string, () => void> = {
-    Enter: look,
-    j: () => step(1),
-    ArrowDown: () => step(1),
-    k: () => step(-1),
-    ArrowUp: () => step(-1),
-    Escape: () => onChosen(new Set()),
-  };
+  const scene: RowScene = { open: look, step, select: selects ? select : null, clear: () => onChosen(new Set()) };
   return (
     <tr
       tabIndex={0}
@@ -175,11 +151,7 @@ function Row({ project, rows, index, line, chosen, onChosen }: RowProps) {
       data-testid={`case-${line.id}`}
       onClick={look}
       onKeyDown={(event) => {
-        const key = keyOf(event);
-        const act = selects && key === "x" ? () => select(event.shiftKey) : press[key];
-        if (!act || event.ctrlKey || event.metaKey || event.altKey || (event.repeat && key === "Enter")) return;
-        event.preventDefault();
-        act();
+        if (!isComposing(event) && pressIn(event, ROW_KEYS, scene)) event.preventDefault();
       }}
     >
       {selects && (

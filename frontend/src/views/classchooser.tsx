@@ -1,7 +1,7 @@
 /** The answer of a classification: one large button per class, with what the model expects. */
 import * as display from "../state/display";
 import type { CaseSession } from "../state/session";
-import { chooseLabel } from "../tools/keys";
+import { chooseLabel } from "../tools/keyactions";
 import { Bar, Swatch, Toggle } from "./controls";
 
 export function ClassChooser({ session }: { session: CaseSession }) {

@@ -14,10 +14,11 @@ import { helpShown } from "../state/display";
 import { tellError } from "../state/notices";
 import { go, linkTo } from "../state/router";
 import { current } from "../state/session";
-import { pressCompareKey } from "../tools/comparekeys";
+import { type CompareScene, compareOffers, pressCompareKey } from "../tools/comparekeys";
 import { isComposing } from "../tools/keynames";
+import { offersHere } from "../tools/palette";
 import { Adjudication, Refused } from "./adjudication";
-import { Swatch } from "./controls";
+import { Key, Swatch } from "./controls";
 import { CrosshairTable } from "./crosshair";
 import { Header } from "./header";
 import { HistoryDialog } from "./history";
@@ -83,14 +84,24 @@ function Compared({ found }: { found: Comparison }) {
   }, [found]);
   useEffect(() => {
     const beat = (): void => session.effort.beat(performance.now());
+    const button = (verdict: string) => document.querySelector<HTMLButtonElement>(`[data-testid="${verdict}"]`);
+    const scene: CompareScene = {
+      found,
+      leave: () => go(mayDecide(found) ? linkTo.review(found.project.id) : linkTo.worklist(found.project.id)),
+      press: (verdict) => button(verdict)?.click(),
+      lacks: (verdict) =>
+        button(verdict)?.disabled
+          ? button(verdict)!.title || "There is nothing to decide about yet"
+          : button(verdict)
+            ? ""
+            : "Not for this case, or not in your role",
+    };
     const onKey = (event: KeyboardEvent): void => {
       beat();
       if (event.defaultPrevented || isComposing(event) || isTyping(event.target) || helpShown.value || document.querySelector("dialog[open]")) return;
-      const verdict = { a: "approve", t: "return", e: "edit", y: "history" } as const;
-      const leave = (): void => go(mayDecide(found) ? linkTo.review(found.project.id) : linkTo.worklist(found.project.id));
-      const press = (name: keyof typeof verdict): void => document.querySelector<HTMLElement>(`[data-testid="${verdict[name]}"]`)?.click();
-      if (pressCompareKey(event, { found, leave, press })) event.preventDefault();
+      if (pressCompareKey(event, scene)) event.preventDefault();
     };
+    offersHere.value = () => compareOffers(scene);
     const events: [string, (event: never) => void][] = [
       ["keydown", onKey],
       ["pointermove", beat],
@@ -99,6 +110,7 @@ function Compared({ found }: { found: Comparison }) {
     ];
     for (const [name, act] of events) window.addEventListener(name, act as EventListener, { passive: false });
     return () => {
+      offersHere.value = null;
       for (const [name, act] of events) window.removeEventListener(name, act as EventListener);
     };
   }, [found]);
@@ -267,6 +279,7 @@ const nothing = (found: Comparison): LabelLayers => {
     style: { labels, hidden: NONE, opacity: display.maskOpacity.value, outline: display.outlined.value },
     heat: null,
     proposal: null,
+    prompted: null,
     hypothesis: null,
     people: [],
   };
@@ -316,7 +329,7 @@ function Reviews({ found, open }: { found: Comparison; open: (asked: Asked) => v
         </p>
       ))}
       <button class="small" data-testid="history" onClick={() => open("history")}>
-        History <kbd>Y</kbd>
+        History <Key of="compare-history" />
       </button>
     </section>
   );

@@ -4,36 +4,46 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { lacking, may, maySomewhere } from "../api/me";
 import type { Verb } from "../api/types";
+import { type ActionId, ariaKey, shortKey, withKey } from "../tools/keytables";
 import { Icon, type IconName } from "./icons";
 
 /** Keeps the focus where it was, so that Enter still submits after a click on a tool. */
 const keepFocus = (event: MouseEvent): void => event.preventDefault();
 
+/** The key of an action, as the reader has it. */
+export function Key({ of }: { of: ActionId }) {
+  const key = shortKey(of);
+  return key ? <kbd>{key}</kbd> : null;
+}
+
 interface ToolButtonProps {
   icon: IconName;
   name: string;
-  keys: string;
+  action: ActionId;
   testid: string;
   pressed?: boolean;
   disabled?: boolean;
   onPress: () => void;
 }
 
-export function ToolButton({ icon, name, keys, testid, pressed, disabled, onPress }: ToolButtonProps) {
+export function ToolButton({ icon, name, action, testid, pressed, disabled, onPress }: ToolButtonProps) {
   return (
     <button
       class="tool"
-      title={keys ? `${name} (${keys})` : name}
+      title={withKey(name, action)}
       aria-label={name}
       aria-pressed={pressed}
-      aria-keyshortcuts={keys.replace("Ctrl", "Control").replaceAll(" ", "")}
+      aria-keyshortcuts={ariaKey(action)}
       disabled={disabled}
       data-testid={testid}
       onMouseDown={keepFocus}
       onClick={onPress}
     >
       <Icon name={icon} />
-      <kbd>{keys.replace("Shift + ", "⇧").split(" + ").pop()}</kbd>
+      <span class="tool-text" aria-hidden="true">
+        {name}
+      </span>
+      <Key of={action} />
     </button>
   );
 }
@@ -44,15 +54,28 @@ interface PlainButtonProps {
   testid: string;
   role?: "radio";
   checked?: boolean;
+  pressed?: boolean;
+  disabled?: boolean;
   children: ComponentChildren;
   onPress: () => void;
 }
 
 /** A button with words; as `radio`, one of several of which one holds. */
-export function PlainButton({ class: look, title, testid, role, checked, children, onPress }: PlainButtonProps) {
+export function PlainButton({ class: look, title, testid, role, checked, pressed, disabled, children, onPress }: PlainButtonProps) {
   return (
     // biome-ignore lint/a11y/useAriaPropsSupportedByRole: `checked` comes with the role "radio" only
-    <button type="button" class={look} title={title} role={role} aria-checked={checked} data-testid={testid} onMouseDown={keepFocus} onClick={onPress}>
+    <button
+      type="button"
+      class={look}
+      title={title}
+      role={role}
+      aria-checked={checked}
+      aria-pressed={pressed}
+      disabled={disabled}
+      data-testid={testid}
+      onMouseDown={keepFocus}
+      onClick={onPress}
+    >
       {children}
     </button>
   );
@@ -60,17 +83,17 @@ export function PlainButton({ class: look, title, testid, role, checked, childre
 
 interface ToggleProps {
   value: Signal<boolean>;
-  keys?: string;
+  action?: ActionId;
   testid: string;
   children: ComponentChildren;
 }
 
-export function Toggle({ value, keys, testid, children }: ToggleProps) {
+export function Toggle({ value, action, testid, children }: ToggleProps) {
   return (
     <label class="toggle" onMouseDown={keepFocus}>
       <input type="checkbox" checked={value.value} data-testid={testid} onChange={(event) => (value.value = event.currentTarget.checked)} />
       <span>{children}</span>
-      {keys && <kbd>{keys}</kbd>}
+      {action && <Key of={action} />}
     </label>
   );
 }

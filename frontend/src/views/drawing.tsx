@@ -27,7 +27,7 @@ export function DrawingOptions({ session }: { session: CaseSession }) {
         onInput={(value) => (display.brushRadiusMm.value = SMALLEST_MM * RATIO ** (value / SLIDER_TOP))}
       />
       {!session.isFlat && (
-        <Toggle value={display.ballBrush} keys="D" testid="ball-brush">
+        <Toggle value={display.ballBrush} action="ball" testid="ball-brush">
           Ball through slices (3D)
         </Toggle>
       )}

@@ -6,8 +6,10 @@ import type { CaseLine, Label, Project } from "../api/types";
 import { filtersOf } from "../state/filters";
 import { Grid } from "../state/grid";
 import { go, linkTo } from "../state/router";
-import { isComposing, keyOf } from "../tools/keynames";
-import { Allowed, Empty, Swatch } from "./controls";
+import { isComposing } from "../tools/keynames";
+import { pressIn } from "../tools/keytable";
+import { GRID_KEYS, type GridScene } from "../tools/listkeys";
+import { Allowed, Empty, Key, Swatch } from "./controls";
 import { Header } from "./header";
 import { Picture } from "./picture";
 import { Warnings } from "./warnings";
@@ -47,7 +49,7 @@ export function GridView({ project, query }: { project: Project; query: string }
               </button>
             ))}
             <button data-testid="grid-undo" onClick={() => void grid.undo()}>
-              Undo <kbd>Ctrl+Z</kbd>
+              Undo <Key of="grid-undo" />
             </button>
           </Allowed>
           <span class="grow" />
@@ -109,32 +111,28 @@ const columnsOf = (tiles: HTMLElement | null): number => (tiles ? getComputedSty
 function useGridKeys(grid: Grid, project: Project, query: string, tiles: { current: HTMLElement | null }): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      const inField = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-      if (inField || event.altKey || isComposing(event) || document.querySelector("dialog[open]")) return;
-      if (pressGrid(event, grid, project, query, columnsOf(tiles.current))) event.preventDefault();
+      const { target } = event;
+      const inField = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
+      const presses = target instanceof HTMLElement && target.matches("a, button:not([data-tile])") && ["Enter", " "].includes(event.key);
+      if (inField || presses || isComposing(event) || document.querySelector("dialog[open]")) return;
+      if (pressIn(event, GRID_KEYS, sceneOf(grid, project, query, columnsOf(tiles.current)))) event.preventDefault();
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
   }, [grid, project, query]);
 }
 
-function pressGrid(event: KeyboardEvent, grid: Grid, project: Project, query: string, columns: number): boolean {
-  const key = keyOf(event);
-  const steps: Record<string, number> = { ArrowRight: 1, j: 1, ArrowLeft: -1, k: -1, ArrowDown: columns, ArrowUp: -columns };
-  const changes = may("annotate", project.id) && !event.repeat;
-  if (event.ctrlKey || event.metaKey) {
-    if (key !== "z" || !changes) return false;
-    void grid.undo();
-    return true;
-  }
-  const label = project.labels[Number(/^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] ?? 0) - 1];
-  if (steps[key]) grid.goTo(grid.at.value + steps[key], event.shiftKey);
-  else if (label && changes) void grid.give(label.value);
-  else if (key === "x") grid.toggle();
-  else if (key === "Backspace" && changes) void grid.undo();
-  else if (key === "Enter" && grid.current && (event.target as HTMLElement).matches("[data-tile]")) go(linkTo.case(project.id, grid.current.id));
-  else if (key === "Escape" && grid.chosen.value.size > 0) grid.chosen.value = new Set();
-  else if (key === "Escape") go(linkTo.worklist(project.id, query));
-  else return false;
-  return true;
+function sceneOf(grid: Grid, project: Project, query: string, columns: number): GridScene {
+  return {
+    move: (by, rows, extend) => grid.goTo(grid.at.value + by * (rows ? columns : 1), extend),
+    select: () => grid.toggle(),
+    give: may("annotate", project.id) ? (at) => project.labels[at] && void grid.give(project.labels[at].value) : null,
+    undo: () => void grid.undo(),
+    open: () => grid.current && go(linkTo.case(project.id, grid.current.id)),
+    leave: () => {
+      if (grid.chosen.value.size > 0) grid.chosen.value = new Set();
+      else go(linkTo.worklist(project.id, query));
+    },
+    classes: project.labels.map(({ name }) => name),
+  };
 }

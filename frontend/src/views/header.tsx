@@ -8,6 +8,7 @@ import { helpShown } from "../state/display";
 import { linkTo, route } from "../state/router";
 import { nextTheme } from "../state/theme";
 import { isComposing } from "../tools/keynames";
+import { withKey } from "../tools/keytables";
 import { Allowed } from "./controls";
 import { Icon } from "./icons";
 import { readsSeveral } from "./readingstate";
@@ -87,7 +88,13 @@ export function Header({ project, view, children }: HeaderProps) {
       <button class="quiet" title="Light or dark" aria-label="Switch between light and dark" data-testid="theme" onClick={nextTheme}>
         <Icon name="sun" />
       </button>
-      <button class="quiet" title="Keyboard overview (?)" aria-label="Keyboard overview" data-testid="help" onClick={() => (helpShown.value = true)}>
+      <button
+        class="quiet"
+        title={withKey("Keyboard overview", "help")}
+        aria-label="Keyboard overview"
+        data-testid="help"
+        onClick={() => (helpShown.value = true)}
+      >
         <Icon name="help" />
       </button>
     </header>

@@ -3,7 +3,7 @@ import type { SuggestedPrompt } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
 import type { CaseSession } from "../state/session";
-import { Bar, PlainButton, useInView } from "./controls";
+import { Bar, Key, PlainButton, useInView } from "./controls";
 
 export function HypothesisOptions({ session }: { session: CaseSession }) {
   const outcome = session.advice.alternatives.outcome.value;
@@ -13,7 +13,7 @@ export function HypothesisOptions({ session }: { session: CaseSession }) {
   return (
     <section ref={block} class="block" data-testid="hypotheses" aria-busy={outcome.state === "pending"}>
       <h3>
-        What else it may have meant <kbd>K</kbd>
+        What else it may have meant <Key of="hypothesis-next" />
       </h3>
       {outcome.state === "pending" && (
         <p class="facts working" role="status">
@@ -63,7 +63,7 @@ function Taking({ session }: { session: CaseSession }) {
   return (
     <div class="row pair">
       <PlainButton class="small" title="The hypothesis drawn becomes the mask (J)" testid="take-hypothesis" onPress={() => takeHypothesis(session, "whole")}>
-        Take it <kbd>J</kbd>
+        Take it <Key of="hypothesis-take" />
       </PlainButton>
       <PlainButton
         class="small"
@@ -71,7 +71,7 @@ function Taking({ session }: { session: CaseSession }) {
         testid="take-hypothesis-part"
         onPress={() => takeHypothesis(session, "part")}
       >
-        {part} <kbd>⇧J</kbd>
+        {part} <Key of="hypothesis-part" />
       </PlainButton>
     </div>
   );

@@ -6,6 +6,7 @@ import * as display from "../state/display";
 import { HANGINGS } from "../state/hanging";
 import type { CaseSession } from "../state/session";
 import { Slider, Toggle } from "./controls";
+import { SlabOptions } from "./slab";
 
 export function LookOptions({ session }: { session: CaseSession }) {
   return (
@@ -14,6 +15,7 @@ export function LookOptions({ session }: { session: CaseSession }) {
       {session.project.kind === "segmentation" && <UncertaintyOptions session={session} />}
       <WindowOptions session={session} />
       {!session.isFlat && <HangingOptions session={session} />}
+      {!session.isFlat && <SlabOptions session={session} />}
     </>
   );
 }
@@ -33,13 +35,13 @@ function MaskOptions() {
       <h3>Mask</h3>
       <OpacitySlider opacity={display.maskOpacity} low={0.05} testid="mask-opacity" />
       <div class="toggles">
-        <Toggle value={display.maskShown} keys="H" testid="mask-shown">
+        <Toggle value={display.maskShown} action="mask" testid="mask-shown">
           Show
         </Toggle>
-        <Toggle value={display.outlined} keys="O" testid="outlined">
+        <Toggle value={display.outlined} action="outline" testid="outlined">
           Outline
         </Toggle>
-        <Toggle value={display.proposalShown} keys="P" testid="proposal-shown">
+        <Toggle value={display.proposalShown} action="proposal" testid="proposal-shown">
           Proposal, dashed
         </Toggle>
       </div>
@@ -59,7 +61,7 @@ function UncertaintyOptions({ session }: { session: CaseSession }) {
       </h3>
       <Legend from="certain" to="uncertain" colourOf={heatColour} testid="uncertainty-legend" />
       <OpacitySlider opacity={display.uncertaintyOpacity} low={0.1} testid="uncertainty-opacity" />
-      <Toggle value={display.uncertaintyShown} keys="U" testid="uncertainty-shown">
+      <Toggle value={display.uncertaintyShown} action="uncertainty" testid="uncertainty-shown">
         Show the uncertainty
       </Toggle>
     </section>
@@ -124,7 +126,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
       </div>
       {channels > 1 && <Channels session={session} />}
       <div class="toggles">
-        <Toggle value={display.smooth} keys="I" testid="smooth">
+        <Toggle value={display.smooth} action="smooth" testid="smooth">
           Smooth
         </Toggle>
         {session.channel.value !== "rgb" && (
@@ -141,7 +143,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
           </button>
         )}
         {!session.isFlat && (
-          <Toggle value={display.crosshairShown} keys="X" testid="crosshair">
+          <Toggle value={display.crosshairShown} action="crosshair" testid="crosshair">
             Crosshair
           </Toggle>
         )}

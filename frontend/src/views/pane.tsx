@@ -1,7 +1,9 @@
 /** One plane on the screen: three canvases and the button that maximises it. */
 import { useEffect, useRef } from "preact/hooks";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
 import { Icon } from "./icons";
+import { surfaceOpen } from "./lazysurface";
 import type { PaneLook } from "./panelayers";
 import { PaneView } from "./paneview";
 
@@ -41,7 +43,7 @@ export function Pane({ session, index, look, of }: PaneProps) {
       {!session.isFlat && !of && (
         <button
           class="pane-corner"
-          title={alone === index ? "Show all planes (M)" : "Maximise this plane (M)"}
+          title={withKey(alone === index ? "Show all planes" : "Maximise this plane", "maximise")}
           aria-label={alone === index ? "Show all planes" : `Maximise: ${session.planeTitle(index)}`}
           data-testid={`maximise-${plane.name}`}
           onPointerDown={(event) => event.stopPropagation()}
@@ -61,7 +63,9 @@ function mountPane(session: CaseSession, index: number, box: HTMLDivElement, loo
 }
 
 /** How the planes of a case are laid out. */
-export function panesClass({ isFlat, hanging }: CaseSession): string {
+export function panesClass(session: CaseSession): string {
+  const { isFlat, hanging } = session;
+  if (surfaceOpen(session)) return hanging.alone.value === null ? "panes-four" : "panes-two";
   if (isFlat || hanging.alone.value !== null) return "panes-one";
   return hanging.name.value === "2 × 2" ? "panes-four" : "";
 }

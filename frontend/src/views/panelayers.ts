@@ -1,12 +1,16 @@
 /** What lies over the image of a pane, read from the case: mask, maps and outlines, and what is pointed at. */
 
+import { POINTS } from "../geometry/measure";
 import { evidenceTable, heatTable } from "../render/lut";
 import type { MarkScene } from "../render/marks";
+import { type Measured, pointsOn } from "../render/measures";
 import type { Heat, LabelLayers } from "../render/painter";
 import { diamondAt, frameOf, type Sign } from "../render/signs";
 import * as display from "../state/display";
+import { pointsOf, previewOf } from "../state/measuring";
 import type { CaseSession } from "../state/session";
 import { uncertainBand } from "../volume/band";
+import { figureLines } from "../volume/figures";
 
 const BOX_COLOUR = "#ffffff";
 const PLACE_COLOUR = "#f6c667";
@@ -31,9 +35,16 @@ function layersOf(session: CaseSession): LabelLayers {
     style: { labels: session.labels, hidden: session.hidden.value, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
     heat: heatOf(session),
     proposal: display.proposalShown.value ? session.proposal.value : null,
+    prompted: promptedOf(session),
     hypothesis: session.advice.drawnHypothesis?.mask ?? null,
     people: [],
   };
+}
+
+/** What prompts would do to the mask. */
+function promptedOf({ previews, draft }: CaseSession): LabelLayers["prompted"] {
+  const shown = previews?.shown.value;
+  return shown && draft.value ? { mask: draft.value.mask, runs: shown.runs } : null;
 }
 
 /** Reasons take the place of the uncertainty: two hazes at once say nothing. */
@@ -59,4 +70,29 @@ function signsOf({ advice, queried, queriedBoxes }: CaseSession, scene: Omit<Mar
     ...(box ? frameOf(box, "box", BOX_COLOUR, scene) : []),
     ...suggested.flatMap(({ voxel }, n) => diamondAt(voxel, String(n + 1), SUGGESTED_COLOUR, scene)),
   ];
+}
+
+/** What is measured in the slice shown, what is being placed last. */
+export function measuresOn(session: CaseSession, scene: Omit<MarkScene, "colourOf">): Measured[] {
+  const { measurements } = session;
+  if (!display.measurementsShown.value) return [];
+  const { slice_axis } = scene.plane;
+  const kept = measurements.kept.value.filter(({ axis, index, points }) => axis === slice_axis && index === scene.number && points.length > 0);
+  const shown: Measured[] = kept.map((one) => {
+    const points = pointsOf(measurements, one);
+    const figures = points === one.points ? one.figures : previewOf(session, { kind: one.kind, axis: slice_axis, index: scene.number, points });
+    const chosen = one.id === measurements.chosen.value;
+    return {
+      kind: one.kind,
+      at: pointsOn(points, scene),
+      lines: [one.note, ...figureLines(figures, session.header.unit)].filter(Boolean),
+      chosen,
+      faint: !one.own,
+    };
+  });
+  const placing = measurements.placing.value;
+  if (placing?.axis !== slice_axis || placing.index !== scene.number) return shown;
+  const complete = placing.points.length === POINTS[placing.kind];
+  const lines = complete ? figureLines(previewOf(session, placing), session.header.unit) : [];
+  return [...shown, { kind: placing.kind, at: pointsOn(placing.points, scene), lines, chosen: true, faint: true }];
 }

@@ -8,7 +8,9 @@ import { markInput, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
 import { type Mark, marksOf } from "../render/marks";
 import { type Change, type PaneCanvases, PanePainter } from "../render/painter";
+import type { Reduced } from "../render/reduce";
 import type { Sign } from "../render/signs";
+import { projectSlab, type Slab, slabAround } from "../render/slab";
 import { isWhole, type Rect } from "../render/slice";
 import * as display from "../state/display";
 import { lineOf, readoutAt, short } from "../state/readout";
@@ -16,7 +18,8 @@ import type { CaseSession, Stroke } from "../state/session";
 import type { Drag, PaneContact } from "../tools/contact";
 import { beginDrag, turnWheel } from "../tools/pointer";
 import { wheelSteps } from "../tools/wheel";
-import { lookOf, type PaneLook } from "./panelayers";
+import type { Volume } from "../volume/volume";
+import { lookOf, measuresOn, type PaneLook } from "./panelayers";
 
 export class PaneView implements PaneContact {
   private readonly painter: PanePainter;
@@ -24,6 +27,7 @@ export class PaneView implements PaneContact {
   private readonly sized = signal(0);
   private readonly dirty = { image: "all" as "view" | "all" | null, labels: "all" as Change | null, head: true };
   private readonly stops: (() => void)[] = [];
+  private projection: { of: Volume; key: string; made: Reduced } | null = null;
   private drag: Drag | null = null;
   /** The pointer that makes it; a second finger does not join in. */
   private pointerId = -1;
@@ -93,7 +97,16 @@ export class PaneView implements PaneContact {
       this.dirty.labels = this.dirty.labels === null || this.dirty.labels === "view" ? "view" : "all";
     });
     onChange(
-      () => [this.shown, session.volume.value, session.arrived.value, session.window.value, session.channel.value, display.smooth.value],
+      () => [
+        this.shown,
+        session.volume.value,
+        session.arrived.value,
+        session.window.value,
+        session.channel.value,
+        display.smooth.value,
+        display.slab.value,
+        display.slabThickness.value,
+      ],
       () => (this.dirty.image = "all"),
     );
     onChange(
@@ -125,8 +138,12 @@ export class PaneView implements PaneContact {
         session.draft.value?.changes.value,
         session.draft.value?.prompts.inForce.value,
         session.refining.value,
+        session.previews?.prompts.value,
         session.drawing.value,
         session.chosenPrompt.value,
+        display.slab.value,
+        display.slabThickness.value,
+        measuresOn(session, { plane: this.plane, shape: session.header.shape, number: this.shown, place: this.painter.place(this.view) }),
         this.signs(this.painter.place(this.view)),
       ],
       () => (this.dirty.head = true),
@@ -160,12 +177,41 @@ export class PaneView implements PaneContact {
     if (!volume) return;
     const slice = sliceOf(plane, session.header.shape, this.shown);
     const look = { window: session.window.value, channel: session.channel.value, smooth: display.smooth.value };
-    this.painter.paintImage(volume, slice, look, this.view, this.dirty.image ?? "all");
+    const drawn = this.projected(volume) ?? { volume, slice };
+    this.painter.paintImage(drawn.volume, drawn.slice, look, this.view, this.dirty.image ?? "all");
     this.dirty.image = null;
     if (!session.drawn && this.isLarge && isWhole(volume, slice, session.channel.value)) {
       session.drawn = true;
       measures.firstImageMs = performance.now() - session.startedAt;
     }
+  }
+
+  /** The slab around the slice; null without one, and while some of it has not arrived. */
+  private get slab(): Slab | null {
+    const { session, plane } = this;
+    const { header, volume, channel } = session;
+    const slab = slabAround(display.slab.value, display.slabThickness.value, header, plane, this.shown);
+    const there = slab && volume.value && isWhole(volume.value, sliceOf(plane, header.shape, slab.last), channel.value);
+    return there && isWhole(volume.value!, sliceOf(plane, header.shape, slab.first), channel.value) ? slab : null;
+  }
+
+  private projected(volume: Volume): Reduced | null {
+    const { slab, plane, session } = this;
+    if (!slab) return null;
+    const channel = session.channel.value;
+    const key = [slab.mode, slab.first, slab.last, channel].join();
+    if (this.projection?.of !== volume || this.projection.key !== key) {
+      const channels = channel === "rgb" ? [0, 1, 2] : [channel];
+      this.projection = { of: volume, key, made: projectSlab(volume, plane, session.header.shape, slab, channels) };
+    }
+    return this.projection.made;
+  }
+
+  private slabTitle(): string {
+    const { slab, session } = this;
+    if (!slab) return "";
+    const unit = session.header.spaced ? "mm" : "slices";
+    return `  ${slab.mode} of ${display.slabThickness.value} ${unit}: slices ${slab.first + 1}–${slab.last + 1}; values and mask of the middle one`;
   }
 
   private drawLabels(): void {
@@ -187,7 +233,7 @@ export class PaneView implements PaneContact {
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
     const title = session.isFlat
       ? this.arriving().trim()
-      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.arriving()}`;
+      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.slabTitle()}${this.arriving()}`;
     drawHead(this.painter.headContext(), {
       plane,
       size: this.painter.paneSize,
@@ -198,6 +244,7 @@ export class PaneView implements PaneContact {
       unit: session.unit,
       brush,
       marks: this.marks(place),
+      measures: measuresOn(session, { plane, shape, number: this.shown, place }),
       signs: this.signs(place),
     });
   }
@@ -217,8 +264,9 @@ export class PaneView implements PaneContact {
     const scene = { plane, shape: session.header.shape, number: this.shown, place, colourOf };
     const given = (session.draft.value?.prompts.inForce.value ?? []).map(({ id, prompt }) => ({ prompt, chosen: id === session.chosenPrompt.value }));
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
+    const shown = (session.previews?.prompts.value ?? []).map((prompt) => ({ prompt, waiting: true }));
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
-    return [...given, ...waiting, ...drawing].flatMap((shown) => marksOf(shown, scene));
+    return [...given, ...waiting, ...shown, ...drawing].flatMap((shown) => marksOf(shown, scene));
   }
 
   private signs(place: Placement): Sign[] {

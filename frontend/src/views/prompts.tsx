@@ -1,11 +1,14 @@
 /** Prompts in the panel: their sign, who answers them and how well, and the list of those that hold. */
 import { useEffect } from "preact/hooks";
-import type { OtherPrompt, Prompt, Triple } from "../api/types";
+import type { Prompt, Triple } from "../api/types";
+import { changesOf } from "../edits/changes";
 import type { Given } from "../edits/prompts";
 import * as display from "../state/display";
+import { accept, changeText, dropPreview, previewOpen } from "../state/previewing";
 import { prepare, removeGiven } from "../state/refining";
 import type { CaseSession } from "../state/session";
-import { Swatch, Toggle } from "./controls";
+import { withKey } from "../tools/keytables";
+import { Key, PlainButton, Swatch, Toggle } from "./controls";
 import { Icon } from "./icons";
 
 export function PromptOptions({ session }: { session: CaseSession }) {
@@ -17,9 +20,13 @@ export function PromptOptions({ session }: { session: CaseSession }) {
   return (
     <section class="block" data-testid="prompts" aria-busy={session.refining.value}>
       <h3>Prompts</h3>
-      <Toggle value={display.negative} keys="T" testid="negative">
+      <Toggle value={display.negative} action="negative" testid="negative">
         Mark what does not belong
       </Toggle>
+      <Toggle value={display.acceptAtOnce} action="accept-at-once" testid="accept-at-once">
+        Accept at once, without a preview
+      </Toggle>
+      <PreviewBar session={session} />
       <Outcome session={session} />
       <ol class="prompt-list">
         {given.map((item) => (
@@ -27,6 +34,40 @@ export function PromptOptions({ session }: { session: CaseSession }) {
         ))}
       </ol>
     </section>
+  );
+}
+
+/** What the prompts so far would change, and the two things to do about it. */
+function PreviewBar({ session }: { session: CaseSession }) {
+  const shown = session.previews?.shown.value;
+  const draft = session.draft.value;
+  if (!draft || !previewOpen(session)) return null;
+  const press = (act: (session: CaseSession) => void) => (): void => act(session);
+  return (
+    <div class="preview" data-testid="preview" data-verb="annotate">
+      <p class="facts" role="status" aria-live="polite" data-testid="preview-change">
+        {shown ? `Preview: ${changeText(session, changesOf(draft.mask, shown.runs))}` : "Preview: computing…"}
+        {shown?.note && ` (${shown.note})`}
+      </p>
+      <div class="row pair">
+        <PlainButton
+          class="small primary"
+          title="The preview becomes part of the mask; a click on it does the same"
+          testid="preview-accept"
+          onPress={press(accept)}
+        >
+          Accept <Key of="submit" />
+        </PlainButton>
+        <PlainButton
+          class="small"
+          title={`Nothing is changed; ${withKey("its last prompt is taken back", "undo")}`}
+          testid="preview-drop"
+          onPress={press(dropPreview)}
+        >
+          Drop <Key of="leave" />
+        </PlainButton>
+      </div>
+    </div>
   );
 }
 
@@ -39,6 +80,7 @@ function Outcome({ session }: { session: CaseSession }) {
       <span data-testid="refining" data-busy={session.refining.value} class={session.refining.value ? "working" : ""}>
         {engineLine}
       </span>
+      {session.change.value && <span data-testid="last-change">{session.change.value}</span>}
       {quality !== null && !session.refining.value && <span data-testid="refined-quality">expected Dice {quality.toFixed(2)}</span>}
     </p>
   );
@@ -63,7 +105,7 @@ function Row({ session, given: { id, prompt } }: { session: CaseSession; given: 
       </button>
       <button
         class="small"
-        title="Remove this prompt (Del)"
+        title={withKey("Remove this prompt", "prompt-remove")}
         aria-label={`Remove this ${NAMES[prompt.kind]}`}
         data-testid={`remove-${id}`}
         onMouseDown={(event) => event.preventDefault()}
@@ -75,7 +117,7 @@ function Row({ session, given: { id, prompt } }: { session: CaseSession; given: 
   );
 }
 
-const NAMES: Record<(Prompt | OtherPrompt)["kind"], string> = {
+const NAMES: Record<Prompt["kind"], string> = {
   point: "click",
   scribble: "stroke",
   box: "box",
@@ -83,7 +125,7 @@ const NAMES: Record<(Prompt | OtherPrompt)["kind"], string> = {
   extreme_points: "outermost points",
 };
 
-function placeOf(prompt: Prompt | OtherPrompt): Triple | null {
+function placeOf(prompt: Prompt): Triple | null {
   if (prompt.kind === "point") return prompt.voxel;
   if (prompt.kind === "scribble" || prompt.kind === "extreme_points") return prompt.voxels[0] ?? null;
   return prompt.kind === "box" ? (prompt.start.map((start, axis) => Math.floor((start + prompt.stop[axis]! - 1) / 2)) as Triple) : null;

@@ -17,7 +17,7 @@ export function Provenance({ session }: { session: CaseSession }) {
     <>
       <p class="facts">
         {base && <span data-testid="base">{beginning(base, prediction)}</span>}
-        {prediction ? <ModelExpects prediction={prediction} named={isOf(base, prediction)} /> : <span>No proposal yet: no model has seen this case</span>}
+        <ModelExpects session={session} />
       </p>
       {standing && standing.annotation_id !== base?.annotation_id && (
         <p class="facts" data-testid="standing">
@@ -46,12 +46,13 @@ function isOf(base: Base | null, prediction: Prediction): boolean {
   return base !== null && base.kind === "prediction" && (base.model_index ?? prediction.model_index) === prediction.model_index;
 }
 
-/** `named`: the line above names the model already. */
-function ModelExpects({ prediction, named }: { prediction: Prediction; named: boolean }) {
-  const { quality, quality_low: low, quality_high: high, model_index: index } = prediction;
-  const range = low !== null && high !== null ? ` (${low.toFixed(2)}–${high.toFixed(2)})` : "";
-  const expected = quality === null ? [] : [`expected quality ${quality.toFixed(2)}${range}`];
-  return <span data-testid="proposal">{[...(named ? [] : [`Proposal of model ${index}`]), ...expected].join(", ")}</span>;
+/** The model behind the proposal, unless the line above names it; how good it is stands above Submit. */
+function ModelExpects({ session }: { session: CaseSession }) {
+  const prediction = session.prediction.value;
+  if (session.proposalHidden.value) return null;
+  if (!prediction) return <span>No proposal yet: no model has seen this case</span>;
+  if (isOf(session.opened.assignment.base, prediction)) return null;
+  return <span data-testid="proposal">Proposal of model {prediction.model_index}</span>;
 }
 
 /** What submitting would do to the annotation in force. */

@@ -8,7 +8,7 @@ import type { Outcome } from "../state/question";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
-import { PlainButton, useInView } from "./controls";
+import { Key, PlainButton, useInView } from "./controls";
 import { Legend, OpacitySlider, percent } from "./look";
 
 export function ReasonOptions({ session }: { session: CaseSession }) {
@@ -22,7 +22,7 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
   return (
     <section ref={block} class="block" data-testid="reasons" aria-busy={outcome.state === "none" || outcome.state === "pending"}>
       <h3>
-        <span>Why {session.labels.find(({ value }) => value === label)?.name}?</span> <kbd>Y</kbd>
+        <span>Why {session.labels.find(({ value }) => value === label)?.name}?</span> <Key of="reasons" />
       </h3>
       <Methods />
       {outcome.state === "pending" && (
@@ -119,11 +119,11 @@ function Objecting({ session }: { session: CaseSession }) {
           testid="object"
           onPress={() => void objectToReason(session)}
         >
-          This reason is wrong <kbd>Q</kbd>
+          This reason is wrong <Key of="object" />
         </PlainButton>
         {advice.drawnObjections.length > 0 && (
           <PlainButton class="small" title="Take your objection back (Shift + Q)" testid="withdraw-objection" onPress={() => void withdrawObjection(session)}>
-            Take back <kbd>⇧Q</kbd>
+            Take back <Key of="object-withdraw" />
           </PlainButton>
         )}
       </div>

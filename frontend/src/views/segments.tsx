@@ -5,7 +5,8 @@ import { labelSearch } from "../state/display";
 import { mayRecolour, recolour } from "../state/labelling";
 import { shareText, sizeText, toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
-import { chooseLabel, MOST_BY_KEY } from "../tools/keys";
+import { chooseLabel, MOST_BY_KEY } from "../tools/keyactions";
+import { type ActionId, withKey } from "../tools/keytables";
 import { Swatch } from "./controls";
 import { Icon, type IconName } from "./icons";
 
@@ -66,7 +67,7 @@ function Search({ wanted, onWanted, onFirst }: { wanted: string; onWanted: (text
       type="search"
       class="segment-search"
       value={wanted}
-      placeholder="Search the labels (/)"
+      placeholder={withKey("Search the labels", "search-labels")}
       aria-label="Search the labels; Enter takes the first one"
       data-testid="label-search"
       onInput={(event) => onWanted(event.currentTarget.value)}
@@ -110,7 +111,7 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
           icon={hidden ? "shut" : "eye"}
           on={hidden}
           name={`Hide ${name}`}
-          keys={chosen ? "Shift + H" : ""}
+          action={chosen ? "hide-label" : undefined}
           testid={`hide-${value}`}
           onPress={() => (session.hidden.value = toggled(session.hidden.value, value))}
         />
@@ -120,7 +121,7 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
           icon={locked ? "locked" : "open"}
           on={locked}
           name={`Lock ${name}: no tool changes its voxels`}
-          keys={chosen ? "Shift + L" : ""}
+          action={chosen ? "lock" : undefined}
           testid={`lock-${value}`}
           onPress={() => session.segments.toggleLock(value)}
         />
@@ -150,19 +151,19 @@ interface SwitchProps {
   icon: IconName;
   on: boolean;
   name: string;
-  keys: string;
+  action: ActionId | undefined;
   testid: string;
   onPress: () => void;
 }
 
-function Switch({ icon, on, name, keys, testid, onPress }: SwitchProps) {
+function Switch({ icon, on, name, action, testid, onPress }: SwitchProps) {
   return (
     <button
       type="button"
       class="segment-switch"
       aria-pressed={on}
       aria-label={name}
-      title={keys ? `${name} (${keys})` : name}
+      title={action ? withKey(name, action) : name}
       data-testid={testid}
       onMouseDown={(event) => event.preventDefault()}
       onClick={onPress}

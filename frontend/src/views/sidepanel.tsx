@@ -8,27 +8,35 @@ import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
 import { ClassChooser } from "./classchooser";
+import { Key } from "./controls";
 import { DrawingOptions } from "./drawing";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
+import { Introduction } from "./introduction";
 import { LookOptions } from "./look";
+import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
+import { ProposalOptions } from "./proposal";
 import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
 import { SegmentTable } from "./segments";
+import { CaseStrip } from "./strip";
 
 export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
   return (
     <aside class="side" aria-label="Case">
+      <Introduction session={session} />
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
         {segments && !session.looksOnly && <DrawingOptions session={session} />}
         {segments && !session.looksOnly && <PromptOptions session={session} />}
+        {segments && <ProposalOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
+        <MeasurementPanel session={session} />
         <LookOptions session={session} />
       </div>
       <Verbs session={session} openDialog={openDialog} />
@@ -100,10 +108,10 @@ function Steps({ session }: { session: CaseSession }) {
   return (
     <div class="verbs">
       <button data-testid="case-before" onClick={() => void stepCase(session, -1)}>
-        Previous case <kbd>←</kbd>
+        Previous case <Key of="case-back" />
       </button>
       <button data-testid="case-after" onClick={() => void stepCase(session, 1)}>
-        Next case <kbd>→</kbd>
+        Next case <Key of="case-next" />
       </button>
       {["submit", "skip", "flag"].map((verb) => (
         <button key={verb} disabled data-testid={verb} title={whyLooksOnly(session.project)}>
@@ -120,16 +128,17 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
   const ready = session.project.kind === "classification" ? session.tag.value !== null : session.draft.value !== null;
   return (
     <div class="verbs" data-verb={session.purpose === "decide" ? "review" : "annotate"}>
+      {session.purpose === "read" && <CaseStrip session={session} />}
       {session.purpose === "read" && <Replaces session={session} />}
       <button class="primary submit" disabled={!ready || busy !== ""} data-testid="submit" onClick={() => void submitSession(session)}>
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : session.purpose === "decide" ? "Accept" : "Submit"}{" "}
-        <kbd>Enter</kbd>
+        <Key of="submit" />
       </button>
       <button data-testid="skip" disabled={busy !== ""} onClick={() => openDialog("skip")}>
-        Skip <kbd>S</kbd>
+        Skip <Key of="skip" />
       </button>
       <button data-testid="flag" disabled={busy !== ""} onClick={() => openDialog("flag")}>
-        Flag <kbd>G</kbd>
+        Flag <Key of="flag" />
       </button>
     </div>
   );

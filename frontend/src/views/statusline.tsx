@@ -1,5 +1,6 @@
 /** The line below the image: what is queried of the case; what was shown or done last, before that, which keys ask the model. */
 import type { CaseSession } from "../state/session";
+import { shortKey } from "../tools/keytables";
 import { ReadoutLine } from "./crosshair";
 
 export function StatusLine({ session }: { session: CaseSession }) {
@@ -22,6 +23,6 @@ export function StatusLine({ session }: { session: CaseSession }) {
 function invitation({ prediction, project }: CaseSession): string {
   if (prediction.value === null) return "";
   return project.kind === "classification"
-    ? "Y: why the model thinks so"
-    : "N: the place most worth a look  ·  K: what else the model may have meant  ·  Y: its reasons";
+    ? `${shortKey("reasons")}: why the model thinks so`
+    : `${shortKey("place-next")}: the place most worth a look  ·  ${shortKey("hypothesis-next")}: what else the model may have meant  ·  ${shortKey("reasons")}: its reasons`;
 }

@@ -8,7 +8,7 @@ import type { Comparison } from "../state/comparing";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { CommentField, Refused } from "./adjudication";
-import { Allowed } from "./controls";
+import { Allowed, Key } from "./controls";
 import { Dialog } from "./dialog";
 
 export type Asked = "approve" | "return" | "history" | null;
@@ -27,16 +27,16 @@ export function Verdicts({ found, open }: { found: Comparison; open: (asked: Ask
           data-testid="approve"
           onClick={() => open("approve")}
         >
-          Approve <kbd>A</kbd>
+          Approve <Key of="compare-approve" />
         </button>
       </Allowed>
       <Allowed verb="review" project={found.project.id}>
         <button disabled={blocked || found.standing === null} data-testid="return" onClick={() => open("return")}>
-          Return <kbd>T</kbd>
+          Return <Key of="compare-return" />
         </button>
         {found.standing !== null && (
           <a class="button" href={linkTo.edit(found.project.id, found.caseId)} data-testid="edit">
-            Edit <kbd>E</kbd>
+            Edit <Key of="compare-edit" />
           </a>
         )}
       </Allowed>

@@ -1,17 +1,19 @@
 /** The worklist: search, filter, sort, open, give to somebody; every row by keyboard, all of it in the address. */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { casesFile } from "../api/calls";
 import { may } from "../api/me";
 import { annotatorName } from "../api/person";
 import { watchProject } from "../api/stream";
 import type { CaseState, Project, ReadingFilter } from "../api/types";
 import { type Filters, filtersOf, keepFilters, keptFilters, queryOf } from "../state/filters";
-import { linkTo, parse, rename, route } from "../state/router";
+import { go, linkTo, parse, rename, route } from "../state/router";
 import { WorkRows } from "../state/workrows";
-import { isComposing, keyOf } from "../tools/keynames";
+import { isComposing } from "../tools/keynames";
+import { pressIn } from "../tools/keytable";
+import { LIST_KEYS, type ListScene } from "../tools/listkeys";
 import { BulkBar } from "./bulk";
 import { CaseTable } from "./casetable";
-import { Allowed } from "./controls";
+import { Allowed, Key } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
@@ -54,6 +56,7 @@ export function Worklist({ project, query }: { project: Project; query: string }
     };
   }, [project.id, rows]);
   useEffect(() => setChosen(new Set()), [query]);
+  useEffect(() => listen(project.id), [project.id]);
   const show: Show = (changed, how = "push") => {
     const next = { ...filters, ...changed };
     keepFilters(project.id, next);
@@ -111,7 +114,7 @@ export function Worklist({ project, query }: { project: Project; query: string }
           )}
           <Allowed verb="annotate" project={project.id}>
             <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
-              Annotate next case <kbd>Enter</kbd>
+              Annotate next case <Key of="list-next" />
             </a>
           </Allowed>
         </div>
@@ -125,6 +128,24 @@ export function Worklist({ project, query }: { project: Project; query: string }
 function showQuery(hash: string, how: "push" | "replace"): void {
   rename(hash, how);
   route.value = parse(hash);
+}
+
+/** What a control in focus does with a key goes first. */
+function listen(project: string): () => void {
+  const focusOn = (what: string): void => document.querySelector<HTMLElement>(what)?.focus();
+  const scene: ListScene = {
+    focusSearch: () => focusOn("[data-testid=search]"),
+    focusRows: () => [...document.querySelectorAll<HTMLElement>("[data-row]")].find((row) => row.getBoundingClientRect().top >= 0)?.focus(),
+    annotateNext: may("annotate", project) ? () => go(linkTo.next(project)) : null,
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    const { target } = event;
+    const typed = event.key.length === 1 && !(target instanceof HTMLInputElement || target instanceof HTMLSelectElement);
+    if (event.defaultPrevented || isComposing(event) || !(typed || target === document.body) || document.querySelector("dialog[open]")) return;
+    if (pressIn(event, LIST_KEYS, scene)) event.preventDefault();
+  };
+  window.addEventListener("keydown", onKey);
+  return () => window.removeEventListener("keydown", onKey);
 }
 
 function Counts({ project }: { project: Project }) {
@@ -156,21 +177,10 @@ function Counts({ project }: { project: Project }) {
 }
 
 function SearchBox({ search, onSearch }: { search: string; onSearch: (text: string) => void }) {
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if (keyOf(event) !== "/" || event.target instanceof HTMLInputElement) return;
-      event.preventDefault();
-      input.current?.focus();
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, []);
   return (
     <label class="search">
       <Icon name="search" />
       <input
-        ref={input}
         type="search"
         defaultValue={search}
         placeholder="Search name or patient"
@@ -185,7 +195,7 @@ function SearchBox({ search, onSearch }: { search: string; onSearch: (text: stri
           }
         }}
       />
-      <kbd>/</kbd>
+      <Key of="list-search" />
     </label>
   );
 }

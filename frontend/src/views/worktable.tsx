@@ -5,7 +5,7 @@ import { may } from "../api/me";
 import type { Grouping, WorkLine } from "../api/types";
 import { tellError } from "../state/notices";
 
-const GROUPINGS: readonly Grouping[] = ["person", "round", "case", "annotation"];
+const GROUPINGS: readonly Grouping[] = ["person", "round", "case", "annotation", "proposal"];
 const SHOWN = 200;
 
 const counted = (value: number | null): string => (value === null ? "–" : String(value));
@@ -28,7 +28,7 @@ export function WorkTable({ project, version }: { project: string; version: stri
     };
   }, [project, by, version, allowed]);
   if (!allowed || lines.length === 0) return null;
-  const names = (["round", "annotator", "case"] as const).filter((name) => lines.some((line) => line[name] !== ""));
+  const names = (["proposal", "round", "annotator", "case"] as const).filter((name) => lines.some((line) => line[name] !== ""));
   return (
     <section class="panel" data-testid="work">
       <h2>Work</h2>
@@ -36,7 +36,7 @@ export function WorkTable({ project, version }: { project: string; version: stri
         <select aria-label="Added up by" value={by} data-testid="work-by" onChange={(event) => setBy(event.currentTarget.value as Grouping)}>
           {GROUPINGS.map((grouping) => (
             <option key={grouping} value={grouping}>
-              by {grouping}
+              by {grouping === "proposal" ? "what was seen of the proposal at the first stroke" : grouping}
             </option>
           ))}
         </select>
@@ -59,7 +59,7 @@ export function WorkTable({ project, version }: { project: string; version: stri
         </thead>
         <tbody>
           {lines.slice(0, SHOWN).map((line) => (
-            <tr key={`${line.round} ${line.annotator} ${line.case} ${line.opened_at}`} title={line.note}>
+            <tr key={`${line.proposal} ${line.round} ${line.annotator} ${line.case} ${line.opened_at}`} title={line.note}>
               {names.map((name) => (
                 <td key={name}>{line[name]}</td>
               ))}

@@ -7,7 +7,7 @@ not wait for that; nothing is lost even then, as a job whose worker is gone goes
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,9 +17,9 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases
-from medloop.loop.foundation.job_kinds import kind_named
+from medloop.loop.foundation.job_kinds import SHORT, kind_named
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.worker import run_job
+from medloop.loop.worker import beside, run_job
 from medloop.server.web.locks import WORKER_LOCK, FolderLock, is_held
 
 LOOK_SECONDS = 0.3
@@ -54,16 +54,24 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
 
 
 def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
-    """Run every waiting job in this process, as a worker would.
+    """Run every waiting job in this process, as a worker would: short ones also beside a long one.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed and the job has stopped.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    jobs, owner = workspace.store.jobs, f"cli-{os.getpid()}"
+    owner = f"cli-{os.getpid()}"
     with FolderLock(workspace.folder, WORKER_LOCK, shared=True), _stopping_on_interrupt() as stopping, _shown(workspace, bar):
-        while not stopping.is_set() and (job := jobs.claim(owner)) is not None:
-            run_job(workspace.reload(), job, threads=threads, stop=stopping.is_set)
+
+        def run(owner: str, kinds: Collection[str] | None, threads: int) -> bool:
+            job = None if stopping.is_set() else workspace.store.jobs.claim(owner, kinds=kinds)
+            if job is not None:
+                run_job(workspace.reload(), job, threads=threads, stop=stopping.is_set)
+            return job is not None
+
+        with beside(lambda: run(f"{owner}-short", SHORT, 1)) as failed:
+            while not failed() and run(owner, None, threads):
+                pass
     if stopping.is_set():
         raise KeyboardInterrupt
 

@@ -52,6 +52,7 @@ class Account:
         password: argon2id hash; "" until a password is set.
         disabled: Whether sign-in, sessions and tokens are refused.
         issuer, subject: Who they are at a provider of OpenID Connect; "" when they sign in with a password only.
+        preferences: What the page keeps for them, as JSON (`medloop.loop.people.preferences`); "" until it keeps anything.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Account:
     disabled: bool = False
     issuer: str = ""
     subject: str = ""
+    preferences: str = ""
     created_at: str
 
     @property

@@ -30,6 +30,8 @@ BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Verdict: TypeAlias = Literal["approve", "return"]
 RoutedFor: TypeAlias = Literal["new", "relabel"]
+MeasurementKind: TypeAlias = Literal["length", "angle", "ellipse", "rectangle", "label"]
+Point: TypeAlias = tuple[float, float, float]
 Curve: TypeAlias = Literal["exact", "linear", "sigmoid"]
 Json: TypeAlias = Mapping[str, Any]
 
@@ -70,13 +72,18 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What every case is annotated with; versioned, never edited in place."""
+    """What every case is annotated with; versioned, never edited in place.
+
+    Attributes:
+        pictures: Blobs of the pictures (PNG) that the instructions show, the first one as `picture-1`.
+    """
 
     id: str
     version: int
     kind: TaskKind
     labels: tuple[Label, ...]
     instructions: str = ""
+    pictures: tuple[str, ...] = ()
     created_at: str
 
     @property
@@ -361,6 +368,42 @@ class Effort:
     ended_at: str | None = None
     note: str = ""
     created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What somebody measured on a case's image; withdrawn rather than deleted, and every change of it stays in the audit.
+
+    Attributes:
+        kind: A length, an angle, an ellipse or rectangle whose values are measured, or a label of the draft.
+        points: Voxel coordinates (i, j, k), whole numbers at voxel centres: two ends; an angle's three with its apex in the
+            middle; two opposite corners; none of a label.
+        axis, index: The voxel axis across the slice, and the slice's number; None for a label in the whole volume.
+        channel: Whose values; None for the mean of all channels.
+        label: The label measured, 0 for none.
+        assignment_id, revision: The draft that a label was measured in, and its state then.
+        figures: By name with unit: `length_mm` (`length_px` where no size is known), `angle_degrees`, `voxels`, `mean`, `sd`,
+            `min`, `max`, `area_mm2` (`area_px`), `volume_ml`.
+        note: What the annotator calls it.
+        withdrawn_at: When its annotator took it away; None while it stands.
+    """
+
+    id: str
+    case_id: str
+    annotator_id: str
+    kind: MeasurementKind
+    points: tuple[Point, ...] = ()
+    axis: int | None = None
+    index: int | None = None
+    channel: int | None = None
+    label: int = 0
+    assignment_id: str | None = None
+    revision: int | None = None
+    figures: Json = field(default_factory=dict)
+    note: str = ""
+    created_at: str
+    changed_at: str
+    withdrawn_at: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
+ProposalTiming: TypeAlias = Literal["at-once", "after-first-stroke", "random"]
 Routing: TypeAlias = Literal["none", "value"]
 ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
 ConsensusMethod: TypeAlias = Literal[
@@ -200,7 +201,12 @@ class ProjectSettings:
     )
     start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = setting(
-        2, "New annotations that start a training within a round; 0 waits for its end.", "--train-after", "at once", low=0, high=10_000
+        2,
+        "New annotations, or cases where these need more than one, that start a training within a round; 0 waits for its end.",
+        "--train-after",
+        "at once",
+        low=0,
+        high=10_000,
     )
     validation_fraction: float = setting(
         0.1, "Share of labelled patients kept for validation.", "--validation", "next import", low=0, high=0.5
@@ -288,6 +294,10 @@ class ProjectSettings:
     blind: bool = setting(
         False, "Show nobody's annotation of a case, nor the consensus, to whoever has not read it yet.", "--blind", "at once"
     )
+    proposals: ProposalTiming = setting(
+        "at-once", "When a proposal of a mask is shown: from the start, after the annotator's own first stroke (who sees it first leans on "
+        "it), or either at random, to compare both.", "--proposals", "at once", choices=get_args(ProposalTiming),
+    )  # fmt: skip
     minimum_agreement: float = setting(
         0.7, "Agreement of the readings below which a case goes to review: mean Dice of every two people, of the label with the lowest; "
         "for classes the share of the most frequent one.", "--minimum-agreement", "at once", low=0, high=1,

@@ -16,7 +16,7 @@ from medloop.core.records import Json
 from medloop.datasets.drawing import draw, natural_suffix
 from medloop.datasets.export_tally import TABLE_COLUMNS, DatasetNames, ExportCase, Exported, ExportTally, dataset_names
 from medloop.datasets.files import SIDECAR
-from medloop.datasets.staging import staged_folder, write_rows
+from medloop.datasets.staging import NOTHING, staged_folder, write_rows
 
 __all__ = ["ExportCase", "Exported", "Exporter", "export_csv", "export_msd", "export_nifti", "export_nnunet"]
 
@@ -27,7 +27,9 @@ _NNUNET_FOLDER = re.compile(r"Dataset\d{3}_\w+")
 Exporter: TypeAlias = Callable[..., Exported]
 
 
-def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
+def export_msd(
+    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+) -> Exported:
     """A Decathlon folder: dataset.json, imagesTr, labelsTr, imagesTs, labelsTs.
 
     Training and validation answers go to `training` and `validation`, test and audit answers to lists of their
@@ -38,6 +40,7 @@ def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str],
         folder: New or empty.
         labels: Names of the mask values 1, 2, … in order.
         regular_grid: Resample cases whose voxel axes are not at right angles, and write headers that ITK reads.
+        beside: Further files by name, with their text.
 
     Raises:
         ConflictError: The folder is not empty.
@@ -46,7 +49,7 @@ def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str],
     """
     tally = ExportTally(regular_grid)
     lists: dict[str, list[Json]] = {"training": [], "validation": [], "test": [], "audit": []}
-    with staged_folder(folder) as out:
+    with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given)
             part, file = _part(case), f"{name}.nii.gz"
@@ -66,7 +69,9 @@ def export_msd(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str],
     return done
 
 
-def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
+def export_nnunet(
+    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+) -> Exported:
     """An nnU-Net raw folder, version 2: `imagesTr/CASE_0000.nii.gz`, `labelsTr/CASE.nii.gz`, dataset.json.
 
     Training and validation answers go to Tr, as nnU-Net draws its own folds; test and audit answers and images without
@@ -77,7 +82,7 @@ def export_nnunet(cases: Iterable[ExportCase], folder: Path, labels: Sequence[st
     """
     tally = ExportTally(regular_grid)
     folds: dict[str, list[str]] = {"train": [], "val": []}
-    with staged_folder(folder) as out:
+    with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given, plain=True)
             part = _part(case)
@@ -116,13 +121,15 @@ def _finish_nnunet(out: Path, folder: Path, tally: ExportTally, labels: Sequence
         tally.notes.append(f"nnU-Net wants the folder called DatasetNNN_NAME, not {folder.name}")
 
 
-def export_nifti(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
+def export_nifti(
+    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+) -> Exported:
     """`images/` and `labels/` of equal names, labels.json, and index.csv with patients and splits.
 
     Volumes are NIfTI; what came as a picture stays a PNG where its values allow. See `export_msd` for arguments and errors.
     """
     tally = ExportTally(regular_grid)
-    with staged_folder(folder) as out:
+    with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given)
             file = name + natural_suffix(case.image, case.source)
@@ -136,14 +143,16 @@ def export_nifti(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str
     return done
 
 
-def export_csv(cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False) -> Exported:
+def export_csv(
+    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+) -> Exported:
     """`labels.csv` (filename, label, patient_id, split) and `images/`: for classification.
 
     See `export_msd` for arguments and errors; `labels` are the names of the classes, and a tag that is none of them is an `InputError`.
     """
     tally = ExportTally(regular_grid)
     known = set(labels)
-    with staged_folder(folder) as out:
+    with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given)
             if case.tag is not None and case.tag not in known:

@@ -5,9 +5,10 @@ import io
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from medloop.core.errors import ConflictError, StorageError
 from medloop.core.names import composed, folded
@@ -17,9 +18,16 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MAX_FILE_NAME = 120
 
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 @contextmanager
-def staged_folder(folder: Path) -> Iterator[Path]:
+def staged_folder(folder: Path, beside: Mapping[str, str] = NOTHING) -> Iterator[Path]:
     """A temporary folder that becomes `folder` when the block ends well and vanishes when it does not.
+
+    Args:
+        folder: New or empty.
+        beside: Files that are there from the start, by name, with their text.
 
     Raises:
         ConflictError: `folder` exists and is not an empty folder.
@@ -34,6 +42,8 @@ def staged_folder(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise StorageError(f"Cannot write beside {folder}: {error.strerror}", remedy="choose another folder") from error
     try:
+        for name, text in beside.items():
+            (staging / name).write_text(text, encoding="utf-8", newline="")
         yield staging
         staging.replace(folder)
     except StorageError:

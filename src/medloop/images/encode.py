@@ -5,8 +5,10 @@ array always gives the same bytes, so that blobs named by their hash are shared.
 """
 
 import gzip
+import io
+import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -46,6 +48,31 @@ def decode_voxels(data: bytes, shape: Sequence[int], dtype: str) -> ImageArray:
     raw = _unpack(data, channels * i * j * k * little.itemsize)
     stored: ImageArray = np.frombuffer(raw, dtype=little).reshape(channels, k, j, i).transpose(0, 3, 2, 1)
     return stored.astype(np.dtype(dtype), copy=False)
+
+
+def stored_slices(data: bytes, shape: Sequence[int], dtype: str) -> Iterator[tuple[int, int, ImageArray]]:
+    """The slices of voxel bytes in stored order, one in memory at a time: channel, k, and the values, shape (I, J).
+
+    Args:
+        data: Voxel bytes.
+        shape: (C, I, J, K).
+        dtype: numpy name such as "int16".
+
+    Raises:
+        IntegrityError: The bytes are damaged, or end before the slice that is wanted.
+    """
+    little = np.dtype(dtype).newbyteorder("<")
+    channels, i, j, k = (int(n) for n in shape)
+    size = i * j * little.itemsize
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        for channel, number in itertools.product(range(channels), range(k)):
+            try:
+                raw = stream.read(size)
+            except (OSError, EOFError, zlib.error) as error:
+                raise IntegrityError(f"Stored voxels must be readable gzip, got: {error}", remedy="restore them from a backup") from error
+            if len(raw) != size:
+                raise IntegrityError(f"Stored voxels end in slice {number}, {k} belong to it", remedy="restore them from a backup")
+            yield channel, number, np.frombuffer(raw, dtype=little).reshape((i, j), order="F")
 
 
 def encode_mask(mask: MaskArray) -> bytes:

@@ -4,12 +4,13 @@ An engine may answer with a whole new mask. Of its changes are kept
 
 1. none that gives or takes a locked label, and none of a voxel painted by hand that no prompt hints at since;
 2. for a positive prompt only what turns into its label, out of background or out of a label that its own voxels have; for a
-   negative one only what loses its label; for a box both, within the box and where the structure in it sticks out;
+   negative one only what loses its label; for a box both within the box, and where the structure in it sticks out what loses it;
 3. only the connected patch (26 neighbours) that touches the prompt's own voxels;
 4. only within a reach in mm. It follows the mistake that the prompt points at: one and a half times the distance to where the mask
    already is as the prompt says, and a voxel, or across a gap as narrow (a missing slice between two others). A patch of its own
    (a structure that is missing, or a part that is the smaller one of several) may reach as far as `Guard.reach_mm`, over background
-   twice as far. A label that has no voxel yet may grow over background as far as it likes: there is no work to lose.
+   twice as far. A label that has no voxel yet may grow over background as far as it likes: there is no work to lose. But an object that
+   a stroke finds stays within two lengths of it, and one that an outline finds within the outline on its slice.
 
 5. of an engine that would redraw the rest of the structure as well, what the mask and the image support too
    (`medloop.interaction.agreeing`, which stands above this module and is passed in).
@@ -37,6 +38,10 @@ click the rest."""
 
 MORE_VOXELS = 1.0
 """And so much more, in the finest voxels: a depth is known to a voxel."""
+
+STROKE_LENGTHS, STROKE_VOXELS = 2.0, 8.0
+"""An object that a stroke finds lies within so many lengths of the stroke, or so many of the finest voxels. (Strokes along and within
+structures of phantoms: mean Dice 0.69 with two lengths, 0.67 with one and a half or three, 0.64 without a limit.)"""
 
 NARROWED = "The engine would redraw more of this structure than was prompted; of its change only what mask and image support was kept"
 """The note of an answer that was not believed."""
@@ -170,10 +175,30 @@ def _allowed(prompt: Prompt, before: MaskArray, wish: MaskArray, box: VoxelBox, 
     far = within_reach(box, around, reach_mm=most_mm, spacing_mm=grid.spacing_mm)
     far |= (old == 0) & within_reach(box, around, reach_mm=np.inf if fresh else 2 * most_mm, spacing_mm=grid.spacing_mm)
     patch = patches_touching(changes & far, places)
-    if fresh or (not (patch & ~near).any()) or its_own(patch, prompt, before, box):
+    if fresh or its_own(patch, prompt, before, box):
+        return patches_touching(patch & _window(prompt, box, grid), places)
+    if not (patch & ~near).any():
         return patch
     near |= _between(before, prompt, box, TIMES_CHORD * gap.depth_mm, grid)
     return patches_touching(patch & near, places)
+
+
+def _window(prompt: Point | Scribble | Lasso, box: VoxelBox, grid: Grid) -> BoolArray:
+    """Where an object may lie that a prompt finds, shape of the box: near a stroke, and in its slice within an outline."""
+    around = prompt_box(prompt, grid.shape)
+    if isinstance(prompt, Point):
+        return np.ones(tuple(z - a for a, z in zip(*box, strict=True)), dtype=bool)
+    length_mm = float(np.linalg.norm(np.subtract(around[1], around[0]) * np.array(grid.spacing_mm)))
+    reach_mm = max(STROKE_LENGTHS * length_mm, STROKE_VOXELS * finest_mm(grid.shape, grid.spacing_mm))
+    near = within_reach(box, around, reach_mm=reach_mm, spacing_mm=grid.spacing_mm)
+    if isinstance(prompt, Lasso):
+        outlined = np.zeros(near.shape, dtype=bool)
+        outlined[places_within(exact_voxels(prompt, grid.shape), box)] = True
+        at = tuple(
+            slice(prompt.index - box[0][axis], prompt.index - box[0][axis] + 1) if axis == prompt.axis else slice(None) for axis in range(3)
+        )
+        near[at] &= outlined[at]
+    return near
 
 
 def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox, chord_mm: float, grid: Grid) -> BoolArray:
@@ -186,28 +211,45 @@ def _between(before: MaskArray, prompt: Point | Scribble | Lasso, box: VoxelBox,
 
 def its_own(patch: BoolArray, prompt: Point | Scribble | Lasso, before: MaskArray, box: VoxelBox) -> bool:
     """Whether a patch does not touch what it leaves of its label: a structure that is new, or a smaller part that goes as a whole."""
-    from scipy import ndimage
-
     wide = grown(box, 1.0, spacing_mm=(1.0, 1.0, 1.0), shape=before.shape)
     inner = [(a - low, high - z) for a, z, low, high in zip(*box, *wide, strict=True)]
     padded = np.pad(patch, inner)
     rest = (before[slices_of(wide)] == prompt.label) & ~padded
-    if (ndimage.binary_dilation(padded, np.ones((3, 3, 3))) & rest).any():
-        return False
-    return prompt.positive or 2 * int(patch.sum()) < int(np.count_nonzero(before == prompt.label))
+    return not touches(padded, rest) and (prompt.positive or 2 * int(patch.sum()) < int(np.count_nonzero(before == prompt.label)))
+
+
+def touches(some: BoolArray, others: BoolArray) -> bool:
+    """Whether voxels have a neighbour (of 26) among others; both arrays of one shape."""
+    from scipy import ndimage
+
+    return bool((ndimage.binary_dilation(some, np.ones((3, 3, 3))) & others).any())
 
 
 def _allowed_by_outline(prompt: Box | ExtremePoints, old: MaskArray, wish: MaskArray, box: VoxelBox, grid: Grid) -> BoolArray:
     """Within an outline's box the label may come and go; beyond it, it may go where it hangs together with what lies within."""
     low, high = prompt_box(prompt, grid.shape)
-    inside = np.zeros(old.shape, dtype=bool)
-    spans = zip(low, high, box[0], box[1], strict=True)
-    inside[tuple(slice(max(a, x) - x, max(min(z, y), x) - x) for a, z, x, y in spans)] = True
-    changes = (old != wish) & ((old == prompt.label) | (wish == prompt.label))
-    flat = any(z - a == 1 and n > 1 for a, z, n in zip(low, high, grid.shape, strict=True))
-    beyond = changes if flat else changes & (old == prompt.label)  # an outline on one slice of a volume says nothing of the others
+    inside = _placed_in(old.shape, box, low, high)
+    loses = (old == prompt.label) & (wish != prompt.label)
+    changes = loses | ((wish == prompt.label) & (old != prompt.label))
+    flat = [z - a == 1 and n > 1 for a, z, n in zip(low, high, grid.shape, strict=True)]
+    beyond = loses
+    if any(flat):  # an outline on one slice of a volume says nothing of the others; outermost points do of their box in all of them
+        through = [(0, n) if f else (a, z) for f, a, z, n in zip(flat, low, high, grid.shape, strict=True)]
+        slab = [(a, z) if f else (0, n) for f, a, z, n in zip(flat, low, high, grid.shape, strict=True)]
+        open_to = _placed_in(
+            old.shape, box, *zip(*(through if isinstance(prompt, ExtremePoints) else [(0, n) for n in grid.shape]), strict=True)
+        )
+        beyond = loses | (changes & open_to & ~_placed_in(old.shape, box, *zip(*slab, strict=True)))
     allowed: BoolArray = changes & inside | _touching(beyond | (inside & changes), inside & changes)
     return allowed
+
+
+def _placed_in(shape: Sequence[int], box: VoxelBox, low: Sequence[int], high: Sequence[int]) -> BoolArray:
+    """The voxels from `low` up to `high` of the whole, as a part that begins where a box does."""
+    inside = np.zeros(tuple(shape), dtype=bool)
+    spans = zip(low, high, box[0], box[1], strict=True)
+    inside[tuple(slice(max(a, x) - x, max(min(z, y), x) - x) for a, z, x, y in spans)] = True
+    return inside
 
 
 def _spoken(prompts: Sequence[Prompt], asked: Sequence[Prompt], before: MaskArray, box: VoxelBox) -> BoolArray:

@@ -16,7 +16,19 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
-from medloop.core.records import Annotation, Case, Expertise, Model, ProjectSettings, Review, TaskKind
+from medloop.core.records import (
+    Annotation,
+    Assignment,
+    Case,
+    Expertise,
+    Measurement,
+    MeasurementKind,
+    Model,
+    Point,
+    ProjectSettings,
+    Review,
+    TaskKind,
+)
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
@@ -25,11 +37,13 @@ from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, 
 from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
+from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
 from medloop.loop.annotating.review_verdicts import Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
+from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
@@ -378,6 +392,56 @@ class Project:
     def measures(self, *, of: Wanted = "any", tolerance: float = TOLERANCE) -> list[CaseMeasures]:
         """How large structures are in every case that was annotated or predicted; see `measure_case`."""
         return measure_project(self.workspace, of=of, tolerance=tolerance)
+
+    def measure(
+        self,
+        opened: Opened,
+        kind: MeasurementKind,
+        points: Sequence[Point] = (),
+        *,
+        axis: int | None = None,
+        index: int | None = None,
+        channel: int | None = 0,
+        label: int = 0,
+        note: str = "",
+    ) -> Measurement:
+        """Measure on an open case, and keep it: a length, an angle, a region of a slice, or a label of the draft.
+
+        Args:
+            opened: The case, of whose draft a label is measured.
+            kind: length, angle, ellipse, rectangle or label.
+            points: Voxel coordinates (i, j, k), whole numbers at voxel centres: two, of an angle three, of a label none.
+            axis: The voxel axis across the slice that all of it lies in; None for a label in the whole volume.
+            index: The number of that slice.
+            channel: Whose values; None for the mean of all channels.
+            label: The value of the label to measure.
+            note: What it is called.
+
+        Raises:
+            InputError: Points off the image or off their slice; see `take_measurement`.
+            LabelError: A label that the task does not have.
+        """
+        draft = self.workspace.store.get(Assignment, opened.assignment.id) if kind == "label" else None
+        wanted = MeasurementRequest(
+            kind=kind,
+            points=points,
+            axis=axis,
+            index=index,
+            channel=channel,
+            label=label,
+            assignment_id=draft.id if draft else None,
+            revision=draft.revision if draft else None,
+            note=note,
+        )
+        return take_measurement(self.workspace, opened.case.id, opened.assignment.annotator_id, wanted)
+
+    def measurements(self, case: str = "") -> tuple[MeasurementLine, ...]:
+        """Every measurement that stands, of one case or of all.
+
+        Raises:
+            NotFoundError: No case of that name.
+        """
+        return measurement_lines(self.workspace, self._case(case).id if case else None)
 
     def report(self) -> str:
         """The report as one HTML document."""

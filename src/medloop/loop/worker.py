@@ -1,12 +1,15 @@
 """The worker: claim a job, run it, say how it ended, again.
 
-`medloop.server.processes.worker` runs jobs in a process of its own; `drain` runs them in the calling one, for the command line,
-simulations and tests. An exception ends its job, never the worker.
+`medloop.server.processes.worker` runs jobs in a process of its own; `drain` runs them in the calling one, for simulations and tests.
+An exception ends its job, never the worker. Short jobs (`Kind.short`) do not wait for a long one: whoever runs long jobs takes
+turns at them in a thread beside (`beside`). They keep to the rules of any job: claimed once, given back when their process is gone.
 """
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError
 from medloop.core.records import Job
@@ -28,6 +31,35 @@ def keep_up(workspace: Workspace) -> None:
     if release_stale(workspace):
         advance(workspace)
         follow_up(workspace)
+
+
+@contextmanager
+def beside(turn: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+    """Take turns in a thread of its own until the end of the block.
+
+    Args:
+        turn: Does what is to be done now; whether there was something.
+
+    Yields:
+        Whether a turn has failed: then nobody takes them any more, and the block should end.
+
+    Raises:
+        Exception: What a turn raised, at the end of the block.
+    """
+    ended = threading.Event()
+
+    def take_turns() -> None:
+        while not ended.is_set():
+            if not turn():
+                ended.wait(IDLE_SECONDS)
+
+    with ThreadPoolExecutor(1, "short-jobs") as pool:
+        taking = pool.submit(take_turns)
+        try:
+            yield taking.done
+        finally:
+            ended.set()
+    taking.result()
 
 
 def drain(workspace: Workspace, *, threads: int = 1) -> int:

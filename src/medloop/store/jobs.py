@@ -87,16 +87,25 @@ class JobQueue:
             connection.execute(insert(jobs), {**row, **extra})
         return job
 
-    def claim(self, owner: str, *, kinds: Collection[str] | None = None, lease_seconds: float = LEASE_SECONDS) -> Job | None:
-        """Take the next job of these kinds after giving back those whose worker is gone; None for nothing to do. Owners must differ."""
+    def claim(
+        self, owner: str, *, kinds: Collection[str] | None = None, but: Collection[str] = (), lease_seconds: float = LEASE_SECONDS
+    ) -> Job | None:
+        """Take the next job after giving back those whose worker is gone; None for nothing to do.
+
+        Args:
+            owner: Who takes it; owners must differ.
+            kinds: Only jobs of these kinds; None for all.
+            but: No jobs of these kinds.
+            lease_seconds: How long the owner may be silent.
+        """
         lost = self._lost()
         with self._database.reading() as connection:
-            waiting = connection.execute(_next_queued(kinds)).first()
+            waiting = connection.execute(_next_queued(kinds, but)).first()
         for pulse in lost:
             self._give_back(pulse)
         if waiting is None and not lost:
             return None
-        skip = _next_queued(kinds).with_for_update(skip_locked=True)
+        skip = _next_queued(kinds, but).with_for_update(skip_locked=True)
         values = {
             "state": JobState.RUNNING.value,
             "owner": owner,
@@ -273,8 +282,8 @@ def _after_loss(job: Job) -> tuple[str, dict[str, Any]]:
     return "requeue", {"owner": None, "state": JobState.QUEUED.value}
 
 
-def _next_queued(kinds: Collection[str] | None) -> Select[tuple[str]]:
-    query = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED.value)
+def _next_queued(kinds: Collection[str] | None, but: Collection[str]) -> Select[tuple[str]]:
+    query = select(jobs.c.id).where(jobs.c.state == JobState.QUEUED.value, jobs.c.kind.not_in(list(but)))
     if kinds is not None:
         query = query.where(jobs.c.kind.in_(list(kinds)))
     return query.order_by(jobs.c.priority.desc(), jobs.c.event).limit(1)

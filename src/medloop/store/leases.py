@@ -36,8 +36,9 @@ class Watch:
     def silent(self, running: Sequence[Pulse]) -> list[Pulse]:
         """Look at all running jobs; those that did not beat for their whole lease."""
         at = self._clock()
-        self._sightings = {pulse.job_id: self._seen(pulse, at) for pulse in running}
-        return [pulse for pulse in running if at - self._sightings[pulse.job_id].since >= pulse.lease_seconds]
+        seen = {pulse.job_id: self._seen(pulse, at) for pulse in running}
+        self._sightings = seen  # another thread may look at the same moment
+        return [pulse for pulse in running if at - seen[pulse.job_id].since >= pulse.lease_seconds]
 
     def _seen(self, pulse: Pulse, at: float) -> _Sighting:
         before = self._sightings.get(pulse.job_id)

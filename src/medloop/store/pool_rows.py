@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Exists, distinct, func, literal, select
+from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, select, union
 
 from medloop.core.records import Effort, Split
+from medloop.store.listed import one_of
 from medloop.store.states import current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, annotators, assignments, case_states, draft_patches, efforts, predictions, withdrawals
 
@@ -31,11 +32,34 @@ class AnnotatedRow:
     undone: bool
 
 
+@dataclass(frozen=True)
+class NewRow:
+    """An annotation: of which case, whose, of what kind, and the number of the event that added it."""
+
+    id: str
+    case_id: str
+    annotator_id: str
+    kind: str
+    event: int
+
+
+@dataclass(frozen=True)
+class Period:
+    """What somebody did after a moment."""
+
+    annotator_id: str
+    since: str
+
+
 class TransactionReader:
     """Asks within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._connection.dialect.name == "sqlite"
 
 
 class PoolReader(TransactionReader):
@@ -65,20 +89,51 @@ class PoolReader(TransactionReader):
         query = query.where(predictions.c.model_id == model_id, predictions.c.event > after).order_by(predictions.c.event)
         return [(row.case_id, row.scores, row.event) for row in self._connection.execute(query).all()]
 
-    def annotated_rows(self, origins: Collection[str]) -> list[AnnotatedRow]:
-        """Every annotation of these origins, later replaced and undone ones included, oldest first."""
+    def annotated_rows(self, origins: Collection[str], *, among: Collection[str] | None = None) -> list[AnnotatedRow]:
+        """Every annotation of these origins, or those of these ids, later replaced and undone ones included, oldest first."""
         table = annotations.c
         columns = (table.id, table.annotator_id, table.case_id, table.assignment_id, assignments.c.round_id, table.effort_seconds)
         query = select(*columns, table.created_at, table.event, _undone()).outerjoin(assignments, assignments.c.id == table.assignment_id)
+        if among is not None:
+            query = query.where(one_of(table.id, among, self._is_sqlite))
         rows = self._connection.execute(query.where(table.origin.in_(list(origins))).order_by(table.event))
         return [AnnotatedRow(*row) for row in rows.all()]
 
-    def effort_log(self) -> list[tuple[Effort, str | None, int]]:
-        """Every session of work, the round of its assignment, and the number of the event that added it, oldest first."""
+    def annotations_after(self, event: int, splits: Sequence[Split], *, limit: int, before: int | None = None) -> list[NewRow]:
+        """Annotations in force of cases of these splits, full ones and parts, given after an event (and `before` one), newest first."""
+        columns = (annotations.c.id, annotations.c.case_id, annotations.c.annotator_id, annotations.c.kind, annotations.c.event)
+        query = current_annotations_query().with_only_columns(*columns).where(annotations.c.event > event)
+        if before is not None:
+            query = query.where(annotations.c.event < before)
+        query = query.join(case_states, case_states.c.case_id == annotations.c.case_id).where(case_states.c.split.in_(list(splits)))
+        rows = self._connection.execute(query.order_by(annotations.c.event.desc()).limit(limit))
+        return [NewRow(*row) for row in rows]
+
+    def cases_worked_on(self, origins: Collection[str], of: Period) -> tuple[int, str | None]:
+        """How many cases somebody has annotated in a period or has open now, and when the first of these annotations was given."""
+        table, open_now = annotations.c, (assignments.c.annotator_id == of.annotator_id, assignments.c.state == "open")
+        own = (table.annotator_id == of.annotator_id, table.created_at > of.since, table.origin.in_(list(origins)), ~_undone())
+        every = union(select(table.case_id).where(*own), select(assignments.c.case_id).where(*open_now)).subquery()
+        first = select(func.min(table.created_at)).where(*own).scalar_subquery()
+        found = self._connection.execute(select(func.count(), first).select_from(every)).one()
+        return int(found[0]), found[1]
+
+    def effort_log(self, *, of: Period | None = None, among: Collection[str] | None = None) -> list[tuple[Effort, str | None, int]]:
+        """Every session of work, the round of its assignment, and the number of the event that added it, oldest first.
+
+        Args:
+            of: Only those that ended in this period, or were first reported in it where nobody knows when they ended.
+            among: Only those of these ids.
+        """
         names = [field.name for field in fields(Effort)]
         query = select(*(efforts.c[name] for name in names), assignments.c.round_id, efforts.c.event).outerjoin(
             assignments, assignments.c.id == efforts.c.assignment_id
         )
+        if among is not None:
+            query = query.where(one_of(efforts.c.id, among, self._is_sqlite))
+        if of is not None:
+            unplaced = and_(efforts.c.ended_at.is_(None), efforts.c.created_at > of.since)
+            query = query.where(efforts.c.annotator_id == of.annotator_id, or_(efforts.c.ended_at > of.since, unplaced))
         return [
             (Effort(**dict(zip(names, row[:-2], strict=True))), row[-2], row[-1])
             for row in self._connection.execute(query.order_by(efforts.c.event))

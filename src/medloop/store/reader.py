@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
@@ -10,13 +9,14 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
 from medloop.store.lineage import LineageReader
+from medloop.store.listed import one_of, scalar
 from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reading_rows import ReadingReader
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import PARTIAL, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
-from medloop.store.worklist import WorklistReader, one_of
+from medloop.store.worklist import WorklistReader
 
 R = TypeVar("R")
 Scalar: TypeAlias = str | int | float | bool
@@ -107,7 +107,7 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
     def event_numbers(self, kind: type[Any], ids: Collection[str]) -> dict[str, int]:
         """Id → number of the event that added the record: the order of records, whatever the clocks said."""
         table = kind_of(kind).table
-        rows = self._connection.execute(select(table.c.id, table.c.event).where(_one_of(table.c.id, ids, self._is_sqlite)))
+        rows = self._connection.execute(select(table.c.id, table.c.event).where(one_of(table.c.id, ids, self._is_sqlite)))
         return {row.id: int(row.event) for row in rows}
 
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
@@ -119,7 +119,7 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
         if splits is not None:
             query = query.join(cases, cases.c.id == annotations.c.case_id).where(cases.c.split.in_(list(splits)))
         if case_ids is not None:
-            query = query.where(_one_of(annotations.c.case_id, case_ids, self._is_sqlite))
+            query = query.where(one_of(annotations.c.case_id, case_ids, self._is_sqlite))
         known = kind_of(Annotation)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
@@ -140,17 +140,17 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
     def annotated_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases have a full annotation that counts."""
         query = select(case_states.c.case_id).where(case_states.c.annotations > 0)
-        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
+        return set(self._connection.execute(query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
 
     def refused_among(self, case_ids: Collection[str]) -> set[str]:
         """Which of these cases were skipped or flagged, and have no annotation that counts."""
         query = select(case_states.c.case_id).where(case_states.c.state.in_(("skipped", "flagged")))
-        return set(self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
+        return set(self._connection.execute(query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite))).scalars())
 
     def patients_of(self, case_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """Case id → (name, patient)."""
         query = select(case_states.c.case_id, case_states.c.name, case_states.c.patient)
-        rows = self._connection.execute(query.where(_one_of(case_states.c.case_id, case_ids, self._is_sqlite)))
+        rows = self._connection.execute(query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite)))
         return {row.case_id: (row.name, row.patient) for row in rows}
 
     def some_unlabelled(self, splits: Sequence[Split], limit: int) -> list[Case]:
@@ -193,13 +193,25 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
         query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
         return [Event(**row) for row in self._connection.execute(query).mappings()]
 
+    def last_event(self) -> int:
+        """Number of the newest audit event; 0 without any."""
+        return int(self._connection.execute(select(func.max(events.c.seq))).scalar() or 0)
+
+    def changed_since(self, event: int, nouns: Collection[str]) -> tuple[int, dict[str, set[str]]]:
+        """The newest event, and which things of these kinds were added or changed after an event."""
+        rows = self._connection.execute(select(events.c.noun, events.c.noun_id).where(events.c.seq > event, events.c.noun.in_(list(nouns))))
+        found: dict[str, set[str]] = {}
+        for row in rows:
+            found.setdefault(row.noun, set()).add(row.noun_id)
+        return self.last_event(), found
+
     def events_about(self, noun: str, noun_ids: Collection[str] | None = None, *, verbs: Collection[str] | None = None) -> list[Event]:
         """Audit events about things of one kind, for example "explanation", in order; of these things and verbs only."""
         query = select(events).where(events.c.noun == noun)
         if verbs is not None:
             query = query.where(events.c.verb.in_(verbs))
         if noun_ids is not None:
-            query = query.where(_one_of(events.c.noun_id, noun_ids, self._is_sqlite))
+            query = query.where(one_of(events.c.noun_id, noun_ids, self._is_sqlite))
         return [Event(**row) for row in self._connection.execute(query.order_by(events.c.seq)).mappings()]
 
     def raw_events(self) -> Iterator[RawRow]:
@@ -210,10 +222,6 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
     def connection(self) -> Connection:
         """The open transaction, for what looks below the records."""
         return self._connection
-
-    @property
-    def _is_sqlite(self) -> bool:
-        return self._connection.dialect.name == "sqlite"
 
 
 _BY_NAME = (case_states.c.sort_key, case_states.c.name)
@@ -233,15 +241,7 @@ def _filtered(query: Select[Any], known: Kind[Any], where: Where | None, is_sqli
         if wanted is None:
             query = query.where(column.is_(None))
         elif isinstance(wanted, str | int | float):
-            query = query.where(column == _scalar(wanted))
+            query = query.where(column == scalar(wanted))
         else:
-            query = query.where(_one_of(column, wanted, is_sqlite))
+            query = query.where(one_of(column, wanted, is_sqlite))
     return query
-
-
-def _scalar(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
-
-
-def _one_of(column: ColumnElement[Any], wanted: Collection[Any], is_sqlite: bool) -> ColumnElement[bool]:
-    return one_of(column, [_scalar(value) for value in wanted], is_sqlite=is_sqlite)

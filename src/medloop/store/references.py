@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction
+from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction, Task
 from medloop.store.raw import raw_rows
 from medloop.store.rows import kind_of
 from medloop.store.tables import cases, events
@@ -19,6 +19,7 @@ BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
     Model: ("weights",),
     Prediction: ("mask", "uncertainty", "features"),
     Descriptor: ("vector", "maker"),
+    Task: ("pictures",),
 }
 """Fields that hold the name of a blob, or a list of names; whoever adds one adds it here."""
 
@@ -32,6 +33,7 @@ ADVICE: Mapping[str, str] = {
     "model": "restore it from a backup, or train again: medloop train",
     "prediction": "restore it from a backup, or predict again: medloop predict",
     "descriptor": "restore it from a backup; it only serves to choose cases",
+    "task": "restore it from a backup, or add the picture to the instructions again",
     "explanation": "restore it from a backup, or object to the explanation again",
 }
 """What to do about a bad blob, by what it belongs to."""

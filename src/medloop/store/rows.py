@@ -169,7 +169,8 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Choice: frozenset({"probability", "parts"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),
-    accounts.Account: frozenset({"issuer", "subject"}),
+    records.Task: frozenset({"pictures"}),
+    accounts.Account: frozenset({"issuer", "subject", "preferences"}),
     records.Assignment: frozenset({"began_with", "base_id", "blind", "gold_id"}),
     records.Annotation: frozenset({"began_with", "untouched"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
@@ -207,6 +208,10 @@ _TUPLE = Codec(plain, tuple)
 _LATER_TUPLE = Codec(plain, lambda value: tuple(value or ()))
 _RUNS = Codec(
     lambda runs: [[int(start), int(length), int(value)] for start, length, value in runs], lambda runs: tuple(tuple(run) for run in runs)
+)
+_POINTS = Codec(
+    lambda points: [[float(value) for value in point] for point in points],
+    lambda points: tuple(tuple(map(float, point)) for point in points),
 )
 _FLOAT = Codec(float, float)
 _OPTIONAL = Codec(lambda value: None if value is None else float(value), lambda value: value)
@@ -267,7 +272,7 @@ _ALL: tuple[Kind[Any], ...] = (
         "cases_per_week",
         "admitted",
     ),
-    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", "issuer", "subject", sealed=("password",)),
+    _kind(accounts.Account, "account", tables.accounts, "password", "disabled", "issuer", "subject", "preferences", sealed=("password",)),
     _kind(accounts.Membership, "membership", tables.memberships, "role"),
     _kind(accounts.SignIn, "sign-in", tables.sign_ins, "ended_at"),
     _kind(accounts.ApiToken, "token", tables.api_tokens, "revoked_at"),
@@ -289,6 +294,13 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.GoldReading, "check", tables.gold_readings),
     _kind(records.Assignee, "assignee", tables.assignees, "ended_at"),
     _kind(records.Effort, "effort", tables.efforts, *_WORKED),
+    _kind(
+        records.Measurement,
+        "measurement",
+        tables.measurements,
+        *("points", "axis", "index", "figures", "note", "changed_at", "withdrawn_at"),
+        points=_POINTS,
+    ),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

@@ -92,6 +92,7 @@ annotations = _records(
 efforts = _records(
     "efforts", records.Effort, UniqueConstraint("assignment_id", "session"), Index(None, "case_id"), Index(None, "annotator_id")
 )
+measurements = _records("measurements", records.Measurement, Index(None, "case_id", "annotator_id"))
 provenances = _records("provenances", records.Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))
 withdrawals = _records("withdrawals", records.Withdrawal, link("annotation_id", unique=True), Index(None, "case_id"))
 reviews = _records(

@@ -6,8 +6,8 @@ or changed meanwhile, so no line comes twice and none is left out. Lines that ag
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, cast, func, literal, or_, select, tuple_, union_all
@@ -16,15 +16,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from medloop.core.errors import InputError
 from medloop.core.names import folded
 from medloop.core.records import Split
+from medloop.store.listed import one_of
 from medloop.store.states import CASE_STATES, GOLD, CaseState
 from medloop.store.tables import annotations, annotators, assignees, assignments, case_states, queries, reviews, rounds
 from medloop.store.tallies import TallyReader
 
 Sort: TypeAlias = Literal["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
-
-LONG_LIST = 500
-"""Longer collections of ids travel as one JSON parameter: databases limit the number of parameters."""
 
 MOST = 2**62
 """No number in a list is as large."""
@@ -60,6 +58,7 @@ class Listing:
         sort: What they are sorted by; lines without a value come last.
         descending: From the largest on.
         by_round: Newest round first, then what belongs to none; sorted within each.
+        unlabelled: Cases that are listed, found and sorted as training cases which nobody has annotated or opened.
     """
 
     state: CaseState | Literal["all"] = "all"
@@ -69,9 +68,12 @@ class Listing:
     sort: Sort = "name"
     descending: bool = False
     by_round: bool = False
+    unlabelled: Collection[str] = ()
 
 
 EVERY_CASE = Listing()
+UNLABELLED: Mapping[str, Any] = {"state": "unanswered", "annotations": 0, "split": "train"}
+"""What the line of a case says that nobody has annotated."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,6 @@ class WorkPage:
 
     rows: tuple[CaseRow, ...]
     cursor: str
-
-
-def one_of(column: ColumnElement[Any], values: Sequence[Any], *, is_sqlite: bool) -> ColumnElement[bool]:
-    """Whether a column is one of these values."""
-    if len(values) <= LONG_LIST:
-        return column.in_(values)
-    listed = json.dumps(values)
-    if is_sqlite:
-        return column.in_(select(func.json_each(listed).table_valued("value").c.value))
-    return column.in_(select(func.jsonb_array_elements_text(cast(json.loads(listed), JSONB)).table_valued("value").c.value))
 
 
 class WorklistReader(TallyReader):
@@ -123,7 +115,8 @@ class WorklistReader(TallyReader):
             query = query.where(_behind(keys, _values(after, listing, keys)))
         ordered = query.order_by(*(key.desc() if descending else key.asc() for key, descending in keys))
         found = self._connection.execute(ordered.limit(limit + 1).offset(offset)).mappings().all()
-        rows = tuple(CaseRow(**{name: row[name] for name in _NAMES}) for row in found[:limit])
+        lines = (CaseRow(**{name: row[name] for name in _NAMES}) for row in found[:limit])
+        rows = tuple(replace(row, **UNLABELLED) if row.case_id in listing.unlabelled else row for row in lines)
         more = len(found) > limit
         return WorkPage(rows, _cursor(listing, [found[limit - 1][f"key{n}"] for n in range(len(keys))]) if more else "")
 
@@ -134,7 +127,7 @@ class WorklistReader(TallyReader):
             InputError: An unknown state.
         """
         query = self._fitting(select(func.count()).select_from(case_states), listing)
-        if not listing.search and listing.case_ids is None and not listing.assigned_to:
+        if not listing.search and listing.case_ids is None and not listing.assigned_to and not listing.unlabelled:
             return sum(cases for _, found, cases, _ in self.counts_by_state() if listing.state in ("all", found))
         return int(self._connection.execute(query).scalar_one())
 
@@ -142,31 +135,32 @@ class WorklistReader(TallyReader):
         """How many lines there are of each round, newest first, None for those of none last."""
         asked = self._rounds()
         source = case_states.outerjoin(asked, asked.c.case_id == case_states.c.case_id)
-        counted = self._fitting(select(asked.c.number, func.count()).select_from(source), listing).group_by(asked.c.number)
+        of_round = self._masked(asked.c.number, listing, None)
+        counted = self._fitting(select(of_round, func.count()).select_from(source), listing).group_by(of_round)
         rows = [(None if number is None else int(number), int(cases)) for number, cases in self._connection.execute(counted)]
         return sorted(rows, key=lambda row: -(row[0] or 0))
 
     def case_rounds(self, case_ids: Collection[str]) -> dict[str, int]:
         """Number of the newest begun round that queried each of these cases; cases that none has are not in it."""
         asked = self._rounds()
-        query = select(asked.c.case_id, asked.c.number).where(one_of(asked.c.case_id, list(case_ids), is_sqlite=self._on_sqlite))
+        query = select(asked.c.case_id, asked.c.number).where(one_of(asked.c.case_id, case_ids, self._on_sqlite))
         return {row.case_id: int(row.number) for row in self._connection.execute(query)} if case_ids else {}
 
     def case_updates(self, case_ids: Collection[str]) -> dict[str, str]:
         """When somebody last opened, annotated, left out or reviewed each of these cases; others are not in it."""
         found = _updates()
-        query = select(found.c.case_id, found.c.at).where(one_of(found.c.case_id, list(case_ids), is_sqlite=self._on_sqlite))
+        query = select(found.c.case_id, found.c.at).where(one_of(found.c.case_id, case_ids, self._on_sqlite))
         return {row.case_id: row.at for row in self._connection.execute(query)} if case_ids else {}
 
     def _fitting(self, query: Select[Any], listing: Listing) -> Select[Any]:
         if listing.state != "all":
             if listing.state not in CASE_STATES:
                 raise InputError(f"Unknown case state {listing.state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
-            query = query.where(case_states.c.state == listing.state)
+            query = query.where(self._masked(case_states.c.state, listing, "unanswered") == listing.state)
         if listing.search:
             query = query.where(case_states.c.search_key.contains(folded(listing.search).replace("\n", "\n\n"), autoescape=True))
         if listing.case_ids is not None:
-            query = query.where(one_of(case_states.c.case_id, list(listing.case_ids), is_sqlite=self._on_sqlite))
+            query = query.where(one_of(case_states.c.case_id, listing.case_ids, self._on_sqlite))
         if listing.assigned_to:
             theirs = select(assignees.c.case_id).where(assignees.c.annotator_id == listing.assigned_to, assignees.c.ended_at.is_(None))
             query = query.where(case_states.c.case_id.in_(theirs))
@@ -179,17 +173,28 @@ class WorklistReader(TallyReader):
         if listing.by_round or listing.sort == "round":
             asked = self._rounds()
             source = source.outerjoin(asked, asked.c.case_id == case_states.c.case_id)
-            keys += _key(asked.c.number, 0, descending=listing.by_round or listing.descending)
+            number = self._masked(asked.c.number, listing, None)
+            keys += _key(number, 0, descending=listing.by_round or listing.descending)
         if listing.sort in ("assignee", "updated"):
             found = _assigned() if listing.sort == "assignee" else _updates()
             source = source.outerjoin(found, found.c.case_id == case_states.c.case_id)
-            keys += _key(found.c.at, "", descending=listing.descending)
+            value = self._masked(found.c.at, listing, None) if listing.sort == "updated" else found.c.at
+            keys += _key(value, "", descending=listing.descending)
         elif listing.sort not in ("round", "name"):
-            column = case_states.c[listing.sort]
-            keys += _key(column, 0, descending=listing.descending) if column.nullable else [(column, listing.descending)]
+            column: ColumnElement[Any] = case_states.c[listing.sort]
+            if listing.sort in UNLABELLED:
+                column = self._masked(column, listing, UNLABELLED[listing.sort])
+            optional = listing.sort in ("quality", "uncertainty")
+            keys += _key(column, 0, descending=listing.descending) if optional else [(column, listing.descending)]
         by_name = listing.sort == "name" and listing.descending
         keys += [(case_states.c.sort_key, by_name), (case_states.c.name, by_name)]
         return source, keys
+
+    def _masked(self, column: ColumnElement[Any], listing: Listing, value: str | int | None) -> ColumnElement[Any]:
+        """A column, with a value of its own for the cases that are listed as if nobody had annotated them."""
+        if not listing.unlabelled:
+            return column
+        return case((one_of(case_states.c.case_id, listing.unlabelled, self._on_sqlite), value), else_=column)
 
     def _rounds(self) -> FromClause:
         """Each queried case with the number of the newest begun round."""

@@ -369,3 +369,17 @@ def test_a_folder_without_accounts_asks_for_none_and_says_so(served: Path, serve
         assert browser.post("/sign-in", {"name": "Eve", "password": "x"}).status_code == 401
         url = f"/projects/{me['projects'][0]['project_id']}"
         assert browser.post(f"{url}/next", **{"X-Annotator": "Anybody"}).status_code == 200
+
+
+def test_what_the_page_keeps_for_an_account_is_there_in_every_browser_and_in_the_audit(town: Town, mia: Account) -> None:
+    browser = town.browser(mia)
+    assert browser.get("/me").json()["preferences"] == {"keys": {}, "introduced": False}
+    wanted = {"keys": {"brush": ["Shift+B"], "label": ["1…9"]}, "introduced": True}
+    assert browser.send("PUT", "/me/preferences", wanted).json() == wanted
+    assert town.browser(mia).get("/me").json()["preferences"] == wanted
+    assert audit.verify(town.store).ok
+
+
+@pytest.mark.parametrize("keys", [{"brush": ["B"] * 5}, {"Brush!": ["B"]}, {"brush": ["\u202eB"]}, {str(n): ["B"] for n in range(201)}])
+def test_preferences_are_bounded(town: Town, mia: Account, keys: dict[str, list[str]]) -> None:
+    assert town.browser(mia).send("PUT", "/me/preferences", {"keys": keys, "introduced": True}).status_code == 422

@@ -1,9 +1,9 @@
 """Refinement before any model exists: classical tools in a window around the prompts.
 
 Nothing outside the window changes and large windows are seen thinned out, so an answer costs the same in any volume.
-A click or stroke for a label that has voxels corrects the mask (`correcting`); the tools find what has none yet, and what boxes,
-extreme points and outlines enclose. There a proposal in the window is evidence next to the tool's, except close to hints that contradict
-it.
+A click or stroke for a label that has voxels corrects the mask (`correcting`), unless it lies in an object of its own; the tools find
+those, what has no voxel yet, and what boxes, extreme points and outlines enclose. There a proposal in the window is evidence next to the
+tool's, except close to hints that contradict it.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,19 @@ from typing import TypeGuard
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import UNKNOWN, BoolArray, MaskArray
 from medloop.core.errors import SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, certain_shares, changed_box, require_wanted
-from medloop.interaction.guard import Guard, held, new_of
-from medloop.interaction.modelfree.correcting import corrected
+from medloop.interaction.gaps import gap_of
+from medloop.interaction.guard import Guard, held, new_of, touches
+from medloop.interaction.modelfree.correcting import LARGER, corrected, missing_object
 from medloop.interaction.modelfree.seeds import Seeds, plant
 from medloop.interaction.modelfree.tools import TOOLS, likelihood_cut
 from medloop.interaction.modelfree.window import Window, seen, window_for
 from medloop.interaction.prompts import Lasso, Point, Prompt, Scribble, check_prompts
-from medloop.interaction.regions import Voxels, placed, prompt_box, within_reach
+from medloop.interaction.regions import Voxels, finest_mm, placed, prompt_box, within_reach
 from medloop.interaction.solvers.geodesic import Single
 
 SIDE_VOXELS_3D, SIDE_VOXELS_2D = 64, 256
@@ -52,6 +53,10 @@ STROKES = 0.75
 
 DEAF_VOXELS = 4.0
 """Around a hint that contradicts the mask before, so many seen voxels (a standard deviation) do not listen to it."""
+
+
+APART_VOXELS = 3.0
+"""A click at most so many of the finest voxels from its label corrects what is there; further away it may begin an object of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +123,10 @@ class ClassicalEngine:
         for asked in _in_turns(new, before):
             require_wanted(wanted)
             if _corrects(asked[0], mask):
-                mask = self._held(embedding.image, mask, corrected(embedding.image, mask, asked[0]), asked, labels, locked)
+                task = _Task(embedding.image, [*asked, *(p for p in prompts if _denies(p, asked[0]))], mask, "", locked, wanted)
+                found = self._new_object(task, notes)
+                after = corrected(embedding.image, mask, asked[0]) if found is None else found
+                mask = self._held(embedding.image, mask, after, asked, labels, locked)
                 continue
             known = [p for p in prompts if p in asked or p.label in {a.label for a in asked}]
             tool = pick_tool(known) if self.tool == "auto" else self.tool
@@ -126,6 +134,27 @@ class ClassicalEngine:
             mask = self._held(embedding.image, mask, found, asked, labels, locked)
         answer = replace(_answer(mask, before, labels, looked), note="; ".join(dict.fromkeys(notes)))
         return held(before, answer, prompts, new=new, grid=grid, guard=Guard(locked=locked))
+
+    def _new_object(self, task: _Task, notes: list[str]) -> MaskArray | None:
+        """The mask with one more object of its label, where a click or stroke finds one; None where it corrects what is there."""
+        prompt, grid = task.prompts[0], task.image.grid
+        gap = gap_of(prompt, task.before, grid)
+        if not _affirms(prompt) or gap is None or gap.enclosed or gap.depth_mm <= APART_VOXELS * finest_mm(grid.shape, grid.spacing_mm):
+            return None
+        if missing_object(task.image, task.before, prompt, gap) is not None:  # the mask's own looks find it
+            return None
+        there = task.before == prompt.label
+        others = task.before.copy(order="K")
+        others[there] = UNKNOWN  # finished objects are surroundings to a new one
+        tool = pick_tool(task.prompts) if self.tool == "auto" else self.tool
+        found, (_, _, window) = self._found(replace(task, before=others, tool=tool, locked=[*task.locked, UNKNOWN]), notes)
+        part = window.slices(thinned=False)
+        new = found[part] == prompt.label
+        if touches(new, there[part]) or (_runs_out(new) and int(new.sum()) > LARGER * int(there.sum())):
+            return None
+        after = task.before.copy(order="K")
+        after[part][new] = prompt.label
+        return after
 
     def _held(
         self, image: Image, before: MaskArray, after: MaskArray, asked: Sequence[Prompt], labels: Sequence[int], locked: Sequence[int]
@@ -176,6 +205,16 @@ def _in_turns(new: Sequence[Prompt], before: MaskArray) -> list[list[Prompt]]:
 def _corrects(prompt: Prompt, mask: MaskArray) -> TypeGuard[Point | Scribble | Lasso]:
     """Whether there is a mask of a prompt's label that it can correct."""
     return isinstance(prompt, Point | Scribble | Lasso) and bool((mask == prompt.label).any())
+
+
+def _affirms(prompt: Prompt) -> TypeGuard[Point | Scribble]:
+    """Whether a prompt says of some voxels only what they are."""
+    return isinstance(prompt, Point | Scribble) and prompt.positive
+
+
+def _denies(prompt: Prompt, asked: Prompt) -> bool:
+    """Whether an earlier prompt says what does not belong to the label asked about."""
+    return prompt is not asked and prompt.label == asked.label and not getattr(prompt, "positive", True)
 
 
 def pick_tool(prompts: Sequence[Prompt]) -> str:

@@ -93,12 +93,20 @@ def _mistake(image: Image, mask: MaskArray, prompt: Point | Scribble, gap: Gap) 
     if gap.enclosed or not prompt.positive:
         view, window = _view(image, mask, prompt, gap, min(near_mm, max(limit, SIDE_VOXELS * finest)))
         return window.box, _widened(_near(view, gap.depth_mm), window)
-    view, window = _view(image, mask, prompt, gap, max(min(near_mm, limit), 2 * limit))
-    whole = _missing(view, near_mm) if view.looks.telling >= TELLING else None
-    if whole is not None:
-        return window.box, _widened(whole, window)
+    missing = missing_object(image, mask, prompt, gap)
+    if missing is not None:
+        return missing
     view, window = _view(image, mask, prompt, gap, min(near_mm, max(limit, SIDE_VOXELS * finest)))
     return window.box, _widened(_near(view, min(gap.depth_mm, ALONE_VOXELS * finest)), window)
+
+
+def missing_object(image: Image, mask: MaskArray, prompt: Point | Scribble, gap: Gap) -> tuple[VoxelBox, BoolArray] | None:
+    """The box that was looked at, and the structure in it that is missing as a whole; None where its looks do not tell."""
+    finest, limit = finest_mm(image.grid.shape, image.grid.spacing_mm), reach_in(image.grid)
+    near_mm = max(TIMES_DEPTH * gap.depth_mm + MORE_VOXELS * finest, SIDE_VOXELS * finest)
+    view, window = _view(image, mask, prompt, gap, max(min(near_mm, limit), 2 * limit))
+    whole = _missing(view, near_mm) if view.looks.telling >= TELLING else None
+    return None if whole is None else (window.box, _widened(whole, window))
 
 
 def _view(image: Image, mask: MaskArray, prompt: Point | Scribble, gap: Gap, reach_mm: float) -> tuple[_View, Window]:

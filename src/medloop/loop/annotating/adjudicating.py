@@ -13,20 +13,21 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError, StateError
 from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.annotations import UNKNOWN_EFFORT, check_submitted, checked_mask, require_known_revision
+from medloop.loop.annotating.annotations import check_submitted, checked_mask, require_known_revision
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, source_of
-from medloop.loop.annotating.review_verdicts import NOW, Looked, make_review, require_readings, require_standing
+from medloop.loop.annotating.review_verdicts import NOW, Looked, make_review, require_looked, require_standing
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.arrays import load_mask
-from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort, record_outside
+from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort, record_outside
 from medloop.loop.foundation.label_versions import shared_version, version_seen
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
 from medloop.loop.foundation.readings import DERIVED, RESTORE, case_readings, is_reviewing, most_leaning
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.store.reader import Reader
+from medloop.store.states import GOLD
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,11 @@ def annotation_of(tx: Reader, case: Case, annotation_id: str) -> Annotation:
 
     Raises:
         NotFoundError: The case has no such annotation.
-        InputError: It covers parts of the case only.
+        InputError: It covers parts of the case only, or was given on a gold case.
     """
     found = tx.get(Annotation, annotation_id)
+    if found.origin == GOLD:
+        raise InputError("What was given on a gold case is held against its truth and counts as no annotation", remedy="annotate the case")
     if found.case_id != case.id:
         raise NotFoundError(f"{case.name} has no annotation {annotation_id!r}", remedy="name one of its readings")
     if found.kind == "partial":
@@ -271,7 +274,7 @@ def _stored(
     )
     review = make_review(case.id, annotation.id, reviewer_id, "approve", verdict.comment)
     with workspace.store.write(reviewer_id) as tx:
-        require_readings(tx, case.id, verdict.looked.readings)
+        require_looked(tx, case.id, verdict.looked)
         if case_readings(tx, [case.id])[case.id].annotation_id != (standing.id if standing else None):
             raise ConflictError(f"Another annotation of {case.name} stands by now", remedy="look at it first")
         if decided.drawn is None:

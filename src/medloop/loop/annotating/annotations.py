@@ -21,12 +21,14 @@ from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import withdraw_case
+from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
-from medloop.loop.foundation.effort_log import Reported, checked_report, record_effort
+from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
+from medloop.loop.foundation.gold import open_checks, unread_gold
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import annotated_voxels, encode_partial
-from medloop.loop.foundation.readings import REVIEWING, is_reviewing
+from medloop.loop.foundation.readings import REVIEWING, gold_in_force, is_reviewing
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.parts import queried_parts
@@ -35,7 +37,7 @@ from medloop.loop.querying.routing import NextChoice, note_routing
 from medloop.store.reader import Reader
 
 MAX_REASON = 500
-UNKNOWN_EFFORT = Reported()
+CHOSEN = "chosen from the worklist"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def next_assignment(workspace: Workspace, annotator_id: str) -> Opened | None:
     return None
 
 
-def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: str = "chosen from the worklist") -> Opened:
+def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: str = CHOSEN) -> Opened:
     """Open one chosen case, for a first answer or to correct an earlier one; a draft of one's own comes back.
 
     Args:
@@ -86,8 +88,14 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: 
         return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, reason), case)
 
 
-def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened:
+def choose_case(workspace: Workspace, case_id: str, annotator_id: str, *, checked: bool = False) -> Opened:
     """Open one chosen case to annotate it, as `open_case` does, once one's tutorial is over.
+
+    Args:
+        workspace: The project.
+        case_id: The case.
+        annotator_id: Who opens it.
+        checked: A gold case that may still come to them opens as one: to them it looks like a case that nobody has annotated.
 
     Raises:
         NotFoundError: No such case.
@@ -95,7 +103,10 @@ def choose_case(workspace: Workspace, case_id: str, annotator_id: str) -> Opened
     """
     with workspace.store.read() as tx:
         require_admitted(tx, annotator_id)
-    return open_case(workspace, case_id, annotator_id)
+        check = checked and case_id in unread_gold(tx, annotator_id) - open_checks(tx, annotator_id)
+        gold = gold_in_force(tx, [case_id])[case_id] if check else None
+    taken = _take(workspace, NextChoice(case_id, None, CHOSEN, gold_id=gold.id), annotator_id) if gold else None
+    return taken or open_case(workspace, case_id, annotator_id)
 
 
 def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:
@@ -240,6 +251,8 @@ def _take(workspace: Workspace, asked: NextChoice, annotator_id: str) -> Opened 
 
 def _opened(tx: Reader, assignment: Assignment, case: Case) -> Opened:
     prediction = tx.get(Prediction, assignment.proposal_id) if assignment.proposal_id else None
+    if prediction is None and assignment.revision > 0:
+        prediction = hidden_proposal(tx, assignment)
     if is_reviewing(assignment):
         return Opened(assignment, case, prediction, standing_annotation(tx, case.id))
     return Opened(assignment, case, prediction, seen_annotation(tx, case.id, assignment.annotator_id))

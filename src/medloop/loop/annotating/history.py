@@ -17,6 +17,7 @@ from medloop.loop.foundation.readings import RESTORE
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
+from medloop.store.states import GOLD
 
 MASKS_AT_ONCE = 8
 """A case may have hundreds of annotations, and volumes are large."""
@@ -90,7 +91,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             what=_made(workspace, annotation, restored=annotation.id in restored),
             annotation_id=annotation.id,
             in_force=annotation.id in current,
-            restorable=annotation.kind != "partial" and (standing is None or standing.id != annotation.id),
+            restorable=annotation.kind != "partial" and annotation.origin != GOLD and (standing is None or standing.id != annotation.id),
             changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
             order=order[annotation.id],
         )
@@ -100,7 +101,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
 
 def _made(workspace: Workspace, annotation: Annotation, *, restored: bool) -> str:
     decided = "restored" if restored else "adjudicated"
-    verbs = {"imported": "imported", "consensus": "fused", "adjudicated": decided, "gold": "read as gold"}
+    verbs = {"imported": "imported", "consensus": "fused", "adjudicated": decided, GOLD: "read as gold"}
     what = verbs.get(annotation.origin, "annotated parts" if annotation.kind == "partial" else "annotated")
     named = next((label.name for label in workspace.task.labels if label.value == annotation.tag), None)
     return what if named is None else f"{what}: {named}"

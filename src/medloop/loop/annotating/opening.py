@@ -1,15 +1,18 @@
 """Hand a case to somebody: begin a draft, go on with one, or give back one whose lease ran out.
 
 A draft begins with the annotation in force (if its mask can be read), else with the newest proposal, else with background, and
-keeps what it began with. Where several people read a case it begins with one's own annotation, and where they read it blind
-never with somebody else's. A reviewer's begins with what stands.
+keeps what it began with; a proposal that is hidden until the first stroke (`medloop.loop.foundation.anchoring`) is no beginning. Where
+several people read a case it begins with one's own annotation, and where they read it blind never with somebody else's. A reviewer's
+begins with what stands.
 One that was edited stays its owner's, also after it was released; one that was not edited begins anew when something else
 stands by now.
 """
 
 from medloop.core.errors import BlobError, StateError
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Assignment, Case, Prediction, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
+from medloop.loop.foundation.anchoring import hides_proposal
 from medloop.loop.foundation.blinding import begun_from
+from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
 from medloop.loop.foundation.workspace import Workspace
@@ -24,8 +27,11 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
     if left is not None:
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
     standing, proposal = shown_at_first(workspace, tx, case, begun)
+    assignment_id = new_id("assignment")
+    if reason != REVIEWING and hides_proposal(tx, assignment_id):
+        proposal = None
     assignment = Assignment(
-        id=new_id("assignment"),
+        id=assignment_id,
         case_id=case.id,
         annotator_id=annotator_id,
         round_id=round_id,
@@ -42,9 +48,10 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
 
 def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, gold_id: str, reason: str) -> Assignment:
     """A gold case opened by somebody: its draft shows nothing of the truth, nor a proposal of a model that may have learned from it."""
-    proposal = shown_at_first(workspace, tx, case, None)[1] if case.split in EVALUATION_SPLITS else None
+    assignment_id = new_id("assignment")
+    proposal = None if hides_proposal(tx, assignment_id) else _sound_proposal(workspace, independent_proposal(tx, case.id))
     assignment = Assignment(
-        id=new_id("assignment"),
+        id=assignment_id,
         case_id=case.id,
         annotator_id=annotator_id,
         proposal_id=proposal.id if proposal else None,
@@ -60,9 +67,11 @@ def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, g
 
 def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotation | None) -> tuple[Annotation | None, Prediction | None]:
     """The annotation that a draft begins with and the newest proposal, as far as their masks can be read; nothing is written."""
-    proposal = newest_proposal(tx, case.id)
-    readable = proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
-    return _readable(workspace, begun), readable
+    return _readable(workspace, begun), _sound_proposal(workspace, newest_proposal(tx, case.id))
+
+
+def _sound_proposal(workspace: Workspace, proposal: Prediction | None) -> Prediction | None:
+    return proposal if proposal is not None and _is_sound(workspace, proposal.mask) else None
 
 
 def go_on(workspace: Workspace, tx: Writer, assignment: Assignment, case: Case) -> Assignment:

@@ -8,6 +8,7 @@ imports torch: engines come from `medloop.loop.annotating.engines`, or are the c
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Refiner:
 
 
 @dataclass(frozen=True, eq=False)
-class _Scene:
+class Scene:
     """A draft as it stands before a prompt, who answers it, and under which locks."""
 
     edit: OpenEdit
@@ -73,7 +74,7 @@ class _Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class _Given:
+class Given:
     """A gesture to be saved, and the record it takes the place of."""
 
     prompt: Prompt
@@ -99,11 +100,11 @@ def add_prompt(
         StateError: The assignment is closed.
         CancelledError: It is no longer wanted.
     """
-    scene = _scene(workspace, assignment_id, base_revision, refiner, locked)
+    scene = load_scene(workspace, assignment_id, base_revision, refiner, locked)
     new = [*earlier, prompt]
     older = [gesture_of(record) for record in in_force(scene.edit.log)]
-    answer = _run(scene, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.draft.mask.shape), locked)
-    return _save(workspace, scene, answer, made=[_Given(p) for p in new])
+    answer = refined_by(scene, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.draft.mask.shape), locked)
+    return _save(workspace, scene, answer, made=[Given(p) for p in new])
 
 
 def withdraw_prompt(
@@ -118,7 +119,7 @@ def withdraw_prompt(
         NotFoundError: No such prompt in force.
         ConflictError, StateError, InputError, CancelledError: See `add_prompt`.
     """
-    scene = _scene(workspace, assignment_id, base_revision, refiner, locked)
+    scene = load_scene(workspace, assignment_id, base_revision, refiner, locked)
     record = named_in_force(scene.edit.log, prompt_id)
     return _save(workspace, scene, _anew(scene, record, None), withdrawn=record.id)
 
@@ -139,15 +140,24 @@ def change_prompt(
         NotFoundError: No such prompt in force.
         ConflictError, StateError, InputError, LabelError, CancelledError: See `add_prompt`.
     """
-    scene = _scene(workspace, assignment_id, base_revision, refiner, locked)
+    scene = load_scene(workspace, assignment_id, base_revision, refiner, locked)
     record = named_in_force(scene.edit.log, prompt_id)
     check_prompts([prompt], scene.edit.case.grid.shape, labels=scene.task.label_values)
     require_unlocked([prompt], scene.draft.mask, locked)
-    return _save(workspace, scene, _anew(scene, record, prompt), made=[_Given(prompt, record.id)], withdrawn=record.id)
+    return _save(workspace, scene, _anew(scene, record, prompt), made=[Given(prompt, record.id)], withdrawn=record.id)
+
+
+class Answered(Protocol):
+    """Who answered a gesture, and how good it expects the mask to be."""
+
+    @property
+    def engine(self) -> str: ...  # noqa: D102
+    @property
+    def quality(self) -> float | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
-class _Refined:
+class Refined:
     """The mask after a gesture, who answered, how good it expects the mask to be, and the box of what may differ."""
 
     mask: MaskArray
@@ -158,35 +168,36 @@ class _Refined:
     note: str = ""
 
 
-def _scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner: Refiner, locked: Sequence[int]) -> _Scene:
+def load_scene(workspace: Workspace, assignment_id: str, base_revision: int, refiner: Refiner, locked: Sequence[int]) -> Scene:
+    """An open draft at that revision; other revisions and unknown locks are refused."""
     check_locks(locked, workspace.task.label_values)
     with workspace.store.read() as tx:
         edit = load_edit(tx, require_revision(tx.get(Assignment, assignment_id), base_revision), workspace.store.blobs)
-    return _Scene(edit, edit.draft(known=refiner.draft), history_of(edit), refiner, workspace.task, locked)
+    return Scene(edit, edit.draft(known=refiner.draft), history_of(edit), refiner, workspace.task, locked)
 
 
-def _run(
-    scene: _Scene, older: Sequence[Prompt], new: Sequence[Prompt], begin: MaskArray, painted: BoolArray | None, locked: Sequence[int]
-) -> _Refined:
+def refined_by(
+    scene: Scene, older: Sequence[Prompt], new: Sequence[Prompt], begin: MaskArray, painted: BoolArray | None, locked: Sequence[int]
+) -> Refined:
     """What the engine makes of new prompts on a mask, as far as they may change it."""
     meant, labels, refiner = still_meant(older, begin), scene.task.label_values, scene.refiner
     embedding = _embedding(scene.edit, refiner)
     found = refine_guarded(refiner.engine, embedding, begin, meant, new, Guard(labels, locked, painted), wanted=refiner.wanted)
-    return _Refined(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
+    return Refined(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
 
 
-def _anew(scene: _Scene, record: PromptRecord, fresh: Prompt | None) -> _Refined:
+def _anew(scene: Scene, record: PromptRecord, fresh: Prompt | None) -> Refined:
     """The draft as it would be without a record, or with a fresh prompt in its place."""
     log, said = scene.edit.log, record if fresh is None else replace(record, prompt=prompt_to_json(fresh))
     begin = scene.edit.draft(upto=_free_of_undone(scene, log[line_starts(log)[record.id]].revision - 1))
-    answer, done = _Refined(begin.mask), [d for d in scene.history.deeds if d.since <= begin.revision]
+    answer, done = Refined(begin.mask), [d for d in scene.history.deeds if d.since <= begin.revision]
     for deed in (d for d in scene.history.deeds if d.since > begin.revision):
         mask = apply_runs(answer.mask, deed.runs) if deed.runs else answer.mask
         kept = [said if r.id == record.id else r for r in deed.records if r.id != record.id or fresh is not None]
         fixed = scene.locked if any(r.id == record.id for r in kept) else kept[0].locked if kept else ()
         new = [gesture_of(r) for r in kept if r.id == record.id or not _blocked(gesture_of(r), mask, fixed)]
         older = [gesture_of(r) for d in done for r in d.records]
-        answer = _run(scene, older, new, mask, painted_by(done, mask.shape), fixed) if new else replace(answer, mask=mask)
+        answer = refined_by(scene, older, new, mask, painted_by(done, mask.shape), fixed) if new else replace(answer, mask=mask)
         done.append(replace(deed, records=tuple(kept)))
     return replace(answer, mask=keep_locked(scene.draft.mask, answer.mask, scene.locked), start=(0, 0, 0), stop=None)
 
@@ -200,7 +211,7 @@ def _blocked(prompt: Prompt, mask: MaskArray, locked: Sequence[int]) -> bool:
     return False
 
 
-def _free_of_undone(scene: _Scene, revision: int) -> int:
+def _free_of_undone(scene: Scene, revision: int) -> int:
     """The last revision, up to the given one, that shows no effect of a gesture or stroke taken back later."""
     spans = [(r.revision, r.withdrawn) for r in scene.edit.log if r.withdrawn is not None] + list(scene.history.undone)
     while shown := [made for made, gone in spans if made <= revision < gone]:
@@ -218,9 +229,7 @@ def _embedding(edit: OpenEdit, refiner: Refiner) -> ImageEmbedding:
     return embedding
 
 
-def _save(
-    workspace: Workspace, scene: _Scene, answer: _Refined, *, made: Sequence[_Given] = (), withdrawn: str | None = None
-) -> Refinement:
+def _save(workspace: Workspace, scene: Scene, answer: Refined, *, made: Sequence[Given] = (), withdrawn: str | None = None) -> Refinement:
     """Prompt, effect and events in one transaction, on the revision they were made on."""
     runs = runs_between(scene.draft.mask, answer.mask, start=answer.start, stop=answer.stop)
     check_runs(runs, scene.edit.case.grid.voxels, scene.task)
@@ -229,7 +238,7 @@ def _save(
         revision = append_patch(tx, require_revision(tx.get(Assignment, before.id), before.revision), runs)
         if withdrawn is not None:
             take_back(tx, before.id, [withdrawn], revision)
-        records = [_record(before.id, revision, gesture, answer, scene.locked) for gesture in made]
+        records = [record_of(before.id, revision, gesture, scene.locked, answer) for gesture in made]
         for record in records:
             tx.add(record, verb="refine")
     ids = tuple(record.id for record in records)
@@ -237,7 +246,8 @@ def _save(
     return Refinement(ids, draft, runs, answer.quality, answer.engine, answer.note)
 
 
-def _record(assignment_id: str, revision: int, gesture: _Given, answer: _Refined, locked: Sequence[int]) -> PromptRecord:
+def record_of(assignment_id: str, revision: int, gesture: Given, locked: Sequence[int], answer: Answered) -> PromptRecord:
+    """The record of a gesture that was answered."""
     return PromptRecord(
         id=new_id("prompt"),
         assignment_id=assignment_id,

@@ -7,6 +7,7 @@ a prompt is the replay of everything else in this order, and painted voxels are 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from medloop.core.arrays import BoolArray, IntArray, MaskArray
 from medloop.core.geometry import Shape3
 from medloop.core.records import DraftPatch, PromptRecord
+from medloop.interaction.prompts import Prompt
 from medloop.interaction.runs import Run, covered, painted_voxels, put_runs
 from medloop.loop.annotating.open_edit import FILLED, OpenEdit
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts
@@ -59,10 +61,10 @@ def history_of(edit: OpenEdit) -> History:
     return History(tuple(sorted([*strokes, *prompts], key=lambda deed: deed.place)), tuple(undone))
 
 
-def painted_by(deeds: Sequence[Deed], shape: Shape3) -> BoolArray | None:
-    """Voxels whose last word a stroke had, shape (I, J, K); None without strokes."""
+def painted_by(deeds: Sequence[Deed], shape: Shape3, *, then: Sequence[Prompt] = ()) -> BoolArray | None:
+    """Voxels whose last word a stroke had, shape (I, J, K), where prompts that are not saved yet follow; None without strokes."""
     words = (word for deed in deeds for word in ((deed.runs,) if deed.runs and deed.by_hand else map(gesture_of, deed.records)))
-    return painted_voxels(words, shape)
+    return painted_voxels(chain(words, then), shape)
 
 
 def standing_strokes(edit: OpenEdit) -> tuple[list[DraftPatch], list[tuple[int, int]]]:

@@ -4,11 +4,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from medloop.core.errors import ConflictError, InputError, StateError
+from medloop.core.errors import ConflictError, ForbiddenError, InputError, StateError
 from medloop.core.names import checked_title, in_natural_order, one_line
 from medloop.core.records import Annotation, Annotator, Case, Json, Review, Verdict, new_id, now
 from medloop.loop.foundation.annotators import annotator_names
-from medloop.loop.foundation.readings import CaseReading, begun_readings, case_readings, derive, histories, project_settings
+from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, record_outside
+from medloop.loop.foundation.readings import DERIVED, CaseReading, begun_readings, case_readings, derive, histories, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -26,10 +28,12 @@ class Looked:
     Attributes:
         annotation_id: What stood; None for what stands now.
         readings: Ids of the readings; None for those there are.
+        reviews: Ids of the verdicts so far; None for those there are.
     """
 
     annotation_id: str | None = None
     readings: Collection[str] | None = None
+    reviews: Collection[str] | None = None
 
 
 NOW = Looked()
@@ -74,6 +78,7 @@ def approve(
     comment: str = "",
     signed_as: str = "",
     meaning: Meaning = "approval",
+    effort: Reported = UNKNOWN_EFFORT,
 ) -> Review:
     """Approve what stands for a case.
 
@@ -85,9 +90,11 @@ def approve(
         comment: In words.
         signed_as: The signer's printed name; "" for no signature.
         meaning: What the signature means.
+        effort: What is known of the work.
 
     Raises:
         NotFoundError: No such case.
+        InputError: An effort out of range.
         StateError: It has no annotation, or lacks readings, or the reviewer has approved this already.
         ConflictError: Something else stands by now, or the case was read since.
     """
@@ -104,6 +111,7 @@ def approve(
             raise StateError(f"A case is approved once it has its readings and their consensus; this one is {reading.words}", remedy=remedy)
         review = make_review(case_id, standing.id, reviewer_id, "approve", comment, signature=signature)
         tx.add(review, verb="approve")
+        record_outside(tx, review, effort)
     after_annotation(workspace)
     return review
 
@@ -116,6 +124,7 @@ def return_case(
     comment: str,
     to: str = "",
     looked: Looked = NOW,
+    effort: Reported = UNKNOWN_EFFORT,
 ) -> Review:
     """Return a case to be annotated again.
 
@@ -126,9 +135,10 @@ def return_case(
         comment: What is to be corrected; not empty.
         to: Id of the annotator who shall do it; "" for the one whose annotation stands.
         looked: What the reviewer has looked at; its annotation is returned, which may be one of several readings.
+        effort: What is known of the work.
 
     Raises:
-        InputError: No comment, or nobody to return a consensus to.
+        InputError: No comment, an effort out of range, or nobody to return a consensus to.
         NotFoundError: No such case or annotator.
         StateError: It has no annotation.
         ConflictError: The annotation no longer stands, or the case was read since.
@@ -136,24 +146,42 @@ def return_case(
     if not one_line(comment):
         raise InputError("A return needs a comment that says what to correct", remedy="give one of 1 to 500 characters")
     with workspace.store.write(reviewer_id) as tx:
-        require_readings(tx, case_id, looked.readings)
-        returned = _returned(tx, case_id, looked.annotation_id)
+        require_looked(tx, case_id, looked)
+        returned = returned_annotation(tx, case_id, looked.annotation_id)
         author = tx.get(Annotator, to or returned.annotator_id)
         if author.kind == "model":
             raise InputError(f"A {returned.origin} annotation is nobody's to correct", remedy="say to whom it is returned")
         review = make_review(case_id, returned.id, reviewer_id, "return", comment, returned_to=author.id)
         tx.add(review, verb="return")
+        record_outside(tx, review, effort)
     return review
 
 
-def require_readings(tx: Reader, case_id: str, readings: Collection[str] | None) -> None:
-    """Refuse a verdict on readings that are no longer those in force.
+def require_independent(tx: Reader, case_id: str, reviewer_id: str, *, approves: bool) -> None:
+    """Refuse a verdict on what nobody but its reviewer gave; between one's own reading and others' one may decide.
 
     Raises:
-        ConflictError: The case was read since, or a reading was taken back.
+        ForbiddenError: Every reading is theirs, or what they approve is.
     """
-    if readings is not None and set(readings) != {a.id for a in histories(tx, [case_id])[case_id].readings}:
+    history = histories(tx, [case_id])[case_id]
+    readers = {a.annotator_id for a in history.readings}
+    standing = deciding(history.annotations) if history.annotations else None
+    own = standing is not None and standing.annotator_id == reviewer_id and standing.origin not in DERIVED
+    if (approves and own) or readers == {reviewer_id}:
+        raise ForbiddenError("Nobody decides on their own reading where others review, too", remedy="let another reviewer decide")
+
+
+def require_looked(tx: Reader, case_id: str, looked: Looked) -> None:
+    """Refuse a verdict on readings that are no longer those in force, and one beside a verdict that its reviewer has not seen.
+
+    Raises:
+        ConflictError: The case was read or reviewed since, or a reading was taken back.
+    """
+    history = histories(tx, [case_id])[case_id]
+    if looked.readings is not None and set(looked.readings) != {a.id for a in history.readings}:
         raise ConflictError(f"{tx.get(Case, case_id).name} has other readings by now", remedy="look at them first")
+    if looked.reviews is not None and set(looked.reviews) != {one.id for one in history.reviews}:
+        raise ConflictError(f"{tx.get(Case, case_id).name} has another verdict by now", remedy="look at it first")
 
 
 def require_standing(tx: Reader, case_id: str, looked: Looked = NOW) -> Annotation:
@@ -168,13 +196,20 @@ def require_standing(tx: Reader, case_id: str, looked: Looked = NOW) -> Annotati
     standing = case_readings(tx, [case_id])[case_id].annotation_id
     if standing is None:
         raise StateError(f"{name} has no annotation to review", remedy="annotate it first")
-    require_readings(tx, case_id, looked.readings)
+    require_looked(tx, case_id, looked)
     if looked.annotation_id not in (None, standing):
         raise ConflictError(f"Another annotation of {name} stands by now", remedy="look at it first")
     return tx.get(Annotation, standing)
 
 
-def _returned(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation:
+def returned_annotation(tx: Reader, case_id: str, annotation_id: str | None) -> Annotation:
+    """What a return that looked at an annotation is about: this one while it is in force, else what stands.
+
+    Raises:
+        NotFoundError: No such case.
+        StateError: It has no annotation.
+        ConflictError: The annotation is no longer in force.
+    """
     current = {a.id: a for a in tx.current_annotations(case_ids=[case_id])}
     if annotation_id is not None and annotation_id in current:
         return current[annotation_id]

@@ -14,6 +14,7 @@ from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd
 from medloop.datasets.regular import is_sheared
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
+from medloop.loop.data.measured import measurement_files, measurement_lines
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
@@ -26,7 +27,7 @@ from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "csv", "model")
+FORMATS = ("nifti", "msd", "nnunet", "csv", "measurements", "model")
 """Formats that can be written now."""
 
 
@@ -43,7 +44,7 @@ class ExportReport:
 def export_project(
     workspace: Workspace, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, actor: str = "export"
 ) -> ExportReport:
-    """Write every annotated case (or a model) to a new folder.
+    """Write every annotated case (or what was measured, or a model) to a new folder; what was measured lies beside the cases.
 
     Args:
         workspace: The project.
@@ -57,7 +58,7 @@ def export_project(
         InputError: nnU-Net would refuse the cases that the message names.
         SettingError: An unknown format, or one that does not fit the task.
         ConflictError: The folder exists and is not empty.
-        NotFoundError: Nothing is annotated, or no model exists.
+        NotFoundError: Nothing is annotated or measured, or no model exists.
     """
     out = Path(out)
     if fmt not in FORMATS:
@@ -66,6 +67,8 @@ def export_project(
         return _export_model(workspace, out, model, actor)
     if model is not None:
         raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
+    if fmt == "measurements":
+        return _export_measurements(workspace, out, actor)
     if (fmt == "csv") != (workspace.task.kind == "classification"):
         raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
     left_out = LeftOut(workspace)
@@ -76,7 +79,9 @@ def export_project(
     if fmt == "nnunet" and not regular_grid:
         require_right_angles([case for _, case in answers])
     names = [label.name for label in workspace.task.labels]
-    done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid)
+    measured = measurement_lines(workspace)
+    beside = measurement_files(measured) if measured else {}
+    done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside)
     _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
@@ -144,6 +149,16 @@ def require_right_angles(cases: Sequence[Case]) -> None:
 
 
 _EXPORTERS: dict[str, Exporter] = {"msd": export_msd, "nnunet": export_nnunet, "nifti": export_nifti, "csv": export_csv}
+
+
+def _export_measurements(workspace: Workspace, out: Path, actor: str) -> ExportReport:
+    measured = measurement_lines(workspace)
+    if not measured:
+        raise NotFoundError("Nothing is measured yet", remedy="measure on the page, or with Project.measure")
+    with staged_folder(out, measurement_files(measured)):
+        pass
+    _note(workspace, actor, "project", workspace.project.id, {"format": "measurements", "measurements": len(measured), "at": now()})
+    return ExportReport(out, "measurements", len({one.case for one in measured}))
 
 
 def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:

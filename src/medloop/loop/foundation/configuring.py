@@ -12,6 +12,7 @@ from medloop.core.errors import ConflictError, LabelError
 from medloop.core.names import checked_instructions, checked_title, composed
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
+from medloop.loop.foundation.instruction_pictures import keep_pictures, with_pictures
 from medloop.loop.foundation.job_kinds import Choose, request_job
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
@@ -30,6 +31,7 @@ class TaskChange:
         added: Names of new labels, in order; they get the next values.
         renamed: Name of today → new name.
         colours: Name (after renaming and adding) → #rrggbb.
+        pictures: Files (PNG or JPEG) that the instructions show, after those that are there.
         version: Of the task that the change was made on; None takes the one in force.
     """
 
@@ -37,6 +39,7 @@ class TaskChange:
     added: Sequence[str] = ()
     renamed: Mapping[str, str] | None = None
     colours: Mapping[str, str] | None = None
+    pictures: Sequence[bytes] = ()
     version: int | None = None
 
 
@@ -63,13 +66,16 @@ def configure(
     Raises:
         SettingError: An unknown setting, a value outside its range, or one that cannot change any more.
         LabelError: A label that does not exist, or a name or colour that cannot be.
+        FormatError: A picture that cannot be read.
         ConflictError: The task has another version than the change was made on.
     """
+    change = task or TaskChange()
+    pictures = keep_pictures(workspace.store, change.pictures)
     with workspace.store.write(actor) as tx:
         project = tx.get(Project, workspace.project.id)
         before = tx.get(Task, project.task_id)
         wanted = _settings(project, settings or {}, before)
-        after = _changed_task(before, task or TaskChange())
+        after = _changed_task(before, change, pictures)
         title = project.name if name is None else checked_title(name)
         changes = [*_named("name", project.name, title), *_settings_changed(project.settings, wanted), *_task_changed(before, after)]
         _store(tx, project, wanted, title, before, after)
@@ -107,16 +113,15 @@ def require_version(task: Task, version: int | None) -> None:
         raise ConflictError(f"The task has version {task.version}, the change was made on {version}", remedy="read it again")
 
 
-def _changed_task(task: Task, change: TaskChange) -> Task:
+def _changed_task(task: Task, change: TaskChange, pictures: tuple[str, ...]) -> Task:
     require_version(task, change.version)
     labels = _coloured(_added(_renamed(task.labels, change.renamed or {}), change.added), change.colours or {})
     if labels != task.labels:
         names = checked_labels(task.kind, [label.name for label in labels])
         labels = tuple(replace(label, name=name) for label, name in zip(labels, names, strict=True))
     instructions = task.instructions if change.instructions is None else checked_instructions(change.instructions)
-    if (labels, instructions) == (task.labels, task.instructions):
-        return task
-    return replace(task, id=new_id("task"), version=task.version + 1, labels=labels, instructions=instructions, created_at=now())
+    changed = replace(task, labels=labels, instructions=instructions, pictures=with_pictures(task, pictures))
+    return task if changed == task else replace(changed, id=new_id("task"), version=task.version + 1, created_at=now())
 
 
 def _renamed(labels: tuple[Label, ...], names: Mapping[str, str]) -> tuple[Label, ...]:
@@ -170,6 +175,7 @@ def _settings_changed(before: ProjectSettings, after: ProjectSettings) -> list[C
 
 def _task_changed(before: Task, after: Task) -> list[Changed]:
     found = _named("instructions", before.instructions, after.instructions)
+    found += _named("pictures of the instructions", str(len(before.pictures)), str(len(after.pictures)))
     for old, new in zip(before.labels, after.labels, strict=False):
         found += _named(f"label {old.value}", old.name, new.name)
         found += _named(f"colour of {new.name}", old.colour, new.colour)

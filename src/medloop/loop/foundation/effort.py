@@ -12,9 +12,9 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.core.names import is_reserved
 from medloop.core.records import Annotator, Case, Prediction
-from medloop.loop.foundation.spent import OWN_ORIGINS, UNPRICED, Spent, people_by_id, spent
+from medloop.loop.foundation.effort_totals import Totals, effort_totals
+from medloop.loop.foundation.spent import OWN_ORIGINS, UNPRICED, people_by_id
 from medloop.query.budget.minutes import MIN_ANNOTATIONS, MinutesModel, error_words, fit_minutes, median_minutes, predicted_minutes
-from medloop.store.pool_rows import AnnotatedRow
 from medloop.store.reader import Reader
 
 FEATURES = ("foreground voxels", "border voxels", "uncertain voxels", "slices")
@@ -57,14 +57,8 @@ def effort_summary(tx: Reader) -> tuple[EffortLine, ...]:
 
 def annotator_lines(tx: Reader) -> tuple[EffortLine, ...]:
     """One line per annotator, also of those without an annotation, by name; importers only where they have some."""
-    annotated, people = tx.annotated_rows(OWN_ORIGINS), sorted(people_by_id(tx).values(), key=lambda one: one.name)
-    made: dict[str, list[AnnotatedRow]] = {one.id: [] for one in people}
-    worked: dict[str, list[Spent]] = {one.id: [] for one in people}
-    for row in annotated:
-        made[row.annotator_id] += [] if row.undone else [row]
-    for work in spent(tx, annotated):
-        worked[work.effort.annotator_id].append(work)
-    lines = [_line(one, made[one.id], worked[one.id]) for one in people]
+    totals, people = effort_totals(tx), sorted(people_by_id(tx).values(), key=lambda one: one.name)
+    lines = [_line(one, totals.get(one.id, Totals())) for one in people]
     shown = {one.name for one in people if one.kind == "person" and not is_reserved(one.name)}
     return tuple(line for line in lines if line.annotations or line.minutes or line.annotator in shown)
 
@@ -168,16 +162,5 @@ def _timed(tx: Reader, *, as_cost: bool = False) -> list[_Timed]:
     return [_Timed(case_id, proposal_id, 60 * cost if as_cost else seconds, who) for case_id, proposal_id, seconds, cost, who in rows]
 
 
-def _line(person: Annotator, made: Sequence[AnnotatedRow], worked: Sequence[Spent]) -> EffortLine:
-    times = [row.seconds for row in made if row.seconds > 0]
-    return EffortLine(
-        annotator=person.name,
-        kind=person.kind,
-        annotations=len(made),
-        cases=len({row.case_id for row in made}),
-        timed=len(times),
-        median_seconds=float(np.median(times)) if times else None,
-        minutes=math.fsum(work.seconds or 0.0 for work in worked) / 60.0,
-        cost_per_minute=person.cost_per_minute,
-        cost=math.fsum(work.cost for work in worked),
-    )
+def _line(person: Annotator, totals: Totals) -> EffortLine:
+    return EffortLine(annotator=person.name, kind=person.kind, cost_per_minute=person.cost_per_minute, **vars(totals))

@@ -7,11 +7,12 @@ seconds are cut to those that passed, and the record says so. What a caller in P
 
 import math
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from medloop.core.errors import InputError
-from medloop.core.records import Annotation, Assignment, Effort, new_id, now, time_text
+from medloop.core.records import Annotation, Assignment, Effort, Review, new_id, now, time_text
+from medloop.loop.foundation.anchoring import FirstSight, record_first_sight
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -24,6 +25,7 @@ SLACK_SECONDS = 2.0
 EARLIER = "earlier"
 """Session of the seconds that an assignment had before sessions were kept."""
 
+_EVER = datetime.min.replace(tzinfo=UTC)
 SECONDS = ("active_seconds", "idle_seconds", "first_stroke_seconds")
 COUNTS = ("strokes", "prompts", "slices_viewed", "undos")
 
@@ -33,6 +35,7 @@ class Reported:
     """What a client knows of one session, all of it so far; fields as in `medloop.core.records.Effort`.
 
     Attributes:
+        proposal: What was on the screen of a proposal when the first stroke came; None as long as none did.
         ago_seconds: How long ago the session's last sign of life was.
         observed: It comes from another process now, so that the seconds must fit into the time that passed here.
     """
@@ -47,12 +50,16 @@ class Reported:
     undos: int | None = None
     ago_seconds: float = 0.0
     observed: bool = False
+    proposal: FirstSight | None = None
 
     @property
     def figures(self) -> dict[str, float | int]:
         """What is known of it, by field."""
         every = {name: getattr(self, name) for name in (*SECONDS, *COUNTS)}
         return {name: value for name, value in every.items() if value is not None}
+
+
+UNKNOWN_EFFORT = Reported()
 
 
 def plain_seconds(seconds: float | None) -> Reported:
@@ -85,6 +92,8 @@ def record_effort(tx: Writer, assignment: Assignment, reported: Reported) -> flo
     Raises:
         InputError: As `checked_report`.
     """
+    if reported.proposal is not None:
+        record_first_sight(tx, assignment.id, reported.proposal)
     known = tx.find(Effort, where={"assignment_id": assignment.id})
     earlier = 0.0 if known else _earlier_seconds(tx, assignment)
     if not checked_report(reported).figures:
@@ -98,15 +107,16 @@ def record_effort(tx: Writer, assignment: Assignment, reported: Reported) -> flo
     return active_seconds([*others, made])
 
 
-def record_outside(tx: Writer, annotation: Annotation, reported: Reported) -> None:
-    """Keep what an annotation took that was made without an assignment.
+def record_outside(tx: Writer, made: Annotation | Review, reported: Reported) -> None:
+    """Keep what an annotation or a verdict took that was made without an assignment.
 
     Raises:
         InputError: As `checked_report`.
     """
     if checked_report(reported).figures:
-        held = _Held(replace(reported, session=annotation.id))
-        tx.add(_effort(annotation.case_id, annotation.annotator_id, None, held), verb="work")
+        own = replace(reported, session=made.id)
+        held = _placed(own, datetime.fromisoformat(now()) - timedelta(seconds=own.ago_seconds)) if own.observed else _Held(own)
+        tx.add(_effort(made.case_id, made.annotator_id, None, held), verb="work")
 
 
 def active_seconds(efforts: list[Effort]) -> float:
@@ -138,9 +148,13 @@ def _held_against_clock(reported: Reported, assignment: Assignment, others: floa
         beside = f", {others:.1f} s of them in other sessions" if others else ""
         note = f"{active:.1f} s were reported, {passed:.1f} s had passed since the case was opened{beside}"
         reported = replace(reported, active_seconds=round(room, 1))
-    end = max(end, opened)
+    return _placed(reported, max(end, opened), since=opened, note=note)
+
+
+def _placed(reported: Reported, end: datetime, *, since: datetime = _EVER, note: str = "") -> _Held:
+    """When a report's work was: it ended then, and began not before the case was opened."""
     span = timedelta(seconds=(reported.active_seconds or 0.0) + (reported.idle_seconds or 0.0))
-    return _Held(reported, time_text(max(opened, end - span)), time_text(end), note)
+    return _Held(reported, time_text(max(since, end - span)), time_text(end), note)
 
 
 def _added(tx: Writer, assignment: Assignment, held: _Held) -> Effort:

@@ -1,14 +1,23 @@
 """Gold cases: which are left for a person, how far a person's tutorial is.
 
 A gold case is in use while nobody withdrew it and its truth is the annotation in force (`readings.gold_in_force`). A person never
-gets one whose images they have opened, nor whose truth they gave or helped to make.
+gets one whose images they have opened, nor whose truth they gave or helped to make. To whom it may still come, and while they
+have it open, it looks like a case that nobody has annotated.
 """
 
 from dataclasses import dataclass
 
-from medloop.core.records import Annotation, Annotator, Assignment, GoldCase, GoldReading
+from medloop.core.records import Annotation, Annotator, Assignment, GoldCase, GoldReading, Prediction, Snapshot
 from medloop.core.seeds import drawn_share
-from medloop.loop.foundation.readings import OWN_READINGS, gold_in_force, project_settings
+from medloop.loop.foundation.readings import (
+    OWN_READINGS,
+    CaseHistory,
+    CaseReading,
+    derive,
+    gold_in_force,
+    is_reviewing,
+    project_settings,
+)
 from medloop.store.reader import Reader
 
 
@@ -75,3 +84,34 @@ def gold_left(tx: Reader, annotator_id: str) -> list[GoldCase]:
     seen |= {a.case_id for a in tx.find(Annotation, where={"annotator_id": annotator_id, "case_id": case_ids})}
     left = gold_in_force(tx, case_ids - seen).values() if case_ids - seen else ()
     return sorted(left, key=lambda one: drawn_share(annotator_id, one.case_id))
+
+
+def open_checks(tx: Reader, annotator_id: str) -> set[str]:
+    """The cases that an annotator has open as gold cases."""
+    opened = tx.find(Assignment, where={"annotator_id": annotator_id, "state": "open"})
+    return {one.case_id for one in opened if one.gold_id is not None}
+
+
+def unread_gold(tx: Reader, annotator_id: str) -> set[str]:
+    """The cases that must not look annotated to a person: gold cases that they have open, and those that may still come to them."""
+    settings = project_settings(tx)
+    left = gold_left(tx, annotator_id) if settings.gold_rate or settings.tutorial else []
+    return open_checks(tx, annotator_id) | {one.case_id for one in left}
+
+
+def as_unlabelled(tx: Reader, case_id: str) -> CaseReading:
+    """How far a case is as if nobody had annotated it."""
+    opened = tx.find(Assignment, where={"case_id": case_id, "state": "open"})
+    history = CaseHistory(case_id=case_id, open=tuple(a.annotator_id for a in opened if not is_reviewing(a)))
+    return derive(project_settings(tx), history)
+
+
+def independent_proposal(tx: Reader, case_id: str) -> Prediction | None:
+    """The newest prediction of a case by a model before which none had learned from an annotation of it."""
+    given, found = {a.id for a in tx.find(Annotation, where={"case_id": case_id})}, None
+    for known in tx.learned_models():
+        if not given.isdisjoint(tx.get(Snapshot, known.model.snapshot_id).annotation_ids):
+            break
+        made = tx.find(Prediction, where={"case_id": case_id, "model_id": known.model.id}, limit=1, descending=True)
+        found = made[0] if made else found
+    return found

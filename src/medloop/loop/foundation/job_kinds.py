@@ -78,6 +78,7 @@ class Kind:
         payload: What such a job is about.
         run: `module:function` that runs it; takes the workspace and the job's control, returns the result.
         then: Kinds that such a job asks for.
+        short: It takes seconds and no network, and runs beside a long job rather than after it.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Kind:
     payload: type[Payload]
     run: str
     then: tuple[str, ...] = ()
+    short: bool = False
 
     def load(self) -> Callable[[Workspace, JobControl], Json]:
         """The function that runs such a job."""
@@ -95,11 +97,21 @@ class Kind:
 KINDS = (
     Kind("describe", "Description", 7, Describe, "medloop.loop.querying.on_demand:run_description", ("query",)),
     Kind("query", "Choice", 6, Choose, "medloop.loop.querying.rounds:run_query"),
-    Kind("reconcile", "Consensus", 9, Reconcile, "medloop.loop.judging.fusing:run_reconciling", ("train", "evaluate", "reconcile")),
+    Kind(
+        "reconcile",
+        "Consensus",
+        9,
+        Reconcile,
+        "medloop.loop.judging.fusing:run_reconciling",
+        ("train", "evaluate", "reconcile"),
+        short=True,
+    ),
     Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
 )
+
+SHORT = tuple(kind.name for kind in KINDS if kind.short)
 
 
 def kind_named(name: str) -> Kind:

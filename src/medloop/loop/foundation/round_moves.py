@@ -6,15 +6,15 @@ a move twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
-from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Case, Job, Model, Query, Round, Snapshot, new_id, now
+from medloop.core.records import Assignment, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
 from medloop.loop.foundation.consensus import training_annotations
 from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_consensus, request_evaluation_of
 from medloop.loop.foundation.job_kinds import Train, request_job
 from medloop.loop.foundation.leases import any_stale, release_stale
 from medloop.loop.foundation.readings import CaseReading, case_readings, due_for_consensus
+from medloop.loop.foundation.training_due import new_to_learn
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
@@ -45,7 +45,8 @@ def after_annotation(workspace: Workspace) -> None:
     with workspace.store.read() as tx:
         ended = any_stale(tx) or any(not choices_left(tx, r) for r in tx.find(Round, where={"state": "annotating"}))
         outdated, unfused = due_for_evaluation(workspace, tx), due_for_consensus(tx)
-        enough = 0 < workspace.settings.train_after <= _new_annotations(tx, workspace.settings.train_after)
+        wanted = workspace.settings.train_after
+        enough = 0 < wanted <= new_to_learn(tx, wanted)
     if ended:
         advance(workspace)
     if unfused:
@@ -168,17 +169,3 @@ def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str
         case_id: RoundCase(reading, frozenset(given.get(case_id, set())) | {*reading.readers}, case_id in refused)
         for case_id, reading in case_readings(tx, case_ids).items()
     }
-
-
-_COUNTED = [origin for origin in get_args(AnnotationOrigin) if origin != "gold"]
-
-
-def _new_annotations(tx: Reader, most: int) -> int:
-    """Answers to training cases since the newest snapshot, counted up to `most`."""
-    newest = tx.find(Annotation, where={"origin": _COUNTED}, descending=True, limit=most)
-    snapshots = tx.find(Snapshot, descending=True, limit=1)
-    order = tx.event_numbers(Annotation, [a.id for a in newest]) | tx.event_numbers(Snapshot, [s.id for s in snapshots])
-    cases = {a.case_id for a in newest}
-    count = {a.id for a in (*tx.current_annotations(case_ids=cases), *tx.partial_annotations(case_ids=cases))}
-    since = [a for a in newest if a.id in count and (not snapshots or order[a.id] > order[snapshots[0].id])]
-    return sum(tx.get(Case, a.case_id).split == "train" for a in since)

@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from medloop.core.records import Annotator, Effort
 from medloop.loop.foundation.effort_log import EARLIER
-from medloop.store.pool_rows import AnnotatedRow
+from medloop.store.pool_rows import AnnotatedRow, Period
 from medloop.store.reader import Reader
 
 OWN_ORIGINS = ("human", "simulated", "adjudicated", "gold")
@@ -62,24 +65,45 @@ def spent(tx: Reader, annotated: Sequence[AnnotatedRow] | None = None) -> list[S
     ]
 
 
-def limit_overlaps(spans: Sequence[tuple[float, float, float]]) -> list[float]:
+def spent_since(tx: Reader, of: Period) -> list[tuple[float, str]]:
+    """(active seconds that count, when they ended) of somebody's work in a period; of what began before it the share that lies in it."""
+    worked = [effort for effort, _, _ in tx.effort_log(of=of)]
+    begin, counted = _clock(of.since), _counted(worked)
+    known = [(seconds, effort) for seconds, effort in zip(counted, worked, strict=True) if seconds]
+    return [(seconds * _share_after(effort, begin), effort.ended_at or effort.created_at) for seconds, effort in known]
+
+
+def _share_after(effort: Effort, begin: float) -> float:
+    """The share of a stretch of work that lies after a moment."""
+    if effort.began_at is None or effort.ended_at is None or _clock(effort.began_at) >= begin:
+        return 1.0
+    return (_clock(effort.ended_at) - begin) / (_clock(effort.ended_at) - _clock(effort.began_at))
+
+
+def limit_overlaps(spans: ArrayLike) -> list[float]:
     """Active seconds of one person's stretches of work, none of which can be worked on while another one is.
 
     Args:
-        spans: (begin, end, active seconds), in any order.
+        spans: (begin, end, active seconds) of each, shape (stretches, 3), in any order.
 
     Returns:
         Seconds that count, in the same order. Stretches that overlap, directly or through others, share the time from the first
         begin to the last end in proportion, if they report more than that; all others count as they are.
     """
-    counted = [active for _, _, active in spans]
-    for group in _overlapping(spans):
-        passed = max(spans[n][1] for n in group) - spans[group[0]][0]
-        reported = math.fsum(spans[n][2] for n in group)
-        if len(group) > 1 and reported > passed:
-            for n in group:
-                counted[n] = spans[n][2] * passed / reported
-    return counted
+    table = np.asarray(spans, np.float64).reshape(-1, 3)
+    if not len(table):
+        return []
+    order = np.lexsort((table[:, 1], table[:, 0]))
+    begin, end, active = table[order].T
+    starts = np.flatnonzero(np.append(True, begin[1:] >= np.maximum.accumulate(end)[:-1]))
+    sizes = np.diff(np.append(starts, len(table)))
+    passed = np.maximum.reduceat(end, starts) - begin[starts]
+    reported = np.add.reduceat(active, starts)
+    cut = np.repeat((sizes > 1) & (reported > passed), sizes)
+    passed, reported = np.repeat(passed, sizes), np.repeat(reported, sizes)
+    counted = active.copy()
+    counted[cut] *= passed[cut] / reported[cut]
+    return [float(one) for one in counted[np.argsort(order)]]
 
 
 def rate_changes(tx: Reader) -> Mapping[str, Sequence[RateChange]]:
@@ -127,28 +151,21 @@ def _of_annotation(row: AnnotatedRow) -> Effort:
 def _counted(log: Sequence[Effort]) -> list[float | None]:
     counted = [effort.active_seconds for effort in log]
     placed: dict[str, list[int]] = defaultdict(list)
+    spans = [span_of(effort) for effort in log]
     for n, effort in enumerate(log):
-        if effort.active_seconds is not None and effort.began_at is not None and effort.ended_at is not None:
+        if not any(map(math.isnan, spans[n])):
             placed[effort.annotator_id].append(n)
     for indices in placed.values():
-        spans = [(_clock(log[n].began_at), _clock(log[n].ended_at), log[n].active_seconds or 0.0) for n in indices]
-        for n, seconds in zip(indices, limit_overlaps(spans), strict=True):
+        for n, seconds in zip(indices, limit_overlaps([spans[n] for n in indices]), strict=True):
             counted[n] = seconds
     return counted
 
 
-def _overlapping(spans: Sequence[tuple[float, float, float]]) -> list[list[int]]:
-    """Indices of the stretches that hang together, by their begin."""
-    groups: list[list[int]] = []
-    end = -math.inf
-    for n in sorted(range(len(spans)), key=lambda n: spans[n][:2]):
-        if spans[n][0] < end:
-            groups[-1].append(n)
-        else:
-            groups.append([n])
-        end = max(end, spans[n][1])
-    return groups
+def span_of(effort: Effort) -> tuple[float, float, float]:
+    """(begin, end, active seconds) of a stretch of work, times as seconds of the clock; NaN where unknown."""
+    began, ended = (math.nan if at is None else _clock(at) for at in (effort.began_at, effort.ended_at))
+    return began, ended, math.nan if effort.active_seconds is None else effort.active_seconds
 
 
-def _clock(at: str | None) -> float:
-    return datetime.fromisoformat(at or "").timestamp()
+def _clock(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()

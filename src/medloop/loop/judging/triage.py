@@ -15,9 +15,9 @@ from medloop.core.names import natural_key
 from medloop.core.records import Case, Evaluation, Model, Prediction, Split
 from medloop.core.states import JobState
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.evaluation_cases import evaluated_cases, evaluated_counts, evaluated_patients
+from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_counts, evaluated_patients
 from medloop.metrics.selective import risk_coverage
-from medloop.quality.deferral import Decision, Deferral, Threshold, fit_deferral, require_enough, require_risk
+from medloop.quality.deferral import Decision, Deferral, Threshold, fewest_patients, fit_deferral, require_enough, require_risk
 from medloop.quality.triage import GOOD_DICE
 from medloop.store.reader import Reader
 
@@ -25,6 +25,9 @@ HARD_DICE = 0.5
 """Below this Dice a proposal misleads more than it helps; one person alone should not mend it."""
 
 CURVE_POINTS = 20
+
+RISK = 0.1
+"""What is promised unless somebody asks for another risk."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Triage:
     unpredicted: int
 
 
-def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_DICE, hard: float = HARD_DICE) -> Triage:
+def triage_pool(workspace: Workspace, *, risk: float = RISK, good: float = GOOD_DICE, hard: float = HARD_DICE) -> Triage:
     """Sort the unanswered cases that the newest evaluated model has predicted.
 
     Args:
@@ -114,14 +117,10 @@ def triage_pool(workspace: Workspace, *, risk: float = 0.1, good: float = GOOD_D
 
 def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) -> Triage:
     with workspace.store.read() as tx:
-        model = _evaluated_model(tx)
+        rule = triage_rule(tx, risk=risk, good=good, hard=hard)
+        model, judged, deferral = rule.model, rule.judged, rule.deferral
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
-        evaluated = evaluated_counts(tx, model.id)
-        judged = evaluated_cases(tx, model.id)
         pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: c.name)
-    require_enough(evaluated_patients(judged), risk, counted=evaluated)
-    scores, truth, patients = [confidence_score(c.prediction) for c in judged], [c.truth for c in judged], [c.patient for c in judged]
-    deferral = fit_deferral(scores, truth, risk=risk, good=good, hard=hard, patients=patients)
     predicted = [case for case in pool if case.id in predictions]
     return Triage(
         model_index=model.index,
@@ -132,11 +131,44 @@ def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) ->
         second=deferral.second,
         splits=tuple(dict.fromkeys(c.split for c in judged)),
         optimistic=False,
-        evaluated=evaluated,
-        curve=_curve(scores, truth, good),
+        evaluated=rule.evaluated,
+        curve=_curve([confidence_score(c.prediction) for c in judged], [c.truth for c in judged], good),
         cases=_sort_cases(predicted, predictions, deferral, good, hard),
         unpredicted=len(pool) - len(predicted),
     )
+
+
+@dataclass(frozen=True)
+class TriageRule:
+    """What decides, by which model's evaluated cases; `evaluated` counts patients of every split."""
+
+    model: Model
+    deferral: Deferral
+    judged: Sequence[EvaluatedCase]
+    evaluated: Mapping[str, int]
+
+
+def triage_rule(tx: Reader, *, risk: float, good: float = GOOD_DICE, hard: float = HARD_DICE) -> TriageRule:
+    """The rule of now; arguments and what is raised as of `triage_pool`.
+
+    Raises:
+        InputError: No evaluated model, or too few evaluated patients for the risk.
+        SettingError: A risk outside 0..1, or `hard` above `good`.
+    """
+    model = _evaluated_model(tx)
+    evaluated, judged = evaluated_counts(tx, model.id), evaluated_cases(tx, model.id)
+    require_enough(evaluated_patients(judged), risk, counted=evaluated)
+    scores, truth, patients = [confidence_score(c.prediction) for c in judged], [c.truth for c in judged], [c.patient for c in judged]
+    return TriageRule(model, fit_deferral(scores, truth, risk=risk, good=good, hard=hard, patients=patients), judged, evaluated)
+
+
+def missing_patients(tx: Reader, *, risk: float = RISK) -> int:
+    """How many more evaluated patients a rule with that risk needs; 0 when it has enough."""
+    try:
+        model = _evaluated_model(tx)
+    except InputError:
+        return fewest_patients(risk)
+    return max(0, fewest_patients(risk) - evaluated_patients(evaluated_cases(tx, model.id)))
 
 
 def _refuse_while_evaluating(workspace: Workspace) -> None:

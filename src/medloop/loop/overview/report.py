@@ -47,7 +47,7 @@ def report_html(workspace: Workspace, *, hidden: Collection[str] = ()) -> str:
         note("Cases that you are to read blind are not shown one by one." if hidden else ""),
         _succession(workspace),
         section("Learning curve", _curve(made), _evaluations(made)),
-        section("Time", _time(made.effort), _time_by_round(workspace)),
+        section("Time", _time(made.effort), _time_by_round(workspace), _time_by_proposal(workspace)),
         _skills(workspace),
         section("What was annotated", _annotated(made)),
         section("Models", _models(made.models)),
@@ -175,6 +175,17 @@ def _time_by_round(workspace: Workspace) -> Markup | None:
         "Minutes are active ones; work that was undone, skipped or never submitted counts. Cost is at the rate of its time. - is unknown."
     )
     return joined((table(head, rows, text=(0, 1)), note(words))) if lines else None
+
+
+def _time_by_proposal(workspace: Workspace) -> Markup | None:
+    """Work with and without the proposal on the screen at the first stroke; nothing before both occurred."""
+    lines = [line for line in work_lines(workspace, "proposal") if line.proposal in ("shown", "hidden")]
+    if len(lines) < 2:
+        return None
+    head, rows = work_rows(lines)
+    words = "By what was on the screen of the proposal when the first stroke came. Skill is the agreement with the consensus: who saw the "
+    words += "proposal first may lean on it."
+    return joined((table(head, rows, text=(0,)), note(words)))
 
 
 def _skills(workspace: Workspace) -> Markup | None:

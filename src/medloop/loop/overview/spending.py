@@ -15,6 +15,7 @@ import numpy as np
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Assignment, Consensus, Effort, Round, time_text
 from medloop.datasets.staging import csv_text
+from medloop.loop.foundation.anchoring import FirstSight, first_sights
 from medloop.loop.foundation.readings import newest_consensuses
 from medloop.loop.foundation.spent import OWN_ORIGINS, Spent, people_by_id, spent
 from medloop.loop.foundation.workspace import Workspace
@@ -24,18 +25,23 @@ from medloop.raters.fused import CONFIDENCE
 from medloop.store.pool_rows import AnnotatedRow
 from medloop.store.reader import Reader
 
-By: TypeAlias = Literal["person", "round", "case", "annotation"]
+By: TypeAlias = Literal["person", "round", "case", "annotation", "proposal"]
 GROUPINGS: tuple[By, ...] = get_args(By)
 OUTSIDE = "outside rounds"
 
-_Key: TypeAlias = tuple[str, str, str, str]
-"""Ids of round, annotator, case, and assignment (or of the annotation that was made without one); "" where a grouping does not look."""
+SIGHTS: Mapping[FirstSight | None, str] = {"shown": "shown", "hidden": "hidden", "none": "none", None: "not recorded"}
+"""What was on the screen of a proposal when the first stroke came, in words."""
 
-_LOOKS: Mapping[By, tuple[bool, bool, bool, bool]] = {
-    "person": (False, True, False, False),
-    "round": (True, True, False, False),
-    "case": (False, False, True, False),
-    "annotation": (True, True, True, True),
+_Key: TypeAlias = tuple[str, str, str, str, str]
+"""Ids of round, annotator, case, and assignment (or of the annotation that was made without one), and what was seen of the proposal; ""
+where a grouping does not look."""
+
+_LOOKS: Mapping[By, tuple[bool, bool, bool, bool, bool]] = {
+    "person": (False, True, False, False, False),
+    "round": (True, True, False, False, False),
+    "case": (False, False, True, False, False),
+    "annotation": (True, True, True, True, True),
+    "proposal": (False, False, False, False, True),
 }
 
 
@@ -46,6 +52,7 @@ class WorkLine:
     Attributes:
         round: Number of the round, or "outside rounds"; "" for all.
         annotator, case: Names; "" for all.
+        proposal: What was on the screen of a proposal when the first stroke came; "" for all.
         annotations, timed: All but those undone, and so many of them with a recorded time.
         cases: How many cases were worked on.
         minutes: Active minutes, also of what was undone, skipped, flagged or never submitted.
@@ -64,6 +71,7 @@ class WorkLine:
     round: str = ""
     annotator: str = ""
     case: str = ""
+    proposal: str = ""
     annotations: int
     cases: int
     timed: int
@@ -96,11 +104,13 @@ def work_lines(workspace: Workspace, by: By = "person") -> tuple[WorkLine, ...]:
     """What all work took, grouped; rounds by number, then names, what lies outside rounds last."""
     with workspace.store.read() as tx:
         annotated = tx.annotated_rows(OWN_ORIGINS)
-        groups = _grouped(annotated, spent(tx, annotated), _judged(tx, annotated, workspace.task.label_values), by)
+        groups = _grouped(annotated, spent(tx, annotated), _judged(tx, annotated, workspace.task.label_values), by, first_sights(tx))
         named = _naming(tx, OUTSIDE if _LOOKS[by][0] else "")
         details = _details(tx) if by == "annotation" else {}
     lines = [_line(key, group, named(key), details.get(key[3])) for key, group in groups.items()]
-    return tuple(sorted(lines, key=lambda line: (line.round == OUTSIDE, len(line.round), line.round, line.annotator, line.case)))
+    return tuple(
+        sorted(lines, key=lambda line: (line.round == OUTSIDE, len(line.round), line.round, line.annotator, line.case, line.proposal))
+    )
 
 
 @dataclass(frozen=True)
@@ -139,7 +149,7 @@ def work_csv(lines: Iterable[WorkLine]) -> str:
 
 def work_rows(lines: Sequence[WorkLine]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Lines as a table with its head, and their sum below; "-" is unknown."""
-    named = [name for name in ("round", "annotator", "case") if any(getattr(line, name) for line in lines)]
+    named = [name for name in ("proposal", "round", "annotator", "case") if any(getattr(line, name) for line in lines)]
     head = ("cases", "annotations", "minutes", "idle", "strokes", "prompts", "slices", "undos", "cost", "agreement", "skill")
     rows = [(*(getattr(line, name) for name in named), *_figures(line)) for line in lines]
     sums = (len(named) or 1) - 1
@@ -169,15 +179,18 @@ def total_minutes(lines: Iterable[WorkLine]) -> float:
 
 
 def _grouped(
-    annotated: Sequence[AnnotatedRow], worked: Sequence[Spent], judged: Sequence[tuple[AnnotatedRow, float, float]], by: By
+    annotated: Sequence[AnnotatedRow],
+    worked: Sequence[Spent],
+    judged: Sequence[tuple[AnnotatedRow, float, float]],
+    by: By,
+    sights: Mapping[str, FirstSight],
 ) -> dict[_Key, _Group]:
     groups: dict[_Key, _Group] = {}
 
     def group(round_id: str | None, annotator_id: str, case_id: str, made_with: str) -> _Group:
-        looked = [
-            (part or "") if looks else "" for part, looks in zip((round_id, annotator_id, case_id, made_with), _LOOKS[by], strict=True)
-        ]
-        return groups.setdefault((looked[0], looked[1], looked[2], looked[3]), _Group())
+        parts = (round_id, annotator_id, case_id, made_with, SIGHTS[sights.get(made_with)])
+        a, b, c, d, e = ((part or "") if looks else "" for part, looks in zip(parts, _LOOKS[by], strict=True))
+        return groups.setdefault((a, b, c, d, e), _Group())
 
     def of(row: AnnotatedRow) -> _Group:
         return group(row.round_id, row.annotator_id, row.case_id, row.assignment_id or row.id)
@@ -234,6 +247,7 @@ def _line(key: _Key, group: _Group, names: tuple[str, str, str], details: Mappin
         round=names[0],
         annotator=names[1],
         case=names[2],
+        proposal=key[4],
         annotations=len(group.made),
         cases=len({row.case_id for row in group.made} | {e.case_id for e in efforts}),
         timed=sum(row.seconds > 0 for row in group.made),

@@ -7,12 +7,11 @@ from medloop.loop.foundation.readings import project_settings
 from medloop.loop.querying.routing import NextChoice
 from medloop.store.reader import Reader
 
-USUAL_REASON = "drawn at random"
-"""Nobody is to know beforehand that a case is a check: it is drawn at random, as cases of random queries are."""
-
 
 def tutorial_choice(tx: Reader, annotator_id: str) -> NextChoice | Tutorial | None:
     """The next case of a person's tutorial; the tutorial itself where it is blocked, None where there is none, or it is over."""
+    if project_settings(tx).tutorial == 0:
+        return None
     tutorial = tutorial_of(tx, tx.get(Annotator, annotator_id))
     if tutorial is None or tutorial.passed:
         return None
@@ -23,16 +22,16 @@ def tutorial_choice(tx: Reader, annotator_id: str) -> NextChoice | Tutorial | No
     return NextChoice(gold.case_id, None, reason, gold_id=gold.id)
 
 
-def check_choice(tx: Reader, annotator_id: str) -> NextChoice | None:
-    """A gold case, where one is due to this person now."""
+def check_or(tx: Reader, annotator_id: str, work: NextChoice) -> NextChoice:
+    """A gold case, where one is due to this person now, else the work; for nobody to know, a gold case has the reason of the work."""
     settings = project_settings(tx)
     if settings.gold_rate == 0:
-        return None
+        return work
     had = tx.count(Assignment, where={"annotator_id": annotator_id, "state": ["submitted", "skipped", "flagged"]})
     if drawn_share(settings.seed, "gold", annotator_id, had) >= settings.gold_rate:
-        return None
+        return work
     left = gold_left(tx, annotator_id)
-    return NextChoice(left[0].case_id, None, USUAL_REASON, gold_id=left[0].id) if left else None
+    return NextChoice(left[0].case_id, None, work.reason, gold_id=left[0].id) if left else work
 
 
 def tutorial_words(tutorial: Tutorial) -> str:

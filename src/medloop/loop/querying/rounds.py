@@ -26,7 +26,7 @@ from medloop.loop.foundation.round_moves import add_round, advance, choices_left
 from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.assigning import assigned_choice
-from medloop.loop.querying.gold_checks import check_choice, is_free, tutorial_choice, tutorial_words
+from medloop.loop.querying.gold_checks import check_or, is_free, tutorial_choice, tutorial_words
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import make_query, queried_case_ids
 from medloop.loop.querying.routing import NextChoice, Route, route, unrouted_words
@@ -39,37 +39,30 @@ AT_ONCE = 200
 
 
 def next_choice(workspace: Workspace, annotator_id: str) -> NextChoice | None:
-    """The next case for this annotator: work left open, what was returned to them, their tutorial, else real work or a gold case."""
-    with workspace.store.read() as tx:
-        kept = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id)
-        tutorial = None if kept else tutorial_choice(tx, annotator_id)
-    if kept or tutorial:
-        return kept or (tutorial if isinstance(tutorial, NextChoice) else None)
-    work = _work(workspace, annotator_id)
-    if work is None:
-        return None
-    with workspace.store.read() as tx:
-        return check_choice(tx, annotator_id) or work
+    """The next case for this annotator: work left open, what was returned to them, their tutorial, else real work or a gold case.
 
-
-def _work(workspace: Workspace, annotator_id: str) -> NextChoice | None:
-    """Real work: what was assigned to them, a case of an open round, or of a new one.
-
-    Of the cases of open rounds, and those read before that need one more reading, the first is taken, or with the setting `routing`
-    the one for which this person is the reader to have; cases that are planned for others keep a further round from being opened.
+    Real work is a case of an open round, or of a new one. Of the cases of open rounds, and those read before that need one more
+    reading, the first is taken, or with the setting `routing` the one for which this person is the reader to have; cases that are
+    planned for others keep a further round from being opened.
     """
     with workspace.store.read() as tx:
-        found = assigned_choice(tx, annotator_id, _open_rounds(tx)) or _free(workspace, tx, annotator_id, elsewhere=False).choice
-    if found is not None:
-        return found
+        first = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or tutorial_choice(tx, annotator_id)
+        if first is not None:
+            return first if isinstance(first, NextChoice) else None
+        found = _free(workspace, tx, annotator_id, elsewhere=False)
+        if found.choice is not None:
+            return check_or(tx, annotator_id, found.choice)
     advance(workspace)
     with workspace.store.read() as tx:
-        given_back = _free(workspace, tx, annotator_id)
-    if given_back.choice is not None or given_back.held or given_back.full:
-        return given_back.choice
+        found = _free(workspace, tx, annotator_id)
+        if found.choice is not None:
+            return check_or(tx, annotator_id, found.choice)
+        if found.held or found.full:
+            return None
     open_round(workspace)
     with workspace.store.read() as tx:
-        return _free(workspace, tx, annotator_id).choice
+        fresh = _free(workspace, tx, annotator_id).choice
+        return None if fresh is None else check_or(tx, annotator_id, fresh)
 
 
 def why_nothing(workspace: Workspace, annotator_id: str) -> str:
@@ -98,8 +91,7 @@ def outlook(workspace: Workspace, annotator_id: str) -> Outlook:
         if isinstance(tutorial, Tutorial):
             return Outlook(name, "", tutorial_words(tutorial))
         route_ = _free(workspace, tx, annotator_id)
-        kept = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or tutorial
-        found = kept or assigned_choice(tx, annotator_id, _open_rounds(tx)) or route_.choice
+        found = _left_open(tx, annotator_id) or _returned_to(tx, annotator_id) or tutorial or route_.choice
         if found is not None:
             return Outlook(name, tx.get(Case, found.case_id).name, found.reason)
         further = bool(tx.some_unlabelled(["train", "audit"], 1)) and not route_.held and not route_.full
@@ -240,7 +232,13 @@ def _begun_elsewhere(tx: Reader, annotator_id: str) -> list[NextChoice]:
 
 
 def _free(workspace: Workspace, tx: Reader, annotator_id: str, *, elsewhere: bool = True) -> Route:
-    """What this annotator may read of the open rounds, then of what was read `elsewhere`; with routing of both together."""
+    """What was assigned to this annotator, then what they may read of the open rounds, then of what was read `elsewhere`.
+
+    With routing the last two are looked at together.
+    """
+    mine = assigned_choice(tx, annotator_id, _open_rounds(tx))
+    if mine is not None:
+        return Route(mine)
     choices = _free_choices(tx, annotator_id)
     if elsewhere and (routes(project_settings(tx)) or not choices):
         choices += _begun_elsewhere(tx, annotator_id)

@@ -11,7 +11,8 @@ from medloop.core.names import counted
 from medloop.core.records import Annotation, Annotator, Assignment, now
 from medloop.loop.foundation.annotators import annotating_people
 from medloop.loop.foundation.effort import RECENT_ANNOTATIONS
-from medloop.loop.foundation.spent import OWN_ORIGINS
+from medloop.loop.foundation.spent import OWN_ORIGINS, spent_since
+from medloop.store.pool_rows import Period
 from medloop.store.reader import Reader
 
 WEEK = timedelta(days=7)
@@ -49,30 +50,22 @@ def used_up(tx: Reader, annotator: Annotator) -> str:
     """Why an annotator has no capacity left, and until when, in words; "" while there is some."""
     if annotator.hours_per_week is None and annotator.cases_per_week is None:
         return ""
-    given = _of_this_week(tx, annotator.id)
-    again = _again(given)
-    hours = sum(a.effort_seconds for a in given) / 3600.0
-    if annotator.hours_per_week is not None and hours >= annotator.hours_per_week:
-        return f"{annotator.name} has worked {hours:.1f} of {annotator.hours_per_week:g} hours within seven days{again}"
-    opened = tx.count(Assignment, where={"annotator_id": annotator.id, "state": "open"})
-    cases = len({a.case_id for a in given}) + opened
+    week = Period(annotator.id, now(-WEEK))
+    if annotator.hours_per_week is not None:
+        worked = spent_since(tx, week)
+        hours = math.fsum(seconds for seconds, _ in worked) / 3600.0
+        if hours >= annotator.hours_per_week:
+            again = _again(min((ended for _, ended in worked), default=None))
+            return f"{annotator.name} has worked {hours:.1f} of {annotator.hours_per_week:g} hours within seven days{again}"
+    cases, first = tx.cases_worked_on(OWN_ORIGINS, week)
     if annotator.cases_per_week is not None and cases >= annotator.cases_per_week:
-        return f"{annotator.name} has {cases} of {counted(annotator.cases_per_week, 'case')} within seven days{again}"
+        return f"{annotator.name} has {cases} of {counted(annotator.cases_per_week, 'case')} within seven days{_again(first)}"
     return ""
 
 
-def _again(given: list[Annotation]) -> str:
-    """When the first of these is a week old."""
-    if not given:
-        return ""
-    free = datetime.fromisoformat(min(a.created_at for a in given)) + WEEK
-    return f"; more from {free:%Y-%m-%d %H:%M} UTC"
-
-
-def _of_this_week(tx: Reader, annotator_id: str) -> list[Annotation]:
-    since = now(-WEEK)
-    newest = tx.find(Annotation, where={"annotator_id": annotator_id}, descending=True, limit=RECENT_ANNOTATIONS)
-    return [a for a in newest if a.created_at > since]
+def _again(first: str | None) -> str:
+    """When the first of what counts is a week old."""
+    return f"; more from {datetime.fromisoformat(first) + WEEK:%Y-%m-%d %H:%M} UTC" if first else ""
 
 
 def _is_here(tx: Reader, annotator: Annotator) -> bool:

@@ -28,7 +28,7 @@ from medloop.server.processes.lifeline import Lifeline
 from medloop.server.processes.refinery import Refinery
 from medloop.server.web.failures import failure, status_of, unforeseen
 from medloop.server.web.folders import Projects
-from medloop.server.wire.prompt_views import RefinedView, RefineRequest
+from medloop.server.wire.prompt_views import PreviewView, RefinedView, RefineRequest
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
@@ -54,7 +54,7 @@ class Assistant:
         self._warm: _Warm | None = None
         self._refinery = Refinery(choose)
 
-    def refine(self, request: RefineRequest) -> RefinedView:
+    def refine(self, request: RefineRequest) -> RefinedView | PreviewView:
         """Answer a prompt; see `Refinery.refine`.
 
         Raises:

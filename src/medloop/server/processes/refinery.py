@@ -14,13 +14,24 @@ from medloop.core.records import Assignment, Case
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.loop.annotating.engines import AUTO, ChooseEngine, choose_engine
 from medloop.loop.annotating.open_edit import Draft
+from medloop.loop.annotating.previewing import Preview, accept_prompts, preview_prompts
 from medloop.loop.annotating.refining import Refinement, Refiner, add_prompt, change_prompt, withdraw_prompt
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.processes.turns import Turns
-from medloop.server.wire.prompt_views import ChangeRequest, RefinedView, RefineRequest, WithdrawRequest, prompt_of
+from medloop.server.wire.prompt_views import (
+    AcceptRequest,
+    AddRequest,
+    ChangeRequest,
+    PreviewRequest,
+    PreviewView,
+    RefinedView,
+    RefineRequest,
+    WithdrawRequest,
+    prompt_of,
+)
 
-WARM_ENGINES, WARM_IMAGES, WARM_DRAFTS = 2, 4, 16
+WARM_ENGINES, WARM_IMAGES, WARM_DRAFTS, WARM_PREVIEWS = 2, 4, 16, 4
 T = TypeVar("T")
 
 
@@ -63,9 +74,10 @@ class Refinery:
         self._engines: Warm[Engine] = Warm(WARM_ENGINES)
         self._images: Warm[ImageEmbedding] = Warm(WARM_IMAGES)
         self._drafts: Warm[Draft] = Warm(WARM_DRAFTS)
+        self._previews: Warm[Preview] = Warm(WARM_PREVIEWS)
 
-    def refine(self, workspace: Workspace, request: RefineRequest) -> RefinedView:
-        """Add, change or withdraw a prompt as asked, in the turn of the person whose assignment it is.
+    def refine(self, workspace: Workspace, request: RefineRequest) -> RefinedView | PreviewView:
+        """Add, change or withdraw a prompt, show what some would do or save that, in the turn of the person whose assignment it is.
 
         Raises:
             MedloopError: Whatever `medloop.loop.annotating.refining` raises.
@@ -76,7 +88,11 @@ class Refinery:
         began = time.monotonic()
         with self._turns.take(assignment.annotator_id, assignment.id) as wanted:
             engine, embedding = self._ready(workspace, case, request.said.engine)
-            made = _done(workspace, request, Refiner(engine, embedding, self._drafts.find(assignment.id), wanted))
+            refiner, shown = Refiner(engine, embedding, self._drafts.find(assignment.id), wanted), self._previews.find(assignment.id)
+            if isinstance(request, PreviewRequest):
+                preview = self._previews.keep(assignment.id, _shown(workspace, request, refiner, shown))
+                return PreviewView.of(preview, time.monotonic() - began)
+            made = _done(workspace, request, refiner, shown)
             self._drafts.keep(assignment.id, made.draft)
         return RefinedView.of(made, time.monotonic() - began)
 
@@ -92,10 +108,20 @@ class Refinery:
         return engine, self._images.get(key, lambda: engine.embed(load_image(workspace.store.blobs, case)))
 
 
-def _done(workspace: Workspace, request: RefineRequest, refiner: Refiner) -> Refinement:
+def _shown(workspace: Workspace, request: PreviewRequest, refiner: Refiner, known: Preview | None) -> Preview:
+    base, locked, prompts = request.said.base_revision, request.said.locked, [prompt_of(body) for body in request.said.prompts]
+    return preview_prompts(workspace, request.assignment_id, prompts, base_revision=base, refiner=refiner, locked=locked, known=known)
+
+
+def _done(
+    workspace: Workspace, request: AddRequest | ChangeRequest | WithdrawRequest | AcceptRequest, refiner: Refiner, shown: Preview | None
+) -> Refinement:
     draft, base, locked = request.assignment_id, request.said.base_revision, request.said.locked
     if isinstance(request, WithdrawRequest):
         return withdraw_prompt(workspace, draft, request.prompt_id, base_revision=base, refiner=refiner, locked=locked)
+    if isinstance(request, AcceptRequest):
+        prompts, effect = [prompt_of(body) for body in request.said.prompts], request.said.effect
+        return accept_prompts(workspace, draft, prompts, effect=effect, base_revision=base, refiner=refiner, locked=locked, known=shown)
     prompt = prompt_of(request.said.prompt)
     if isinstance(request, ChangeRequest):
         return change_prompt(workspace, draft, request.prompt_id, prompt, base_revision=base, refiner=refiner, locked=locked)

@@ -1,4 +1,4 @@
-"""The worker process: runs the jobs of every project of a folder, one after the other, at low priority.
+"""The worker process: runs the jobs of every project of a folder at low priority, long ones one after the other and short ones beside.
 
 Started by `supervise` as `python -m medloop.server.processes.worker FOLDER THREADS`; `work` can be called by any
 other process too. Each project's worker lock is shared, so that the page knows somebody is working.
@@ -13,8 +13,9 @@ from pathlib import Path
 
 from medloop.core.errors import MedloopError
 from medloop.loop.foundation.follow_up import follow_up
+from medloop.loop.foundation.job_kinds import SHORT
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.worker import IDLE_SECONDS, keep_up, run_job
+from medloop.loop.worker import IDLE_SECONDS, beside, keep_up, run_job
 from medloop.server.processes.lifeline import Lifeline
 from medloop.server.web.folders import Projects
 from medloop.server.web.locks import WORKER_LOCK, FolderLock
@@ -26,36 +27,60 @@ SESSION_NICENESS = 5
 
 
 def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) -> None:
-    """Run jobs of every project below a root until told to stop.
+    """Run jobs of every project below a root until told to stop, short ones beside the long ones.
 
     Raises:
         NotFoundError: No project in the folder.
     """
     pause = threading.Event()
     with ExitStack() as held:
-        projects = held.enter_context(closing(Projects(root, exclusive=False)))
-        locked: set[Path] = set()
-        while not stop():
-            workspaces = [workspace for workspace in projects.all() if not workspace.store.read_only]
-            for workspace in workspaces:
-                if workspace.folder not in locked:
-                    held.enter_context(FolderLock(workspace.folder, WORKER_LOCK, shared=True))
-                    locked.add(workspace.folder)
+        here = _Here(held.enter_context(closing(Projects(root, exclusive=False))), held)
+
+        def run_short() -> bool:
+            ran = [_run_one(each, f"{owner}-short", stop, short=True) for each in here.workspaces()]
+            return any(ran)
+
+        with beside(run_short) as failed:
+
+            def over() -> bool:
+                return failed() or stop()
+
+            while not over():
+                ran = [_run_one(each, owner, over, threads=threads) for each in here.workspaces()]
+                if not any(ran):
+                    pause.wait(IDLE_SECONDS)
+
+
+class _Here:
+    """The projects that can be worked on, each with its lock held since it was first seen."""
+
+    def __init__(self, projects: Projects, held: ExitStack) -> None:
+        self._projects = projects
+        self._held = held
+        self._locked: set[Path] = set()
+        self._guard = threading.Lock()
+
+    def workspaces(self) -> list[Workspace]:
+        """Those of them that can be written, as they are now."""
+        with self._guard:
+            found = [workspace for workspace in self._projects.all() if not workspace.store.read_only]
+            for workspace in found:
+                if workspace.folder not in self._locked:
+                    self._held.enter_context(FolderLock(workspace.folder, WORKER_LOCK, shared=True))
+                    self._locked.add(workspace.folder)
                     follow_up(workspace)
-            ran = [_run_one(workspace, owner, stop, threads) for workspace in workspaces]
-            if not any(ran):
-                pause.wait(IDLE_SECONDS)
+            return found
 
 
-def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], threads: int) -> bool:
+def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], *, threads: int = 1, short: bool = False) -> bool:
     """Run one job of a project, if one waits; none of a database that a server of another folder holds now."""
     require_same_folder(workspace.store.database, workspace.folder)
-    job = workspace.store.jobs.claim(owner)
-    if job is None:
+    job = workspace.store.jobs.claim(owner, kinds=SHORT) if short else workspace.store.jobs.claim(owner, but=SHORT)
+    if job is not None:
+        run_job(workspace.reload(), job, threads=threads, stop=stop)
+    elif short:  # by whom no training keeps from it
         keep_up(workspace)
-        return False
-    run_job(workspace.reload(), job, threads=threads, stop=stop)
-    return True
+    return job is not None
 
 
 def _lower_priority() -> None:

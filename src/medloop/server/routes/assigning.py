@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from medloop.loop.querying.assigning import Assigned, assign_cases, unassign_cases
-from medloop.server.web.readers import annotator_here
+from medloop.server.routes.reviewing import annotator_here
 from medloop.server.web.site import PersonHere, SiteHere, WorkspaceHere
 from medloop.server.wire.case_views import AssignBody, AssignedView, UnassignedCaseView
 

@@ -7,24 +7,26 @@ from fastapi.responses import Response
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, ReturnedError, StateError
-from medloop.core.records import Annotation, Assignment, Case
+from medloop.core.records import Annotation, Assignment, Case, Model
 from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.reviewing import mark_visited, review_places
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.blinding import seen_annotation
 from medloop.loop.foundation.leases import release_assignment
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.case_outlook import case_outlook
 from medloop.server.web.callers import Caller, CallerHere
 from medloop.server.web.failures import StaleRevisionError
 from medloop.server.web.sending import VOXELS, send_packed
 from medloop.server.web.site import OwnAssignment, ReviewedAssignment, WorkspaceHere, is_own
 from medloop.server.web.uploads import RAW_BODY, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
-from medloop.server.wire.project_views import ClosedView, FilledView, RevisionView, SubmittedView, TimeView
+from medloop.server.wire.project_views import CaseOutlookView, ClosedView, FilledView, RevisionView, SubmittedView, TimeView
 from medloop.server.wire.schemas import (
     DraftEdit,
     EffortBody,
@@ -39,6 +41,7 @@ from medloop.server.wire.schemas import (
     reported,
 )
 from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
+from medloop.server.wire.views import PredictionView, prediction_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
 
@@ -109,6 +112,23 @@ def post_undo(workspace: WorkspaceHere, assignment: OwnAssignment, _body: Nothin
     with workspace.store.read() as tx:
         case = tx.get(Case, opened.case_id)
         return open_assignment_view(tx, Opened(opened, case, None, seen_annotation(tx, case.id, opened.annotator_id)))
+
+
+@router.get("/outlook")
+def get_outlook(workspace: WorkspaceHere, assignment: OwnAssignment) -> CaseOutlookView:
+    """The case's place in its round, what is left of that, and how good its proposal probably is, or what is missing to tell."""
+    return CaseOutlookView.model_validate(case_outlook(workspace, assignment))
+
+
+@router.get("/proposal")
+def get_proposal(workspace: WorkspaceHere, assignment: OwnAssignment) -> PredictionView | None:
+    """The proposal that was hidden until the first edit; null where there is none, 409 before that edit."""
+    with workspace.store.read() as tx:
+        opened = tx.get(Assignment, assignment)
+        found = hidden_proposal(tx, opened)
+        if found is not None and opened.revision == 0:
+            raise StateError("The proposal is hidden until the first edit of this draft", remedy="draw first")
+        return prediction_view(found, tx.get(Model, found.model_id)) if found else None
 
 
 @router.get("/places")

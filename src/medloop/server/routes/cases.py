@@ -1,6 +1,6 @@
 """Cases: the worklist, one case's header, its voxels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from medloop.core.names import MAX_NAME
 from medloop.core.records import Case
 from medloop.loop.foundation.annotators import annotator_names, known_annotator
 from medloop.loop.foundation.assignees import assigned
+from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
 from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
@@ -62,17 +63,18 @@ class Asked:
     descending: bool
     by_round: bool
 
-    def listing(self, tx: Reader) -> Listing:
-        """The same for the store."""
+    def listing(self, tx: Reader, unread: Collection[str]) -> Listing:
+        """The same for the store; `unread` cases are as if nobody had annotated them."""
         person = known_annotator(tx, self.assignee) if self.assignee else None
         return Listing(
             state=STORED_STATES[self.state],
             search=self.search,
-            case_ids=None if self.reading == "any" else cases_read(tx, self.reading),
+            case_ids=None if self.reading == "any" else [i for i in cases_read(tx, self.reading) if i not in unread],
             assigned_to=person.id if person else self.assignee and NOBODY,
             sort=self.sort,
             descending=self.descending,
             by_round=self.by_round,
+            unlabelled=unread,
         )
 
 
@@ -98,6 +100,7 @@ AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
 @router.get("")
 def list_cases(
     workspace: WorkspaceHere,
+    viewer: ViewerHere,
     asked: AskedHere,
     limit: Limit = 100,
     offset: Offset = 0,
@@ -105,29 +108,32 @@ def list_cases(
 ) -> CasePage:
     """The worklist: cases in any order, by name in natural order, searched in any script and letter case, how far each is, and whose."""
     with workspace.store.read() as tx:
-        listing = asked.listing(tx)
+        unread = viewer.unread(tx)
+        listing = asked.listing(tx, unread)
         page = tx.work_page(listing, limit=limit, offset=offset, after=after)
         rounds = tx.worklist_rounds(listing) if asked.by_round else []
         total = tx.worklist_total(listing)
         counted = [RoundCasesView(round=number, cases=cases) for number, cases in rounds]
-        return CasePage(total=total, rows=_lines(tx, page.rows), cursor=page.cursor, rounds=counted)
+        return CasePage(total=total, rows=_lines(tx, page.rows, unread), cursor=page.cursor, rounds=counted)
 
 
 @router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-def get_cases_csv(workspace: WorkspaceHere, asked: AskedHere) -> Response:
+def get_cases_csv(workspace: WorkspaceHere, viewer: ViewerHere, asked: AskedHere) -> Response:
     """The same list as a file for a spreadsheet, whole."""
     with workspace.store.read() as tx:
-        lines = _lines(tx, tx.work_page(asked.listing(tx), limit=MOST_CASES).rows)
+        unread = viewer.unread(tx)
+        lines = _lines(tx, tx.work_page(asked.listing(tx, unread), limit=MOST_CASES).rows, unread)
     named = {"Content-Disposition": 'attachment; filename="cases.csv"'}
     return Response(cases_csv(lines), media_type="text/csv; charset=utf-8", headers=named)
 
 
-def _lines(tx: Reader, rows: Sequence[CaseRow]) -> list[CaseLine]:
+def _lines(tx: Reader, rows: Sequence[CaseRow], unread: Collection[str]) -> list[CaseLine]:
     ids = [row.case_id for row in rows]
-    readings = case_readings(tx, ids)
+    readings = case_readings(tx, ids) | {i: as_unlabelled(tx, i) for i in ids if i in unread}
     refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
     judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
-    opened, whose, updated, rounds = open_with(tx, ids), assigned(tx, ids), tx.case_updates(ids), tx.case_rounds(ids)
+    opened, whose, seen = open_with(tx, ids), assigned(tx, ids), [i for i in ids if i not in unread]
+    updated, rounds = tx.case_updates(seen), tx.case_rounds(seen)
     people, restored = annotator_names(tx), restored_among(tx, readings.values())
     facts = {
         i: CaseFacts(

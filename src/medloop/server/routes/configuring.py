@@ -2,11 +2,12 @@
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from medloop.loop.foundation.annotators import describe_annotator, set_cost
 from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.instruction_pictures import MAX_PICTURES, read_picture
 from medloop.loop.overview.annotator_skill import skilled_annotators
 from medloop.loop.overview.learned_skills import learned_skills
 from medloop.loop.overview.spending import By, work_csv, work_lines
@@ -16,6 +17,7 @@ from medloop.server.wire.review_views import AnnotatorLineView
 from medloop.server.wire.setting_views import ChangesView, ConfigurationView, RateBody, SettingsBody, TaskBody
 
 Grouping: TypeAlias = Annotated[By, Query(description="What the work is added up by.")]
+PictureNumber: TypeAlias = Annotated[int, Path(ge=1, le=MAX_PICTURES, description="A picture's number, from 1.")]
 router = APIRouter(prefix="/projects/{project}", tags=["settings"])
 
 
@@ -23,6 +25,12 @@ router = APIRouter(prefix="/projects/{project}", tags=["settings"])
 def get_settings(workspace: WorkspaceHere) -> ConfigurationView:
     """Every setting with its meaning, range and value, and the task with its version."""
     return ConfigurationView.of(workspace.project.name, workspace.settings, workspace.task)
+
+
+@router.get("/pictures/{number}", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+def get_picture(workspace: WorkspaceHere, number: PictureNumber) -> Response:
+    """A picture of the instructions, from 1 on, as PNG."""
+    return Response(read_picture(workspace.store, workspace.task, number), media_type="image/png")
 
 
 @router.patch("/settings")
@@ -51,7 +59,7 @@ def list_learned_skills(workspace: WorkspaceHere) -> list[LearnedSkillView]:
 
 @router.get("/effort")
 def list_effort(workspace: WorkspaceHere, by: Grouping = "person") -> list[WorkLineView]:
-    """What all work took, by person, round, case or annotation: minutes, cost, strokes, agreement, skill."""
+    """What all work took, by person, round, case, annotation or what was seen of the proposal: minutes, cost, strokes, agreement, skill."""
     return [WorkLineView.model_validate(line) for line in work_lines(workspace, by)]
 
 

@@ -28,7 +28,9 @@ EXPORTS_AT_ONCE = 2
 _PREFIX = ".export-"
 _room = BoundedSemaphore(EXPORTS_AT_ONCE)
 
-Format: TypeAlias = Annotated[Literal["nifti", "msd", "nnunet", "csv", "model"], Query(description="As `medloop export` has it.")]
+Format: TypeAlias = Annotated[
+    Literal["nifti", "msd", "nnunet", "csv", "measurements", "model"], Query(description="As `medloop export` has it.")
+]
 WhichModel: TypeAlias = Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Of the format model: which; else the one in use.")]
 RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")]
 

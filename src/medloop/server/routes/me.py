@@ -11,6 +11,7 @@ from medloop.core.errors import ForbiddenError, SignInError
 from medloop.core.roles import VERBS, Verb, roles_within
 from medloop.loop.people.handing_out import link_of, make_token, revoke_token, set_password, tokens_of, use_link
 from medloop.loop.people.passwords import fits, hash_password
+from medloop.loop.people.preferences import Preferences, keep_preferences, preferences_of
 from medloop.loop.people.secret_values import digest_of
 from medloop.loop.people.signing_in import begin_session, sign_in, sign_out
 from medloop.server.web.callers import BossHere, Caller, CallerHere, SignedIn
@@ -24,6 +25,8 @@ from medloop.server.wire.people_views import (
     MeView,
     NewTokenView,
     PasswordBody,
+    PreferencesBody,
+    PreferencesView,
     ProjectRights,
     ProviderReplyBody,
     SignedOutView,
@@ -122,6 +125,13 @@ async def post_link(site: SiteHere, request: Request, answer: Response, use: Use
     return await _begun(site, request, answer, await people.tried(key, address, change))
 
 
+@router.put("/me/preferences")
+def put_preferences(site: SiteHere, person: SignedIn, body: PreferencesBody) -> PreferencesView:
+    """Keep what the page remembers for the account: keys of its own, and whether the introduction was seen."""
+    keep_preferences(site.people.store(), person.account, body.preferences())
+    return PreferencesView(keys=body.keys, introduced=body.introduced)
+
+
 @router.get("/me/tokens")
 def list_tokens(site: SiteHere, person: SignedIn) -> list[TokenView]:
     """One's own tokens in use, without their secrets."""
@@ -189,6 +199,7 @@ def _me(site: Site, caller: Caller) -> MeView:
         ],
         verbs=in_order(caller.rights_in(EVERY_PROJECT)),
         gives=roles_within(caller.rights_in(EVERY_PROJECT)),
+        preferences=PreferencesView.model_validate(preferences_of(person.account) if person else Preferences()),
     )
 
 

@@ -8,10 +8,14 @@ from medloop.core.records import Case, Model
 from medloop.loop.annotating.annotations import Opened, choose_case, next_assignment, open_case
 from medloop.loop.annotating.opening import shown_at_first
 from medloop.loop.annotating.review_verdicts import require_standing
+from medloop.loop.foundation.anchoring import hidden_proposal
+from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import outlooks, upcoming_case, why_nothing
+from medloop.server.routes.reviewing import require_others_reading
+from medloop.server.web.callers import CallerHere
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.project_views import NothingLeft, OpenedView, OutlookView, PreviousView, SeenView, UpcomingView
 from medloop.server.wire.schemas import Id, Nothing
@@ -38,14 +42,15 @@ def get_outlook(workspace: WorkspaceHere) -> list[OutlookView]:
 
 
 @router.post("/cases/{case}/open")
-def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
+def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, viewer: ViewerHere, _body: Nothing) -> OpenedView:
     """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
-    return _shown(site, workspace, choose_case(workspace, case, person.id))
+    return _shown(site, workspace, choose_case(workspace, case, person.id, checked=not viewer.reviews))
 
 
 @router.post("/cases/{case}/edit")
-def post_edit(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, _body: Nothing) -> OpenedView:
+def post_edit(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, caller: CallerHere, _body: Nothing) -> OpenedView:
     """Open a case as its reviewer: the draft begins with what stands, and is submitted with `POST …/adjudicate`."""
+    require_others_reading(site, workspace, case, person, caller)
     with workspace.store.read() as tx:
         require_standing(tx, case)
     return _shown(site, workspace, open_case(workspace, case, person.id, reason=REVIEWING))
@@ -56,12 +61,13 @@ def get_look(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> SeenView
     """A case with its annotation in force, unless that is hidden from who looks, and its newest proposal: nothing is opened or written."""
     with workspace.store.read() as tx:
         found = tx.get(Case, case)
-        sees = viewer.sees(tx, found.id)
+        sees, unread = viewer.sees(tx, found.id), found.id in viewer.unread(tx)
         standing = standing_annotation(tx, found.id) if sees else None
         shown, proposal = shown_at_first(workspace, tx, found, standing)
+        proposal = independent_proposal(tx, found.id) if unread else proposal
         return SeenView(
-            situation=seen_case_view(tx, found, shown, proposal, standing, viewer.annotator_id, sees=sees),
-            case=case_view(found),
+            situation=seen_case_view(tx, found, shown, proposal, standing, viewer.annotator_id, sees=sees, unread=unread),
+            case=case_view(found, unread=unread),
             prediction=prediction_view(proposal, tx.get(Model, proposal.model_id)) if proposal else None,
             previous=PreviousView(id=shown.id, tag=shown.tag) if shown else None,
         )
@@ -79,17 +85,22 @@ def get_upcoming(workspace: WorkspaceHere, viewer: ViewerHere) -> UpcomingView:
 
 
 def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
-    """The opened case; a missing proposal is asked for, and announced on the stream when it is there."""
-    shown = opened.prediction
+    """The opened case; a missing proposal is asked for, and announced on the stream when it is there.
+
+    For a gold case none is asked for: the newest model may have learned its truth.
+    """
+    shown, check = opened.prediction, opened.assignment.gold_id is not None
     with workspace.store.read() as tx:
         newest = tx.live_model()
         assignment = open_assignment_view(tx, opened)
         author = newest if shown is None or (newest and newest.id == shown.model_id) else tx.get(Model, shown.model_id)
-    site.proposer.want(workspace.project.id, opened.case.id, shown=shown, newest=newest)
+        known = shown or hidden_proposal(tx, opened.assignment)
+    if not check:
+        site.proposer.want(workspace.project.id, opened.case.id, shown=known, newest=newest)
     earlier = opened.annotation
     return OpenedView(
         assignment=assignment,
-        case=case_view(opened.case),
+        case=case_view(opened.case, unread=check),
         prediction=prediction_view(shown, author) if shown and author else None,
         previous=PreviousView(id=earlier.id, tag=earlier.tag) if earlier else None,
     )

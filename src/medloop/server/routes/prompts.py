@@ -1,5 +1,7 @@
 """Refine an open case by prompts; the assistant computes, this only calls it."""
 
+from typing import Any
+
 import anyio.to_thread
 from fastapi import APIRouter
 
@@ -39,6 +41,19 @@ async def post_ready(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAs
     return wire.EngineView.model_validate(await site.assistant.request("/warm", asked))
 
 
+@router.post("/preview")
+async def post_preview(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.PreviewBody) -> wire.PreviewView:
+    """What prompts would do to the newest revision; nothing is saved until they are accepted."""
+    asked = wire.PreviewRequest(project_id=workspace.project.id, assignment_id=assignment, said=body)
+    return wire.PreviewView.model_validate(await _asked(site, workspace, asked))
+
+
+@router.post("/accept")
+async def post_accept(site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, body: wire.AcceptanceBody) -> wire.RefinedView:
+    """Save the prompts of a preview with the effect that was shown, one revision each; 409 when they would do something else by now."""
+    return await _refined(site, workspace, wire.AcceptRequest(project_id=workspace.project.id, assignment_id=assignment, said=body))
+
+
 @router.put("/{prompt}")
 async def put_prompt(
     site: SiteHere, workspace: WorkspaceHere, assignment: OwnAssignment, prompt: Id, body: wire.Change
@@ -58,8 +73,12 @@ async def delete_prompt(
 
 
 async def _refined(site: Site, workspace: Workspace, request: wire.RefineRequest) -> wire.RefinedView:
+    return wire.RefinedView.model_validate(await _asked(site, workspace, request))
+
+
+async def _asked(site: Site, workspace: Workspace, request: wire.RefineRequest) -> Any:
     try:
-        return wire.RefinedView.model_validate(await site.assistant.request("/refine", request.model_dump(mode="json")))
+        return await site.assistant.request("/refine", request.model_dump(mode="json"))
     except ConflictError as error:
         await anyio.to_thread.run_sync(raise_stale, workspace, request.assignment_id, request.said.base_revision, error)
         raise

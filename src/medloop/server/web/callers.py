@@ -27,6 +27,11 @@ class Caller:
     name: str
     person: Person | None = None
 
+    @property
+    def is_program(self) -> bool:
+        """Whether a token speaks for them, and not they themselves."""
+        return self.person is not None and self.person.sign_in_id is None
+
     def rights_in(self, project_id: str) -> frozenset[Verb]:
         """What they may do to a project."""
         return RIGHTS["administrator"] if self.person is None else self.person.rights_in(project_id)

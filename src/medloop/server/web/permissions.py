@@ -25,6 +25,7 @@ _SELF: tuple[str, ...] = (
     "GET /me",
     "POST /sign-out",
     "POST /me/password",
+    "PUT /me/preferences",
     "GET /me/tokens",
     "POST /me/tokens",
     "POST /me/tokens/{token}/revoke",
@@ -32,6 +33,7 @@ _SELF: tuple[str, ...] = (
 _LOOK: tuple[str, ...] = (
     "GET /projects/{project}",
     "GET /projects/{project}/settings",
+    "GET /projects/{project}/pictures/{number}",
     "GET /projects/{project}/cases",
     "GET /projects/{project}/cases/csv",
     f"GET {_CASE}",
@@ -43,6 +45,7 @@ _LOOK: tuple[str, ...] = (
     f"GET {_CASE}/history",
     f"GET {_CASE}/voxels",
     f"GET {_CASE}/measures",
+    f"GET {_CASE}/measurements",
     f"GET {_CASE}/explanation",
     f"GET {_CASE}/hypotheses",
     f"GET {_CASE}/similar",
@@ -64,6 +67,8 @@ _LOOK: tuple[str, ...] = (
 )
 _ANNOTATE: tuple[str, ...] = (
     f"POST {_CASE}/objections",
+    f"POST {_CASE}/measurements",
+    "PATCH /projects/{project}/measurements/{measurement}",
     "POST /projects/{project}/next",
     f"POST {_CASE}/open",
     f"GET {_WORK}/draft",
@@ -73,6 +78,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"PUT {_WORK}/mask",
     f"PUT {_WORK}/effort",
     f"POST {_WORK}/undo",
+    f"GET {_WORK}/outlook",
+    f"GET {_WORK}/proposal",
     f"GET {_WORK}/places",
     f"POST {_WORK}/places/{{number}}/visited",
     f"POST {_WORK}/skip",
@@ -82,6 +89,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"GET {_WORK}/prompts",
     f"POST {_WORK}/prompts",
     f"POST {_WORK}/prompts/ready",
+    f"POST {_WORK}/prompts/preview",
+    f"POST {_WORK}/prompts/accept",
     f"PUT {_WORK}/prompts/{{prompt}}",
     f"DELETE {_WORK}/prompts/{{prompt}}",
 )

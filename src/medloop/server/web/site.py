@@ -13,6 +13,7 @@ from medloop.core.names import MAX_NAME, folded
 from medloop.core.records import Annotator, Assignment, Case
 from medloop.loop.foundation.annotators import annotator_named, known_annotator
 from medloop.loop.foundation.blinding import hidden_cases, is_hidden
+from medloop.loop.foundation.gold import open_checks, unread_gold
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.assistant import AssistantLink
 from medloop.server.web.callers import Caller, CallerHere, require_role
@@ -110,7 +111,7 @@ class Viewer:
 
     Attributes:
         annotator_id: "" for somebody who has annotated nothing here.
-        reviews: An account that may review sees what every reader gave.
+        reviews: An account that may review sees what every reader gave, but of a gold case that they have open themselves.
     """
 
     annotator_id: str
@@ -118,11 +119,15 @@ class Viewer:
 
     def sees(self, tx: Reader, case_id: str) -> bool:
         """Whether they may see the annotations of a case."""
-        return self.reviews or not is_hidden(tx, case_id, self.annotator_id)
+        return case_id not in self.unread(tx) and (self.reviews or not is_hidden(tx, case_id, self.annotator_id))
 
     def hidden(self, tx: Reader) -> set[str]:
         """The annotated cases whose annotations they may not see."""
-        return set() if self.reviews else hidden_cases(tx, self.annotator_id)
+        return self.unread(tx) | (set() if self.reviews else hidden_cases(tx, self.annotator_id))
+
+    def unread(self, tx: Reader) -> set[str]:
+        """The gold cases that must look to them like cases that nobody has annotated."""
+        return open_checks(tx, self.annotator_id) if self.reviews else unread_gold(tx, self.annotator_id)
 
 
 def _viewer(workspace: WorkspaceHere, name: AnnotatorName, caller: CallerHere) -> Viewer:

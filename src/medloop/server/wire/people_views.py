@@ -12,6 +12,7 @@ from medloop.core.roles import Role, Scope, Verb
 from medloop.loop.foundation.annotators import MAX_CASES, MAX_HOURS, MAX_RATE
 from medloop.loop.people.handing_out import MAX_TOKEN_DAYS
 from medloop.loop.people.passwords import LONGEST
+from medloop.loop.people.preferences import Preferences
 from medloop.server.wire.schemas import Body, IdText
 from medloop.server.wire.views import View
 
@@ -67,6 +68,26 @@ class ProviderReplyBody(Body):
     iss: Annotated[str, Field(max_length=2000)] | None = None
 
 
+KeyName: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\x21-\x7e…]+$")]
+ActionName: TypeAlias = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9-]+$")]
+
+
+class PreferencesBody(Body):
+    """What the page keeps for an account.
+
+    Attributes:
+        keys: Action → the keys that do it in place of the usual ones.
+        introduced: Whether the introduction to the annotation view was seen or skipped.
+    """
+
+    keys: Annotated[dict[ActionName, Annotated[list[KeyName], Field(max_length=4)]], Field(max_length=200)]
+    introduced: Annotated[bool, Field(strict=True)]
+
+    def preferences(self) -> Preferences:
+        """As the loop keeps them."""
+        return Preferences({action: tuple(keys) for action, keys in self.keys.items()}, self.introduced)
+
+
 class TokenBody(Body):
     """A token to make."""
 
@@ -108,6 +129,13 @@ class ProjectRights(View):
     gives: list[Role]
 
 
+class PreferencesView(View):
+    """What the page keeps for an account; empty without one."""
+
+    keys: dict[str, list[str]]
+    introduced: bool
+
+
 class MeView(View):
     """Who is signed in.
 
@@ -119,6 +147,7 @@ class MeView(View):
         projects: What one may do to each project that one sees.
         verbs: What one may do wherever all projects are meant.
         gives: Roles for all projects that one may give and take.
+        preferences: What the page keeps for the account.
     """
 
     accounts: bool
@@ -128,6 +157,7 @@ class MeView(View):
     projects: list[ProjectRights]
     verbs: list[Verb]
     gives: list[Role]
+    preferences: PreferencesView
 
 
 class WaysView(View):

@@ -150,6 +150,7 @@ class WorkLineView(View):
     round: str
     annotator: str
     case: str
+    proposal: str
     annotations: int
     cases: int
     timed: int

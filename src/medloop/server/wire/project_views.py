@@ -2,7 +2,7 @@
 
 from medloop.core.records import ProjectSettings, TaskKind
 from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
-from medloop.server.wire.views import CaseView, LabelView, ModelBrief, PredictionView, RoundBrief, View
+from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
 
 
 class ProjectLine(View):
@@ -109,6 +109,20 @@ class NothingLeft(View):
 
     assignment: None
     reason: str
+
+
+class CaseOutlookView(View):
+    """Where an open case stands; see `medloop.loop.overview.case_outlook.CaseOutlook`."""
+
+    round: int | None
+    place: int
+    cases: int
+    left: int
+    verdict: str
+    expected: Number
+    low: Number
+    high: Number
+    lacking: str
 
 
 class OutlookView(View):

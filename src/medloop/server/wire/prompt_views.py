@@ -9,6 +9,7 @@ from medloop.server.wire.schemas import MAX_VOXEL, Body, IdText, LabelValue, Rev
 from medloop.server.wire.views import Number, View
 
 if TYPE_CHECKING:
+    from medloop.loop.annotating.previewing import Preview
     from medloop.loop.annotating.refining import Refinement
 
 MAX_PROMPTS_HELD = 100_000
@@ -110,6 +111,26 @@ class Addition(Change):
     earlier: Annotated[tuple[PromptBody, ...], Field(max_length=MAX_EARLIER)] = ()
 
 
+class PreviewBody(Removal):
+    """Prompts to be shown, in the order given, each on what those before it made.
+
+    Attributes:
+        prompts: All of them again with every further one.
+    """
+
+    prompts: Annotated[tuple[PromptBody, ...], Field(min_length=1, max_length=MAX_EARLIER)]
+
+
+class AcceptanceBody(PreviewBody):
+    """A preview to be saved.
+
+    Attributes:
+        effect: What was shown, as the preview named it; anything else is refused.
+    """
+
+    effect: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class _Refine(Body):
     """What the server asks the assistant about one assignment."""
 
@@ -140,7 +161,23 @@ class WithdrawRequest(_Refine):
     said: Removal
 
 
-RefineRequest: TypeAlias = Annotated[AddRequest | ChangeRequest | WithdrawRequest, Field(discriminator="verb")]
+class PreviewRequest(_Refine):
+    """Show what prompts would do."""
+
+    verb: Literal["preview"] = "preview"
+    said: PreviewBody
+
+
+class AcceptRequest(_Refine):
+    """Save what was shown."""
+
+    verb: Literal["accept"] = "accept"
+    said: AcceptanceBody
+
+
+RefineRequest: TypeAlias = Annotated[
+    AddRequest | ChangeRequest | WithdrawRequest | PreviewRequest | AcceptRequest, Field(discriminator="verb")
+]
 """What goes from the server to the assistant; both read it by this one definition."""
 
 
@@ -161,6 +198,23 @@ class RefinedView(View):
         """From what was saved, and how long it took."""
         last = made.prompt_ids[-1] if made.prompt_ids else None
         return cls.reading(made, prompt_id=last, revision=made.draft.revision, seconds=seconds)
+
+
+class PreviewView(View):
+    """What prompts would do: `runs` lead from the draft to what `effect` names; nothing is saved."""
+
+    runs: list[tuple[int, int, int]]
+    effect: str
+    quality: Number
+    engine: str
+    note: str
+    seconds: float
+
+    @classmethod
+    def of(cls, made: "Preview", seconds: float) -> "PreviewView":
+        """From what was computed, and how long it took."""
+        last = made.turns[-1]
+        return cls(runs=list(made.runs), effect=made.effect, quality=last.quality, engine=last.engine, note=last.note, seconds=seconds)
 
 
 class EngineView(View):

@@ -174,6 +174,7 @@ class AnnotatorLineView(EffortLineView):
         skill: With its 90 % interval, over the `shared` cases that others read, too.
         open: Cases that they have open.
         returned: Cases that were returned to them.
+        edges: How strong the image's edges along the outlines are, 1 as for the median reader; null for classes.
         expected: The skill that routing expects, with its interval; its limits per week are null for none.
     """
 
@@ -181,6 +182,7 @@ class AnnotatorLineView(EffortLineView):
     skill_low: Number
     skill_high: Number
     shared: int
+    edges: Number
     open: int
     returned: int
     expertise: Expertise
@@ -205,15 +207,18 @@ class ApproveBody(Body):
     Attributes:
         annotation_id: What was looked at; 409 when something else stands by now.
         readings: Ids of the readings that were looked at; 409 when the case was read since.
+        reviews: Ids of the verdicts that were looked at; 409 when there are others by now.
         signed_as: The signer's printed name; "" for no signature. With accounts it is the account's name.
         meaning: What the signature means.
     """
 
     annotation_id: IdText | None = None
     readings: LookedAt = None
+    reviews: LookedAt = None
     comment: Comment = ""
     signed_as: Annotated[Text, Field(max_length=200)] = ""
     meaning: Meaning = "approval"
+    effort: EffortBody | None = None
 
 
 class ReturnBody(Body):
@@ -223,6 +228,8 @@ class ReturnBody(Body):
     to: Annotated[Text, Field(max_length=80)] = ""
     annotation_id: IdText | None = None
     readings: LookedAt = None
+    reviews: LookedAt = None
+    effort: EffortBody | None = None
 
 
 class RulingBody(Body):
@@ -248,6 +255,7 @@ class AdjudicateBody(Body):
         task_version: The version of the task that the reviewer saw.
         annotation_id: What was looked at; 409 when something else stands by now.
         readings: Ids of the readings that were looked at; 409 when the case was read since.
+        reviews: Ids of the verdicts that were looked at; 409 when there are others by now.
     """
 
     choices: Annotated[tuple[RulingBody, ...], Field(max_length=MAX_PARTS)] = ()
@@ -257,17 +265,19 @@ class AdjudicateBody(Body):
     task_version: Annotated[TaskVersion, Field(strict=True)] | None = None
     annotation_id: IdText | None = None
     readings: LookedAt = None
+    reviews: LookedAt = None
     comment: Comment = ""
     effort_seconds: Seconds | None = None
     effort: EffortBody | None = None
 
 
 class RestoreBody(Body):
-    """Why an earlier annotation is restored, and what was looked at: what stood and the readings; 409 where they changed."""
+    """Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed."""
 
     comment: Comment = ""
     standing_id: IdText | None = None
     readings: LookedAt = None
+    reviews: LookedAt = None
 
 
 def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading, versions: LabelVersions) -> ReadingsView:

@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from medloop.loop.annotating.drafts import MAX_RUNS
+from medloop.loop.foundation.anchoring import FirstSight
 from medloop.loop.foundation.effort_log import MAX_COUNT, MAX_SPAN_SECONDS, Reported, plain_seconds
 from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart, Part, SlicePart
 
@@ -121,6 +122,7 @@ class EffortBody(Body):
         active_seconds: At work, without pauses, by a clock that only goes forward.
         idle_seconds: The case was open and nobody worked on it.
         first_stroke_seconds: From opening the case in this session to the first change of the mask.
+        proposal: What was on the screen of a proposal when the first stroke came; left out as long as none did.
         ago_seconds: How long ago the last sign of life was, for a report that comes late.
     """
 
@@ -132,6 +134,7 @@ class EffortBody(Body):
     prompts: Count | None = None
     slices_viewed: Count | None = None
     undos: Count | None = None
+    proposal: FirstSight | None = None
     ago_seconds: LongSeconds = 0.0
 
     def reported(self) -> Reported:

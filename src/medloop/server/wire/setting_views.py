@@ -2,12 +2,13 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Base64Bytes, BeforeValidator, Field
 
 from medloop.core.errors import LabelError
 from medloop.core.records import Expertise, Task, TaskKind
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue
 from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
+from medloop.loop.foundation.instruction_pictures import MAX_PICTURES
 from medloop.server.wire.schemas import Body, Text
 from medloop.server.wire.views import LabelView, Number, View
 
@@ -28,12 +29,13 @@ class SettingView(View):
 
 
 class TaskView(View):
-    """The question put to every case, in its newest version."""
+    """The question put to every case, in its newest version; `pictures` says how many its instructions have."""
 
     version: int
     kind: TaskKind
     labels: list[LabelView]
     instructions: str
+    pictures: Annotated[int, BeforeValidator(len)]
 
 
 class ConfigurationView(View):
@@ -100,12 +102,14 @@ class TaskBody(Body):
 
     Attributes:
         version: The task's version as the caller knows it; another one is refused.
+        pictures: PNG or JPEG files in base64, to be shown in the instructions after those that are there.
         labels: All labels as they should be, those that exist in their order, new ones after them.
     """
 
     version: Annotated[int, Field(ge=1, strict=True)]
     name: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
     instructions: Annotated[Text, Field(max_length=20_000)] | None = None
+    pictures: Annotated[tuple[Base64Bytes, ...], Field(max_length=MAX_PICTURES)] = ()
     labels: Annotated[list[LabelBody], Field(min_length=1, max_length=MAX_CHANGES)] | None = None
 
     def change(self, task: Task) -> TaskChange:
@@ -117,13 +121,14 @@ class TaskBody(Body):
         """
         require_version(task, self.version)
         if self.labels is None:
-            return TaskChange(instructions=self.instructions, version=self.version)
+            return TaskChange(instructions=self.instructions, pictures=self.pictures, version=self.version)
         kept, fresh = self.labels[: len(task.labels)], self.labels[len(task.labels) :]
         if [one.value for one in kept] != [label.value for label in task.labels] or any(one.value is not None for one in fresh):
             have = ", ".join(f"{label.value} {label.name}" for label in task.labels)
             raise LabelError(f"Labels are renamed or added, never removed; the task has {have}", remedy="send all of them, new ones last")
         return TaskChange(
             instructions=self.instructions,
+            pictures=self.pictures,
             added=tuple(one.name for one in fresh),
             renamed={label.name: one.name for label, one in zip(task.labels, kept, strict=True)},
             colours={one.name: one.colour for one in self.labels if one.colour is not None},

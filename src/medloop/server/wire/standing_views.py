@@ -13,10 +13,13 @@ from medloop.core.records import (
     Model,
     Prediction,
     Review,
+    Round,
 )
 from medloop.loop.annotating.annotations import Opened
+from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.effort_log import spent_on
+from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.in_force import base_of, began
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
@@ -107,20 +110,29 @@ class SituationView(View):
 
 
 class OpenAssignmentView(SituationView, AssignmentView):
-    """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case."""
+    """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case.
+
+    `proposal_hidden`: there is a proposal, which `GET …/proposal` gives after the first edit.
+    """
 
     parts: list[SliceBody | BoxBody]
     active_seconds: float
+    proposal_hidden: bool
 
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
-    """An assignment in front of its annotator."""
-    shown = AssignmentView.model_validate(opened.assignment)
+    """An assignment in front of its annotator; one of a gold case looks like real work on a case that nobody has annotated."""
+    shown, check = AssignmentView.model_validate(opened.assignment), opened.assignment.gold_id is not None
+    if check:
+        rounds = tx.find(Round, where={"state": "annotating"}, limit=1, order=("index",))
+        shown = shown.model_copy(update={"round_id": rounds[0].id if rounds else None})
     who = opened.assignment.annotator_id
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
-    situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), who, sees=sees)
+    situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), who, sees=sees, unread=check)
     parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
-    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=spent_on(tx, opened.assignment))
+    hidden = opened.assignment.revision == 0 and hidden_proposal(tx, opened.assignment) is not None
+    seconds = spent_on(tx, opened.assignment)
+    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=seconds, proposal_hidden=hidden)
 
 
 def seen_case_view(
@@ -132,10 +144,11 @@ def seen_case_view(
     viewer_id: str,
     *,
     sees: bool,
+    unread: bool,
 ) -> SituationView:
     """A case that is only looked at: `shown`, as far as it can be read, or the proposal lies on it; `standing` is in force.
 
-    `sees` says whether the viewer may see others' readings.
+    `sees` says whether the viewer may see others' readings, `unread` whether the case must look as if there were none.
     """
     if shown is not None:
         base = BaseView(kind="annotation", **StandingView.of(tx, shown).model_dump())
@@ -143,17 +156,19 @@ def seen_case_view(
         base = BaseView(kind="prediction", model_index=tx.get(Model, proposal.model_id).index)
     else:
         base = BaseView(kind="blank")
-    return _situation(tx, case, standing, base, viewer_id, sees=sees)
+    return _situation(tx, case, standing, base, viewer_id, sees=sees, unread=unread)
 
 
-def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseView, viewer_id: str, *, sees: bool) -> SituationView:
-    reading = case_readings(tx, [case.id])[case.id]
+def _situation(
+    tx: Reader, case: Case, standing: Annotation | None, base: BaseView, viewer_id: str, *, sees: bool, unread: bool
+) -> SituationView:
+    reading = as_unlabelled(tx, case.id) if unread else case_readings(tx, [case.id])[case.id]
     returned = reading.returned if reading.returned and (sees or reading.returned.returned_to == viewer_id) else None
     refused = refusals(tx, [case.id]).get(case.id)
     return SituationView(
         base=base,
         standing=StandingView.of(tx, standing) if standing else None,
-        evaluation=case.split in EVALUATION_SPLITS,
+        evaluation=case.split in EVALUATION_SPLITS and not unread,
         withdrawn=WithdrawnView.model_validate(refused) if refused else None,
         progress=CaseReadingView.of(reading),
         returned=ReturnedView.of(tx, returned) if returned else None,

@@ -1,6 +1,7 @@
 """What answers hold: one model per noun, built from the core's records by a function beside it."""
 
 import math
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -182,12 +183,12 @@ def round_brief(current: Round | None) -> RoundBrief | None:
     return RoundBrief(index=current.index, state=str(current.state)) if current else None
 
 
-def case_view(case: Case) -> CaseView:
-    """The header of a case."""
+def case_view(case: Case, *, unread: bool = False) -> CaseView:
+    """The header of a case; of a gold case that is still to be read it does not say that it is no training case."""
     shown = case.display
     windows = [[Preset.model_validate(window) for window in presets(case, channel)] for channel in range(case.channels)]
     return CaseView.reading(
-        case,
+        replace(case, split="train") if unread else case,
         modality=shown.modality,
         looks_like=looks_like(case),
         unit=shown.unit,

@@ -1,0 +1,137 @@
+"""What everybody's work amounts to, kept in memory and brought up to date by what the audit says has changed since the last look.
+
+The log of work of a team has a line per reading: reading all of it whenever somebody looks at the progress would cost more every day.
+So each open database has its totals once, a look reads what is new, and only whose log grew is added up again. A writing
+transaction, which may be rolled back, adds up by itself.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from medloop.core.records import Annotation, Effort, Withdrawal
+from medloop.loop.foundation.spent import OWN_ORIGINS, RateChange, limit_overlaps, rate_at, rate_changes, span_of
+from medloop.store.pool_rows import AnnotatedRow
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
+
+NOUNS = ("effort", "annotation", "withdrawal")
+"""What changes the totals."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one person's work amounts to; as in `medloop.loop.foundation.effort.EffortLine`."""
+
+    annotations: int = 0
+    cases: int = 0
+    timed: int = 0
+    median_seconds: float | None = None
+    minutes: float = 0.0
+    cost: float = 0.0
+
+
+@dataclass
+class _Person:
+    """One person's annotations that were not undone, and all their work.
+
+    Attributes:
+        made: Annotation id → case id and recorded seconds.
+        worked: Session's record, or annotation from before sessions → (begin, end, active seconds, event); NaN where unknown.
+        totals: None since something changed; with the rates that they rest on.
+    """
+
+    made: dict[str, tuple[str, float]] = field(default_factory=dict)
+    worked: dict[str, tuple[float, float, float, int]] = field(default_factory=dict)
+    totals: Totals | None = None
+    rates: Sequence[RateChange] = ()
+
+
+class _Kept:
+    """Everybody's work as the last look found it."""
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._seen = -1
+        self._people: dict[str, _Person] = {}
+        self._sessions: set[str] = set()
+        self._before: dict[str, AnnotatedRow] = {}
+
+    def look(self, tx: Reader) -> dict[str, Totals]:
+        """Everybody's totals now."""
+        with self._guard:
+            newest, changed = tx.changed_since(self._seen, NOUNS) if self._seen >= 0 else (tx.last_event(), None)
+            self._take(tx, changed)
+            self._seen = max(self._seen, newest)
+            rates = rate_changes(tx)
+            return {who: _totals_of(person, rates.get(who, ())) for who, person in self._people.items()}
+
+    def _take(self, tx: Reader, changed: Mapping[str, Collection[str]] | None) -> None:
+        """Read what changed; everything where that is None."""
+        efforts, annotations, withdrawals = (None if changed is None else changed.get(noun, ()) for noun in NOUNS)
+        for effort, _, event in tx.effort_log(among=efforts):
+            self._worked(effort, event)
+        for row in tx.annotated_rows(OWN_ORIGINS, among=annotations):
+            self._annotated(row)
+        for undone in tx.find(Withdrawal, where={"id": withdrawals or (), "verb": "undone"}):
+            self._person(tx.get(Annotation, undone.annotation_id).annotator_id).made.pop(undone.annotation_id, None)
+
+    def _person(self, annotator_id: str) -> _Person:
+        """Whose totals change."""
+        person = self._people.setdefault(annotator_id, _Person())
+        person.totals = None
+        return person
+
+    def _worked(self, effort: Effort, event: int) -> None:
+        session = effort.assignment_id or effort.session
+        self._sessions.add(session)
+        if (before := self._before.pop(session, None)) is not None:
+            self._person(before.annotator_id).worked.pop(session)
+        self._person(effort.annotator_id).worked[effort.id] = (*span_of(effort), event)
+
+    def _annotated(self, row: AnnotatedRow) -> None:
+        """An annotation; its own seconds count where it is from before sessions were kept."""
+        person = self._person(row.annotator_id)
+        if not row.undone:
+            person.made[row.id] = (row.case_id, row.seconds)
+        session, known = row.assignment_id or row.id, self._before.get(row.assignment_id or row.id)
+        if session not in self._sessions and row.seconds > (known.seconds if known else 0.0):
+            self._before[session] = row
+            person.worked[session] = (math.nan, math.nan, row.seconds, row.event)
+
+
+def _totals_of(person: _Person, rates: Sequence[RateChange]) -> Totals:
+    """A person's totals, added up anew where something changed."""
+    if person.totals is None or person.rates != rates:
+        person.rates, person.totals = rates, _added_up(person, rates)
+    return person.totals
+
+
+def _added_up(person: _Person, rates: Sequence[RateChange]) -> Totals:
+    times = [seconds for _, seconds in person.made.values() if seconds > 0]
+    work = np.array(list(person.worked.values()), np.float64).reshape(-1, 4)
+    spans, seconds = work[:, :3], np.nan_to_num(work[:, 2])
+    placed = ~np.isnan(spans).any(axis=1)
+    seconds[placed] = limit_overlaps(spans[placed])
+    return Totals(
+        annotations=len(person.made),
+        cases=len({case_id for case_id, _ in person.made.values()}),
+        timed=len(times),
+        median_seconds=float(np.median(times)) if times else None,
+        minutes=math.fsum(seconds) / 60.0,
+        cost=math.fsum(s / 60 * rate_at(rates, event) for s, event in zip(seconds.tolist(), work[:, 3], strict=True)),
+    )
+
+
+_EVERYBODYS: WeakKeyDictionary[Any, _Kept] = WeakKeyDictionary()
+
+
+def effort_totals(tx: Reader) -> dict[str, Totals]:
+    """Everybody's totals by annotator id, without those who never worked here."""
+    kept = _Kept() if isinstance(tx, Writer) else _EVERYBODYS.setdefault(tx.connection.engine, _Kept())
+    return kept.look(tx)
