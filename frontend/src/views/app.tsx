@@ -13,9 +13,9 @@ import { PAGE_KEYS, type PageScene } from "../tools/pagekeys";
 import { AccountView } from "./account";
 import { Annotate } from "./annotate";
 import { CompareView } from "./comparing";
-import { GridView } from "./grid";
 import { Header } from "./header";
 import { Help } from "./help";
+import { LazyGrid } from "./lazygrid";
 import { Notices } from "./notices";
 import { Palette } from "./palette";
 import { PeopleView } from "./people";
@@ -96,7 +96,7 @@ function ProjectView({ project }: { project: Project }) {
   if (here.view === "edit" && may("review", project.id)) return <Annotate project={project} caseId={here.caseId} decides />;
   if (here.view === "team" && may("manage", project.id)) return <TeamView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
-  if (here.view === "grid" && project.kind === "classification") return <GridView project={project} query={here.query} />;
+  if (here.view === "grid" && project.kind === "classification") return <LazyGrid project={project} query={here.query} />;
   return <Worklist project={project} query={"query" in here ? here.query : ""} />;
 }
 
