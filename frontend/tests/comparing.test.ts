@@ -45,10 +45,14 @@ beforeEach(() => {
   tool.value = "navigate";
 });
 
-test("a verdict rests on what stands and on every reading, also those that are hidden", () => {
+test("a verdict rests on what stands, on every reading, also those that are hidden, and on every verdict so far", () => {
   const made = compared();
+  const review = { id: "r1", annotation_id: "c", reviewer: "Rita", verdict: "approve", comment: "", returned_to: null, signature: null, at: "" } as const;
+  made.readings.value = found([...made.readings.value.readings], { reviews: [review] });
+  expect(made.looked.reviews).toEqual(["r1"]);
+  made.readings.value = found([...made.readings.value.readings]);
   made.toggle("a");
-  expect(made.looked).toEqual({ annotation_id: "c", readings: ["a", "b"] });
+  expect(made.looked).toEqual({ annotation_id: "c", readings: ["a", "b"], reviews: [] });
   expect(made.shown.value.map(({ annotation_id: id }) => id)).toEqual(["b"]);
 });
 
@@ -112,6 +116,33 @@ test("a verdict that nobody answered can be tried again as it is", async () => {
   expect(made.refused.value).toContain("The server does not respond");
   expect(made.rulings.value).toHaveLength(1);
   expect(made.busy.value).toBe(false);
+});
+
+test("what the reviewer says and how long it took belong to one verdict, and are kept until it is given", async () => {
+  const made = compared();
+  const answers = [
+    { status: 409, json: { error: { code: "conflict", message: "case_012 has another verdict by now", remedy: "" } } },
+    { status: 409, json: { error: { code: "wrong_state", message: "You have approved this annotation already", remedy: "" } } },
+    { json: {} },
+  ];
+  takeWire(({ method, path }) => (method === "POST" ? answers.shift()! : { json: path.endsWith("/readings") ? found([reading("a", "Ann")]) : [] }));
+  const { approve } = await import("../src/api/calls");
+  const press = (): Promise<boolean> => made.act(() => approve("p1", "c1", { comment: made.comment.value, effort: made.effort }), "Approved.");
+  made.comment.value = "the lower edge";
+  made.session.effort.beat(performance.now() + 5000);
+  await press();
+  await press();
+  expect(made.comment.value).toBe("the lower edge");
+  expect(made.effort.active_seconds).toBeGreaterThanOrEqual(5);
+  expect(notices.value.map(({ message }) => message)).toEqual([
+    "Nothing was decided: case_012 has another verdict by now",
+    "You have approved this annotation already",
+  ]);
+  const before = made.effort.session;
+  await press();
+  expect(made.comment.value).toBe("");
+  expect(made.effort.active_seconds).toBeLessThan(5);
+  expect(made.effort.session).not.toBe(before);
 });
 
 test("keys show and hide readers, change the manner and never leave choices behind", () => {

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from medloop.core.arrays import MaskArray
-from medloop.core.records import Annotation, Annotator, Case, Review, Snapshot
+from medloop.core.records import Annotation, Annotator, Case, Effort, Review, Snapshot
 from medloop.images.encode import decode_mask
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.review_verdicts import approve, return_case
@@ -78,6 +78,12 @@ def disputed(team: Team, *, people: Sequence[tuple[str, int]] = (("Ann", 2), ("B
         drain(workspace)
         assert state(workspace, case) == "in review"
     return case
+
+
+def verdict_seconds(workspace: Workspace, name: str) -> list[float]:
+    """Active seconds of each verdict of a reviewer."""
+    with workspace.store.read() as tx:
+        return [e.active_seconds or 0.0 for e in tx.find(Effort, where={"annotator_id": annotator_named(workspace, name).id})]
 
 
 def compared(page: Page) -> None:
@@ -278,6 +284,8 @@ def test_a_reading_that_arrives_while_the_reviewer_looks_is_said_and_nothing_is_
     page.get_by_test_id("approve").click()
     page.get_by_test_id("approve-confirm").click()
     expect(page.get_by_test_id("outcome")).to_contain_text("Approved. The case is accepted")
+    with Workspace.open(team.folder) as workspace:
+        assert len(verdict_seconds(workspace, "Ada")) == 1, "one verdict was given, and what it took is kept"
 
 
 @pytest.mark.browser
@@ -294,6 +302,7 @@ def test_a_session_that_ends_in_an_adjudication_loses_no_choice(team: Team) -> N
     expect(page.get_by_test_id("outcome")).to_contain_text("Adjudicated")
     with Workspace.open(team.folder) as workspace:
         np.testing.assert_array_equal(mask_of(workspace, standing(workspace, case)), cube(6))
+        assert all(seconds > 0 for seconds in verdict_seconds(workspace, "Rita"))
 
 
 @pytest.mark.browser

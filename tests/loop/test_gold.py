@@ -304,7 +304,7 @@ def test_gold_cases_and_routing_cost_nothing_where_they_are_off(make_workspace: 
     skip_case(workspace, next_choice_opened(workspace, ann).assignment.id, reason="dark")
     other = case_named(workspace, "case05").id
     with transactions(workspace) as opened:
-        choose_case(workspace, other, ann.id, checked=True)
+        choose_case(workspace, other, ann.id)
     assert len(opened) == 2, "one to look, one to open"
 
 

@@ -354,3 +354,19 @@ def test_two_windows_open_at_once_use_up_the_time_that_passed_and_no_more(two_ca
     for _ in range(2):
         worked(two_cases, eva, 3600.0, began=NOW - timedelta(hours=2), ended=NOW - timedelta(hours=1))
     assert limits_words(two_cases, "Eva") == ""
+
+
+def test_reasons_are_words_that_are_true_of_one_as_of_several_and_name_the_limit_that_holds(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=dataclasses.replace(FAST, routing="value", readings=3))
+    for name in ("Ann", "Bob"):
+        describe_annotator(workspace, name, actor="test", expertise="novice")
+    first = next_assignment(workspace, annotator_named(workspace, "Ann").id)
+    assert first is not None
+    submit(workspace, first.assignment.id, Submitted(mask=np.ones(SMALL, dtype=np.uint8), effort_seconds=7200.0))
+    second = next_assignment(workspace, annotator_named(workspace, "Bob").id)
+    assert second is not None
+    assert "because 1 reading so far gives an expected quality of 0.75, below the 0.9 wanted" in second.assignment.reason
+    describe_annotator(workspace, "Ann", actor="test", hours_per_week=1.0)
+    words = why_nothing(workspace, annotator_named(workspace, "Ann").id)
+    assert words.startswith("Ann has worked 2.0 of 1 hours within seven days")
+    assert "--hours-per-week" in words

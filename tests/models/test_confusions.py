@@ -331,3 +331,40 @@ def test_a_small_structure_that_the_network_hardly_believes_teaches_nearly_as_mu
     loss_as_annotated(recipe, modelled_too, masks, model, torch.tensor([1]), looks).backward()
     pulls = [-seen.grad[0, 2, 4:6, 4:6].mean().item() for seen in (plain, modelled_too)]
     assert pulls[1] > 0.6 * pulls[0] > 0
+
+
+def made_up_structure(seed: int, share: float, unsure: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A calibrated network's logits and a truth drawn by them: a structure of a share of the voxels, so many of which it is unsure of."""
+    source = torch.Generator().manual_seed(seed)
+    sure = torch.rand(1, 4000, generator=source) >= unsure
+    inside = torch.rand(1, 4000, generator=source) < share
+    chance = torch.where(sure, torch.where(inside, 0.995, 0.005), 0.1 + 0.5 * torch.rand(1, 4000, generator=source))
+    truth = (torch.rand(1, 4000, generator=source) < chance).long()
+    return torch.stack([1 - chance, chance], 1).log(), truth
+
+
+def counted_confusions(errors: torch.Tensor, *, share: float, unsure: float, batches: int = 120) -> torch.Tensor:
+    """What `pixel` counts of annotators who err by these confusions, shape (annotators, 2, 2), on images of a small structure."""
+    source = torch.Generator().manual_seed(1)
+    model = Confusions("pixel", len(errors), 2, width=1).train()
+    for n in range(batches):
+        person = n % len(errors)
+        logits, truth = made_up_structure(n, share, unsure)
+        given = torch.multinomial(errors[person][truth[0]], 1, generator=source)[:, 0][None]
+        model(logits, given, torch.tensor([person]), torch.zeros(1, 1, 4000))
+    return model.matrices()
+
+
+@pytest.mark.parametrize(("share", "unsure"), [(0.3, 0.05), (0.02, 0.05), (0.005, 0.1)])
+def test_faultless_annotators_seem_faultless_however_small_the_structure_and_unsure_the_network(share: float, unsure: float) -> None:
+    found = counted_confusions(torch.eye(2).repeat(2, 1, 1), share=share, unsure=unsure)
+    assert float(found.diagonal(dim1=1, dim2=2).min()) > 0.97
+
+
+@pytest.mark.parametrize("share", [0.3, 0.02])
+def test_known_errors_on_a_small_structure_are_counted_as_they_are(share: float) -> None:
+    errors = torch.tensor([[[0.99, 0.01], [0.3, 0.7]], [[0.9, 0.1], [0.1, 0.9]], [[1.0, 0.0], [0.0, 1.0]]])
+    found = counted_confusions(errors, share=share, unsure=0.05, batches=240)
+    assert float((found - errors).abs().max()) < 0.07
+    order = found[:, 1, 1].argsort().tolist()
+    assert order == [0, 1, 2]

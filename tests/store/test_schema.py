@@ -51,11 +51,16 @@ OF_ACCOUNTS = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accou
 LATER_TABLES = ("assignees", "measurements", "gold_readings", "gold_cases", "routed", "efforts", "reviews", "consensuses", *OF_ACCOUNTS)
 """Tables of the migrations after the one that counts cases; those that others name come last."""
 
+LATER_INDEXES = ("ix_annotations_annotator_id_created_at", "ix_annotations_assignment_id", "ix_annotations_event")
+"""Indexes that annotations gained after the first schema."""
+
 
 def _drop_later(connection: Connection) -> None:
     """Take back what migrations after 0011 made."""
     for table in LATER_TABLES:
         connection.execute(text(f"DROP TABLE {table}"))
+    for index in LATER_INDEXES:
+        connection.execute(text(f"DROP INDEX {index}"))
     for table, column in LATER_COLUMNS[5:]:
         connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
 
@@ -152,6 +157,8 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
             connection.execute(text(f"DROP TABLE {table}"))
         for index in ("sort_key_name", "state_sort_key_name", "split_state_annotations"):
             connection.execute(text(f"DROP INDEX ix_case_states_{index}"))
+        for index in LATER_INDEXES:
+            connection.execute(text(f"DROP INDEX {index}"))
         for column in ("sort_key", "search_key"):
             connection.execute(text(f"ALTER TABLE case_states DROP COLUMN {column}"))
         for table, column in LATER_COLUMNS:

@@ -117,6 +117,10 @@ export const submit = (p: string, a: string, body: Submission): Promise<T.Submit
 /** What came of a gold case, once it is submitted. */
 export const readFeedback = (p: string, a: string): Promise<T.Feedback> => getJson(at(p, `/assignments/${a}/feedback`));
 export const feedbackPicture = (p: string, a: string): string => `${PREFIX}${at(p, `/assignments/${a}/feedback/picture`)}`;
+export const readGold = (p: string): Promise<T.GoldStanding> => getJson(at(p, "/gold"));
+export const withdrawGold = (p: string, c: string): Promise<T.GoldStanding> => sendJson("POST", at(p, `/cases/${c}/gold/withdraw`), {});
+/** Let somebody begin real work without the tutorial, or after one that they did not pass. */
+export const admit = (p: string, annotator: string): Promise<T.GoldStanding> => sendJson("POST", at(p, "/gold/admit"), { annotator });
 export const makeGold = (p: string, c: string): Promise<T.GoldStanding> => sendJson("POST", at(p, `/cases/${c}/gold`), {});
 /** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
 export const undoSubmit = (p: string, a: string): Promise<T.OpenAssignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
@@ -136,9 +140,16 @@ export const readEffort = (p: string, by: T.Grouping): Promise<T.WorkLine[]> => 
 /** Address of the same as a file. */
 export const effortFile = (p: string, by: T.Grouping): string => PREFIX + at(p, `/effort/csv?by=${by}`);
 export const readAnnotators = (p: string): Promise<T.AnnotatorLine[]> => getJson(at(p, "/annotators"));
-/** What was typed and is no number goes as it is, so that the server can say what is wrong. */
-export const setRate = (p: string, annotator: string, cost: number | string): Promise<T.AnnotatorLine[]> =>
-  sendJson("PATCH", at(p, "/annotators"), { annotator, cost_per_minute: cost });
+/** What a project keeps of somebody; what was typed and is no number goes as it is, so that the server can say what is wrong. */
+export interface Terms {
+  cost_per_minute?: number | string;
+  expertise?: T.Expertise;
+  /** The most that routing gives them within seven days; 0 for no limit. */
+  hours_per_week?: number | string;
+  cases_per_week?: number | string;
+}
+export const setTerms = (p: string, annotator: string, terms: Terms): Promise<T.AnnotatorLine[]> =>
+  sendJson("PATCH", at(p, "/annotators"), { annotator, ...terms });
 /** Let an older model propose again (or a newer one after all). */
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 /** Let the better model propose again, whichever that is. */
@@ -149,6 +160,7 @@ export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, 
 export interface LookedAt {
   annotation_id: string | null;
   readings: string[];
+  reviews: string[];
 }
 
 export const listReview = (p: string): Promise<T.Waiting[]> => getJson(at(p, "/review"));
@@ -189,5 +201,4 @@ export const giveRole = (id: string, role: T.Role | null, p: string | null): Pro
   sendJson("POST", `/people/${id}/role`, { role, project_id: p });
 export const setDisabled = (id: string, disabled: boolean): Promise<T.Person> => sendJson("POST", `/people/${id}/${disabled ? "disable" : "enable"}`, {});
 export const renewLink = (id: string): Promise<T.HandedLink> => sendJson("POST", `/people/${id}/link`, {});
-export const describePerson = (p: string, id: string, change: { cost_per_minute?: number | string; expertise?: T.Expertise }): Promise<T.ProjectPerson> =>
-  sendJson("PATCH", at(p, `/people/${id}`), change);
+export const describePerson = (p: string, id: string, change: Terms): Promise<T.ProjectPerson> => sendJson("PATCH", at(p, `/people/${id}`), change);

@@ -44,9 +44,9 @@ export interface AnnotatorBody {
 /** What one annotator's annotations took, how right they are, and what they have to do. */
 export interface AnnotatorLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number | null; shared: number; edges:
-  number | null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number; expected_low: number;
-  expected_high: number; hours_per_week: number | null; cases_per_week: number | null;
+  idle_minutes: number | null; cost_per_minute: number; cost: number; skill: number | null; skill_low: number | null; skill_high: number |
+  null; shared: number; edges: number | null; open: number; returned: number; expertise: "novice" | "expert" | "consultant"; expected: number;
+  expected_low: number; expected_high: number; hours_per_week: number | null; cases_per_week: number | null;
 }
 
 /** An approval. */
@@ -206,7 +206,7 @@ export interface EffortBody {
 /** What one annotator's work took: minutes of all of it, each at the rate of its time; the rate is today's. */
 export interface EffortLine {
   annotator: string; kind: string; annotations: number; cases: number; timed: number; median_seconds: number | null; minutes: number;
-  cost_per_minute: number; cost: number;
+  idle_minutes: number | null; cost_per_minute: number; cost: number;
 }
 
 /** Who computes prompts on a case. */
@@ -243,12 +243,12 @@ export interface Filled {
 
 /** A gold case: whether it is in use, by how many it was read, and their mean score. */
 export interface GoldLine {
-  case: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
+  case: string; case_id: string; by: string; since: string; in_use: boolean; readings: number; mean: number | null; note: string;
 }
 
-/** Somebody held against gold cases: their score, and how many they have not seen. */
+/** Somebody held against gold cases: their score, and how many they have not seen; whether real work waits for their tutorial. */
 export interface GoldPerson {
-  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string;
+  annotator: string; readings: number; score: MeanScore | null; left: number; tutorial: string; waits: boolean;
 }
 
 /** Gold cases, people, and what stands in the way, in words. */

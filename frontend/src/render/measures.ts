@@ -38,7 +38,8 @@ export function drawMeasures(context: CanvasRenderingContext2D, measures: readon
       context.strokeStyle = colour;
       context.stroke(path);
     }
-    for (const at of measure.at) drawHandle(context, at, measure);
+    // The corners of an ellipse lie beside it: they are shown where they can be taken.
+    if (measure.chosen || measure.kind !== "ellipse") for (const at of measure.at) drawHandle(context, at, measure);
     drawLines(context, measure);
   }
 }

@@ -6,11 +6,12 @@ import { annotatorName } from "../api/person";
 import type { HistoryLine, Project, Reading, Readings, Region } from "../api/types";
 import { keptSignal } from "../browser/kept";
 import { Draft } from "../edits/draft";
-import { EffortTimer } from "../edits/effort";
+import { type EffortReport, EffortTimer } from "../edits/effort";
 import { voxelCount } from "../geometry/plane";
 import { arraysOf } from "../volume/cache";
 import { receiveMask } from "../volume/download";
 import { composed, type Difference, differences, disagreement, type Ruling } from "../volume/fusing";
+import { newSession } from "./effort";
 import { lookAt } from "./looking";
 import { tell, tellError } from "./notices";
 import { lineOf } from "./question";
@@ -46,6 +47,8 @@ export class Comparison {
   readonly standingShown = signal(true);
   readonly onlyLabel = signal<number | null>(null);
   readonly rulings = signal<readonly Ruling[]>([]);
+  /** What the reviewer says with the next verdict, whichever that will be; it stays until one is given. */
+  readonly comment = signal("");
   /** Somebody has read the case, or given a verdict, since it was read here. */
   readonly changed = signal(false);
   readonly busy = signal(false);
@@ -101,7 +104,12 @@ export class Comparison {
 
   /** What a verdict is about. */
   get looked(): calls.LookedAt {
-    return lookedAt(this.readings.value.readings);
+    return lookedAt(this.readings.value);
+  }
+
+  /** What a verdict took so far: the time since the one before. */
+  get effort(): EffortReport {
+    return this.session.effort.report(performance.now(), false);
   }
 
   colourOf(id: string): string {
@@ -212,6 +220,8 @@ export class Comparison {
     try {
       await work();
       this.rulings.value = [];
+      this.comment.value = "";
+      this.session.effort.startOver(performance.now(), newSession());
       this.outcome.value = words;
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 409) {
@@ -219,7 +229,9 @@ export class Comparison {
         this.busy.value = false;
         return false;
       }
-      tell("error", `Nothing was decided: ${error.message}`, "the case was loaded again; look at it, then decide");
+      // A verdict whose answer was lost is refused as given already when it is sent again.
+      const lead = error.code === "wrong_state" ? "" : "Nothing was decided: ";
+      tell("error", `${lead}${error.message}`, "the case was loaded again; look at it, then decide");
     }
     await this.reload().catch(tellError);
     this.busy.value = false;
@@ -228,12 +240,12 @@ export class Comparison {
 }
 
 /** Choices that were neither accepted nor discarded, by case and person; they come back where the readings are the same. */
-const left = new Map<string, { looked: string; rulings: readonly Ruling[] }>();
+const left = new Map<string, { looked: string; rulings: readonly Ruling[]; comment: string }>();
 const keyOf = (project: Project, caseId: string): string => `${project.id} ${caseId} ${annotatorName.value}`;
 
-export function closeComparison({ session, project, caseId, looked, rulings }: Comparison): void {
+export function closeComparison({ session, project, caseId, looked, rulings, comment }: Comparison): void {
   session.close();
-  left.set(keyOf(project, caseId), { looked: JSON.stringify(looked), rulings: rulings.value });
+  left.set(keyOf(project, caseId), { looked: JSON.stringify(looked), rulings: rulings.value, comment: comment.value });
 }
 
 /** The comparison on the screen, if any. */
@@ -243,10 +255,10 @@ export async function openComparison(project: Project, caseId: string): Promise<
   const found = await calls.readReadings(project.id, caseId);
   const opened = (await lookAt(project, caseId))!;
   const now = performance.now();
-  const session = new CaseSession(project, opened, new EffortTimer(now), now, "compare");
+  const session = new CaseSession(project, opened, new EffortTimer(now, 0, newSession()), now, "compare");
   const made = new Comparison(session, found);
   const kept = left.get(keyOf(project, caseId));
-  if (kept?.looked === JSON.stringify(made.looked)) made.rulings.value = kept.rulings;
+  if (kept?.looked === JSON.stringify(made.looked)) [made.rulings.value, made.comment.value] = [kept.rulings, kept.comment];
   const arrays = arraysOf(project.id, session.header, null, false, (volume) => {
     session.volume.value = volume;
     session.arrived.value++;

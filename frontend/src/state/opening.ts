@@ -29,9 +29,9 @@ export async function openSession(project: Project, caseId: string | null, start
 
 /** A case whose decision a reviewer draws: it begins with what stands. */
 export async function openDecision(project: Project, caseId: string, startedAt: number): Promise<CaseSession> {
-  const { readings } = await calls.readReadings(project.id, caseId);
+  const found = await calls.readReadings(project.id, caseId);
   const session = begin(project, await calls.editCase(project.id, caseId), startedAt, "decide");
-  session.looked = lookedAt(readings);
+  session.looked = lookedAt(found);
   return session;
 }
 

@@ -197,16 +197,15 @@ function Within({ found, box }: { found: Comparison; box: Region }) {
 }
 
 interface CommentProps {
+  found: Comparison;
   label: string;
-  value: string;
-  onInput: (value: string) => void;
   testid: string;
   required?: boolean;
   autofocus?: boolean;
 }
 
 /** What a reviewer says with a verdict. */
-export function CommentField({ label, value, onInput, testid, required = false, autofocus = false }: CommentProps) {
+export function CommentField({ found, label, testid, required = false, autofocus = false }: CommentProps) {
   return (
     <label class="field">
       {label}
@@ -214,11 +213,11 @@ export function CommentField({ label, value, onInput, testid, required = false, 
         type="text"
         dir="auto"
         required={required}
-        value={value}
+        value={found.comment.value}
         maxLength={500}
         autofocus={autofocus}
         data-testid={testid}
-        onInput={(event) => onInput(event.currentTarget.value)}
+        onInput={(event) => (found.comment.value = event.currentTarget.value)}
       />
     </label>
   );
@@ -244,7 +243,6 @@ export const changeWords = (found: Comparison, changes: readonly Difference[]): 
   changes.map(({ label, added, removed }) => `${labelName(found, label)} +${added} −${removed}`).join(", ");
 
 function Accept({ found }: { found: Comparison }) {
-  const [comment, setComment] = useState("");
   const rulings = found.rulings.value;
   if (rulings.length === 0) return null;
   const segments = found.project.kind === "segmentation";
@@ -253,21 +251,18 @@ function Accept({ found }: { found: Comparison }) {
   const what = segments ? (changes ? `${changes} voxels` : "no voxel changes") : `the class of ${found.nameOf(rulings[0]!.annotation_id)} counts`;
   const accept = (event: Event): void => {
     event.preventDefault();
-    const effort = Math.round(found.session.effort.seconds(performance.now()) * 10) / 10;
-    const body = { choices: [...rulings], comment, effort_seconds: effort, ...found.looked };
-    void found
-      .act(
-        () => calls.adjudicate(found.project.id, found.caseId, body),
-        `Adjudicated: ${what}. Your decision stands before the readings, which stay as they are.`,
-      )
-      .then((done) => done && setComment(""));
+    const body = { choices: [...rulings], comment: found.comment.value, effort: found.effort, ...found.looked };
+    void found.act(
+      () => calls.adjudicate(found.project.id, found.caseId, body),
+      `Adjudicated: ${what}. Your decision stands before the readings, which stay as they are.`,
+    );
   };
   return (
     <form onSubmit={accept}>
       <p class="hint" role="status" data-testid="preview">
         {segments && preview === null ? "Loading the readings…" : `Preview: ${what}`}
       </p>
-      <CommentField label="Comment" value={comment} onInput={setComment} testid="adjudicate-comment" />
+      <CommentField found={found} label="Comment" testid="adjudicate-comment" />
       <Refused found={found} />
       <div class="row-end">
         <button type="button" data-testid="discard-rulings" onClick={() => (found.rulings.value = [])}>

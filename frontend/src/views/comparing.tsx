@@ -319,11 +319,18 @@ function Reviews({ found, open }: { found: Comparison; open: (asked: Asked) => v
       {reviews.length === 0 && <p class="hint">None yet.</p>}
       {reviews.map(({ id, reviewer, verdict, comment, returned_to: to, signature }) => (
         <p key={id} class="review">
-          <bdi class="strong">{reviewer}</bdi> {verdict === "approve" ? "approved" : `returned to ${to}`}
+          <bdi class="strong">{reviewer}</bdi>{" "}
+          {verdict === "approve" ? (
+            "approved"
+          ) : (
+            <>
+              returned to <bdi>{to}</bdi>
+            </>
+          )}
           {comment && <span class="hint">: {comment}</span>}
           {signature && (
             <span class="hint facts-line">
-              signed by {signature.name} ({signature.meaning})
+              signed by <bdi>{signature.name}</bdi> ({signature.meaning})
             </span>
           )}
         </p>

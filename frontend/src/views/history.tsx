@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import * as calls from "../api/calls";
 import type { HistoryLine } from "../api/types";
 import type { Comparison } from "../state/comparing";
+import { Refused } from "./adjudication";
 import { Allowed } from "./controls";
 import { Dialog } from "./dialog";
 import { clock } from "./format";
@@ -59,6 +60,7 @@ export function HistoryDialog({ found, onClose }: { found: Comparison; onClose: 
           ))}
         </tbody>
       </table>
+      <Refused found={found} />
       <div class="row-end">
         <button class="primary" autofocus onClick={onClose}>
           Close
@@ -74,10 +76,10 @@ const changed = ({ changes }: HistoryLine): string =>
 
 function Restore({ found, line, onDone }: { found: Comparison; line: HistoryLine; onDone: () => void }) {
   const send = (): void => {
-    const { annotation_id: standing_id, readings } = found.looked;
+    const { annotation_id: standing_id, readings, reviews } = found.looked;
     void found
       .act(
-        () => calls.restore(found.project.id, line.annotation_id, { standing_id, readings }),
+        () => calls.restore(found.project.id, line.annotation_id, { standing_id, readings, reviews }),
         `Restored the annotation of ${line.who}: it stands before the readings.`,
       )
       .then(onDone);

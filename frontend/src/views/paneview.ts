@@ -207,11 +207,11 @@ export class PaneView implements PaneContact {
     return this.projection.made;
   }
 
-  private slabTitle(): string {
+  private slabLine(): string {
     const { slab, session } = this;
     if (!slab) return "";
     const unit = session.header.spaced ? "mm" : "slices";
-    return `  ${slab.mode} of ${display.slabThickness.value} ${unit}: slices ${slab.first + 1}–${slab.last + 1}; values and mask of the middle one`;
+    return `${slab.mode} of ${display.slabThickness.value} ${unit}, slices ${slab.first + 1}–${slab.last + 1}; mask and values of slice ${this.shown + 1}`;
   }
 
   private drawLabels(): void {
@@ -233,7 +233,7 @@ export class PaneView implements PaneContact {
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
     const title = session.isFlat
       ? this.arriving().trim()
-      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.slabTitle()}${this.arriving()}`;
+      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.arriving()}`;
     drawHead(this.painter.headContext(), {
       plane,
       size: this.painter.paneSize,
@@ -279,7 +279,7 @@ export class PaneView implements PaneContact {
     const window = `W ${short(high - low)}  C ${short((low + high) / 2)}${inverted ? "  inverted" : ""}`;
     const voxel = at && this.voxelUnder(at);
     if (at) session.pointed.value = voxel;
-    return [voxel ? lineOf(readoutAt(session, voxel)) : "", this.isLarge ? window : ""].filter(Boolean);
+    return [this.slabLine(), voxel ? lineOf(readoutAt(session, voxel)) : "", this.isLarge ? window : ""].filter(Boolean);
   }
 
   /** Null beside the image. */

@@ -4,14 +4,13 @@ import * as calls from "../api/calls";
 import { gives, me } from "../api/me";
 import { isSameName } from "../api/person";
 import type { Expertise, HandedLink, Person, Project, ProjectPerson, Role } from "../api/types";
-import { numberOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
 import { Allowed } from "./controls";
 import { clock } from "./format";
 import { Field, Send, ShownOnce, useSending } from "./forms";
 import { Header } from "./header";
+import { EXPERTISE, NUMBER_TERMS, termOf } from "./rates";
 
-const EXPERTISE: Expertise[] = ["novice", "expert", "consultant"];
 const EVERYWHERE = "";
 
 /** Null: the people of the server. */
@@ -128,7 +127,7 @@ function Table({ people, project, act, onLink }: TableProps) {
         <tr>
           <th>Name</th>
           <th>Role</th>
-          {project === null ? <th>In projects</th> : <th>Cost per minute</th>}
+          {project === null ? <th>In projects</th> : NUMBER_TERMS.map(({ name, head }) => <th key={name}>{head}</th>)}
           {project !== null && <th>Expertise</th>}
           <th>State</th>
           <th>Last signed in</th>
@@ -201,22 +200,24 @@ function RoleOf({ person, project, act }: { person: Person; project: string | nu
 }
 
 function Worth({ person, project, act }: { person: ProjectPerson; project: string; act: TableProps["act"] }) {
-  const { id, name, cost_per_minute: cost, expertise } = person;
+  const { id, name, expertise } = person;
   return (
     <>
-      <td>
-        <input
-          key={cost}
-          type="text"
-          inputMode="decimal"
-          size={8}
-          defaultValue={String(cost ?? "")}
-          placeholder="not set"
-          aria-label={`Cost per minute of ${name}`}
-          data-testid={`cost-${id}`}
-          onChange={(event) => act(calls.describePerson(project, id, { cost_per_minute: numberOf(event.currentTarget.value) }))}
-        />
-      </td>
+      {NUMBER_TERMS.map((term) => (
+        <td key={term.name}>
+          <input
+            key={person[term.name]}
+            type="text"
+            inputMode="decimal"
+            size={6}
+            defaultValue={String(person[term.name] ?? "")}
+            placeholder={term.name === "cost_per_minute" ? "not set" : "no limit"}
+            aria-label={`${term.head} of ${name}`}
+            data-testid={`${term.testid}-${id}`}
+            onChange={(event) => act(calls.describePerson(project, id, { [term.name]: termOf(term, event.currentTarget.value) }))}
+          />
+        </td>
+      ))}
       <td>
         <select
           value={expertise ?? ""}

@@ -8,10 +8,12 @@ import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { AgreementChart } from "./agreement";
 import { Allowed, Bar, Empty } from "./controls";
+import { GoldPanel } from "./goldpanel";
 import { Header } from "./header";
 import { skillWords } from "./readers";
 import { Takeaway } from "./takeaway";
 import { Warnings } from "./warnings";
+import { WorkTable } from "./worktable";
 
 export function TeamView({ project }: { project: Project }) {
   const { people, waiting, windows, suspects } = useTeam(project.id);
@@ -30,6 +32,10 @@ export function TeamView({ project }: { project: Project }) {
             <h2>People</h2>
             <Takeaway name="team">{people && <People lines={people} />}</Takeaway>
           </section>
+          <div class="panel-all">
+            <WorkTable project={project.id} version={people?.map(({ minutes }) => minutes).join() ?? ""} />
+          </div>
+          <GoldPanel project={project.id} version={waiting} />
           <section class="panel panel-wide">
             <h2>Agreement of the readings</h2>
             <Takeaway name="agreement">{windows && <AgreementChart project={project} windows={windows} />}</Takeaway>
@@ -112,7 +118,16 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { head: "Who", words: true, cell: ({ annotator }) => <bdi class="strong">{annotator}</bdi> },
   { head: "Annotations", cell: ({ annotations }) => annotations },
-  { head: "Minutes", cell: ({ timed, minutes }) => (timed === 0 ? "–" : minutes.toFixed(1)) },
+  {
+    head: "Minutes",
+    title: "Active, also on what was undone, skipped, never submitted, and on verdicts",
+    cell: ({ timed, minutes }) => (timed === 0 && minutes === 0 ? "–" : minutes.toFixed(1)),
+  },
+  {
+    head: "Idle",
+    title: "Minutes for which a case was open and nobody worked on it",
+    cell: ({ idle_minutes: idle }) => (idle === null ? "–" : idle.toFixed(1)),
+  },
   {
     head: "Median",
     title: "Active seconds of the middle annotation",
@@ -125,6 +140,17 @@ const COLUMNS: readonly Column[] = [
     title: "Against the consensus, over the cases that others read, too; with its 90 % interval",
     words: true,
     cell: (line) => <SkillBar line={line} />,
+  },
+  {
+    head: "Edges",
+    title: "How strong the image's edges along their outlines are: 1 as for the median reader",
+    cell: ({ edges }) => edges?.toFixed(2) ?? "–",
+  },
+  {
+    head: "Per week",
+    title: "The most that routing gives them within seven days",
+    cell: ({ hours_per_week: hours, cases_per_week: cases }) =>
+      [hours !== null && `${hours} h`, cases !== null && `${cases} cases`].filter(Boolean).join(", ") || "–",
   },
   { head: "Shared cases", title: "Cases that others read, too", cell: ({ shared }) => shared },
   { head: "Open", title: "Cases that they have open now", cell: ({ open }) => open },

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import * as calls from "../api/calls";
 import { hasAccounts, may, me } from "../api/me";
-import { typedName } from "../api/person";
+import { isSameName, typedName } from "../api/person";
 import type { Meaning } from "../api/types";
 import type { Comparison } from "../state/comparing";
 import { tellError } from "../state/notices";
@@ -61,19 +61,21 @@ export function ApproveDialog({ found, onClose }: DialogProps) {
   const [signs, setSigns] = useState(false);
   const [name, setName] = useState(account || (typedName.value === "local" ? "" : typedName.value));
   const [meaning, setMeaning] = useState<Meaning>("approval");
-  const [comment, setComment] = useState("");
   const send = (event: Event): void => {
     event.preventDefault();
     const signed_as = signs ? name.trim() : "";
     const words = signed_as ? `Approved and signed by ${signed_as} (${meaning}).` : "Approved.";
     void found
-      .act(() => calls.approve(found.project.id, found.caseId, { comment, signed_as, meaning, ...found.looked }), words)
+      .act(
+        () => calls.approve(found.project.id, found.caseId, { comment: found.comment.value, signed_as, meaning, effort: found.effort, ...found.looked }),
+        words,
+      )
       .then((done) => done && onClose());
   };
   return (
     <Dialog title="Approve what stands" testid="approve-dialog" onClose={onClose}>
       <form onSubmit={send}>
-        <CommentField label="Comment" value={comment} onInput={setComment} testid="approve-comment" autofocus />
+        <CommentField found={found} label="Comment" testid="approve-comment" autofocus />
         <label class="toggle">
           <input type="checkbox" checked={signs} data-testid="sign" onChange={(event) => setSigns(event.currentTarget.checked)} />
           <span>Sign electronically</span>
@@ -125,14 +127,14 @@ export function ReturnDialog({ found, onClose }: DialogProps) {
   const [of, setOf] = useState((readers.find((one) => one === standing) ?? readers.at(-1))?.annotation_id ?? "");
   const author = found.nameOf(of);
   const [chosen, setChosen] = useState<string | null>(null);
-  const [comment, setComment] = useState("");
   const [people, setPeople] = useState<readonly string[]>([]);
-  const gone = people.length > 0 && !people.includes(author);
-  const to = chosen ?? (gone ? people[0]! : author);
+  const here = people.find((name) => isSameName(name, author));
+  const gone = people.length > 0 && here === undefined;
+  const to = chosen ?? (gone ? people[0]! : (here ?? author));
   useEffect(() => void calls.listAnnotatorsHere(found.project.id).then(setPeople).catch(tellError), [found]);
   const send = (event: Event): void => {
     event.preventDefault();
-    const body = { comment: comment.trim(), to, annotation_id: of || null, readings: found.looked.readings };
+    const body = { ...found.looked, comment: found.comment.value.trim(), to, annotation_id: of || null, effort: found.effort };
     void found.act(() => calls.returnCase(found.project.id, found.caseId, body), `Returned to ${to}: ${body.comment}`).then((done) => done && onClose());
   };
   return (
@@ -151,24 +153,34 @@ export function ReturnDialog({ found, onClose }: DialogProps) {
         <label class="field">
           To
           <select value={to} data-testid="return-to" onChange={(event) => setChosen(event.currentTarget.value)}>
-            {[...new Set([author, ...people])].map((name) => (
+            {[...new Set([here ?? author, ...people])].map((name) => (
               <option key={name} value={name} disabled={gone && name === author}>
                 {name}
               </option>
             ))}
           </select>
         </label>
-        <CommentField label="What to correct" value={comment} onInput={setComment} testid="return-comment" required autofocus />
+        <CommentField found={found} label="What to correct" testid="return-comment" required autofocus />
         <p class="hint">
-          {gone && `${author} no longer annotates here. `}
-          {to === author ? "It comes next to them, with the comment." : `It comes next to ${to}, whose annotation takes the place of ${author}’s.`}
+          {gone && (
+            <>
+              <bdi>{author}</bdi> no longer annotates here.{" "}
+            </>
+          )}
+          {isSameName(to, author) ? (
+            "It comes next to them, with the comment."
+          ) : (
+            <>
+              It comes next to <bdi>{to}</bdi>, whose annotation takes the place of <bdi>{author}</bdi>’s.
+            </>
+          )}
         </p>
         <Refused found={found} />
         <div class="row-end">
           <button type="button" onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" class="primary" disabled={found.busy.value || !comment.trim()} data-testid="return-confirm">
+          <button type="submit" class="primary" disabled={found.busy.value || !found.comment.value.trim()} data-testid="return-confirm">
             Return
           </button>
         </div>

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, s
 
 from medloop.core.records import Effort, Split
 from medloop.store.listed import one_of
-from medloop.store.states import current_annotations_query, full_annotations_query
+from medloop.store.states import DECIDED, FUSED, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, annotators, assignments, case_states, draft_patches, efforts, predictions, withdrawals
 
 Scored = tuple[str, Mapping[str, Any], int]
@@ -105,7 +105,8 @@ class PoolReader(TransactionReader):
         query = current_annotations_query().with_only_columns(*columns).where(annotations.c.event > event)
         if before is not None:
             query = query.where(annotations.c.event < before)
-        query = query.join(case_states, case_states.c.case_id == annotations.c.case_id).where(case_states.c.split.in_(list(splits)))
+        of_splits = and_(case_states.c.case_id == annotations.c.case_id, case_states.c.split.in_(list(splits)))
+        query = query.where(select(literal(1)).select_from(case_states).where(of_splits).exists())  # asked of the new ones only
         rows = self._connection.execute(query.order_by(annotations.c.event.desc()).limit(limit))
         return [NewRow(*row) for row in rows]
 
@@ -164,6 +165,14 @@ class PoolReader(TransactionReader):
         query = full_annotations_query().with_only_columns(*columns).join(case_states, case_states.c.case_id == annotations.c.case_id)
         query = query.where(case_states.c.split.in_(list(splits)), case_states.c.state.in_(CLOSED), case_states.c.annotations == 1)
         return [tuple(row) for row in self._connection.execute(query).all()]
+
+    def decided_annotations(self, splits: Sequence[Split]) -> list[tuple[str, str, str | None, int | None]]:
+        """The same of the cases of which a consensus or a reviewer's decision is in force: the decision where there are both."""
+        columns = (annotations.c.case_id, annotations.c.id, annotations.c.blob, annotations.c.tag)
+        made = full_annotations_query().with_only_columns(*columns).join(case_states, case_states.c.case_id == annotations.c.case_id)
+        made = made.where(case_states.c.split.in_(list(splits)), annotations.c.origin.in_((FUSED, DECIDED)))
+        rows = self._connection.execute(made.order_by(annotations.c.origin == DECIDED, annotations.c.event))
+        return list({row.case_id: tuple(row) for row in rows}.values())
 
     def annotated_cases(self, origins: Collection[str]) -> int:
         """How many cases have an annotation of these origins in force, whole or in part."""

@@ -87,10 +87,21 @@ assignments = _records(
 draft_patches = _records("draft_patches", records.DraftPatch, UniqueConstraint("assignment_id", "revision"))
 prompts = _records("prompts", records.PromptRecord, Index(None, "assignment_id", "event"))
 annotations = _records(
-    "annotations", records.Annotation, Index(None, "case_id", "annotator_id", "event"), Index(None, "supersedes"), Index(None, "created_at")
+    "annotations",
+    records.Annotation,
+    Index(None, "case_id", "annotator_id", "event"),
+    Index(None, "supersedes"),
+    Index(None, "created_at"),
+    Index(None, "annotator_id", "created_at"),
+    Index(None, "assignment_id"),
+    Index(None, "event"),
 )
 efforts = _records(
-    "efforts", records.Effort, UniqueConstraint("assignment_id", "session"), Index(None, "case_id"), Index(None, "annotator_id")
+    "efforts",
+    records.Effort,
+    UniqueConstraint("assignment_id", "session"),
+    Index(None, "case_id"),
+    Index(None, "annotator_id", "ended_at", "created_at"),
 )
 measurements = _records("measurements", records.Measurement, Index(None, "case_id", "annotator_id"))
 provenances = _records("provenances", records.Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))

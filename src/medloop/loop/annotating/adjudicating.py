@@ -288,5 +288,5 @@ def _stored(
         if decided.made is not None:
             tx.add(decided.made, verb="trace")
         tx.add(review, verb="approve")
-    after_annotation(workspace)
+    after_annotation(workspace, annotation.case_id)
     return annotation

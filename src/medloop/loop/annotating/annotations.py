@@ -88,25 +88,34 @@ def open_case(workspace: Workspace, case_id: str, annotator_id: str, *, reason: 
         return _opened(tx, open_assignment(workspace, tx, case, annotator_id, None, reason), case)
 
 
-def choose_case(workspace: Workspace, case_id: str, annotator_id: str, *, checked: bool = False) -> Opened:
+def choose_case(workspace: Workspace, case_id: str, annotator_id: str, *, reviews: bool = False) -> Opened:
     """Open one chosen case to annotate it, as `open_case` does, once one's tutorial is over.
+
+    A gold case that may still come to them opens as one: to them it looks like a case that nobody has annotated.
 
     Args:
         workspace: The project.
         case_id: The case.
         annotator_id: Who opens it.
-        checked: A gold case that may still come to them opens as one: to them it looks like a case that nobody has annotated.
+        reviews: They may review: no tutorial holds them up, and gold cases open as what they are.
 
     Raises:
         NotFoundError: No such case.
         StateError: The tutorial is not over.
     """
-    with workspace.store.read() as tx:
-        require_admitted(tx, annotator_id)
-        check = checked and case_id in unread_gold(tx, annotator_id) - open_checks(tx, annotator_id)
-        gold = gold_in_force(tx, [case_id])[case_id] if check else None
-    taken = _take(workspace, NextChoice(case_id, None, CHOSEN, gold_id=gold.id), annotator_id) if gold else None
+    check = None if reviews else _check_of(workspace, case_id, annotator_id)
+    taken = _take(workspace, check, annotator_id) if check else None
     return taken or open_case(workspace, case_id, annotator_id)
+
+
+def _check_of(workspace: Workspace, case_id: str, annotator_id: str) -> NextChoice | None:
+    """The check that a case is to somebody who has not got it open as one; a page that is loaded again in the tutorial goes on."""
+    with workspace.store.read() as tx:
+        if case_id in open_checks(tx, annotator_id):
+            return None
+        require_admitted(tx, annotator_id)
+        gold = gold_in_force(tx, [case_id])[case_id] if case_id in unread_gold(tx, annotator_id) else None
+    return NextChoice(case_id, None, CHOSEN, gold_id=gold.id) if gold else None
 
 
 def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> Annotation:
@@ -169,7 +178,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         if held is not None:
             keep_reading(tx, assignment, annotation, held)
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})
-    after_annotation(workspace)
+    after_annotation(workspace, annotation.case_id)
     return annotation
 
 
@@ -292,7 +301,7 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
         if assignment.gold_id is None:  # the truth of a gold case stays, whatever those who are held against it think of the case
             withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
-    after_annotation(workspace)
+    after_annotation(workspace, closed.case_id)
     return closed
 
 

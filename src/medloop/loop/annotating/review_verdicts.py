@@ -112,7 +112,7 @@ def approve(
         review = make_review(case_id, standing.id, reviewer_id, "approve", comment, signature=signature)
         tx.add(review, verb="approve")
         record_outside(tx, review, effort)
-    after_annotation(workspace)
+    after_annotation(workspace, case_id)
     return review
 
 

@@ -35,6 +35,7 @@ class EffortLine:
         timed: How many of them have a recorded time.
         median_seconds: Active seconds of the middle timed annotation; None without one.
         minutes: All recorded active time, also of what was undone, skipped, flagged or never submitted.
+        idle_minutes: Minutes for which a case was open and nobody worked on it; None where no client reports them.
         cost_per_minute: The annotator's rate now, in a unit that the project chooses; 1 where none is set.
         cost: The minutes, each at the rate of its time.
     """
@@ -46,6 +47,7 @@ class EffortLine:
     timed: int
     median_seconds: float | None
     minutes: float
+    idle_minutes: float | None
     cost_per_minute: float
     cost: float
 

@@ -33,6 +33,7 @@ class Totals:
     timed: int = 0
     median_seconds: float | None = None
     minutes: float = 0.0
+    idle_minutes: float | None = None
     cost: float = 0.0
 
 
@@ -42,12 +43,13 @@ class _Person:
 
     Attributes:
         made: Annotation id → case id and recorded seconds.
-        worked: Session's record, or annotation from before sessions → (begin, end, active seconds, event); NaN where unknown.
+        worked: Session's record, or annotation from before sessions → (begin, end, active seconds, event,
+            idle seconds); NaN where unknown.
         totals: None since something changed; with the rates that they rest on.
     """
 
     made: dict[str, tuple[str, float]] = field(default_factory=dict)
-    worked: dict[str, tuple[float, float, float, int]] = field(default_factory=dict)
+    worked: dict[str, tuple[float, float, float, int, float]] = field(default_factory=dict)
     totals: Totals | None = None
     rates: Sequence[RateChange] = ()
 
@@ -92,7 +94,7 @@ class _Kept:
         self._sessions.add(session)
         if (before := self._before.pop(session, None)) is not None:
             self._person(before.annotator_id).worked.pop(session)
-        self._person(effort.annotator_id).worked[effort.id] = (*span_of(effort), event)
+        self._person(effort.annotator_id).worked[effort.id] = (*span_of(effort), event, math.nan if effort.idle_seconds is None else effort.idle_seconds)
 
     def _annotated(self, row: AnnotatedRow) -> None:
         """An annotation; its own seconds count where it is from before sessions were kept."""
@@ -102,7 +104,7 @@ class _Kept:
         session, known = row.assignment_id or row.id, self._before.get(row.assignment_id or row.id)
         if session not in self._sessions and row.seconds > (known.seconds if known else 0.0):
             self._before[session] = row
-            person.worked[session] = (math.nan, math.nan, row.seconds, row.event)
+            person.worked[session] = (math.nan, math.nan, row.seconds, row.event, math.nan)
 
 
 def _totals_of(person: _Person, rates: Sequence[RateChange]) -> Totals:
@@ -114,16 +116,18 @@ def _totals_of(person: _Person, rates: Sequence[RateChange]) -> Totals:
 
 def _added_up(person: _Person, rates: Sequence[RateChange]) -> Totals:
     times = [seconds for _, seconds in person.made.values() if seconds > 0]
-    work = np.array(list(person.worked.values()), np.float64).reshape(-1, 4)
+    work = np.array(list(person.worked.values()), np.float64).reshape(-1, 5)
     spans, seconds = work[:, :3], np.nan_to_num(work[:, 2])
     placed = ~np.isnan(spans).any(axis=1)
     seconds[placed] = limit_overlaps(spans[placed])
+    idle = work[~np.isnan(work[:, 4]), 4]
     return Totals(
         annotations=len(person.made),
         cases=len({case_id for case_id, _ in person.made.values()}),
         timed=len(times),
         median_seconds=float(np.median(times)) if times else None,
         minutes=math.fsum(seconds) / 60.0,
+        idle_minutes=math.fsum(idle) / 60.0 if idle.size else None,
         cost=math.fsum(s / 60 * rate_at(rates, event) for s, event in zip(seconds.tolist(), work[:, 3], strict=True)),
     )
 

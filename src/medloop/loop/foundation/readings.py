@@ -386,11 +386,13 @@ def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
     return begun, case_readings(tx, [case_id for case_id in begun if case_id not in settled])
 
 
-def due_for_consensus(tx: Reader) -> list[str]:
-    """Ids of the cases that have their readings and no consensus of them."""
+def due_for_consensus(tx: Reader, case_id: str | None = None) -> list[str]:
+    """Ids of the cases, or this one alone, that have their readings and no consensus of them."""
     settings = project_settings(tx)
-    if not reads_several(settings) and not tx.count(Consensus):
+    if not reads_several(settings) and not tx.find(Consensus, limit=1):
         return []
+    if case_id is not None:
+        return [case_id] if case_readings(tx, [case_id])[case_id].consensus_due else []
     fused = tx.fused_cases(settings.consensus, soft=settings.targets == "soft")
     several = [i for i in tx.contested_cases(["train", "validation", "test", "audit"]) if i not in fused]
     return [case_id for case_id, reading in case_readings(tx, several).items() if reading.consensus_due]

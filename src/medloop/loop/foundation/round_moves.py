@@ -40,11 +40,11 @@ def advance(workspace: Workspace) -> None:
         start_training(workspace)
 
 
-def after_annotation(workspace: Workspace) -> None:
-    """What an answer sets in motion: the end of its round, or a training in between; mostly nothing, which costs one look."""
+def after_annotation(workspace: Workspace, case_id: str | None = None) -> None:
+    """What a change to a case, or to the rules of all, sets in motion: the end of its round, a training; mostly nothing: one look."""
     with workspace.store.read() as tx:
         ended = any_stale(tx) or any(not choices_left(tx, r) for r in tx.find(Round, where={"state": "annotating"}))
-        outdated, unfused = due_for_evaluation(workspace, tx), due_for_consensus(tx)
+        outdated, unfused = due_for_evaluation(workspace, tx), due_for_consensus(tx, case_id)
         wanted = workspace.settings.train_after
         enough = 0 < wanted <= new_to_learn(tx, wanted)
     if ended:

@@ -40,9 +40,11 @@ def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
 
 def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     """(case id, annotation id, blob, tag) of the deciding annotation of every answered training case."""
-    several = tx.current_annotations(case_ids=tx.contested_cases(["train"]))
+    sole, made = tx.sole_annotations(["train"]), tx.decided_annotations(["train"])
+    known = {row[0]: row for row in (*sole, *made)}
+    several = tx.current_annotations(case_ids=[i for i in tx.contested_cases(["train"]) if i not in known])
     decided = [deciding(found) for found in by_case(a for a in several if a.kind != "partial").values()]
-    return tx.sole_annotations(["train"]) + [(a.case_id, a.id, a.blob, a.tag) for a in decided]
+    return [*known.values(), *((a.case_id, a.id, a.blob, a.tag) for a in decided)]
 
 
 def label_values(workspace: Workspace, annotation_id: str, blob: str | None, tag: int | None, known: Memo) -> Sequence[int]:

@@ -26,6 +26,7 @@ class GoldLine:
     """
 
     case: str
+    case_id: str
     by: str
     since: str
     in_use: bool
@@ -43,6 +44,7 @@ class GoldPerson:
         score: Mean with a 90 % interval; None before the first.
         left: Gold cases that they have not seen.
         tutorial: How far it is, in words; "" where there is none.
+        waits: Real work waits for it.
     """
 
     annotator: str
@@ -50,6 +52,7 @@ class GoldPerson:
     score: Interval | None
     left: int
     tutorial: str
+    waits: bool
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,16 @@ def _line(tx: Reader, gold: GoldCase, *, in_use: bool) -> GoldLine:
     notes += [f"{one.state} by {tx.get(Annotator, one.annotator_id).name}: {one.reason}" for one in reported]
     mean = sum(r.score for r in readings) / len(readings) if readings else None
     by = tx.get(Annotator, gold.annotator_id).name
-    return GoldLine(tx.get(Case, gold.case_id).name, by, gold.created_at, in_use, len(readings), mean, "; ".join(notes))
+    return GoldLine(tx.get(Case, gold.case_id).name, gold.case_id, by, gold.created_at, in_use, len(readings), mean, "; ".join(notes))
 
 
 def _person(tx: Reader, annotator: Annotator, scores: tuple[float, ...]) -> GoldPerson:
     tutorial = tutorial_of(tx, annotator)
     words = tutorial.words if tutorial else "admitted without it" if annotator.admitted else ""
     left = tutorial.left if tutorial else len(gold_left(tx, annotator.id))
-    return GoldPerson(annotator.name, len(scores), mean_score(scores) if scores else None, left, words)
+    return GoldPerson(
+        annotator.name, len(scores), mean_score(scores) if scores else None, left, words, tutorial is not None and not tutorial.passed
+    )
 
 
 def _warnings(lines: tuple[GoldLine, ...], people: tuple[GoldPerson, ...], rate: float, tutorial: int) -> list[str]:

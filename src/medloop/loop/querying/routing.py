@@ -126,7 +126,7 @@ def note_routing(tx: Writer, assignment: Assignment, choice: NextChoice) -> None
 def unrouted_words(tx: Reader, found: Route) -> str:
     """Why routing has nothing for a person, and what to do."""
     if found.full:
-        return f"{found.full}; a lead can raise it (medloop annotators DIR NAME --cases-per-week N)"
+        return f"{found.full}; a lead can raise it (medloop annotators DIR NAME --hours-per-week N --cases-per-week N)"
     lines = []
     if found.held:
         names = ", ".join(f"{tx.get(Annotator, who).name} ({counted(cases, 'case')})" for who, cases in found.held.items())
@@ -232,5 +232,6 @@ def _because(known: _Knowledge, own: Worker, case_id: str, plan: Plan, others: S
     together = f" together with {', '.join(others)}" if others else ""
     if reading.quality is None:
         return f"{yours} is worth most beyond its cost{together}: expected quality {plan.quality:.2f}"
-    so_far = f"{counted(len(reading.readers), 'reading')} so far give an expected quality of {reading.quality:.2f}"
+    verb = "gives" if len(reading.readers) == 1 else "give"
+    so_far = f"{counted(len(reading.readers), 'reading')} so far {verb} an expected quality of {reading.quality:.2f}"
     return f"{so_far}, below the {known.settings.sure_enough:g} wanted, and {yours}{together} should raise it to {plan.quality:.2f}"

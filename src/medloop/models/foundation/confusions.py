@@ -87,7 +87,12 @@ class Confusions(nn.Module):
     def matrices(self) -> Tensor:
         """What each annotator makes of each class for certain, shape (annotators, classes, classes); rows sum to 1.
 
-        Of `pixel` the mean over voxels of recent batches, each as much as the network takes it for the class of the row.
+        Of `pixel` counted in recent batches, voxel by voxel: what was annotated where each class probably is, given what the network
+        sees and the annotation, by these matrices as they were (a step of expectation maximisation per batch). The mean of the voxels'
+        own matrices would call everybody unskilled wherever the network is unsure, which is most of a small structure.
+
+        Source: Dawid & Skene 1979, doi:10.2307/2346806, equations 2.3 and 2.5, with the network's probabilities as the prior of each
+            voxel; batch by batch as Cappé & Moulines 2009, arXiv:0712.4273, section 3.
         """
         seen = self.joint.sum(-1, keepdim=True)
         return torch.where(seen > 0, self.joint / seen.clamp(min=1e-30), self.weight.softmax(-1))
@@ -101,10 +106,11 @@ class Confusions(nn.Module):
             whose: The annotator of each sample, shape (B,), or `NOBODY`, whose confusion is the identity.
             features: What the network's head sees, shape (B, width, …); for `pixel` only.
         """
-        chances, valid = _flat(logits, self.weight).log_softmax(1), (masks != UNKNOWN).reshape(len(masks), 1, -1)
+        chances, given = _flat(logits, self.weight).log_softmax(1), masks.reshape(len(masks), 1, -1)
+        valid = given != UNKNOWN
         looks = chances if self.places is None or features is None else _flat(features.detach(), self.weight)
         found = self._whole(chances, valid, whose.clamp(min=0), looks)
-        self._remember(found.joint, whose)
+        self._remember(chances.detach().exp(), given, whose)
         logits = torch.where((whose < 0)[:, None, None], chances, found.seen).reshape(logits.shape)
         return Annotated(logits, self._penalty(found, valid.sum((1, 2)), whose))
 
@@ -130,8 +136,7 @@ class Confusions(nn.Module):
             seen = torch.einsum("bin,bij->bjn", chances.exp(), self.weight[own])
         else:
             seen = (chances[:, :, None] + rows).logsumexp(1)  # of logarithms: nothing is lost where the network is sure
-        joint = (likely[:, :, None] * rows.detach().exp()).sum(-1) if self.places else torch.zeros_like(rows[..., 0]).detach()
-        return _Piece(seen, (likely * diagonal.exp()).sum((1, 2)), -(likely * diagonal).sum((1, 2)), joint)
+        return _Piece(seen, (likely * diagonal.exp()).sum((1, 2)), -(likely * diagonal).sum((1, 2)))
 
     def _penalty(self, found: "_Piece", voxels: Tensor, whose: Tensor) -> Tensor:
         if self.kind == "crowd-layer":
@@ -141,9 +146,18 @@ class Confusions(nn.Module):
         return (each * (whose >= 0)).mean()
 
     @torch.no_grad()
-    def _remember(self, joint: Tensor, whose: Tensor) -> None:
-        for person in set(whose.tolist()) - {NOBODY} if self.places and self.training else ():
-            self.joint[person].lerp_(joint[whose == person].mean(0), RECENT)
+    def _remember(self, likely: Tensor, given: Tensor, whose: Tensor) -> None:
+        """Count what each annotator made of what each voxel, shape (B, classes, n), probably is; annotations have shape (B, 1, n)."""
+        if self.places is None or not self.training:
+            return
+        known = self.matrices()
+        for person in set(whose.tolist()) - {NOBODY}:
+            counts = torch.zeros_like(self.joint[person])
+            for sample in torch.nonzero(whose == person)[:, 0]:
+                for annotated in range(len(counts)):
+                    probably = likely[sample][:, given[sample, 0] == annotated] * known[person][:, annotated, None]
+                    counts[:, annotated] += (probably / probably.sum(0).clamp(min=1e-30)).sum(-1)
+            self.joint[person].lerp_(counts / (whose == person).sum(), RECENT)
 
 
 class _Piece(NamedTuple):
@@ -153,13 +167,11 @@ class _Piece(NamedTuple):
         seen: Logits of what is annotated, shape (B, classes, n).
         kept: Sum of the traces, each row as likely as its class, shape (B,).
         surprise: Of minus the logarithms of the diagonals, likewise.
-        joint: Of true and annotated classes, shape (B, classes, classes), without gradient.
     """
 
     seen: Tensor
     kept: Tensor
     surprise: Tensor
-    joint: Tensor
 
 
 class Places(nn.Module):

@@ -44,7 +44,7 @@ def get_outlook(workspace: WorkspaceHere) -> list[OutlookView]:
 @router.post("/cases/{case}/open")
 def post_open(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, viewer: ViewerHere, _body: Nothing) -> OpenedView:
     """Open one chosen case with its annotation, anybody's, else with a proposal; a draft of one's own comes back."""
-    return _shown(site, workspace, choose_case(workspace, case, person.id, checked=not viewer.reviews))
+    return _shown(site, workspace, choose_case(workspace, case, person.id, reviews=viewer.reviews))
 
 
 @router.post("/cases/{case}/edit")

@@ -55,6 +55,7 @@ class GoldLineView(View):
     """A gold case: whether it is in use, by how many it was read, and their mean score."""
 
     case: str
+    case_id: str
     by: str
     since: str
     in_use: bool
@@ -64,13 +65,14 @@ class GoldLineView(View):
 
 
 class GoldPersonView(View):
-    """Somebody held against gold cases: their score, and how many they have not seen."""
+    """Somebody held against gold cases: their score, and how many they have not seen; whether real work waits for their tutorial."""
 
     annotator: str
     readings: int
     score: MeanScoreView | None
     left: int
     tutorial: str
+    waits: bool
 
 
 class GoldStandingView(View):

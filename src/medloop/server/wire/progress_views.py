@@ -140,6 +140,7 @@ class EffortLineView(View):
     timed: int
     median_seconds: Number
     minutes: float
+    idle_minutes: Number
     cost_per_minute: float
     cost: float
 
