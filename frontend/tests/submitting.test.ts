@@ -196,7 +196,7 @@ describe("submitting", () => {
 
   test("is not taken back from another project", async () => {
     await submitSession(seen(opened()));
-    route.value = { view: "worklist", project: "p2" };
+    route.value = { view: "worklist", query: "", project: "p2" };
     await undoSubmission();
     route.value = { view: "projects" };
     expect(verbs()).toEqual(["submit"]);

@@ -48,6 +48,29 @@ def test_calibration_and_surfaces_stand_beside_the_curve_and_the_models(page: Pa
     expect(page.get_by_test_id("model-3")).to_contain_text("temperature 1.50, calibration error 0.123 -> 0.045 on 6 validation patients")
 
 
+def test_the_three_questions_stand_on_top_and_charts_and_tables_are_taken_as_files(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation", cases=8)
+    with Workspace.open(tmp_path / "project") as workspace:
+        cases = every_case(workspace)[:6]
+        older, newer = add_model(workspace, 1), add_model(workspace, 2)
+        for model, score in ((older, 0.7), (newer, 0.8)):
+            add_evaluation(workspace, model, "test", model.index, {case.name: score + n / 100 for n, case in enumerate(cases)})
+        workspace.store.jobs.enqueue("train", {})
+        page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/progress")
+    expect(page.get_by_test_id("how-good")).to_contain_text("Dice 0.825")
+    expect(page.get_by_test_id("change")).to_contain_text("Better than model 1: +0.100")
+    expect(page.get_by_test_id("how-long")).to_contain_text("no target set")
+    expect(page.get_by_test_id("stop-advice")).to_contain_text("Go on")
+    expect(page.get_by_test_id("before-after")).to_contain_text("6 cases got better and 0 worse")
+    expect(page.get_by_test_id("jobs-state")).to_have_text("1 waiting")
+    page.get_by_test_id("jobs-open").press("Enter")
+    expect(page.get_by_test_id("jobs")).to_contain_text("train")
+    for name, begins in (("models-csv", b"Model,Score"), ("learning-curve-svg", b"<svg"), ("learning-curve-png", b"\x89PNG")):
+        with page.expect_download() as taken:
+            page.get_by_test_id(name).click()
+        assert Path(taken.value.path()).read_bytes().startswith(begins)
+
+
 def test_before_any_evaluation_the_way_there_is_named(page: Page, serve: Serve, tmp_path: Path) -> None:
     fill_project(tmp_path / "project", "segmentation")
     with Workspace.open(tmp_path / "project") as workspace:

@@ -7,6 +7,7 @@ from medloop.core.geometry import Grid
 from medloop.core.records import (
     Annotation,
     Annotator,
+    Assignee,
     Assignment,
     Case,
     Choice,
@@ -267,6 +268,10 @@ def measurement(name: str = "m", *, case: str = "a") -> Measurement:
 
 def gold(of: str = "annotation-a-ann-1", *, case: str = "a") -> GoldCase:
     return GoldCase(id=f"gold-{case}", case_id=f"case-{case}", annotation_id=of, annotator_id="annotator-ann", created_at="2026")
+
+
+def assignee(case: str = "a", *, name: str = "ann") -> Assignee:
+    return Assignee(id=f"assignee-{case}-{name}", case_id=f"case-{case}", annotator_id=f"annotator-{name}", created_at="2026")
 
 
 def gold_reading(of: str = "annotation-a-ann-1", *, case: str = "a") -> GoldReading:

@@ -9,6 +9,7 @@ from medloop.core.records import Annotation, Assignment, Case, DraftPatch
 from medloop.store.reader import CaseCounts
 from medloop.store.store import Store, Writer
 from medloop.store.tables import case_states, cases
+from medloop.store.worklist import Listing
 from tests.store import samples
 
 
@@ -142,9 +143,9 @@ def test_the_worklist_filters_searches_and_shows_the_newest_prediction(store: St
         assert [r.name for r in tx.worklist(search="LIVER")] == ["liver_1", "liver_2"]
         assert [r.name for r in tx.worklist(search="liv", limit=1, offset=2)] == ["spleen%"]
         assert [r.name for r in tx.worklist(search="%")] == ["spleen%"], "wildcards of SQL are plain text"
-        assert tx.worklist_total(search="r_") == 2
+        assert tx.worklist_total(Listing(search="r_")) == 2
         assert [r.name for r in tx.worklist(state="answered")] == ["liver_2"]
-        assert tx.worklist_total(state="unanswered") == 2
+        assert tx.worklist_total(Listing(state="unanswered")) == 2
         first = tx.worklist()[0]
         assert (first.uncertainty, first.quality) == (0.3, None)
 
@@ -164,7 +165,7 @@ def test_a_search_ignores_case_and_spelling_in_every_script(store: Store) -> Non
         tx.add(samples.case("other", patient="Иванов"))
         for search, found in (("мрт", "МРТ_1"), ("ZOË", "Zoe\u0308"), ("STRASSE", "straße"), ("οδοσ", "ΟΔΟΣ"), ("ИВАНОВ", "other")):
             assert [r.name for r in tx.worklist(search=search)] == [found]
-            assert tx.worklist_total(search=search) == 1
+            assert tx.worklist_total(Listing(search=search)) == 1
         assert tx.worklist(search="n\np") == [], "a search does not reach from a name into a patient"
 
 
@@ -214,7 +215,7 @@ def test_a_project_of_100_000_cases_lists_counts_and_asks_in_under_200_ms(store:
     with store.write("me") as tx:
         samples.add_basics(tx, "a")
     with store.database.writing() as connection:
-        for statement in hundred_thousand_cases():
+        for statement in many_cases(100_000):
             connection.execute(text(statement))
         connection.execute(text("ANALYZE"))  # a PostgreSQL server does so by itself within a minute
     with store.read() as tx:
@@ -223,16 +224,18 @@ def test_a_project_of_100_000_cases_lists_counts_and_asks_in_under_200_ms(store:
             lambda: len(tx.worklist(limit=50)),
             lambda: len(tx.worklist(state="answered", limit=50, offset=30_000)),
             lambda: len(tx.worklist(search="C1999", limit=50)),
-            lambda: tx.worklist_total(state="skipped", search="9"),
+            lambda: len(tx.work_page(Listing(sort="quality", descending=True), limit=200).rows),
+            lambda: len(tx.work_page(Listing(sort="updated"), limit=200).rows),
+            lambda: tx.worklist_total(Listing(state="skipped", search="9")),
             lambda: len(tx.unlabelled_cases(["train"], limit=8)),
         )
         for number, question in enumerate(questions):
             assert min(_seconds(question) for _ in range(3)) < 0.2, f"question {number} is slow"
 
 
-def hundred_thousand_cases() -> Iterator[str]:
-    """Statements that copy the case "a" and its worklist line 100,000 times, in any SQL."""
-    numbers = "WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < 99999) "
+def many_cases(count: int, *, of: str = "a") -> Iterator[str]:
+    """Statements that copy a case and its worklist line so many times, in any SQL."""
+    numbers = f"WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count - 1}) "
     name = "'c' || CAST(100000 + i AS TEXT)"
     state = "CASE i % 3 WHEN 0 THEN 'unanswered' WHEN 1 THEN 'answered' ELSE 'skipped' END"
     for table, changed in (
@@ -241,7 +244,7 @@ def hundred_thousand_cases() -> Iterator[str]:
     ):
         columns = [f'"{column.name}"' for column in table.columns]
         values = [changed.get(column.name, f'"{column.name}"') for column in table.columns]
-        template = f"(SELECT * FROM {table.name} WHERE name = 'a') AS template"
+        template = f"(SELECT * FROM {table.name} WHERE name = '{of}') AS template"
         yield f"INSERT INTO {table.name} ({', '.join(columns)}) {numbers} SELECT {', '.join(values)} FROM numbers, {template}"
 
 

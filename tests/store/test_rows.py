@@ -31,6 +31,7 @@ EVERY_RECORD = [
     samples.measurement(),
     samples.gold(),
     samples.gold_reading(),
+    samples.assignee(),
     samples.provenance(),
     samples.evaluation(),
 ]

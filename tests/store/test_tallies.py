@@ -8,6 +8,7 @@ from medloop.store import audit
 from medloop.store.store import Store, Writer
 from medloop.store.tables import case_states, case_tallies
 from medloop.store.tallies import tallies_are_right
+from medloop.store.worklist import Listing
 
 from . import samples
 
@@ -42,7 +43,7 @@ def check_against_rows(tx: Writer) -> None:
     """Every question the counts answer, asked of the rows."""
     rows, counts = tx.worklist(limit=CASES), tx.case_counts()
     for state, name in (("unanswered", "unlabelled"), ("answered", "annotated"), ("skipped", "skipped"), ("flagged", "flagged")):
-        assert getattr(counts, name) == tx.worklist_total(state=state) == sum(row.state == state for row in rows)
+        assert getattr(counts, name) == tx.worklist_total(Listing(state=state)) == sum(row.state == state for row in rows)
     for split in ("train", "test"):
         assert getattr(counts, split) == sum(row.split == split for row in rows)
     assert counts.total == tx.worklist_total() == len(rows)

@@ -11,18 +11,26 @@ export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/
 export const readTriage = (p: string, risk: number, signal?: AbortSignal): Promise<T.TriageResult> => getJson(at(p, `/triage?risk=${risk}`), signal);
 export const listJobs = (p: string): Promise<T.Job[]> => getJson(at(p, "/jobs"));
 
-export interface WorklistQuery {
-  state: T.CaseState;
-  reading: T.ReadingFilter;
-  search: string;
+/** Which part of a list: so many lines, after so many behind a cursor. */
+export interface Part {
   limit: number;
-  offset: number;
+  offset?: number;
+  after?: string;
 }
 
-export function listCases(p: string, q: WorklistQuery, signal?: AbortSignal): Promise<{ total: number; rows: T.CaseLine[] }> {
-  const query = new URLSearchParams({ state: q.state, reading: q.reading, search: q.search, limit: String(q.limit), offset: String(q.offset) });
-  return getJson(at(p, `/cases?${query}`), signal);
-}
+const asText = (values: object): URLSearchParams => new URLSearchParams(Object.entries(values).map(([name, value]) => [name, String(value)]));
+
+export const listCases = (p: string, filters: object, part: Part, signal?: AbortSignal): Promise<T.CasePage> =>
+  getJson(at(p, `/cases?${asText({ ...filters, ...part })}`), signal);
+/** Address of the same list as a file. */
+export const casesFile = (p: string, filters: object): string => `${PREFIX}${at(p, `/cases/csv?${asText(filters)}`)}`;
+/** Where small pictures of a case are. */
+export const thumbnailPath = (p: string, c: string, size: 96 | 288): string => at(p, `/cases/${c}/thumbnail?size=${size}`);
+/** Give cases to somebody, or with null take them back. */
+export const assignCases = (p: string, case_ids: string[], annotator: string | null): Promise<T.Assigned> =>
+  sendJson("POST", at(p, "/assign"), { case_ids, annotator });
+export const readChange = (p: string): Promise<T.ModelChange | null> => getJson(at(p, "/change"));
+export const changePath = (p: string, c: string, index: number): string => at(p, `/cases/${c}/change/${index}`);
 
 export const fillBetween = (p: string, a: string, revision: number, axis: number, locked: number[]): Promise<T.Filled> =>
   sendJson("POST", at(p, `/assignments/${a}/fill`), { base_revision: revision, axis, locked });

@@ -61,6 +61,16 @@ export interface Arrival {
   case_id: string; name: string; split: string; verdict: Verdict | null; note: string;
 }
 
+/** Which cases to give to whom; null takes them back. */
+export interface AssignBody {
+  case_ids: string[]; annotator: string | null;
+}
+
+/** How many cases were given or taken back, and those that could not be. */
+export interface Assigned {
+  cases: number; left: UnassignedCase[];
+}
+
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
@@ -80,8 +90,8 @@ export interface BoxPromptBody {
 /** One case in the worklist; `decided` says what counts for it that is nobody's own reading. */
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
-  null; reason: string; reason_by: string | null; open_with: string[]; progress: CaseReading; returned_to: string | null; decided: "" |
-  "consensus" | "adjudicated" | "restored";
+  null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
+  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored";
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -95,9 +105,9 @@ export interface CaseOutlook {
   | null; lacking: string;
 }
 
-/** A part of the worklist and how long it is. */
+/** A part of the worklist, how long it is, and behind which place the next part begins ("" at the end); of `by_round` the rounds. */
 export interface CasePage {
-  total: number; rows: CaseLine[];
+  total: number; rows: CaseLine[]; cursor: string; rounds: RoundCases[];
 }
 
 /** How far the readings of a case are; `words` says it to people. With routing `quality` is what is expected of the consensus. */
@@ -114,10 +124,20 @@ export interface Case {
   oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][];
 }
 
+/** What a case took on average, of those with a recorded time. */
+export interface CaseWork {
+  cases: number; minutes: number; strokes: number | null; prompts: number | null; slices: number | null;
+}
+
 /** Put a prompt in another's place. */
 export interface Change {
   engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
   BoxPromptBody | LassoBody | ExtremePointsBody;
+}
+
+/** One evaluation case: why it is shown, and its score by the older and by the newer model. */
+export interface ChangedCase {
+  word: string; case_id: string; name: string; before: number; after: number;
 }
 
 /** One value that changed, and from when on it counts. */
@@ -385,6 +405,12 @@ export interface ModelBrief {
   id: string; index: number;
 }
 
+/** The newer of the last two models less the older one, on the same evaluation cases, with a few of them. */
+export interface ModelChange {
+  older: number; newer: number; split: string; mean: number; low: number | null; high: number | null; note: string; patients: number; better:
+  number; worse: number; cases: ChangedCase[];
+}
+
 /** One model: what it learned from, its score, whether it is in use (`live`) and why (`note`). */
 export interface ModelLine {
   id: string; index: number; created_at: string; steps: number; seconds: number; cases: number; learned: number; score: number | null; low:
@@ -514,7 +540,7 @@ export interface Previous {
 export interface Progress {
   curve: CurvePoint[]; labels_per_hour: number | null; annotated: number; total: number; pool_quality: PoolQuality | null; models:
   ModelLine[]; unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping:
-  Advice; quality_note: string;
+  Advice; quality_note: string; target: Target | null; work: CaseWork | null;
 }
 
 /** One project in the list. */
@@ -586,6 +612,11 @@ export interface ProviderReplyBody {
 export interface RateBody {
   annotator: string; cost_per_minute?: number | null; past?: boolean; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?:
   number | null; cases_per_week?: number | null;
+}
+
+/** Something with its 95 % interval; null for an end that the cases left do not reach. */
+export interface Reach {
+  expected: number | null; low: number | null; high: number | null;
 }
 
 /** Which engine to make ready. */
@@ -667,9 +698,14 @@ export interface RoundBrief {
   index: number; state: string;
 }
 
+/** How many of the listed cases a round queried; null for none. */
+export interface RoundCases {
+  round: number | null; cases: number;
+}
+
 /** One round. */
 export interface RoundLine {
-  index: number; state: string; strategy: string; cases: number; annotated: number; message: string;
+  index: number; state: string; strategy: string; cases: number; annotated: number; message: string; work: CaseWork | null;
 }
 
 /** Which annotation counts: for one label only, within one box only, or in all. */
@@ -764,6 +800,11 @@ export interface Suspect {
   case_id: string; case: string; annotation_id: string; annotator: string; score: number; against: "readers" | "model"; reason: string;
 }
 
+/** How far the target score is: further cases, hours of work; `note` says what a forecast lacks. */
+export interface Target {
+  target: number; cases: Reach | null; hours: Reach | null; left: number; note: string;
+}
+
 /** What to change of a project's name and task; what is left out stays. */
 export interface TaskBody {
   version: number; name?: string | null; instructions?: string | null; pictures?: string[]; labels?: LabelBody[] | null;
@@ -819,6 +860,11 @@ export interface TriagedCase {
 /** How far somebody's tutorial is; the mean of the last `length` cases ends it at `needed`. */
 export interface Tutorial {
   done: number; length: number; score: number | null; needed: number; left: number; passed: boolean; words: string;
+}
+
+/** A case that was not given, and why. */
+export interface UnassignedCase {
+  case: string; why: string;
 }
 
 /** What will probably be asked next; null when unknown. */

@@ -1,19 +1,55 @@
-/** What the worklist shows, per project; kept while this window lives, so that coming back from a case changes nothing. */
+/**
+ * What the worklist shows and in which order, as the part of the address behind “?”; kept per project while this window lives, so that
+ * coming back from a case changes nothing.
+ */
 import type { CaseState, ReadingFilter } from "../api/types";
+
+export const SORTS = ["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"] as const;
+export const STATES = ["all", "unlabelled", "annotated", "skipped", "flagged"] as const satisfies readonly CaseState[];
+export const READINGS = ["any", "read", "in review", "returned", "accepted"] as const satisfies readonly ReadingFilter[];
+export type Sort = (typeof SORTS)[number];
 
 export interface Filters {
   state: CaseState;
   reading: ReadingFilter;
   search: string;
-  offset: number;
+  assignee: string;
+  sort: Sort;
+  descending: boolean;
+  by_round: boolean;
 }
 
-const EVERYTHING: Filters = { state: "all", reading: "any", search: "", offset: 0 };
+export const EVERYTHING: Filters = { state: "all", reading: "any", search: "", assignee: "", sort: "name", descending: false, by_round: false };
+
+/** What an address says; what it says wrongly is as if it were not there. */
+export function filtersOf(query: string): Filters {
+  const said = new URLSearchParams(query);
+  const one = <T extends string>(name: string, known: readonly T[], usual: T): T => known.find((word) => word === said.get(name)) ?? usual;
+  return {
+    state: one("state", STATES, "all"),
+    reading: one("reading", READINGS, "any"),
+    search: said.get("search") ?? "",
+    assignee: said.get("assignee") ?? "",
+    sort: one("sort", SORTS, "name"),
+    descending: said.get("descending") === "true",
+    by_round: said.get("by_round") === "true",
+  };
+}
+
+/** Only what is not as usual; also what the server is asked. */
+export function queryOf(filters: Filters): string {
+  const said = Object.entries(filters).filter(([name, value]) => value !== EVERYTHING[name as keyof Filters]);
+  return new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
+}
+
+/** A press on a column's head: sorted by it, then the other way round. */
+export const sortedBy = (filters: Filters, sort: Sort): Filters => ({ ...filters, sort, descending: filters.sort === sort && !filters.descending });
+
 const keyOf = (project: string): string => `medloop.filters.${project}`;
 
 export function keptFilters(project: string): Filters {
   try {
-    return { ...EVERYTHING, ...(JSON.parse(sessionStorage.getItem(keyOf(project)) ?? "{}") as Partial<Filters>) };
+    return filtersOf(sessionStorage.getItem(keyOf(project)) ?? "");
   } catch {
     return EVERYTHING;
   }
@@ -21,11 +57,8 @@ export function keptFilters(project: string): Filters {
 
 export function keepFilters(project: string, filters: Filters): void {
   try {
-    sessionStorage.setItem(keyOf(project), JSON.stringify(filters));
+    sessionStorage.setItem(keyOf(project), queryOf(filters));
   } catch {
-    // Without storage the filters live as long as the view.
+    // Without storage the filters live as long as the address.
   }
 }
-
-/** The part of the list to show when it became shorter meanwhile. */
-export const lastOffset = (total: number, page: number): number => Math.max(0, Math.floor((total - 1) / page) * page);

@@ -60,12 +60,12 @@ export async function stepCase(session: CaseSession, by: 1 | -1): Promise<void> 
 }
 
 async function* casesOf(project: string): AsyncGenerator<string, undefined> {
-  const { state, reading, search } = keptFilters(project);
-  for (let offset = 0, total = 1; offset < total; offset += MOST_ROWS) {
-    const page = await calls.listCases(project, { state, reading, search, limit: MOST_ROWS, offset });
-    total = page.total;
+  let after = "";
+  do {
+    const page = await calls.listCases(project, keptFilters(project), { limit: MOST_ROWS, after });
     for (const { id } of page.rows) yield id;
-  }
+    after = page.cursor;
+  } while (after);
 }
 
 export const refuseChange = ({ project }: CaseSession): void => tell("info", "This project can be looked at only, nothing is saved", whyLooksOnly(project));

@@ -1,12 +1,12 @@
 /**
- * Addresses: `#/`, `#/people`, `#/account`, `#/p/ID/people`, `#/p/ID`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`,
+ * Addresses: `#/`, `#/people`, `#/account`, `#/p/ID/people`, `#/p/ID?FILTERS`, `#/p/ID/grid?FILTERS`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`,
  * `#/p/ID/review`, `#/p/ID/review/ID`, `#/p/ID/review/ID/edit`, `#/p/ID/team`.
  */
 import { signal } from "@preact/signals";
 
 export type Route =
   | { view: "projects" | "everybody" | "account" }
-  | { view: "worklist"; project: string }
+  | { view: "worklist" | "grid"; project: string; query: string }
   | { view: "progress"; project: string }
   | { view: "settings"; project: string }
   | { view: "people"; project: string }
@@ -19,10 +19,8 @@ export type Route =
 export const route = signal<Route>(parse(globalThis.location?.hash ?? ""));
 
 export function parse(hash: string): Route {
-  const [p, project, view, id, verb] = hash
-    .replace(/^#?\/?/, "")
-    .split("/")
-    .map(decodeURIComponent);
+  const [path = "", query = ""] = hash.replace(/^#?\/?/, "").split("?");
+  const [p, project, view, id, verb] = path.split("/").map(decodeURIComponent);
   if (p === "people") return { view: "everybody" };
   if (p === "account") return { view: "account" };
   if (p !== "p" || !project) return { view: "projects" };
@@ -34,7 +32,7 @@ export function parse(hash: string): Route {
   if (view === "review") return { view: "review", project };
   if (view === "next") return { view: "annotate", project, caseId: null };
   if (view === "case" && id) return { view: "annotate", project, caseId: id };
-  return { view: "worklist", project };
+  return { view: view === "grid" ? "grid" : "worklist", project, query };
 }
 
 export const linkTo = {
@@ -42,7 +40,8 @@ export const linkTo = {
   everybody: (): string => "#/people",
   account: (): string => "#/account",
   people: (project: string): string => `#/p/${encodeURIComponent(project)}/people`,
-  worklist: (project: string): string => `#/p/${encodeURIComponent(project)}`,
+  worklist: (project: string, query = ""): string => `#/p/${encodeURIComponent(project)}${query && `?${query}`}`,
+  grid: (project: string, query = ""): string => `#/p/${encodeURIComponent(project)}/grid${query && `?${query}`}`,
   progress: (project: string): string => `#/p/${encodeURIComponent(project)}/progress`,
   settings: (project: string): string => `#/p/${encodeURIComponent(project)}/settings`,
   review: (project: string): string => `#/p/${encodeURIComponent(project)}/review`,

@@ -4,10 +4,10 @@ import { COMPARE_KEYS } from "./comparekeys";
 import { forAria, written, writtenOut } from "./keynames";
 import { CASE_KEYS } from "./keys";
 import type { KeyEntry } from "./keytable";
-import { LIST_KEYS } from "./listkeys";
+import { GRID_KEYS, LIST_KEYS, ROW_KEYS } from "./listkeys";
 import { PAGE_KEYS } from "./pagekeys";
 
-const TABLES = [CASE_KEYS, COMPARE_KEYS, LIST_KEYS, PAGE_KEYS] as const;
+const TABLES = [CASE_KEYS, COMPARE_KEYS, LIST_KEYS, ROW_KEYS, GRID_KEYS, PAGE_KEYS] as const;
 
 export type ActionId = (typeof TABLES)[number][number]["id"];
 
@@ -20,6 +20,8 @@ export const VIEWS: readonly (readonly KeyEntry[])[] = [
   ...(["segmentation", "classification"] as const).map((kind) => [...CASE_KEYS, ...PAGE_KEYS].filter((entry: KeyEntry) => (entry.for ?? kind) === kind)),
   [...COMPARE_KEYS, ...CASE_KEYS.filter((entry: KeyEntry) => entry.compares), ...PAGE_KEYS],
   [...LIST_KEYS, ...PAGE_KEYS],
+  [...ROW_KEYS, ...PAGE_KEYS],
+  [...GRID_KEYS, ...PAGE_KEYS],
 ];
 
 const firstOf = (id: ActionId): string => keysOf(BY_ID.get(id)!)[0] ?? "";

@@ -1,5 +1,5 @@
 /** Whether to go on annotating, and what the next batch should bring: the same words as `medloop status`. */
-import type { ClassCount, EffortLine, StopAdvice } from "../api/types";
+import type { EffortLine, StopAdvice } from "../api/types";
 
 export function AdvicePanel({ advice }: { advice: StopAdvice }) {
   return (
@@ -29,8 +29,8 @@ export function forecastOf({ expected_gain: gain, interval, minutes }: StopAdvic
 
 export const signedNumber = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 
-/** Who annotated how much and how fast, and how often each label was met. */
-export function People({ effort, queried }: { effort: EffortLine[]; queried: ClassCount[] }) {
+/** Who annotated how much and how fast. */
+export function People({ effort }: { effort: EffortLine[] }) {
   if (effort.length === 0) return null;
   const priced = effort.some(({ cost_per_minute: rate }) => rate !== 1);
   return (
@@ -58,9 +58,6 @@ export function People({ effort, queried }: { effort: EffortLine[]; queried: Cla
           ))}
         </tbody>
       </table>
-      {queried.some(({ annotated }) => annotated > 0) && (
-        <p class="hint">{queried.map(({ label, annotated, queried: chosen }) => `${label} in ${annotated} annotations (${chosen} queried)`).join("; ")}</p>
-      )}
     </>
   );
 }

@@ -15,6 +15,7 @@ import { Annotate } from "./annotate";
 import { CompareView } from "./comparing";
 import { Header } from "./header";
 import { Help } from "./help";
+import { LazyGrid } from "./lazygrid";
 import { Notices } from "./notices";
 import { Palette } from "./palette";
 import { PeopleView } from "./people";
@@ -95,7 +96,8 @@ function ProjectView({ project }: { project: Project }) {
   if (here.view === "edit" && may("review", project.id)) return <Annotate project={project} caseId={here.caseId} decides />;
   if (here.view === "team" && may("manage", project.id)) return <TeamView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
-  return <Worklist project={project} />;
+  if (here.view === "grid" && project.kind === "classification") return <LazyGrid project={project} query={here.query} />;
+  return <Worklist project={project} query={"query" in here ? here.query : ""} />;
 }
 
 function Waiting({ failure }: { failure: Failure }) {

@@ -1,4 +1,4 @@
-/** Background work: what runs, how far, what it says, and a way to stop it. */
+/** Background work: what runs, how far, what it says, and a way to stop it; in a drawer at the edge of the page. */
 import { useEffect, useState } from "preact/hooks";
 import { cancelJob, readJobLog } from "../api/calls";
 import type { Job, LogLine } from "../api/types";
@@ -8,7 +8,43 @@ import { clock, duration } from "./format";
 
 const SHOWN = 12;
 
-export function Jobs({ project, jobs, onChange }: { project: string; jobs: Job[]; onChange: () => void }) {
+const TICK_MS = 1000;
+
+/** Its handle says what runs and for how long; open, it shows the jobs. */
+export function JobsDrawer({ project, jobs, onChange }: { project: string; jobs: Job[]; onChange: () => void }) {
+  const [open, setOpen] = useState(false);
+  const running = jobs.filter(({ state }) => state === "running");
+  const waiting = jobs.filter(({ state }) => state === "queued").length;
+  useTick(running.length > 0);
+  const words = running.map((job) => `${job.kind} ${Math.round(job.progress * 100)} %, ${timing(job).split(" · ").pop()}`);
+  return (
+    <aside class={open ? "drawer drawer-open" : "drawer"} aria-label="Jobs" data-testid="jobs-drawer">
+      <button class="drawer-handle" aria-expanded={open} data-testid="jobs-open" onClick={() => setOpen(!open)}>
+        <strong>Jobs</strong>
+        <span class="faint" data-testid="jobs-state">
+          {[...words, ...(waiting > 0 ? [`${waiting} waiting`] : [])].join("; ") || "none running"}
+        </span>
+        <span aria-hidden="true">{open ? "▾" : "▴"}</span>
+      </button>
+      {open && (
+        <div class="drawer-body">
+          <Jobs project={project} jobs={jobs} onChange={onChange} />
+        </div>
+      )}
+    </aside>
+  );
+}
+
+/** Draws again every second while something runs, so that times go on. */
+function useTick(on: boolean): void {
+  const [, setTick] = useState(0);
+  useEffect(() => {
+    const timer = on ? window.setInterval(() => setTick((count) => count + 1), TICK_MS) : 0;
+    return () => window.clearInterval(timer);
+  }, [on]);
+}
+
+function Jobs({ project, jobs, onChange }: { project: string; jobs: Job[]; onChange: () => void }) {
   const [open, setOpen] = useState<string | null>(null);
   if (jobs.length === 0) return <Empty title="No job yet">Training and predictions appear here.</Empty>;
   const newestFirst = [...jobs].sort((a, b) => b.created_at.localeCompare(a.created_at)).slice(0, SHOWN);

@@ -1,24 +1,26 @@
 /** How the project goes: learning curve, speed, expected quality, models, rounds, jobs; live. */
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { listJobs, readProgress, trainNow } from "../api/calls";
+import { listJobs, readChange, readProgress, trainNow } from "../api/calls";
 import { watchProject } from "../api/stream";
-import type { Job, Progress, Project, RoundLine } from "../api/types";
+import type { ClassCount, Job, ModelChange, Progress, Project, RoundLine } from "../api/types";
 import { tell, tellError } from "../state/notices";
-import { AdvicePanel, People } from "./advicepanel";
+import { People } from "./advicepanel";
+import { Answers, BeforeAndAfter } from "./answers";
 import { Allowed, Empty } from "./controls";
 import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
 import { ExportPanel } from "./exportpanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
-import { Jobs } from "./jobs";
+import { JobsDrawer } from "./jobs";
 import { Models } from "./models";
+import { Takeaway } from "./takeaway";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
 import { WorkTable } from "./worktable";
 
 export function ProgressView({ project }: { project: Project }) {
-  const { progress, jobs, refresh } = useLive(project.id);
+  const { progress, change, jobs, refresh } = useLive(project.id);
   useEffect(() => {
     document.title = `Progress – ${project.name}`;
   }, [project.name]);
@@ -39,30 +41,38 @@ export function ProgressView({ project }: { project: Project }) {
       <main class="page page-wide" data-testid="progress">
         <Warnings project={project} />
         {progress && <Summary project={project.id} progress={progress} busy={queueing} onTrain={train} />}
+        {progress && <Answers progress={progress} change={change} />}
         <div class="grid">
-          <section class="panel panel-wide">{progress && <CurvePanel points={measured(progress.curve)} />}</section>
+          <section class="panel panel-wide">
+            <Takeaway name="learning-curve">{progress && <CurvePanel points={measured(progress.curve)} />}</Takeaway>
+          </section>
           <section class="panel">
-            <h2>Go on annotating?</h2>
-            {progress && <AdvicePanel advice={progress.stopping} />}
             <h2>Expected quality of the pool</h2>
             {progress?.pool_quality ? (
-              <PoolQuality pool={progress.pool_quality} />
+              <Takeaway name="expected-quality">
+                <PoolQuality pool={progress.pool_quality} />
+              </Takeaway>
             ) : (
               <Empty title={progress?.pool_note || "No prediction yet"}>{progress?.pool_note ? "" : "The first model fills this."}</Empty>
             )}
           </section>
           <section class="panel panel-wide">
             <h2>Models</h2>
-            <Models project={project.id} models={progress?.models ?? []} curve={measured(progress?.curve ?? [])} onChange={refresh} />
+            <Takeaway name="models">
+              <Models project={project.id} models={progress?.models ?? []} curve={measured(progress?.curve ?? [])} onChange={refresh} />
+            </Takeaway>
           </section>
           <section class="panel">
-            <h2>Rounds</h2>
-            <Rounds rounds={progress?.rounds ?? []} />
-            {progress && <People effort={progress.effort} queried={progress.queried} />}
+            <h2>Labels</h2>
+            <Takeaway name="labels">{progress && <Labels queried={progress.queried} />}</Takeaway>
+            <Takeaway name="people">{progress && <People effort={progress.effort} />}</Takeaway>
           </section>
-          <section class="panel panel-wide">
-            <h2>Jobs</h2>
-            <Jobs project={project.id} jobs={jobs} onChange={refresh} />
+          {change && <BeforeAndAfter project={project.id} change={change} />}
+          <section class="panel panel-all">
+            <h2>Rounds</h2>
+            <Takeaway name="rounds">
+              <Rounds rounds={progress?.rounds ?? []} />
+            </Takeaway>
           </section>
           {progress && <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />}
           <Allowed verb="export" project={project.id}>
@@ -70,6 +80,7 @@ export function ProgressView({ project }: { project: Project }) {
           </Allowed>
           {progress && <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
         </div>
+        <JobsDrawer project={project.id} jobs={jobs} onChange={refresh} />
       </main>
     </div>
   );
@@ -77,6 +88,7 @@ export function ProgressView({ project }: { project: Project }) {
 
 function useLive(project: string) {
   const [progress, setProgress] = useState<Progress | null>(null);
+  const [change, setChange] = useState<ModelChange | null>(null);
   const [jobs, setJobs] = useState<Job[]>([]);
   const refresh = useCallback(() => {
     readProgress(project).then(setProgress).catch(tellError);
@@ -87,7 +99,11 @@ function useLive(project: string) {
     const watch = watchProject(project, refresh);
     return () => watch.close();
   }, [project]);
-  return { progress, jobs, refresh };
+  const models = progress?.models.length ?? 0;
+  useEffect(() => {
+    if (models > 1) readChange(project).then(setChange).catch(tellError);
+  }, [project, models, progress?.curve.length]);
+  return { progress, change, jobs, refresh };
 }
 
 function Summary({ project, progress, busy, onTrain }: { project: string; progress: Progress; busy: boolean; onTrain: () => void }) {
@@ -132,6 +148,37 @@ function PoolQuality({ pool }: { pool: NonNullable<Progress["pool_quality"]> }) 
   );
 }
 
+/** How often each label was met, and in how many of these cases because a query chose them. */
+function Labels({ queried }: { queried: ClassCount[] }) {
+  return (
+    <table class="table table-small" data-testid="labels">
+      <thead>
+        <tr>
+          <th>Label</th>
+          <th class="number">Annotations</th>
+          <th class="number">Queried</th>
+        </tr>
+      </thead>
+      <tbody>
+        {queried.map(({ label, annotated, queried: chosen }) => (
+          <tr key={label}>
+            <td class="strong">{label}</td>
+            <td class="number">{annotated}</td>
+            <td class="number">{chosen}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+const WORK = [
+  ["minutes", "Minutes"],
+  ["strokes", "Strokes"],
+  ["prompts", "Prompts"],
+  ["slices", "Slices"],
+] as const;
+
 function Rounds({ rounds }: { rounds: RoundLine[] }) {
   if (rounds.length === 0) return <Empty title="No round yet" />;
   return (
@@ -142,6 +189,11 @@ function Rounds({ rounds }: { rounds: RoundLine[] }) {
           <th>State</th>
           <th>Chosen by</th>
           <th class="number">Annotated</th>
+          {WORK.map(([, name]) => (
+            <th key={name} class="number">
+              {name} per case
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>
@@ -156,6 +208,11 @@ function Rounds({ rounds }: { rounds: RoundLine[] }) {
             <td class="number">
               {round.annotated} / {round.cases}
             </td>
+            {WORK.map(([key, name]) => (
+              <td key={name} class="number">
+                {round.work?.[key]?.toFixed(1) ?? "–"}
+              </td>
+            ))}
           </tr>
         ))}
       </tbody>

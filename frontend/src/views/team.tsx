@@ -11,6 +11,7 @@ import { Allowed, Bar, Empty } from "./controls";
 import { GoldPanel } from "./goldpanel";
 import { Header } from "./header";
 import { skillWords } from "./readers";
+import { Takeaway } from "./takeaway";
 import { Warnings } from "./warnings";
 import { WorkTable } from "./worktable";
 
@@ -29,7 +30,7 @@ export function TeamView({ project }: { project: Project }) {
         <div class="grid">
           <section class="panel panel-all">
             <h2>People</h2>
-            {people && <People lines={people} />}
+            <Takeaway name="team">{people && <People lines={people} />}</Takeaway>
           </section>
           <div class="panel-all">
             <WorkTable project={project.id} version={people?.map(({ minutes }) => minutes).join() ?? ""} />
@@ -37,12 +38,12 @@ export function TeamView({ project }: { project: Project }) {
           <GoldPanel project={project.id} version={waiting} />
           <section class="panel panel-wide">
             <h2>Agreement of the readings</h2>
-            {windows && <AgreementChart project={project} windows={windows} />}
+            <Takeaway name="agreement">{windows && <AgreementChart project={project} windows={windows} />}</Takeaway>
           </section>
           <section class="panel">
             <h2>Suspect annotations</h2>
             <Allowed verb="review" project={project.id}>
-              {suspects && <Suspects project={project} found={suspects} />}
+              <Takeaway name="suspects">{suspects && <Suspects project={project} found={suspects} />}</Takeaway>
             </Allowed>
           </section>
         </div>

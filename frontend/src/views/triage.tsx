@@ -5,6 +5,7 @@ import type { Decision, Project, Triage, TriageResult } from "../api/types";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { Empty } from "./controls";
+import { Takeaway } from "./takeaway";
 
 const RISKS = [0.05, 0.1, 0.2];
 const SHOWN = 8;
@@ -27,11 +28,21 @@ export function TriagePanel({ project, version }: { project: Project; version: s
           ))}
         </select>
       </label>
-      {result?.found && <Decisions project={project} found={result.found} />}
+      {result?.found && (
+        <Takeaway name="triage" rows={() => rowsOf(result.found!)}>
+          <Decisions project={project} found={result.found} />
+        </Takeaway>
+      )}
       {result && !result.found && <Empty title={result.reason}>{result.remedy}</Empty>}
     </section>
   );
 }
+
+/** Every case: the table shows the first ones. */
+const rowsOf = (found: Triage): string[][] => [
+  ["Case", "Looked at by", "Expected quality", "Reason"],
+  ...found.cases.map(({ name, decision, expected, reason }) => [name, WORDS[decision], expected?.toFixed(3) ?? "", reason]),
+];
 
 function useTriage(project: string, risk: number, version: string): TriageResult | null {
   const [result, setResult] = useState<TriageResult | null>(null);

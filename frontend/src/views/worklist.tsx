@@ -1,24 +1,25 @@
-/** The worklist: search, filter, open; every row by keyboard. */
-import { useEffect, useState } from "preact/hooks";
-import { listCases } from "../api/calls";
+/** The worklist: search, filter, sort, open, give to somebody; every row by keyboard, all of it in the address. */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { casesFile } from "../api/calls";
 import { may } from "../api/me";
-import { annotatorName, isSameName } from "../api/person";
+import { annotatorName } from "../api/person";
 import { watchProject } from "../api/stream";
-import type { CaseLine, CaseState, Project, ReadingFilter } from "../api/types";
-import { type Filters, keepFilters, keptFilters, lastOffset } from "../state/filters";
-import { tellError } from "../state/notices";
-import { go, linkTo } from "../state/router";
+import type { CaseState, Project, ReadingFilter } from "../api/types";
+import { type Filters, filtersOf, keepFilters, keptFilters, queryOf } from "../state/filters";
+import { go, linkTo, parse, rename, route } from "../state/router";
+import { WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
 import { pressIn } from "../tools/keytable";
 import { LIST_KEYS, type ListScene } from "../tools/listkeys";
-import { Allowed, Bar, Empty, Key } from "./controls";
+import { BulkBar } from "./bulk";
+import { CaseTable } from "./casetable";
+import { Allowed, Key } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
-import { ReadingChips, readsSeveral } from "./readingstate";
+import { readsSeveral } from "./readingstate";
 import { Warnings } from "./warnings";
 
-const PAGE = 50;
 const STATES: [CaseState, string][] = [
   ["all", "All"],
   ["unlabelled", "Unlabelled"],
@@ -26,7 +27,6 @@ const STATES: [CaseState, string][] = [
   ["skipped", "Skipped"],
   ["flagged", "Flagged"],
 ];
-const WORDS = Object.fromEntries(STATES.map(([state, word]) => [state, word.toLowerCase()]));
 
 const READINGS: [ReadingFilter, string][] = [
   ["any", "all"],
@@ -36,30 +36,33 @@ const READINGS: [ReadingFilter, string][] = [
   ["accepted", "accepted"],
 ];
 
-export function Worklist({ project }: { project: Project }) {
-  const [filters, setFilters] = useState<Filters>(() => keptFilters(project.id));
-  const { state, reading, search, offset } = filters;
-  const [found, setFound] = useState<{ total: number; rows: CaseLine[] } | null>(null);
-  const [news, setNews] = useState(0);
+type Show = (changed: Partial<Filters>, how?: "push" | "replace") => void;
+
+export function Worklist({ project, query }: { project: Project; query: string }) {
+  const filters = useMemo(() => filtersOf(query), [query]);
   const person = annotatorName.value;
+  const rows = useMemo(() => new WorkRows(project.id, filters), [project.id, filters, person]);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   useEffect(() => {
     document.title = `${project.name} – medloop`;
-    const abort = new AbortController();
-    listCases(project.id, { state, reading, search, limit: PAGE, offset }, abort.signal)
-      .then((page) => (page.rows.length === 0 && offset > 0 ? show({ offset: lastOffset(page.total, PAGE) }) : setFound(page)))
-      .catch((error: unknown) => abort.signal.aborted || tellError(error));
-    return () => abort.abort();
-  }, [project, state, reading, search, offset, person, news]);
-  useEffect(() => {
-    const watch = watchProject(project.id, () => setNews((count) => count + 1));
-    return () => watch.close();
+    const kept = queryOf(keptFilters(project.id));
+    if (!query && kept) showQuery(linkTo.worklist(project.id, kept), "replace");
   }, [project.id]);
+  useEffect(() => {
+    const watch = watchProject(project.id, () => rows.refresh());
+    return () => {
+      watch.close();
+      rows.close();
+    };
+  }, [project.id, rows]);
+  useEffect(() => setChosen(new Set()), [query]);
   useEffect(() => listen(project.id), [project.id]);
-  const show = (changed: Partial<Filters>): void => {
+  const show: Show = (changed, how = "push") => {
     const next = { ...filters, ...changed };
     keepFilters(project.id, next);
-    setFilters(next);
+    showQuery(linkTo.worklist(project.id, queryOf(next)), how);
   };
+  useEffect(() => keepFilters(project.id, filters), [project.id, filters]);
   return (
     <div class="view">
       <Header project={project} view="worklist" />
@@ -68,10 +71,10 @@ export function Worklist({ project }: { project: Project }) {
         <KeptEdits project={project} />
         <Warnings project={project} />
         <div class="filter-bar">
-          <SearchBox search={search} onSearch={(text) => show({ search: text, offset: 0 })} />
+          <SearchBox search={filters.search} onSearch={(search) => show({ search }, "replace")} />
           <div class="segments" role="group" aria-label="Show">
             {STATES.map(([value, name]) => (
-              <button key={value} aria-pressed={state === value} data-testid={`filter-${value}`} onClick={() => show({ state: value, offset: 0 })}>
+              <button key={value} aria-pressed={filters.state === value} data-testid={`filter-${value}`} onClick={() => show({ state: value })}>
                 {name}
               </button>
             ))}
@@ -79,11 +82,7 @@ export function Worklist({ project }: { project: Project }) {
           {readsSeveral(project) && (
             <label class="hint">
               Readings{" "}
-              <select
-                value={reading}
-                data-testid="filter-reading"
-                onChange={(event) => show({ reading: event.currentTarget.value as ReadingFilter, offset: 0 })}
-              >
+              <select value={filters.reading} data-testid="filter-reading" onChange={(event) => show({ reading: event.currentTarget.value as ReadingFilter })}>
                 {READINGS.map(([value, name]) => (
                   <option key={value} value={value}>
                     {name}
@@ -92,18 +91,43 @@ export function Worklist({ project }: { project: Project }) {
               </select>
             </label>
           )}
+          <button
+            aria-pressed={filters.assignee === person}
+            data-testid="filter-mine"
+            onClick={() => show({ assignee: filters.assignee === person ? "" : person })}
+          >
+            Assigned to me
+          </button>
+          <button aria-pressed={filters.by_round} data-testid="by-round" onClick={() => show({ by_round: !filters.by_round })}>
+            By round
+          </button>
           <span class="grow" />
+          <a class="button" href={casesFile(project.id, filters)} download data-testid="cases-csv">
+            CSV
+          </a>
+          {project.kind === "classification" && (
+            <Allowed verb="annotate" project={project.id}>
+              <a class="button" href={linkTo.grid(project.id, queryOf({ ...filters, state: "unlabelled" }))} data-testid="to-grid">
+                Grid
+              </a>
+            </Allowed>
+          )}
           <Allowed verb="annotate" project={project.id}>
             <a class="button primary" href={linkTo.next(project.id)} data-testid="start">
               Annotate next case <Key of="list-next" />
             </a>
           </Allowed>
         </div>
-        {found && <CaseTable project={project} rows={found.rows} />}
-        {found && <Pages total={found.total} offset={offset} onOffset={(next) => show({ offset: next })} />}
+        {may("manage", project.id) && <BulkBar project={project} rows={rows} chosen={chosen} onChosen={setChosen} />}
+        <CaseTable project={project} rows={rows} filters={filters} onFilters={show} chosen={chosen} onChosen={setChosen} />
       </main>
     </div>
   );
+}
+
+function showQuery(hash: string, how: "push" | "replace"): void {
+  rename(hash, how);
+  route.value = parse(hash);
 }
 
 /** What a control in focus does with a key goes first. */
@@ -111,7 +135,7 @@ function listen(project: string): () => void {
   const focusOn = (what: string): void => document.querySelector<HTMLElement>(what)?.focus();
   const scene: ListScene = {
     focusSearch: () => focusOn("[data-testid=search]"),
-    focusRows: () => focusOn("[data-row]"),
+    focusRows: () => [...document.querySelectorAll<HTMLElement>("[data-row]")].find((row) => row.getBoundingClientRect().top >= 0)?.focus(),
     annotateNext: may("annotate", project) ? () => go(linkTo.next(project)) : null,
   };
   const onKey = (event: KeyboardEvent): void => {
@@ -173,113 +197,5 @@ function SearchBox({ search, onSearch }: { search: string; onSearch: (text: stri
       />
       <Key of="list-search" />
     </label>
-  );
-}
-
-function CaseTable({ project, rows }: { project: Project; rows: CaseLine[] }) {
-  if (rows.length === 0) return <Empty title="No case matches">Clear the search, or choose another state.</Empty>;
-  return (
-    <table class="table" data-testid="worklist">
-      <thead>
-        <tr>
-          <th>Case</th>
-          <th>Patient</th>
-          <th>Split</th>
-          <th>State</th>
-          <th class="number">Annotations</th>
-          <th title="Dice (or probability of being right) the model is expected to reach">Expected quality</th>
-          <th class="number" title="Mean entropy of the model's prediction">
-            Uncertainty
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((row) => (
-          <Row key={row.id} project={project} row={row} />
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function Row({ project, row }: { project: Project; row: CaseLine }) {
-  const look = (): void => go(linkTo.case(project.id, row.id));
-  const several = readsSeveral(project);
-  const open = row.open_with.filter((name) => !isSameName(name, annotatorName.value));
-  return (
-    <tr
-      tabIndex={0}
-      data-row
-      data-testid={`case-${row.id}`}
-      onClick={look}
-      onKeyDown={(event) => {
-        if (event.key === "Enter" && !event.repeat) look();
-        const sibling = event.key === "ArrowDown" ? "nextElementSibling" : event.key === "ArrowUp" ? "previousElementSibling" : null;
-        if (!sibling) return;
-        event.preventDefault();
-        (event.currentTarget[sibling] as HTMLElement | null)?.focus();
-      }}
-    >
-      <td class="strong">{row.name}</td>
-      <td>{row.patient === row.name ? "" : row.patient}</td>
-      <td>{row.split}</td>
-      <td>
-        <span class="marks">
-          <span class={`state state-${row.state}`}>{WORDS[row.state]}</span>
-          <ReadingChips row={row} several={several} />
-          {several && row.annotations > 1 && (
-            <a
-              class="hint"
-              href={linkTo.readings(project.id, row.id)}
-              data-testid={`compare-${row.id}`}
-              onClick={(event) => event.stopPropagation()}
-              onKeyDown={(event) => event.stopPropagation()}
-            >
-              compare
-            </a>
-          )}
-        </span>
-        {open.length > 0 && (
-          <span class="hint reason" data-testid={`open-${row.id}`}>
-            open with <bdi>{open.join(", ")}</bdi>
-          </span>
-        )}
-        {row.reason && (
-          <span class="hint reason" data-testid={`reason-${row.id}`}>
-            {row.reason}
-            {row.reason_by && ` (${row.reason_by})`}
-          </span>
-        )}
-      </td>
-      <td class="number">{row.annotations}</td>
-      <td>
-        {row.quality === null ? (
-          <span class="faint">–</span>
-        ) : (
-          <span class="quality">
-            <Bar share={row.quality} tone={row.quality < 0.7 ? "tone-low" : ""} label={`Expected quality ${row.quality.toFixed(2)}`} />
-            {row.quality.toFixed(2)}
-          </span>
-        )}
-      </td>
-      <td class="number">{row.entropy === null ? <span class="faint">–</span> : row.entropy.toFixed(3)}</td>
-    </tr>
-  );
-}
-
-function Pages({ total, offset, onOffset }: { total: number; offset: number; onOffset: (offset: number) => void }) {
-  if (total === 0) return null;
-  return (
-    <div class="pages">
-      <span>
-        {offset + 1}–{Math.min(total, offset + PAGE)} of {total}
-      </span>
-      <button disabled={offset === 0} onClick={() => onOffset(Math.max(0, offset - PAGE))}>
-        Previous
-      </button>
-      <button disabled={offset + PAGE >= total} onClick={() => onOffset(offset + PAGE)}>
-        Next
-      </button>
-    </div>
   );
 }

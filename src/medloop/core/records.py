@@ -603,6 +603,21 @@ class GoldCase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Assignee:
+    """Somebody whom a lead gave a case to: it is handed out to them, and no reading that it still needs to anybody else.
+
+    Attributes:
+        ended_at: When it was taken from them again; None while it is theirs.
+    """
+
+    id: str
+    case_id: str
+    annotator_id: str
+    created_at: str
+    ended_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class GoldReading:
     """A person's annotation of a gold case, held against its truth.
 

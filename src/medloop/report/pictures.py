@@ -24,6 +24,12 @@ MARGIN = 1.6
 
 FEWEST_PIXELS = 24
 
+STYLE = (
+    ".outline{fill:none;stroke-linejoin:round;vector-effect:non-scaling-stroke;stroke-width:2}"
+    ".outline:not([stroke]){stroke:#000;stroke-width:3.4;opacity:.55}.predicted[stroke]{stroke-dasharray:5 4}"
+)
+"""Of outlines in a picture that belongs to no page: the truth is solid, what is held against it dashed."""
+
 Box = tuple[slice, slice]
 
 
@@ -104,7 +110,7 @@ def picture(
         shapes: The labels to outline.
         label: What it shows, for those who hear it.
     """
-    seen = np.stack([_grey(shot.cut(channel), *window) for channel, window in zip(channels, windows, strict=True)], axis=-1)
+    seen = np.stack([grey(shot.cut(channel), *window) for channel, window in zip(channels, windows, strict=True)], axis=-1)
     height, width = seen.shape[:2]
     wide, high = width * shot.plane.x_spacing_mm, height * shot.plane.y_spacing_mm
     scale = 100.0 / max(wide, high)
@@ -120,6 +126,11 @@ def picture(
     image = element("image", href=_png(seen), width=width, height=height, preserveAspectRatio="none")
     size = f"0 0 {wide * scale:.4g} {high * scale:.4g}"
     return element("svg", element("g", image, *drawn, transform=stretch), viewBox=size, role="img", aria_label=label, class_="picture")
+
+
+def alone(drawn: Markup) -> Markup:
+    """A picture as a file of its own."""
+    return element("svg", element("style", STYLE), drawn, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 100 100")
 
 
 def outline_path(inside: npt.NDArray[np.bool_]) -> str:
@@ -158,7 +169,8 @@ def _span(extent: tuple[int, int], wanted: int, length: int) -> slice:
     return slice(start, min(start + wanted, length))
 
 
-def _grey(values: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+def grey(values: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+    """Intensities as bytes, `low` and less black, `high` and more white; what is no number is black."""
     shares = (np.nan_to_num(values.astype(np.float64), nan=low) - low) / max(high - low, 1e-12)
     return np.asarray(np.rint(255.0 * np.clip(shares, 0.0, 1.0)), dtype=np.uint8)
 

@@ -15,6 +15,7 @@ from fastapi import APIRouter, FastAPI
 from medloop import __version__
 from medloop.server.routes import (
     annotations,
+    assigning,
     assignments,
     cases,
     configuring,
@@ -55,6 +56,7 @@ _PARTS = (
     projects,
     configuring,
     cases,
+    assigning,
     measuring,
     measurements,
     explaining,

@@ -1,13 +1,12 @@
 """Questions to the store, all answered within one transaction that sees one state."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from medloop.core.errors import InputError, NotFoundError
-from medloop.core.names import folded
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
 from medloop.store.lineage import LineageReader
 from medloop.store.listed import one_of, scalar
@@ -15,29 +14,14 @@ from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reading_rows import ReadingReader
 from medloop.store.rows import Kind, from_row, kind_of
-from medloop.store.states import CASE_STATES, PARTIAL, CaseState, current_annotations_query, full_annotations_query
+from medloop.store.states import PARTIAL, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
-from medloop.store.tallies import TallyReader
+from medloop.store.worklist import WorklistReader
 
 R = TypeVar("R")
 Scalar: TypeAlias = str | int | float | bool
 Where: TypeAlias = Mapping[str, Scalar | Collection[str] | Collection[int] | None]
 """Field → value it must equal, None for "is empty", or a collection of allowed values."""
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """One line of the worklist; `quality` and `uncertainty` are of the case's newest prediction."""
-
-    case_id: str
-    name: str
-    patient: str
-    split: Split
-    state: CaseState
-    annotations: int
-    open_assignments: int
-    quality: float | None
-    uncertainty: float | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +40,7 @@ class CaseCounts:
     open: int
 
 
-class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
+class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
     """An open reading transaction; made by `Store.read`."""
 
     def get(self, kind: type[R], id: str) -> R:  # noqa: A002  # the field's name
@@ -193,41 +177,6 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         tally = {name: sum(cases for split, state, cases, _ in rows if stored in (split, state)) for name, stored in _COUNTED.items()}
         return CaseCounts(total=sum(row[2] for row in rows), open=sum(row[3] for row in rows), **tally)
 
-    def worklist(
-        self,
-        *,
-        state: CaseState | Literal["all"] = "all",
-        search: str = "",
-        limit: int = 50,
-        offset: int = 0,
-        case_ids: Collection[str] | None = None,
-        unlabelled: Collection[str] = (),
-    ) -> list[CaseRow]:
-        """Lines of the worklist by case name in natural order, searched in name and patient, whatever their case, spelling and script.
-
-        `case_ids` leaves the lines of other cases out; those of `unlabelled` are listed as if nobody had annotated them.
-
-        Raises:
-            InputError: An unknown state.
-        """
-        query = _listed(select(*_SHOWN), state, search, self._passed(unlabelled))
-        if case_ids is not None:
-            query = query.where(one_of(case_states.c.case_id, case_ids, self._is_sqlite))
-        query = query.order_by(*_BY_NAME).limit(limit).offset(offset)
-        rows = [CaseRow(**row) for row in self._connection.execute(query).mappings()]
-        return [replace(row, state="unanswered", annotations=0) if row.case_id in unlabelled else row for row in rows]
-
-    def worklist_total(self, *, state: CaseState | Literal["all"] = "all", search: str = "", unlabelled: Collection[str] = ()) -> int:
-        """How many lines `worklist` has without a limit.
-
-        Raises:
-            InputError: An unknown state.
-        """
-        query = _listed(select(func.count()).select_from(case_states), state, search, self._passed(unlabelled))
-        if not search and not unlabelled:
-            return sum(cases for _, found, cases, _ in self.counts_by_state() if state in ("all", found))
-        return int(self._connection.execute(query).scalar_one())
-
     def patches(self, assignment_id: str, after: int = 0) -> list[DraftPatch]:
         """Saved edits of an assignment whose revision is above `after`, in order."""
         query = select(draft_patches).where(draft_patches.c.assignment_id == assignment_id, draft_patches.c.revision > after)
@@ -274,12 +223,8 @@ class Reader(LineageReader, PoolReader, ReadingReader, TallyReader):
         """The open transaction, for what looks below the records."""
         return self._connection
 
-    def _passed(self, unlabelled: Collection[str]) -> ColumnElement[bool] | None:
-        return one_of(case_states.c.case_id, unlabelled, self._is_sqlite) if unlabelled else None
-
 
 _BY_NAME = (case_states.c.sort_key, case_states.c.name)
-_SHOWN = tuple(case_states.c[field.name] for field in fields(CaseRow))
 _COUNTED = {name: name for name in ("train", "validation", "test", "audit", "skipped", "flagged")}
 _COUNTED |= {"annotated": "answered", "unlabelled": "unanswered"}
 
@@ -299,17 +244,4 @@ def _filtered(query: Select[Any], known: Kind[Any], where: Where | None, is_sqli
             query = query.where(column == scalar(wanted))
         else:
             query = query.where(one_of(column, wanted, is_sqlite))
-    return query
-
-
-def _listed(query: Select[Any], state: str, search: str, unlabelled: ColumnElement[bool] | None) -> Select[Any]:
-    if state != "all":
-        if state not in CASE_STATES:
-            raise InputError(f"Unknown case state {state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
-        kept = case_states.c.state == state
-        if unlabelled is not None:
-            kept = or_(kept, unlabelled) if state == "unanswered" else and_(kept, ~unlabelled)
-        query = query.where(kept)
-    if search:
-        query = query.where(case_states.c.search_key.contains(folded(search).replace("\n", "\n\n"), autoescape=True))
     return query

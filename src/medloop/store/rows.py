@@ -292,6 +292,7 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Routed, "routing", tables.routed),
     _kind(records.GoldCase, "gold", tables.gold_cases, "withdrawn_at"),
     _kind(records.GoldReading, "check", tables.gold_readings),
+    _kind(records.Assignee, "assignee", tables.assignees, "ended_at"),
     _kind(records.Effort, "effort", tables.efforts, *_WORKED),
     _kind(
         records.Measurement,

@@ -24,12 +24,12 @@ from medloop.store.jobs import JobQueue
 from medloop.store.opening import DATABASE_FILE, database_file, file_url, open_database
 from medloop.store.presence import Presence
 from medloop.store.private import make_private, tighten
-from medloop.store.reader import CaseCounts, CaseRow, Reader
+from medloop.store.reader import CaseCounts, Reader
 from medloop.store.schema import bring_up_to_date, schema_revision
 from medloop.store.tables import events
 from medloop.store.writer import Writer
 
-__all__ = ["DATABASE_FILE", "CaseCounts", "CaseRow", "Reader", "Store", "Writer"]
+__all__ = ["DATABASE_FILE", "CaseCounts", "Reader", "Store", "Writer"]
 
 R = TypeVar("R")
 SETTINGS_FILE = "medloop.json"

@@ -118,6 +118,7 @@ consensuses = _records(
 )
 routed = _records("routed", records.Routed, Index(None, "assignment_id"), Index(None, "case_id"))
 gold_cases = _records("gold_cases", records.GoldCase, Index(None, "case_id"))
+assignees = _records("assignees", records.Assignee, Index(None, "case_id"), Index(None, "annotator_id"))
 gold_readings = _records("gold_readings", records.GoldReading, Index(None, "annotator_id"), Index(None, "case_id"))
 queries = _records("queries", records.Query, Column("seed", BigInteger, nullable=False))
 rounds = _records("rounds", Round, Column("index", Integer, nullable=False, unique=True), Column("state", Text, nullable=False, index=True))

@@ -8,21 +8,14 @@ from medloop.core.errors import NotFoundError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading
 from medloop.loop.annotating.gold import gold_of
-from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.arrays import load_annotation, shown_channels
 from medloop.loop.foundation.gold import Tutorial, tutorial_of
 from medloop.loop.foundation.skills import gold_scores
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.intervals import Interval, mean_over_cases
 from medloop.raters.fused import CONFIDENCE
-from medloop.report.markup import element
-from medloop.report.pictures import Shape, largest_disagreement, picture
+from medloop.report.pictures import Shape, alone, largest_disagreement, picture
 from medloop.store.reader import Reader
-
-COLOUR = ((0.0, 255.0),) * 3
-STYLE = (
-    ".outline{fill:none;stroke-linejoin:round;vector-effect:non-scaling-stroke;stroke-width:2}"
-    ".outline:not([stroke]){stroke:#000;stroke-width:3.4;opacity:.55}.predicted[stroke]{stroke-dasharray:5 4}"
-)
 
 
 @dataclass(frozen=True)
@@ -95,12 +88,11 @@ def feedback_picture(workspace: Workspace, assignment_id: str) -> Markup:
     blobs = workspace.store.blobs
     own, right = load_annotation(blobs, given, case), load_annotation(blobs, truth, case)
     masks = [(style, mask.array) for style, mask in (("truth", right), ("predicted", own)) if isinstance(mask, Mask)]
-    image = load_image(blobs, case).array
-    channels, windows = (image, COLOUR) if case.channel_windows == COLOUR else (image[:1], case.channel_windows[:1])
+    channels, windows = shown_channels(blobs, case)
     shot = largest_disagreement(case.grid, masks[0][1], masks[1][1])
     shapes = [Shape(label.value, label.colour) for label in workspace.task.labels]
     drawn = picture(channels, windows, shot, masks, shapes, label=f"{case.name}: the truth, and dashed your annotation")
-    return element("svg", element("style", STYLE), drawn, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 100 100")
+    return alone(drawn)
 
 
 def _submitted(tx: Reader, assignment_id: str) -> tuple[Assignment, Annotation]:

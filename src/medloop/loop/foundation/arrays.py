@@ -1,10 +1,12 @@
 """Arrays of a project by id: the bridge between records and blobs."""
 
 import gzip
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.arrays import FloatArray, ImageArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Prediction
@@ -12,11 +14,21 @@ from medloop.images.encode import decode_mask, decode_voxels
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 
+Windows: TypeAlias = Sequence[tuple[float, float]]
+COLOUR: Windows = ((0.0, 255.0),) * 3
+"""Windows of a picture whose three channels are red, green and blue."""
+
 
 def load_image(blobs: Blobs, case: Case) -> Image:
     """The case's intensities, shape (C, I, J, K)."""
     array = decode_voxels(blobs.get(case.voxels), (case.channels, *case.grid.shape), case.dtype)
     return Image(array, case.grid)
+
+
+def shown_channels(blobs: Blobs, case: Case) -> tuple[ImageArray, Windows]:
+    """The channels of a case that a picture shows, with their windows: red, green and blue of a colour image, else the first."""
+    image = load_image(blobs, case).array
+    return (image, COLOUR) if case.channel_windows == COLOUR else (image[:1], case.channel_windows[:1])
 
 
 def load_annotation(blobs: Blobs, annotation: Annotation, case: Case) -> Mask | int:

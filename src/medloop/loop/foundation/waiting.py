@@ -41,7 +41,7 @@ def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     """Why there is no case for an annotator."""
     waiting = list(begun_readings(tx)[1].values()) if _matters(tx) else []
     lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting), _unsure(tx, waiting)]
-    return "; ".join(filter(None, lines)) or "Every case is annotated, skipped or open with somebody else"
+    return "; ".join(filter(None, lines)) or "Every case is annotated, skipped, or open with or assigned to somebody else"
 
 
 def unaccepted_lines(tx: Reader) -> list[str]:

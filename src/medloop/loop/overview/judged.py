@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction
+from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, Split
+from medloop.core.seeds import generator
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED, best_scores
+from medloop.metrics.intervals import Interval, paired_difference
 from medloop.store.reader import Reader
 
 SPLIT_WORDS = {
@@ -56,11 +58,24 @@ class Judged:
 
 @dataclass(frozen=True)
 class Succession:
-    """Two successive models: (case, patient, score of the older, of the newer) where both were scored, over labels of both."""
+    """Two successive models: (case, patient, score of the older, of the newer) where both were scored, over labels of both.
+
+    Attributes:
+        older, newer: Their indices.
+        split: What they were scored on.
+        case_ids: Of the scores, in order.
+    """
 
     older: int
     newer: int
     scores: tuple[tuple[str, str, float, float], ...]
+    split: Split
+    case_ids: tuple[str, ...]
+
+    def difference(self, seed: int) -> Interval:
+        """The newer model's score less the older one's on the same cases, with its interval over patients."""
+        _, patients, older, newer = zip(*self.scores, strict=True)
+        return paired_difference(newer, older, patients, generator(seed, "report", self.older, self.newer))
 
 
 def judged_cases(workspace: Workspace, *, damaged: Collection[str] = ()) -> Judged | None:
@@ -85,8 +100,10 @@ def succession(workspace: Workspace) -> Succession | None:
         known = tx.patients_of(shared)
         first, second = (tx.get(Model, e.model_id).index for e in (older, newer))
     means = {i: [float(np.mean([e.per_case[i][n] for n in names])) for e in (older, newer)] for i, names in shared.items()}
-    rows = sorted((*known[i], before, after) for i, (before, after) in means.items())
-    return Succession(first, second, tuple(rows)) if rows else None
+    rows = sorted((*known[i], before, after, i) for i, (before, after) in means.items())
+    if not rows:
+        return None
+    return Succession(first, second, tuple(row[:4] for row in rows), newer.split, tuple(row[4] for row in rows))
 
 
 def _on_shared_split(tx: Reader, wanted: Mapping[str, int]) -> Sequence[Evaluation]:

@@ -1,7 +1,7 @@
 """What the progress page shows: the learning curve, speed, expected quality of the pool, models, rounds, advice."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from medloop.core.names import counted
 from medloop.core.records import Evaluation, Model, Query, Round
@@ -13,7 +13,8 @@ from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
 from medloop.loop.judging.predictions import quality_note
 from medloop.loop.overview.class_counts import ClassCount, queried_classes
 from medloop.loop.overview.model_history import ModelLine, model_lines
-from medloop.loop.overview.stopping import stopping_advice
+from medloop.loop.overview.spending import CaseWork, work_per_case
+from medloop.loop.overview.stopping import TargetForecast, stopping_advice, target_forecast
 from medloop.metrics.intervals import Interval
 from medloop.query.stopping import Advice
 from medloop.store.reader import Reader
@@ -72,6 +73,7 @@ class RoundLine:
     cases: int
     annotated: int
     message: str
+    work: CaseWork | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Progress:
         effort: What each annotator's annotations took.
         queried: Per label, how many annotated cases hold it and how many of them were queried.
         stopping: Whether to go on asking, and why.
+        target: How far the target score is; None where none is set.
+        work: What a case takes on average.
         quality_note: Why predictions of the model in use have no expected quality; "" where they have, or without a model.
     """
 
@@ -101,6 +105,8 @@ class Progress:
     queried: tuple[ClassCount, ...]
     stopping: Advice
     quality_note: str = ""
+    target: TargetForecast | None = None
+    work: CaseWork | None = None
 
 
 def progress(workspace: Workspace) -> Progress:
@@ -108,7 +114,7 @@ def progress(workspace: Workspace) -> Progress:
     with workspace.store.read() as tx:
         live, effort = tx.live_model(), effort_summary(tx)
     queried, stopping = queried_classes(workspace), stopping_advice(workspace, effort=effort)
-    note = quality_note(workspace, live) if live else ""
+    note, work = quality_note(workspace, live) if live else "", work_per_case(workspace)
     with workspace.store.read() as tx:
         models = tx.distinct_models()
         counts, pooled = tx.case_counts(), _pool_quality(tx)
@@ -122,11 +128,13 @@ def progress(workspace: Workspace) -> Progress:
             models=model_lines(tx),
             unpredicted=unpredicted,
             pool_note=pool_note(live, unpredicted, pooled),
-            rounds=_round_lines(tx),
+            rounds=_round_lines(tx, work),
             effort=effort,
             queried=queried,
             stopping=stopping,
             quality_note=note,
+            target=target_forecast(workspace),
+            work=work.get(""),
         )
 
 
@@ -195,11 +203,12 @@ def _curve_point(evaluation: Evaluation, index: int, interval: Interval, unscore
     )
 
 
-def _round_lines(tx: Reader) -> tuple[RoundLine, ...]:
+def _round_lines(tx: Reader, work: Mapping[str, CaseWork]) -> tuple[RoundLine, ...]:
     rounds = tx.find(Round, order=("index",))
     queries = {q.id: q for q in tx.find(Query, where={"id": [r.query_id for r in rounds if r.query_id]})}
     answered = tx.annotated_among({c.case_id for q in queries.values() for c in q.choices})
-    return tuple(_round_line(r, queries.get(r.query_id or ""), answered) for r in rounds)
+    lines = (_round_line(r, queries.get(r.query_id or ""), answered) for r in rounds)
+    return tuple(replace(line, work=work.get(str(line.index))) for line in lines)
 
 
 def _round_line(current: Round, query: Query | None, answered: set[str]) -> RoundLine:

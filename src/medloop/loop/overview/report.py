@@ -7,7 +7,6 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from medloop.core.names import counted
-from medloop.core.seeds import generator
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import LeftOut, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
@@ -25,7 +24,7 @@ from medloop.loop.overview.report_masks import dice_section, volume_section
 from medloop.loop.overview.report_pictures import case_figures, outline_key, three_of
 from medloop.loop.overview.spending import work_lines, work_rows
 from medloop.loop.overview.status import ProjectStatus, status
-from medloop.metrics.intervals import MIN_PATIENTS, interval_words, paired_difference
+from medloop.metrics.intervals import MIN_PATIENTS, interval_words
 from medloop.report.charts import Line, Point, against, bars, curves
 from medloop.report.markup import element, joined, listed, note
 from medloop.report.page import advice, page, section, steps
@@ -108,7 +107,7 @@ def _succession(workspace: Workspace) -> Markup | None:
     if found is None:
         return None
     patients, older, newer = zip(*((p, a, b) for _, p, a, b in found.scores), strict=True)
-    change = paired_difference(newer, older, patients, generator(workspace.settings.seed, "report", found.older, found.newer))
+    change = found.difference(workspace.settings.seed)
     better, worse = (sum(sign * (b - a) > 0.005 for a, b in zip(older, newer, strict=True)) for sign in (1, -1))
     names = (f"model {found.older}", f"model {found.newer}")
     chart = against([(name, a, b) for name, _, a, b in found.scores], x_title=names[0], y_title=names[1])

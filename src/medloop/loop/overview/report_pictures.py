@@ -8,15 +8,12 @@ from markupsafe import Markup
 from medloop.core.arrays import MaskArray
 from medloop.core.image import Mask
 from medloop.core.records import Case, Label
-from medloop.loop.foundation.arrays import load_annotation, load_image, load_proposal
+from medloop.loop.foundation.arrays import load_annotation, load_proposal, shown_channels
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.judged import Judged, JudgedCase
 from medloop.report.markup import element, joined, note
 from medloop.report.pictures import Shape, Shot, largest_disagreement, picture
-
-COLOUR = ((0.0, 255.0),) * 3
-"""Windows of a picture whose three channels are red, green and blue."""
 
 
 def case_figures(workspace: Workspace, wanted: Iterable[tuple[str, Sequence[JudgedCase]]], left_out: LeftOut) -> Markup:
@@ -59,8 +56,7 @@ def _figure(workspace: Workspace, word: str, one: JudgedCase) -> Markup:
     truth = load_annotation(blobs, one.annotation, case)
     masks = (_only(truth.array, labels), _only(load_proposal(blobs, one.prediction, case), labels)) if isinstance(truth, Mask) else None
     shot = largest_disagreement(case.grid, *(masks or (None, None)))
-    image = load_image(blobs, case).array
-    channels, windows = (image, COLOUR) if case.channel_windows == COLOUR else (image[:1], case.channel_windows[:1])
+    channels, windows = shown_channels(blobs, case)
     drawn = picture(
         channels,
         windows,

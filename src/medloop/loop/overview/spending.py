@@ -113,6 +113,34 @@ def work_lines(workspace: Workspace, by: By = "person") -> tuple[WorkLine, ...]:
     )
 
 
+@dataclass(frozen=True)
+class CaseWork:
+    """What a case took on average: of those with a recorded time, whoever annotated them; None is unknown."""
+
+    cases: int
+    minutes: float
+    strokes: float | None
+    prompts: float | None
+    slices: float | None
+
+
+def work_per_case(workspace: Workspace) -> dict[str, CaseWork]:
+    """What a case took on average, by number of the round, and of all under ""; rounds without a recorded time are not in it."""
+    with workspace.store.read() as tx:
+        worked = [one for one in spent(tx) if one.seconds]
+        rounds = {one.id: str(one.index) for one in tx.find(Round)}
+    groups: dict[str, list[Spent]] = {"": worked}
+    for one in worked:
+        groups.setdefault(rounds.get(one.round_id or "", OUTSIDE), []).append(one)
+    return {name: _per_case(each) for name, each in groups.items() if each}
+
+
+def _per_case(worked: Sequence[Spent]) -> CaseWork:
+    cases = len({one.effort.case_id for one in worked})
+    counts = [_count(getattr(one.effort, name) for one in worked) for name in ("strokes", "prompts", "slices_viewed")]
+    return CaseWork(cases, math.fsum(one.seconds or 0 for one in worked) / 60 / cases, *(None if n is None else n / cases for n in counts))
+
+
 def work_csv(lines: Iterable[WorkLine]) -> str:
     """Lines as CSV with the names of the fields on top; what is unknown is empty."""
     header = [one.name for one in fields(WorkLine)]

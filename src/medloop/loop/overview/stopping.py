@@ -6,10 +6,12 @@ once per pair of models.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from medloop.core.names import counted
 from medloop.core.records import Case, Evaluation, Model, Prediction, Query, Round, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_proposal
@@ -18,7 +20,9 @@ from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED
-from medloop.query.budget.extrapolation import drawn_curves, patient_curves
+from medloop.metrics.intervals import MIN_PATIENTS
+from medloop.query.budget.extrapolation import MIN_POINTS, drawn_curves, patient_curves
+from medloop.query.budget.reaching import FEWEST_TIMES, Reach, cases_to_target, hours_for
 from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
 from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
 from medloop.store.reader import Reader
@@ -33,6 +37,50 @@ MINUTES_CASES = 50
 def stopping_advice(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Advice:
     """The advice now, with its reasons in words; `effort` is what `effort_summary` gave, if it is at hand already."""
     return advise(stopping_evidence(workspace, effort=effort))
+
+
+@dataclass(frozen=True)
+class TargetForecast:
+    """How far the target score is: further cases and hours of work, each with its 95 % interval.
+
+    Attributes:
+        target: The setting `target_score`.
+        cases, hours: None for an end that the cases left do not reach, or without recorded times.
+        left: Cases that can still be annotated.
+        note: What is missing for a forecast, in words; "" where there is one.
+    """
+
+    target: float
+    cases: Reach | None
+    hours: Reach | None
+    left: int
+    note: str
+
+
+def target_forecast(workspace: Workspace) -> TargetForecast | None:
+    """How far the target score is; None where none is set."""
+    target = workspace.settings.target_score
+    if not target:
+        return None
+    with workspace.store.read() as tx:
+        curve = _curve(tx, tx.distinct_models(), workspace.settings.seed)
+        left = sum(cases for split, state, cases, _ in tx.counts_by_state() if split in ("train", "audit") and state == "unanswered")
+        minutes = np.array([row[2] / 60 for row in tx.recent_efforts(OWN_ORIGINS, MINUTES_CASES) if row[2] > 0])
+    cases = cases_to_target(curve, target, left) if curve is not None else None
+    hours = hours_for(cases, minutes) if cases is not None else None
+    return TargetForecast(target, cases, hours, left, _lacking(curve, cases, hours))
+
+
+def _lacking(curve: Curve | None, cases: Reach | None, hours: Reach | None) -> str:
+    """What a forecast lacks, in words."""
+    if curve is None:
+        return "No model was judged yet"
+    if curve.patients < MIN_PATIENTS:
+        return f"{counted(MIN_PATIENTS - curve.patients, 'more evaluated patient')} needed"
+    if cases is None:
+        models = len(np.unique(curve.labels[curve.labels >= 1]))
+        return f"{counted(MIN_POINTS - models, 'more model')} needed" if models < MIN_POINTS else "No case is left to annotate"
+    return "" if hours is not None else f"{FEWEST_TIMES} annotations with a recorded time are needed for hours"
 
 
 def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Evidence:

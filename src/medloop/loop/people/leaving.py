@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 from medloop.core.names import folded
 from medloop.core.records import Annotator, Assignment, now
+from medloop.loop.foundation.assignees import end_assigned
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 
 
 def release_work(workspace: Workspace, name: str, *, actor: str) -> int:
-    """Release every assignment that the annotator of an account has open; returns how many.
+    """Release every assignment that the annotator of an account has open, and take back what was given to them; returns how many were open.
 
     Args:
         workspace: The project.
@@ -22,6 +23,7 @@ def release_work(workspace: Workspace, name: str, *, actor: str) -> int:
         for one in held:
             tx.change(Assignment, one.id, verb="release", fields={"state": "released", "closed_at": now()})
         for who in theirs:
+            end_assigned(tx, {"annotator_id": [who]})
             tx.record("leave", "annotator", who, {"released": len(held)})
     if held:
         after_annotation(workspace)

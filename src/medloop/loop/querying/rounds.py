@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from medloop.core.records import Annotator, Assignment, Case, Json, Query, Review, Round, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.annotators import annotator_known
+from medloop.loop.foundation.assignees import assigned, is_kept
 from medloop.loop.foundation.gold import Tutorial
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.readings import OWN_READINGS, case_readings, is_reviewing, needs_several, project_settings, routes
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
 from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.assigning import assigned_choice
 from medloop.loop.querying.gold_checks import check_or, is_free, tutorial_choice, tutorial_words
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import make_query, queried_case_ids
@@ -112,15 +114,20 @@ def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
     """Whether a case that `next_choice` named may still go to this annotator: nobody was faster."""
     if asked.gold_id is not None:
         return is_free(tx, asked.gold_id, annotator_id)
+    reading = case_readings(tx, [asked.case_id])[asked.case_id]
+    if is_kept(reading, assigned(tx, [asked.case_id]).get(asked.case_id, ()), annotator_id):
+        return False
     if asked.round_id is not None:
         return round_cases(tx, tx.get(Round, asked.round_id), [asked.case_id])[asked.case_id].wants(annotator_id)
-    reading = case_readings(tx, [asked.case_id])[asked.case_id]
     return reading.wants(annotator_id) or reading.is_returned_to(annotator_id)
 
 
 def upcoming_case(workspace: Workspace, *, after: str | None = None, annotator_id: str = "") -> str | None:
     """Id of the case that this annotator will probably be asked next, for prefetching; changes nothing."""
     with workspace.store.read() as tx:
+        mine = assigned_choice(tx, annotator_id, _open_rounds(tx)) if annotator_id else None
+        if mine is not None and mine.case_id != after:
+            return mine.case_id
         found = _best(workspace, tx, [c for c in _free_choices(tx, annotator_id) if c.case_id != after], annotator_id)
         if found.choice is not None:
             return found.choice.case_id
@@ -213,14 +220,25 @@ def _begun_elsewhere(tx: Reader, annotator_id: str) -> list[NextChoice]:
     begun = [i for i in tx.begun_cases(OWN_READINGS, fewer_than=most, not_by=annotator_id) if i not in asked]
     for start in range(0, len(begun), AT_ONCE):
         found = case_readings(tx, begun[start : start + AT_ONCE])
-        free = [NextChoice(i, None, f"one more reading: {one.words}") for i, one in found.items() if one.wants(annotator_id)]
+        whose = assigned(tx, list(found))
+        free = [
+            NextChoice(i, None, f"one more reading: {one.words}")
+            for i, one in found.items()
+            if one.wants(annotator_id) and not is_kept(one, whose.get(i, ()), annotator_id)
+        ]
         if free:
             return free
     return []
 
 
 def _free(workspace: Workspace, tx: Reader, annotator_id: str, *, elsewhere: bool = True) -> Route:
-    """What this annotator may read of the open rounds, then of what was read `elsewhere`; with routing of both together."""
+    """What was assigned to this annotator, then what they may read of the open rounds, then of what was read `elsewhere`.
+
+    With routing the last two are looked at together.
+    """
+    mine = assigned_choice(tx, annotator_id, _open_rounds(tx))
+    if mine is not None:
+        return Route(mine)
     choices = _free_choices(tx, annotator_id)
     if elsewhere and (routes(project_settings(tx)) or not choices):
         choices += _begun_elsewhere(tx, annotator_id)
@@ -239,6 +257,17 @@ def _free_choices(tx: Reader, annotator_id: str) -> list[NextChoice]:
     free: list[NextChoice] = []
     for current in tx.find(Round, where={"state": "annotating"}, order=("index",)):
         choices = tx.get(Query, current.query_id).choices if current.query_id else ()
-        found = round_cases(tx, current, [c.case_id for c in choices])
-        free += [NextChoice(c.case_id, current.id, c.reason) for c in choices if found[c.case_id].wants(annotator_id)]
+        ids = [c.case_id for c in choices]
+        found, whose = round_cases(tx, current, ids), assigned(tx, ids)
+        free += [
+            NextChoice(c.case_id, current.id, c.reason)
+            for c in choices
+            if found[c.case_id].wants(annotator_id) and not is_kept(found[c.case_id].reading, whose.get(c.case_id, ()), annotator_id)
+        ]
     return free
+
+
+def _open_rounds(tx: Reader) -> dict[str, str]:
+    """Case id → id of the open round that queried it."""
+    opened = tx.find(Round, where={"state": "annotating"}, order=("index",))
+    return {choice.case_id: one.id for one in opened if one.query_id for choice in tx.get(Query, one.query_id).choices}

@@ -1,79 +1,155 @@
 """Cases: the worklist, one case's header, its voxels."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import unquote
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from medloop.core.errors import StateError, UnavailableError
+from medloop.core.names import MAX_NAME
 from medloop.core.records import Case
-from medloop.loop.foundation.annotators import annotator_names
+from medloop.loop.foundation.annotators import annotator_names, known_annotator
+from medloop.loop.foundation.assignees import assigned
 from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
 from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.thumbnails import Thumbnail, thumbnail, wanted_thumbnail
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
 from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.sending import VOXELS, send_blob
-from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
+from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, Viewer, ViewerHere, WorkspaceHere
 from medloop.server.web.uploads import RAW_BODY, raw_body
-from medloop.server.wire.project_views import STORED_STATES, ArrivalView, CaseFacts, CaseLine, CasePage, VerdictView
+from medloop.server.wire.case_views import (
+    STORED_STATES,
+    CaseFacts,
+    CaseLine,
+    CasePage,
+    RoundCasesView,
+    ThumbnailSize,
+    cases_csv,
+)
+from medloop.server.wire.project_views import ArrivalView, VerdictView
 from medloop.server.wire.schemas import Limit, Offset, Renamed, Search
 from medloop.server.wire.views import CaseView, case_view
+from medloop.store.reader import Reader
+from medloop.store.worklist import CaseRow, Listing, Sort
 
 router = APIRouter(prefix="/projects/{project}/cases", tags=["cases"])
-State = Annotated[Literal["all", "unlabelled", "annotated", "skipped", "flagged"], Renamed]
-
-ReadingFilter = Literal["any", "read", "in review", "accepted", "returned"]
 MOST_CASES = 2**31
+State = Annotated[Literal["all", "unlabelled", "annotated", "skipped", "flagged"], Renamed]
+ReadingFilter = Literal["any", "read", "in review", "accepted", "returned"]
+_PNG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}, "description": "The middle slice that holds a label, with its mask; else the middle one."},
+    304: {"description": "The client has this picture already."},
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which cases a list is to hold, as the address says it."""
+
+    state: State
+    reading: ReadingFilter
+    search: str
+    assignee: str
+    sort: Sort
+    descending: bool
+    by_round: bool
+
+    def listing(self, tx: Reader, unread: Collection[str]) -> Listing:
+        """The same for the store; `unread` cases are as if nobody had annotated them."""
+        person = known_annotator(tx, self.assignee) if self.assignee else None
+        return Listing(
+            state=STORED_STATES[self.state],
+            search=self.search,
+            case_ids=None if self.reading == "any" else [i for i in cases_read(tx, self.reading) if i not in unread],
+            assigned_to=person.id if person else self.assignee and NOBODY,
+            sort=self.sort,
+            descending=self.descending,
+            by_round=self.by_round,
+            unlabelled=unread,
+        )
+
+
+NOBODY = "nobody"
+"""No id of an annotator: nothing was given to whom nobody knows."""
+
+
+def _asked(
+    state: Annotated[State, Query(description="Which cases.")] = "all",
+    reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
+    search: Search = "",
+    assignee: Annotated[str, Query(max_length=MAX_NAME, pattern=r"^[^\x00]*$", description="Only cases given to this person.")] = "",
+    sort: Annotated[Sort, Query(description="What the lines are sorted by; those that agree stand by name.")] = "name",
+    descending: Annotated[bool, Query(description="From the largest on; what has no value stays last.")] = False,
+    by_round: Annotated[bool, Query(description="Newest round first, sorted within each.")] = False,
+) -> Asked:
+    return Asked(state, reading, search, assignee, sort, descending, by_round)
+
+
+AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
 
 
 @router.get("")
 def list_cases(
     workspace: WorkspaceHere,
     viewer: ViewerHere,
-    state: Annotated[State, Query(description="Which cases.")] = "all",
-    reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
-    search: Search = "",
+    asked: AskedHere,
     limit: Limit = 100,
     offset: Offset = 0,
+    after: Annotated[str, Query(max_length=8000, description="The `cursor` of the part before: goes on behind it.")] = "",
 ) -> CasePage:
-    """The worklist: cases by name in natural order, searched in any script and letter case, how far each is, and why it was left out."""
+    """The worklist: cases in any order, by name in natural order, searched in any script and letter case, how far each is, and whose."""
     with workspace.store.read() as tx:
-        stored, unread = STORED_STATES[state], viewer.unread(tx)
-        ids = None if reading == "any" else [i for i in cases_read(tx, reading) if i not in unread]
-        found = tx.worklist(state=stored, search=search, limit=MOST_CASES, case_ids=ids) if ids is not None else []
-        total = tx.worklist_total(state=stored, search=search, unlabelled=unread) if ids is None else len(found)
-        rows = (
-            found[offset : offset + limit]
-            if ids is not None
-            else tx.worklist(state=stored, search=search, limit=limit, offset=offset, unlabelled=unread)
+        unread = viewer.unread(tx)
+        listing = asked.listing(tx, unread)
+        page = tx.work_page(listing, limit=limit, offset=offset, after=after)
+        rounds = tx.worklist_rounds(listing) if asked.by_round else []
+        total = tx.worklist_total(listing)
+        counted = [RoundCasesView(round=number, cases=cases) for number, cases in rounds]
+        return CasePage(total=total, rows=_lines(tx, page.rows, unread), cursor=page.cursor, rounds=counted)
+
+
+@router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+def get_cases_csv(workspace: WorkspaceHere, viewer: ViewerHere, asked: AskedHere) -> Response:
+    """The same list as a file for a spreadsheet, whole."""
+    with workspace.store.read() as tx:
+        unread = viewer.unread(tx)
+        lines = _lines(tx, tx.work_page(asked.listing(tx, unread), limit=MOST_CASES).rows, unread)
+    named = {"Content-Disposition": 'attachment; filename="cases.csv"'}
+    return Response(cases_csv(lines), media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _lines(tx: Reader, rows: Sequence[CaseRow], unread: Collection[str]) -> list[CaseLine]:
+    ids = [row.case_id for row in rows]
+    readings = case_readings(tx, ids) | {i: as_unlabelled(tx, i) for i in ids if i in unread}
+    refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
+    judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
+    opened, whose, seen = open_with(tx, ids), assigned(tx, ids), [i for i in ids if i not in unread]
+    updated, rounds = tx.case_updates(seen), tx.case_rounds(seen)
+    people, restored = annotator_names(tx), restored_among(tx, readings.values())
+    facts = {
+        i: CaseFacts(
+            reading=readings[i],
+            refused=refused.get(i),
+            judged=judged.get(i),
+            open_with=opened.get(i, ()),
+            returned_to=_returned_to(readings[i], people),
+            restored=readings[i].annotation_id in restored,
+            assignees=[people[who] for who in whose.get(i, ())],
+            updated=updated.get(i),
+            round=rounds.get(i),
         )
-        readings = case_readings(tx, [row.case_id for row in rows])
-        readings |= {row.case_id: as_unlabelled(tx, row.case_id) for row in rows if row.case_id in unread}
-        refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
-        opened = open_with(tx, [row.case_id for row in rows])
-        judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
-        people = annotator_names(tx)
-        restored = restored_among(tx, readings.values())
-        facts = {
-            row.case_id: CaseFacts(
-                reading=readings[row.case_id],
-                refused=refused.get(row.case_id),
-                judged=judged.get(row.case_id),
-                open_with=opened.get(row.case_id, ()),
-                returned_to=_returned_to(readings[row.case_id], people),
-                restored=readings[row.case_id].annotation_id in restored,
-            )
-            for row in rows
-        }
-    shown = [replace(row, split="train") if row.case_id in unread else row for row in rows]
-    return CasePage(total=total, rows=[CaseLine.of(row, facts[row.case_id]) for row in shown])
+        for i in ids
+    }
+    return [CaseLine.of(row, facts[row.case_id]) for row in rows]
 
 
 def _returned_to(reading: CaseReading, people: Mapping[str, str]) -> str | None:
@@ -121,13 +197,36 @@ def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
 
 
 @router.get("/{case}")
-def get_case(workspace: WorkspaceHere, case: CaseHere, viewer: ViewerHere) -> CaseView:
+def get_case(case: CaseHere) -> CaseView:
     """Everything needed to draw a case: shape, affine, planes, windows."""
-    with workspace.store.read() as tx:
-        return case_view(case, unread=case.id in viewer.unread(tx))
+    return case_view(case)
 
 
 @router.get("/{case}/voxels", response_class=Response, responses=VOXELS)
 def get_voxels(workspace: WorkspaceHere, case: CaseHere, request: Request) -> Response:
     """The raw voxels: file order (I fastest, then J, K, channel), little endian, gzip."""
     return send_blob(workspace.store.blobs, case.voxels, request)
+
+
+@router.get("/{case}/thumbnail", response_class=Response, responses=_PNG)
+async def get_thumbnail(
+    site: SiteHere,
+    workspace: WorkspaceHere,
+    case: CaseHere,
+    viewer: ViewerHere,
+    request: Request,
+    size: Annotated[ThumbnailSize, Query(description="Pixels of the longer side.")] = "96",
+) -> Response:
+    """A small picture of a case with its annotation in force, or without where one is to read it blind."""
+    wanted = await run_in_threadpool(_wanted, workspace, case, viewer, int(size))
+    tag = f'"{wanted.tag}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    made = await anyio.to_thread.run_sync(thumbnail, workspace, wanted, limiter=site.drawing)
+    return Response(made, media_type="image/png", headers=headers)
+
+
+def _wanted(workspace: Workspace, case: Case, viewer: Viewer, size: int) -> Thumbnail:
+    with workspace.store.read() as tx:
+        return wanted_thumbnail(workspace, tx, case, sees=viewer.sees(tx, case.id), size=size)

@@ -112,7 +112,7 @@ def post_approve(
 def post_return(site: SiteHere, workspace: WorkspaceHere, case: Id, person: PersonHere, body: ReturnBody) -> ReviewResultView:
     """Return a case with a comment, to whose annotation it is or to somebody else who annotates here: it comes next to them."""
     looked = Looked(body.annotation_id, body.readings, body.reviews)
-    to = _id_of(site, workspace, body.to or _author_of(workspace, case, body.annotation_id))
+    to = annotator_here(site, workspace, body.to or _author_of(workspace, case, body.annotation_id))
     made = return_case(workspace, case, person.id, comment=body.comment, to=to, looked=looked, effort=reported(body.effort))
     return _result(workspace, case, made.annotation_id, made.id)
 
@@ -239,7 +239,7 @@ def _author_of(workspace: Workspace, case_id: str, annotation_id: str | None) ->
     return author.name
 
 
-def _id_of(site: Site, workspace: Workspace, name: str) -> str:
+def annotator_here(site: Site, workspace: Workspace, name: str) -> str:
     """Id of the annotator of that name, who must be able to annotate; one who has opened no case yet joins."""
     found = next((one for one in _annotators_here(site, workspace) if folded(one) == folded(name)), None)
     if found is None:

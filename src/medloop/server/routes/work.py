@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from medloop.core.errors import InputError, SettingError
+from medloop.core.errors import ForbiddenError, InputError, SettingError
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.judging.triage import HARD_DICE, triage_pool
 from medloop.loop.learning.settling import settle
+from medloop.loop.overview.model_change import change_picture, model_change
 from medloop.loop.overview.model_history import list_models
 from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
@@ -23,13 +24,19 @@ from medloop.quality.triage import GOOD_DICE
 from medloop.server.web.callers import CallerHere
 from medloop.server.web.security import REPORT_POLICY
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
-from medloop.server.wire.progress_views import ModelLineView, ProgressView
+from medloop.server.wire.progress_views import ModelChangeView, ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
 from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
 from medloop.server.wire.triage_views import TriageResult, TriageView
 from medloop.server.wire.views import JobView, job_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["work"])
+SVG: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"image/svg+xml": {}},
+        "description": "The slice where the models differ most: truth, and dashed prediction.",
+    }
+}
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "Events `change` and `proposal`, comments as signs of life."}
 }
@@ -39,6 +46,24 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 def get_progress(workspace: WorkspaceHere) -> ProgressView:
     """The learning curve, the labels per hour, the expected quality of the pool, models, rounds, time, and advice on stopping."""
     return ProgressView.model_validate(progress(workspace))
+
+
+@router.get("/change")
+def get_change(workspace: WorkspaceHere, viewer: ViewerHere) -> ModelChangeView | None:
+    """The last two models on the same evaluation cases: how much better or worse, and a few cases; null before there are two."""
+    with workspace.store.read() as tx:
+        hidden = viewer.hidden(tx)
+    found = model_change(workspace, hidden=hidden)
+    return ModelChangeView.model_validate(found) if found else None
+
+
+@router.get("/cases/{case}/change/{index}", response_class=Response, responses=SVG)
+def get_change_picture(workspace: WorkspaceHere, case: Id, index: ModelIndex, viewer: ViewerHere) -> Response:
+    """One of these cases with its annotation and, dashed, the prediction of one of the models; 403 while one is to read it blind."""
+    with workspace.store.read() as tx:
+        if not viewer.sees(tx, case):
+            raise ForbiddenError("This case is read blind: its annotation shows once you have read it", remedy="submit yours first")
+    return Response(str(change_picture(workspace, case, index)), media_type="image/svg+xml")
 
 
 @router.get("/report", response_class=HTMLResponse)

@@ -1,9 +1,10 @@
 """What a running server consists of, and how a route finds its part of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Header
 from starlette.requests import Request
 
@@ -37,6 +38,8 @@ class Site:
     assistant: AssistantLink
     people: People
     elsewhere: ProviderSignIn
+    drawing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """Pictures of cases are made one at a time: each holds a whole image in memory."""
 
 
 async def _site(request: Request) -> Site:

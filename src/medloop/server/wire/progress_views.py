@@ -64,6 +64,60 @@ class ModelLineView(View):
     calibration: str
 
 
+class CaseWorkView(View):
+    """What a case took on average, of those with a recorded time."""
+
+    cases: int
+    minutes: float
+    strokes: Number
+    prompts: Number
+    slices: Number
+
+
+class ReachView(View):
+    """Something with its 95 % interval; null for an end that the cases left do not reach."""
+
+    expected: Number
+    low: Number
+    high: Number
+
+
+class TargetView(View):
+    """How far the target score is: further cases, hours of work; `note` says what a forecast lacks."""
+
+    target: float
+    cases: ReachView | None
+    hours: ReachView | None
+    left: int
+    note: str
+
+
+class ChangedCaseView(View):
+    """One evaluation case: why it is shown, and its score by the older and by the newer model."""
+
+    word: str
+    case_id: str
+    name: str
+    before: float
+    after: float
+
+
+class ModelChangeView(View):
+    """The newer of the last two models less the older one, on the same evaluation cases, with a few of them."""
+
+    older: int
+    newer: int
+    split: str
+    mean: float
+    low: Number
+    high: Number
+    note: str
+    patients: int
+    better: int
+    worse: int
+    cases: list[ChangedCaseView]
+
+
 class RoundLineView(View):
     """One round."""
 
@@ -73,6 +127,7 @@ class RoundLineView(View):
     cases: int
     annotated: int
     message: str
+    work: CaseWorkView | None
 
 
 class EffortLineView(View):
@@ -165,3 +220,5 @@ class ProgressView(View):
     queried: list[ClassCountView]
     stopping: AdviceView
     quality_note: str
+    target: TargetView | None
+    work: CaseWorkView | None

@@ -1,23 +1,8 @@
 """What responses hold about projects, worklists and work on a case."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Self
-
 from medloop.core.records import ProjectSettings, TaskKind
-from medloop.loop.foundation.readings import CaseReading
-from medloop.loop.foundation.refusals import Refusal
-from medloop.loop.querying.streaming import StreamVerdict
-from medloop.server.wire.standing_views import CaseReadingView, OpenAssignmentView, SituationView
+from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
-from medloop.store.reader import CaseRow
-from medloop.store.states import CaseState
-
-STORED_STATES: dict[str, CaseState | Literal["all"]] = {
-    "all": "all", "unlabelled": "unanswered", "annotated": "answered", "skipped": "skipped", "flagged": "flagged",
-}  # fmt: skip
-"""States of cases by their names over REST, as the database keeps them."""
-_SHOWN = {stored: shown for shown, stored in STORED_STATES.items()}
 
 
 class ProjectLine(View):
@@ -76,58 +61,6 @@ class ProjectView(ProjectLine):
     read_only: str
 
 
-class CaseLine(View):
-    """One case in the worklist; `decided` says what counts for it that is nobody's own reading."""
-
-    id: str
-    name: str
-    patient: str
-    split: str
-    state: str
-    annotations: int
-    quality: Number
-    entropy: Number
-    reason: str
-    reason_by: str | None
-    open_with: list[str]
-    progress: CaseReadingView
-    returned_to: str | None
-    decided: Literal["", "consensus", "adjudicated", "restored"]
-
-    @classmethod
-    def of(cls, row: CaseRow, facts: "CaseFacts") -> Self:
-        """From the store's row, and what is known about the case besides."""
-        refused, reading = facts.refused, facts.reading
-        return cls(
-            id=row.case_id,
-            name=row.name,
-            patient=row.patient,
-            split=row.split,
-            state=_SHOWN[row.state],
-            annotations=row.annotations,
-            quality=row.quality,
-            entropy=row.uncertainty,
-            reason=refused.reason if refused else str(facts.judged or ""),
-            reason_by=refused.by if refused else None,
-            open_with=list(facts.open_with),
-            progress=CaseReadingView.of(reading),
-            returned_to=facts.returned_to,
-            decided="restored" if facts.restored else reading.decided,
-        )
-
-
-@dataclass(frozen=True)
-class CaseFacts:
-    """How far a case is, why it is left out if it is, what a stream decided about it, who has it open, and whom it was returned to."""
-
-    reading: CaseReading
-    refused: Refusal | None = None
-    judged: StreamVerdict | None = None
-    open_with: Sequence[str] = ()
-    returned_to: str | None = None
-    restored: bool = False
-
-
 class VerdictView(View):
     """What the stream decided about a case: annotate it now or keep it unlabelled, and the share of earlier cases that were surer."""
 
@@ -144,13 +77,6 @@ class ArrivalView(View):
     split: str
     verdict: VerdictView | None
     note: str
-
-
-class CasePage(View):
-    """A part of the worklist and how long it is."""
-
-    total: int
-    rows: list[CaseLine]
 
 
 class PreviousView(View):

@@ -1,0 +1,279 @@
+"""The worklist: cases that fit, in any order, page by page.
+
+A page ends with a cursor that says where its last line stands: the next page begins behind that place, whatever was added
+or changed meanwhile, so no line comes twice and none is left out. Lines that agree in what they are sorted by stand by name.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, cast, func, literal, or_, select, tuple_, union_all
+from sqlalchemy.dialects.postgresql import JSONB
+
+from medloop.core.errors import InputError
+from medloop.core.names import folded
+from medloop.core.records import Split
+from medloop.store.listed import one_of
+from medloop.store.states import CASE_STATES, GOLD, CaseState
+from medloop.store.tables import annotations, annotators, assignees, assignments, case_states, queries, reviews, rounds
+from medloop.store.tallies import TallyReader
+
+Sort: TypeAlias = Literal["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+
+MOST = 2**62
+"""No number in a list is as large."""
+
+Key: TypeAlias = tuple[ColumnElement[Any], bool]
+"""What lines are sorted by, and whether from the largest on."""
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One line of the worklist; `quality` and `uncertainty` are of the case's newest prediction."""
+
+    case_id: str
+    name: str
+    patient: str
+    split: Split
+    state: CaseState
+    annotations: int
+    open_assignments: int
+    quality: float | None
+    uncertainty: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Which cases are listed, and in which order.
+
+    Attributes:
+        state: Only cases in this state.
+        search: Only cases with this in name or patient, whatever their case, spelling and script.
+        case_ids: Only these; None for all.
+        assigned_to: Only cases given to the annotator of this id.
+        sort: What they are sorted by; lines without a value come last.
+        descending: From the largest on.
+        by_round: Newest round first, then what belongs to none; sorted within each.
+        unlabelled: Cases that are listed, found and sorted as training cases which nobody has annotated or opened.
+    """
+
+    state: CaseState | Literal["all"] = "all"
+    search: str = ""
+    case_ids: Collection[str] | None = None
+    assigned_to: str = ""
+    sort: Sort = "name"
+    descending: bool = False
+    by_round: bool = False
+    unlabelled: Collection[str] = ()
+
+
+EVERY_CASE = Listing()
+UNLABELLED: Mapping[str, Any] = {"state": "unanswered", "annotations": 0, "split": "train"}
+"""What the line of a case says that nobody has annotated."""
+
+
+@dataclass(frozen=True)
+class WorkPage:
+    """Some lines, and the cursor behind the last one; "" behind the last of all."""
+
+    rows: tuple[CaseRow, ...]
+    cursor: str
+
+
+class WorklistReader(TallyReader):
+    """What the worklist asks."""
+
+    def worklist(
+        self,
+        *,
+        state: CaseState | Literal["all"] = "all",
+        search: str = "",
+        limit: int = 50,
+        offset: int = 0,
+        case_ids: Collection[str] | None = None,
+    ) -> list[CaseRow]:
+        """Lines of the worklist by case name in natural order; see `Listing`.
+
+        Raises:
+            InputError: An unknown state.
+        """
+        return list(self.work_page(Listing(state=state, search=search, case_ids=case_ids), limit=limit, offset=offset).rows)
+
+    def work_page(self, listing: Listing = EVERY_CASE, *, limit: int = 50, offset: int = 0, after: str = "") -> WorkPage:
+        """Lines behind a cursor, of which the first `offset` are left out.
+
+        Raises:
+            InputError: An unknown state, or a cursor of another order.
+        """
+        source, keys = self._sorted(listing)
+        query = self._fitting(select(*_SHOWN, *(key.label(f"key{n}") for n, (key, _) in enumerate(keys))).select_from(source), listing)
+        if after:
+            query = query.where(_behind(keys, _values(after, listing, keys)))
+        ordered = query.order_by(*(key.desc() if descending else key.asc() for key, descending in keys))
+        found = self._connection.execute(ordered.limit(limit + 1).offset(offset)).mappings().all()
+        lines = (CaseRow(**{name: row[name] for name in _NAMES}) for row in found[:limit])
+        rows = tuple(replace(row, **UNLABELLED) if row.case_id in listing.unlabelled else row for row in lines)
+        more = len(found) > limit
+        return WorkPage(rows, _cursor(listing, [found[limit - 1][f"key{n}"] for n in range(len(keys))]) if more else "")
+
+    def worklist_total(self, listing: Listing = EVERY_CASE) -> int:
+        """How many lines `work_page` has in all.
+
+        Raises:
+            InputError: An unknown state.
+        """
+        query = self._fitting(select(func.count()).select_from(case_states), listing)
+        if not listing.search and listing.case_ids is None and not listing.assigned_to and not listing.unlabelled:
+            return sum(cases for _, found, cases, _ in self.counts_by_state() if listing.state in ("all", found))
+        return int(self._connection.execute(query).scalar_one())
+
+    def worklist_rounds(self, listing: Listing) -> list[tuple[int | None, int]]:
+        """How many lines there are of each round, newest first, None for those of none last."""
+        asked = self._rounds()
+        source = case_states.outerjoin(asked, asked.c.case_id == case_states.c.case_id)
+        of_round = self._masked(asked.c.number, listing, None)
+        counted = self._fitting(select(of_round, func.count()).select_from(source), listing).group_by(of_round)
+        rows = [(None if number is None else int(number), int(cases)) for number, cases in self._connection.execute(counted)]
+        return sorted(rows, key=lambda row: -(row[0] or 0))
+
+    def case_rounds(self, case_ids: Collection[str]) -> dict[str, int]:
+        """Number of the newest begun round that queried each of these cases; cases that none has are not in it."""
+        asked = self._rounds()
+        query = select(asked.c.case_id, asked.c.number).where(one_of(asked.c.case_id, case_ids, self._on_sqlite))
+        return {row.case_id: int(row.number) for row in self._connection.execute(query)} if case_ids else {}
+
+    def case_updates(self, case_ids: Collection[str]) -> dict[str, str]:
+        """When somebody last opened, annotated, left out or reviewed each of these cases; others are not in it."""
+        found = _updates()
+        query = select(found.c.case_id, found.c.at).where(one_of(found.c.case_id, case_ids, self._on_sqlite))
+        return {row.case_id: row.at for row in self._connection.execute(query)} if case_ids else {}
+
+    def _fitting(self, query: Select[Any], listing: Listing) -> Select[Any]:
+        if listing.state != "all":
+            if listing.state not in CASE_STATES:
+                raise InputError(f"Unknown case state {listing.state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
+            query = query.where(self._masked(case_states.c.state, listing, "unanswered") == listing.state)
+        if listing.search:
+            query = query.where(case_states.c.search_key.contains(folded(listing.search).replace("\n", "\n\n"), autoescape=True))
+        if listing.case_ids is not None:
+            query = query.where(one_of(case_states.c.case_id, listing.case_ids, self._on_sqlite))
+        if listing.assigned_to:
+            theirs = select(assignees.c.case_id).where(assignees.c.annotator_id == listing.assigned_to, assignees.c.ended_at.is_(None))
+            query = query.where(case_states.c.case_id.in_(theirs))
+        return query
+
+    def _sorted(self, listing: Listing) -> tuple[FromClause, list[Key]]:
+        """The tables that lines are read from, and what they are sorted by."""
+        source: FromClause = case_states
+        keys: list[Key] = []
+        if listing.by_round or listing.sort == "round":
+            asked = self._rounds()
+            source = source.outerjoin(asked, asked.c.case_id == case_states.c.case_id)
+            number = self._masked(asked.c.number, listing, None)
+            keys += _key(number, 0, descending=listing.by_round or listing.descending)
+        if listing.sort in ("assignee", "updated"):
+            found = _assigned() if listing.sort == "assignee" else _updates()
+            source = source.outerjoin(found, found.c.case_id == case_states.c.case_id)
+            value = self._masked(found.c.at, listing, None) if listing.sort == "updated" else found.c.at
+            keys += _key(value, "", descending=listing.descending)
+        elif listing.sort not in ("round", "name"):
+            column: ColumnElement[Any] = case_states.c[listing.sort]
+            if listing.sort in UNLABELLED:
+                column = self._masked(column, listing, UNLABELLED[listing.sort])
+            optional = listing.sort in ("quality", "uncertainty")
+            keys += _key(column, 0, descending=listing.descending) if optional else [(column, listing.descending)]
+        by_name = listing.sort == "name" and listing.descending
+        keys += [(case_states.c.sort_key, by_name), (case_states.c.name, by_name)]
+        return source, keys
+
+    def _masked(self, column: ColumnElement[Any], listing: Listing, value: str | int | None) -> ColumnElement[Any]:
+        """A column, with a value of its own for the cases that are listed as if nobody had annotated them."""
+        if not listing.unlabelled:
+            return column
+        return case((one_of(case_states.c.case_id, listing.unlabelled, self._on_sqlite), value), else_=column)
+
+    def _rounds(self) -> FromClause:
+        """Each queried case with the number of the newest begun round."""
+        if self._on_sqlite:
+            choice = func.json_each(queries.c.choices).table_valued("value")
+            case_id: ColumnElement[Any] = func.json_extract(choice.c.value, "$.case_id")
+        else:
+            choice = func.jsonb_array_elements(cast(queries.c.choices, JSONB)).table_valued("value")
+            case_id = func.jsonb_extract_path_text(choice.c.value, "case_id")
+        begun = select(case_id.label("case_id"), func.max(rounds.c.index).label("number")).select_from(rounds)
+        begun = begun.join(queries, queries.c.id == rounds.c.query_id).join(choice, literal(True))
+        return begun.where(rounds.c.state != "querying").group_by(case_id).subquery()
+
+    @property
+    def _on_sqlite(self) -> bool:
+        return self._connection.dialect.name == "sqlite"
+
+
+_NAMES = tuple(field.name for field in fields(CaseRow))
+_SHOWN = tuple(case_states.c[name] for name in _NAMES)
+
+
+def _key(value: ColumnElement[Any], stand_in: Any, *, descending: bool) -> list[Key]:
+    """A value that may be missing: what has none comes last, in either order."""
+    return [(case((value.is_(None), 1), else_=0), False), (func.coalesce(value, stand_in), descending)]
+
+
+def _assigned() -> FromClause:
+    """Each given case with the first name of those whom it was given to."""
+    first = func.min(annotators.c.name).label("at")
+    given = select(assignees.c.case_id, first).join(annotators, annotators.c.id == assignees.c.annotator_id)
+    return given.where(assignees.c.ended_at.is_(None)).group_by(assignees.c.case_id).subquery()
+
+
+def _updates() -> FromClause:
+    """Each case that somebody did something with, and when last; checks by gold cases are nothing done with a case."""
+    opened = select(assignments.c.case_id, func.coalesce(assignments.c.closed_at, assignments.c.opened_at).label("at"))
+    made = select(annotations.c.case_id, annotations.c.created_at.label("at")).where(annotations.c.origin != GOLD)
+    judged = select(reviews.c.case_id, reviews.c.created_at.label("at"))
+    every = union_all(opened.where(assignments.c.gold_id.is_(None)), made, judged).subquery()
+    return select(every.c.case_id, func.max(every.c.at).label("at")).group_by(every.c.case_id).subquery()
+
+
+def _behind(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Whether a line stands behind a place: at the first key in which it differs, on the far side."""
+    if not any(descending for _, descending in keys):
+        return tuple_(*(key for key, _ in keys)) > tuple_(*(literal(value) for value in values))  # answered from an index
+    ways = []
+    for n, (key, descending) in enumerate(keys):
+        same = [other == value for (other, _), value in zip(keys[:n], values[:n], strict=True)]
+        ways.append(and_(*same, key < values[n] if descending else key > values[n]))
+    return or_(*ways)
+
+
+def _cursor(listing: Listing, values: Sequence[Any]) -> str:
+    return urlsafe_b64encode(json.dumps([_order(listing), *values]).encode()).decode().rstrip("=")
+
+
+def _order(listing: Listing) -> str:
+    return f"{listing.sort} {listing.descending:d} {listing.by_round:d}"
+
+
+def _values(cursor: str, listing: Listing, keys: Sequence[Key]) -> list[Any]:
+    """The values in a cursor.
+
+    Raises:
+        InputError: It is none, or of a list in another order.
+    """
+    try:
+        found = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or len(found) != len(keys) + 1 or found[0] != _order(listing) or not all(map(_fits, keys, found[1:])):
+        raise InputError("This cursor is of a list in another order", remedy="begin again without `after`")
+    return list(found[1:])
+
+
+def _fits(key: Key, value: object) -> bool:
+    """Whether a database can compare a value with a key."""
+    if key[0].type.python_type is str:
+        return isinstance(value, str) and "\0" not in value
+    return isinstance(value, int | float) and abs(value) < MOST
