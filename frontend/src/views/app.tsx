@@ -10,23 +10,25 @@ import { projectOf, route } from "../state/router";
 import { isComposing } from "../tools/keynames";
 import { pressIn } from "../tools/keytable";
 import { PAGE_KEYS, type PageScene } from "../tools/pagekeys";
-import { AccountView } from "./account";
 import { Annotate } from "./annotate";
-import { CompareView } from "./comparing";
 import { Header } from "./header";
 import { Help } from "./help";
-import { LazyGrid } from "./lazygrid";
+import { later } from "./later";
 import { Notices } from "./notices";
 import { Palette } from "./palette";
-import { PeopleView } from "./people";
-import { ProgressView } from "./progress";
 import { Projects } from "./projects";
-import { QueueView } from "./queue";
-import { SettingsView } from "./settings";
 import { SignIn } from "./signin";
-import { TeamView } from "./team";
 import { Tooltips } from "./tooltip";
 import { Worklist } from "./worklist";
+
+const AccountView = later(() => import("./account").then((part) => part.AccountView));
+const CompareView = later(() => import("./comparing").then((part) => part.CompareView));
+const GridView = later(() => import("./grid").then((part) => part.GridView));
+const PeopleView = later(() => import("./people").then((part) => part.PeopleView));
+const ProgressView = later(() => import("./progress").then((part) => part.ProgressView));
+const QueueView = later(() => import("./queue").then((part) => part.QueueView));
+const SettingsView = later(() => import("./settings").then((part) => part.SettingsView));
+const TeamView = later(() => import("./team").then((part) => part.TeamView));
 
 /** Everything depends on who is here; until that is known, nothing is shown but the form to sign in. */
 export function App() {
@@ -96,7 +98,7 @@ function ProjectView({ project }: { project: Project }) {
   if (here.view === "edit" && may("review", project.id)) return <Annotate project={project} caseId={here.caseId} decides />;
   if (here.view === "team" && may("manage", project.id)) return <TeamView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
-  if (here.view === "grid" && project.kind === "classification") return <LazyGrid project={project} query={here.query} />;
+  if (here.view === "grid" && project.kind === "classification") return <GridView project={project} query={here.query} />;
   return <Worklist project={project} query={"query" in here ? here.query : ""} />;
 }
 
