@@ -12,7 +12,7 @@ from medloop.core.arrays import MaskArray
 from medloop.core.records import Annotation, Annotator, Case, Effort, Review, Snapshot
 from medloop.images.encode import decode_mask
 from medloop.loop.annotating.annotations import open_case, submit
-from medloop.loop.annotating.review_verdicts import approve, return_case
+from medloop.loop.annotating.review_verdicts import Signed, approve, return_case
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import TaskChange, configure
@@ -346,7 +346,7 @@ def test_history_says_who_changed_what_and_restores_after_a_question(team: Team)
     case = disputed(team)
     with Workspace.open(team.folder) as workspace:
         lena = annotator_named(workspace, "Lena")
-        approve(workspace, case, lena.id, comment="good enough", signed_as="Lena Low, MD", meaning="responsibility")
+        approve(workspace, case, lena.id, comment="good enough", signed=Signed("Lena Low, MD", "responsibility"))
     page = team.enter("Ada", f"p/{team.project}/review/{case}")
     compared(page)
     page.keyboard.press("y")

@@ -13,7 +13,7 @@ from medloop.interaction.prompts import Lasso, Point, Prompt, Scribble
 from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
-from medloop.loop.annotating.previewing import Preview, accept_prompts, preview_prompts
+from medloop.loop.annotating.previewing import Preview, Shown, accept_prompts, preview_prompts
 from medloop.loop.annotating.prompt_log import in_force, prompt_log
 from medloop.loop.annotating.refining import Refiner, add_prompt, withdraw_prompt
 from medloop.loop.foundation.workspace import Workspace
@@ -36,11 +36,9 @@ def previewed(pool: Workspace, assignment_id: str, *prompts: Prompt, base: int =
     return preview_prompts(pool, assignment_id, prompts, base_revision=base, refiner=refiner, **more)
 
 
-def accepted(pool: Workspace, assignment_id: str, preview: Preview, refiner: Refiner = BALLS, **more):
-    base = preview.before.revision
-    return accept_prompts(
-        pool, assignment_id, preview.prompts, effect=preview.effect, base_revision=base, refiner=refiner, locked=preview.locked, **more
-    )
+def accepted(pool: Workspace, assignment_id: str, preview: Preview, refiner: Refiner = BALLS, *, at_hand: bool = False):
+    base, shown = preview.before.revision, Shown(preview.effect, preview if at_hand else None)
+    return accept_prompts(pool, assignment_id, preview.prompts, shown, base_revision=base, refiner=refiner, locked=preview.locked)
 
 
 def test_a_preview_saves_nothing_and_names_what_it_shows(pool: Workspace, assignment_id: str) -> None:
@@ -67,7 +65,7 @@ def test_accepting_saves_every_prompt_with_its_own_effect_and_computes_nothing_a
     refiner = Refiner(BallEngine(lambda _wanted: asked.append(1)))
     first = previewed(pool, assignment_id, ON, refiner=refiner)
     second = previewed(pool, assignment_id, ON, OFF, refiner=refiner, known=first)
-    made = accepted(pool, assignment_id, second, refiner, known=second)
+    made = accepted(pool, assignment_id, second, refiner, at_hand=True)
     draft = read_draft(pool, assignment_id)
     assert (len(asked), made.draft.revision, draft.revision) == (2, 2, 2)
     assert np.array_equal(draft.mask, second.after)
@@ -80,7 +78,7 @@ def test_accepting_saves_every_prompt_with_its_own_effect_and_computes_nothing_a
 def test_an_engine_that_answers_otherwise_by_now_saves_nothing(pool: Workspace, assignment_id: str) -> None:
     shown = previewed(pool, assignment_id, ON)
     with pytest.raises(ConflictError, match="differently by now"):
-        accept_prompts(pool, assignment_id, [FAR], effect=shown.effect, base_revision=0, refiner=BALLS)
+        accept_prompts(pool, assignment_id, [FAR], Shown(shown.effect), base_revision=0, refiner=BALLS)
     with pytest.raises(ConflictError):
         accepted(pool, assignment_id, replace(shown, locked=(1,), prompts=(Point((5, 5, 4), label=2),)))
     assert read_draft(pool, assignment_id).revision == 0
@@ -90,7 +88,7 @@ def test_a_preview_of_an_older_draft_is_not_accepted_on_a_newer_one(pool: Worksp
     shown = previewed(pool, assignment_id, ON)
     save_patch(pool, assignment_id, Edit(0, ((0, 3, 1),)))
     with pytest.raises(ConflictError):
-        accepted(pool, assignment_id, shown, known=shown)
+        accepted(pool, assignment_id, shown, at_hand=True)
     again = previewed(pool, assignment_id, ON, base=1, known=shown)
     assert again.before.revision == 1, "what was known of another draft is not used"
     assert again.after.ravel(order="F")[:3].tolist() == [1, 1, 1]

@@ -15,7 +15,7 @@ from medloop.loop.annotating import history
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.history import case_history
-from medloop.loop.annotating.review_verdicts import Looked, approve, return_case, review_queue
+from medloop.loop.annotating.review_verdicts import Looked, Signed, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
@@ -251,7 +251,7 @@ def disagreeing(make_workspace: MakeWorkspace, **settings: object) -> tuple[Work
 def test_too_little_agreement_sends_a_case_to_review_and_an_approval_accepts_it(make_workspace: MakeWorkspace) -> None:
     workspace, (_, _, rita), case, _ = disagreeing(make_workspace)
     assert [(line.name, line.reading.state, line.readers) for line in review_queue(workspace)] == [(case.name, "in review", ("Ann", "Bob"))]
-    signed = approve(workspace, case.id, rita.id, signed_as="Rita Roe, MD", comment="fine")
+    signed = approve(workspace, case.id, rita.id, signed=Signed("Rita Roe, MD"), comment="fine")
     assert signed.signature is not None
     assert (signed.signature["name"], signed.signature["meaning"]) == ("Rita Roe, MD", "approval")
     assert reading(workspace, case.id).state == "accepted"

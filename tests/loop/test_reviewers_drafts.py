@@ -9,7 +9,7 @@ from medloop.loop.annotating.adjudicating import Ruling, adjudicate, adjudicate_
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.history import case_history
-from medloop.loop.annotating.review_verdicts import Looked, approve, return_case
+from medloop.loop.annotating.review_verdicts import Looked, Signed, approve, return_case
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
@@ -133,10 +133,10 @@ def test_one_person_approves_an_annotation_once_and_may_sign_it_later(make_works
     approve(workspace, case.id, rita.id)
     with pytest.raises(StateError, match="You have approved this annotation already"):
         approve(workspace, case.id, rita.id)
-    approve(workspace, case.id, rita.id, signed_as="Rita Roe")
+    approve(workspace, case.id, rita.id, signed=Signed("Rita Roe"))
     with pytest.raises(StateError, match="You have approved this annotation already"):
-        approve(workspace, case.id, rita.id, signed_as="Rita Roe")
-    approve(workspace, case.id, annotator_named(workspace, "Lena").id, signed_as="Lena Low")
+        approve(workspace, case.id, rita.id, signed=Signed("Rita Roe"))
+    approve(workspace, case.id, annotator_named(workspace, "Lena").id, signed=Signed("Lena Low"))
 
 
 def test_a_return_is_not_settled_by_a_submission_that_began_before_it(make_workspace: MakeWorkspace) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import InputError
-from medloop.query.budget.reaching import Reach, cases_to_target, hours_for
+from medloop.query.reaching import Reach, cases_to_target, hours_for
 from medloop.query.stopping import Curve
 
 

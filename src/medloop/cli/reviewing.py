@@ -55,7 +55,7 @@ def approve(
 
     with open_project(folder) as workspace:
         found, who = case_named(workspace, case), annotator_named(workspace, reviewer)
-        review_verdicts.approve(workspace, found.id, who.id, comment=comment, signed_as=sign)
+        review_verdicts.approve(workspace, found.id, who.id, comment=comment, signed=review_verdicts.Signed(sign) if sign else None)
         _tell_history(workspace, found, as_json=as_json)
 
 

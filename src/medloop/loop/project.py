@@ -36,7 +36,7 @@ from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
-from medloop.loop.annotating.review_verdicts import Waiting, approve, return_case, review_queue
+from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
@@ -315,7 +315,9 @@ class Project:
         Raises:
             StateError: It has no annotation, or lacks readings.
         """
-        return approve(self.workspace, self._case(case).id, self._id(reviewer), comment=comment, signed_as=signed_as)
+        return approve(
+            self.workspace, self._case(case).id, self._id(reviewer), comment=comment, signed=Signed(signed_as) if signed_as else None
+        )
 
     def return_case(self, case: str, reviewer: str = "local", *, comment: str, to: str) -> Review:
         """Return a case to an annotator with a comment: it comes next to them.

@@ -101,26 +101,33 @@ def preview_prompts(
     return _previewed(load_scene(workspace, assignment_id, base_revision, refiner, locked), prompts, known)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a preview said that its prompts do, and the preview itself where it is still at hand."""
+
+    effect: str
+    preview: Preview | None = None
+
+
 def accept_prompts(
     workspace: Workspace,
     assignment_id: str,
     prompts: Sequence[Prompt],
+    shown: Shown,
     *,
-    effect: str,
     base_revision: int,
     refiner: Refiner,
     locked: Sequence[int] = (),
-    known: Preview | None = None,
 ) -> Refinement:
-    """Save the prompts of a preview with the `effect` that was shown; each becomes a revision, all of them or none.
+    """Save the prompts of a preview with the effect that was shown; each becomes a revision, all of them or none.
 
     Raises:
         ConflictError: They would do something else by now, or another edit came first.
         InputError, LabelError, StateError, CancelledError: As `preview_prompts`.
     """
     scene = load_scene(workspace, assignment_id, base_revision, refiner, locked)
-    preview = _previewed(scene, prompts, known)
-    if preview.effect != effect:
+    preview = _previewed(scene, prompts, shown.preview)
+    if preview.effect != shown.effect:
         raise ConflictError("The engine computes these prompts differently by now, so nothing was saved", remedy="look at the new preview")
     check_runs(preview.runs, scene.edit.case.grid.voxels, scene.task)
     ids, revision = list[str](), base_revision

@@ -69,6 +69,14 @@ def review_queue(workspace: Workspace) -> tuple[Waiting, ...]:
     return tuple(sorted(lines, key=lambda w: (w.reading.state, _or_one(w.reading.agreement), order[w.name])))
 
 
+@dataclass(frozen=True)
+class Signed:
+    """The signer's printed name, and what the signature means."""
+
+    name: str
+    meaning: Meaning = "approval"
+
+
 def approve(
     workspace: Workspace,
     case_id: str,
@@ -76,8 +84,7 @@ def approve(
     *,
     looked: Looked = NOW,
     comment: str = "",
-    signed_as: str = "",
-    meaning: Meaning = "approval",
+    signed: Signed | None = None,
     effort: Reported = UNKNOWN_EFFORT,
 ) -> Review:
     """Approve what stands for a case.
@@ -88,8 +95,7 @@ def approve(
         reviewer_id: Who approves.
         looked: What the reviewer has looked at.
         comment: In words.
-        signed_as: The signer's printed name; "" for no signature.
-        meaning: What the signature means.
+        signed: In whose name, and what that means; None for no signature.
         effort: What is known of the work.
 
     Raises:
@@ -98,13 +104,13 @@ def approve(
         StateError: It has no annotation, or lacks readings, or the reviewer has approved this already.
         ConflictError: Something else stands by now, or the case was read since.
     """
-    signature = {"name": checked_title(signed_as), "time": now(), "meaning": meaning} if signed_as else None
+    signature = {"name": checked_title(signed.name), "time": now(), "meaning": signed.meaning} if signed else None
     with workspace.store.write(reviewer_id) as tx:
         standing = require_standing(tx, case_id, looked)
         history = histories(tx, [case_id])[case_id]
         reading = derive(project_settings(tx), history)
         last = history.reviews[-1] if history.reviews and reading.approved else None
-        if last is not None and last.annotator_id == reviewer_id and (last.signature is not None or not signed_as):
+        if last is not None and last.annotator_id == reviewer_id and (last.signature is not None or signed is None):
             raise StateError(f"You have approved this annotation already, at {last.created_at[:16]}", remedy="load the case again")
         if reading.state == "read":
             remedy = "wait for the other readings, or set readings lower"

@@ -22,8 +22,8 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED
 from medloop.metrics.intervals import MIN_PATIENTS
 from medloop.query.budget.extrapolation import MIN_POINTS, drawn_curves, patient_curves
-from medloop.query.budget.reaching import FEWEST_TIMES, Reach, cases_to_target, hours_for
 from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
+from medloop.query.reaching import FEWEST_TIMES, Reach, cases_to_target, hours_for
 from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
 from medloop.store.reader import Reader
 

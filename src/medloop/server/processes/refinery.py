@@ -14,7 +14,7 @@ from medloop.core.records import Assignment, Case
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.loop.annotating.engines import AUTO, ChooseEngine, choose_engine
 from medloop.loop.annotating.open_edit import Draft
-from medloop.loop.annotating.previewing import Preview, accept_prompts, preview_prompts
+from medloop.loop.annotating.previewing import Preview, Shown, accept_prompts, preview_prompts
 from medloop.loop.annotating.refining import Refinement, Refiner, add_prompt, change_prompt, withdraw_prompt
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.workspace import Workspace
@@ -120,8 +120,8 @@ def _done(
     if isinstance(request, WithdrawRequest):
         return withdraw_prompt(workspace, draft, request.prompt_id, base_revision=base, refiner=refiner, locked=locked)
     if isinstance(request, AcceptRequest):
-        prompts, effect = [prompt_of(body) for body in request.said.prompts], request.said.effect
-        return accept_prompts(workspace, draft, prompts, effect=effect, base_revision=base, refiner=refiner, locked=locked, known=shown)
+        prompts, seen = [prompt_of(body) for body in request.said.prompts], Shown(request.said.effect, shown)
+        return accept_prompts(workspace, draft, prompts, seen, base_revision=base, refiner=refiner, locked=locked)
     prompt = prompt_of(request.said.prompt)
     if isinstance(request, ChangeRequest):
         return change_prompt(workspace, draft, request.prompt_id, prompt, base_revision=base, refiner=refiner, locked=locked)

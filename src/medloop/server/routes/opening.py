@@ -19,7 +19,7 @@ from medloop.server.web.callers import CallerHere
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.project_views import NothingLeft, OpenedView, OutlookView, PreviousView, SeenView, UpcomingView
 from medloop.server.wire.schemas import Id, Nothing
-from medloop.server.wire.standing_views import open_assignment_view, seen_case_view
+from medloop.server.wire.standing_views import Sight, open_assignment_view, seen_case_view
 from medloop.server.wire.views import case_view, prediction_view
 
 router = APIRouter(prefix="/projects/{project}", tags=["opening"])
@@ -66,7 +66,7 @@ def get_look(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> SeenView
         shown, proposal = shown_at_first(workspace, tx, found, standing)
         proposal = independent_proposal(tx, found.id) if unread else proposal
         return SeenView(
-            situation=seen_case_view(tx, found, shown, proposal, standing, viewer.annotator_id, sees=sees, unread=unread),
+            situation=seen_case_view(tx, found, shown, proposal, standing, Sight(viewer.annotator_id, sees, unread)),
             case=case_view(found, unread=unread),
             prediction=prediction_view(proposal, tx.get(Model, proposal.model_id)) if proposal else None,
             previous=PreviousView(id=shown.id, tag=shown.tag) if shown else None,

@@ -13,6 +13,7 @@ from medloop.loop.annotating.adjudicating import adjudicate, adjudicate_draft, r
 from medloop.loop.annotating.history import case_history
 from medloop.loop.annotating.review_verdicts import (
     Looked,
+    Signed,
     approve,
     require_independent,
     return_case,
@@ -101,8 +102,7 @@ def post_approve(
         person.id,
         looked=Looked(body.annotation_id, body.readings, body.reviews),
         comment=body.comment,
-        signed_as=signed_as,
-        meaning=body.meaning,
+        signed=Signed(signed_as, body.meaning) if signed_as else None,
         effort=reported(body.effort),
     )
     return _result(workspace, case, made.annotation_id, made.id)

@@ -1,5 +1,6 @@
 """What a page is told about an open case: what its draft began with, which annotation stands, why it was left out."""
 
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from medloop.core.records import (
@@ -128,47 +129,43 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
         shown = shown.model_copy(update={"round_id": rounds[0].id if rounds else None})
     who = opened.assignment.annotator_id
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
-    situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), who, sees=sees, unread=check)
+    situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), Sight(who, sees, check))
     parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
     hidden = opened.assignment.revision == 0 and hidden_proposal(tx, opened.assignment) is not None
     seconds = spent_on(tx, opened.assignment)
     return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=seconds, proposal_hidden=hidden)
 
 
-def seen_case_view(
-    tx: Reader,
-    case: Case,
-    shown: Annotation | None,
-    proposal: Prediction | None,
-    standing: Annotation | None,
-    viewer_id: str,
-    *,
-    sees: bool,
-    unread: bool,
-) -> SituationView:
-    """A case that is only looked at: `shown`, as far as it can be read, or the proposal lies on it; `standing` is in force.
+@dataclass(frozen=True)
+class Sight:
+    """Who looks at a case, whether they may see others' readings, and whether it must look as if there were none."""
 
-    `sees` says whether the viewer may see others' readings, `unread` whether the case must look as if there were none.
-    """
+    annotator_id: str
+    sees: bool
+    unread: bool
+
+
+def seen_case_view(
+    tx: Reader, case: Case, shown: Annotation | None, proposal: Prediction | None, standing: Annotation | None, sight: Sight
+) -> SituationView:
+    """A case that is only looked at: `shown`, as far as it can be read, or the proposal lies on it; `standing` is in force."""
     if shown is not None:
         base = BaseView(kind="annotation", **StandingView.of(tx, shown).model_dump())
     elif proposal is not None:
         base = BaseView(kind="prediction", model_index=tx.get(Model, proposal.model_id).index)
     else:
         base = BaseView(kind="blank")
-    return _situation(tx, case, standing, base, viewer_id, sees=sees, unread=unread)
+    return _situation(tx, case, standing, base, sight)
 
 
-def _situation(
-    tx: Reader, case: Case, standing: Annotation | None, base: BaseView, viewer_id: str, *, sees: bool, unread: bool
-) -> SituationView:
-    reading = as_unlabelled(tx, case.id) if unread else case_readings(tx, [case.id])[case.id]
-    returned = reading.returned if reading.returned and (sees or reading.returned.returned_to == viewer_id) else None
+def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseView, sight: Sight) -> SituationView:
+    reading = as_unlabelled(tx, case.id) if sight.unread else case_readings(tx, [case.id])[case.id]
+    returned = reading.returned if reading.returned and (sight.sees or reading.returned.returned_to == sight.annotator_id) else None
     refused = refusals(tx, [case.id]).get(case.id)
     return SituationView(
         base=base,
         standing=StandingView.of(tx, standing) if standing else None,
-        evaluation=case.split in EVALUATION_SPLITS and not unread,
+        evaluation=case.split in EVALUATION_SPLITS and not sight.unread,
         withdrawn=WithdrawnView.model_validate(refused) if refused else None,
         progress=CaseReadingView.of(reading),
         returned=ReturnedView.of(tx, returned) if returned else None,
