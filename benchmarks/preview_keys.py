@@ -1,11 +1,17 @@
 """What a preview of prompts costs in keys, against prompts that are saved at once, for a person who takes back what makes a mask worse.
 
 Both ways need the prompts themselves, and a key for each answer that is taken back (undo, or one prompt less in the preview). A preview
-needs Enter besides, once for every object; it saves keys only where a whole sequence is dropped. Run: `python -m benchmarks.preview_keys`.
+needs Enter besides, once for every object; it saves keys only where a whole sequence is dropped. Phantoms and
+the engine that needs no training.
+
+    python benchmarks/preview_keys.py --json FILE
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -50,23 +56,31 @@ def sit(image: Image, truth: np.ndarray, robot_name: str, seed: int) -> Sitting:
     return Sitting(MOST, back, dice(mask, truth, [1])[1])
 
 
-def objects() -> Iterator[tuple[Image, np.ndarray]]:
-    """Every label of some phantoms, as label 1."""
-    for seed in range(6):
+def objects(seeds: int) -> Iterator[tuple[Image, np.ndarray]]:
+    """Every label of some phantoms, a flat one and a volume per seed, as label 1."""
+    for seed in range(seeds):
         for phantom in (phantom_2d(seed), phantom_3d(seed)):
             for label in (1, 2):
                 yield phantom.image, (phantom.mask.array == label).astype(np.uint8)
 
 
-def main() -> None:
-    """Print the table."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table, write what is behind it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=6, help="phantoms of each kind")
+    parser.add_argument("--json", type=Path, help="where to write every sitting")
+    options = parser.parse_args(arguments)
+    sittings = dict[str, list[Sitting]]()
     print("| Person | Prompts per object | Taken back | Actions at once | Actions with a preview | Dice |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in ("centre", "random", "noisy", "scribbler"):
-        made = [sit(image, truth, name, number) for number, (image, truth) in enumerate(objects())]
+        made = [sit(image, truth, name, number) for number, (image, truth) in enumerate(objects(options.seeds))]
+        sittings[name] = made
         prompts, back = (float(np.mean([getattr(one, field) for one in made])) for field in ("prompts", "taken_back"))
         score = float(np.mean([one.dice for one in made]))
         print(f"| {name} | {prompts:.1f} | {back:.2f} | {prompts + back:.1f} | {prompts + back + 1:.1f} | {score:.2f} |")
+    if options.json:
+        options.json.write_text(json.dumps({name: [asdict(one) for one in made] for name, made in sittings.items()}, indent=1))
 
 
 if __name__ == "__main__":

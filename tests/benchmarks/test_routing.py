@@ -26,11 +26,11 @@ def spending(*steps: tuple[str, float, float]) -> Spending:
 
 def test_savings_are_counted_from_the_money_that_reached_the_target() -> None:
     routed, other = spending(("", 0.0, 1.0), ("a", 0.9, 1.0), ("b", 0.9, 1.0), ("b", 1.0, 9.0)), spending(("a", 1.0, 5.0), ("b", 1.0, 5.0))
-    found = study.saving([{"value": routed, "two": other}] * 4, "two", [0.9] * 4, cases=2)
+    found = study.saving([{"value": routed, "two": other}] * 4, "two", 0.9, cases=2)
     assert (found["saving"], found["reached"]) == (pytest.approx(0.7), 4)
     assert found["low"] <= 0.7 <= found["high"]
     assert study.cost(routed, 0.9, {"a": 2.0, "b": 0.0}) == 3.0
-    missed = study.saving([{"value": routed, "two": other}], "two", [1.1], cases=2)
+    missed = study.saving([{"value": routed, "two": other}], "two", 1.1, cases=2)
     assert (missed["saving"], missed["reached"]) == (None, 0)
 
 
