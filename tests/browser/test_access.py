@@ -143,7 +143,7 @@ def test_panes_are_reached_and_turned_by_keyboard(trained: Path, page: Page, ser
     page.goto(f"{serve(trained)}/#/p/{project}/next")
     wait_for(page, "window.medloop?.seen")
     reached = []
-    for _ in range(40):
+    for _ in range(50):  # past every tool and its settings
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.dataset.testid ?? ''"))
         if reached[-1] == "pane-sagittal":

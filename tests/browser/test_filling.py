@@ -88,7 +88,7 @@ def test_four_outermost_points_are_one_gesture(page: Page, serve: Serve, tmp_pat
             if n == 0:
                 page.keyboard.press("Escape")  # puts the first point away
                 page.mouse.click(at["x"], at["y"])
-        expect(page.get_by_text("outermost points")).to_be_visible(timeout=60_000)
+        expect(page.locator(".prompt-row").get_by_text("outermost points")).to_be_visible(timeout=60_000)
         until(page, lambda: np.count_nonzero(read_draft(workspace, assignment).mask) > 0)
         with workspace.store.read() as tx:
             (record,) = in_force(prompt_log(tx, assignment))
