@@ -346,7 +346,7 @@ def made_up_structure(seed: int, share: float, unsure: float) -> tuple[torch.Ten
 def counted_confusions(errors: torch.Tensor, *, share: float, unsure: float, batches: int = 120) -> torch.Tensor:
     """What `pixel` counts of annotators who err by these confusions, shape (annotators, 2, 2), on images of a small structure."""
     source = torch.Generator().manual_seed(1)
-    model = Confusions("pixel", len(errors), 2, width=1).train()
+    model = Confusions("pixel", len(errors), 2, width=1, images=[batches / len(errors)] * len(errors)).train()
     for n in range(batches):
         person = n % len(errors)
         logits, truth = made_up_structure(n, share, unsure)

@@ -89,13 +89,16 @@ class Confusions(nn.Module):
 
         Of `pixel` counted in recent batches, voxel by voxel: what was annotated where each class probably is, given what the network
         sees and the annotation, by these matrices as they were (a step of expectation maximisation per batch). The mean of the voxels'
-        own matrices would call everybody unskilled wherever the network is unsure, which is most of a small structure.
+        own matrices would call everybody unskilled wherever the network is unsure, which is most of a small structure. `FAULTLESS`
+        images like an annotator's own count here, too.
 
         Source: Dawid & Skene 1979, doi:10.2307/2346806, equations 2.3 and 2.5, with the network's probabilities as the prior of each
             voxel; batch by batch as Cappé & Moulines 2009, arXiv:0712.4273, section 3.
         """
         seen = self.joint.sum(-1, keepdim=True)
-        return torch.where(seen > 0, self.joint / seen.clamp(min=1e-30), self.weight.softmax(-1))
+        share = (FAULTLESS / (self.images + FAULTLESS))[:, None, None]
+        counted = (1 - share) * self.joint / seen.clamp(min=1e-30) + share * torch.eye(seen.shape[1])
+        return torch.where(seen > 0, counted, self.weight.softmax(-1))
 
     def forward(self, logits: Tensor, masks: Tensor, whose: Tensor, features: Tensor | None = None) -> Annotated:
         """From what the network sees to what the annotators would annotate.
