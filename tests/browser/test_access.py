@@ -109,7 +109,7 @@ def test_at_200_percent_everything_can_be_read_and_pressed(trained: Path, page: 
     for path, sign in (
         ("", f"project-{project}"),
         (f"p/{project}", "worklist"),
-        (f"p/{project}/progress", "models"),
+        (f"p/{project}/progress", "work"),
         (f"p/{project}/next", "submit"),
     ):
         page.goto(f"{address}/#/{path}")

@@ -30,7 +30,7 @@ interface TableProps {
 }
 
 const COLUMNS: [Sort | null, string, string, string?][] = [
-  ["name", "Case", ""],
+  ["name", "Case", "named"],
   ["patient", "Patient", ""],
   ["split", "Split", ""],
   ["state", "State", "wide"],

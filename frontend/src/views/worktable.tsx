@@ -30,7 +30,7 @@ export function WorkTable({ project, version }: { project: string; version: stri
   if (!allowed || lines.length === 0) return null;
   const names = (["proposal", "round", "annotator", "case"] as const).filter((name) => lines.some((line) => line[name] !== ""));
   return (
-    <section class="panel" data-testid="work">
+    <section class="panel panel-all" data-testid="work">
       <h2>Work</h2>
       <div class="row">
         <select aria-label="Added up by" value={by} data-testid="work-by" onChange={(event) => setBy(event.currentTarget.value as Grouping)}>
