@@ -1,6 +1,7 @@
 """Who reads what with the setting `routing`: plans, capacity, people who left, settings changed in the middle of a round."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,12 @@ from .made_up import add_cases
 ROUTED = dataclasses.replace(FAST, routing="value", readings=3, train_after=0)
 
 NOW = datetime.now(UTC)
+"""When a test began: a week's limit moves with the clock."""
+
+
+@pytest.fixture(autouse=True)
+def _begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC))
 
 
 def cube(start: int = 4, size: int = 8) -> MaskArray:
