@@ -6,11 +6,11 @@ or changed meanwhile, so no line comes twice and none is left out. Lines that ag
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, cast, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, cast, func, literal, or_, select, true, tuple_, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError
@@ -148,9 +148,8 @@ class WorklistReader(TallyReader):
 
     def case_updates(self, case_ids: Collection[str]) -> dict[str, str]:
         """When somebody last opened, annotated, left out or reviewed each of these cases; others are not in it."""
-        found = _updates()
-        query = select(found.c.case_id, found.c.at).where(one_of(found.c.case_id, case_ids, self._on_sqlite))
-        return {row.case_id: row.at for row in self._connection.execute(query)} if case_ids else {}
+        found = _updates(lambda column: one_of(column, case_ids, self._on_sqlite))
+        return {row.case_id: row.at for row in self._connection.execute(select(found.c.case_id, found.c.at))} if case_ids else {}
 
     def _fitting(self, query: Select[Any], listing: Listing) -> Select[Any]:
         if listing.state != "all":
@@ -229,12 +228,13 @@ def _assigned() -> FromClause:
     return given.where(assignees.c.ended_at.is_(None)).group_by(assignees.c.case_id).subquery()
 
 
-def _updates() -> FromClause:
-    """Each case that somebody did something with, and when last; checks by gold cases are nothing done with a case."""
+def _updates(of: Callable[[ColumnElement[Any]], ColumnElement[bool]] = lambda _: true()) -> FromClause:
+    """Each case, of those whose ids fit, that somebody did something with, and when last; checks by gold cases do not count."""
     opened = select(assignments.c.case_id, func.coalesce(assignments.c.closed_at, assignments.c.opened_at).label("at"))
     made = select(annotations.c.case_id, annotations.c.created_at.label("at")).where(annotations.c.origin != GOLD)
     judged = select(reviews.c.case_id, reviews.c.created_at.label("at"))
-    every = union_all(opened.where(assignments.c.gold_id.is_(None)), made, judged).subquery()
+    opened = opened.where(assignments.c.gold_id.is_(None), of(assignments.c.case_id))
+    every = union_all(opened, made.where(of(annotations.c.case_id)), judged.where(of(reviews.c.case_id))).subquery()
     return select(every.c.case_id, func.max(every.c.at).label("at")).group_by(every.c.case_id).subquery()
 
 

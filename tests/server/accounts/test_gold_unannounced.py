@@ -16,7 +16,7 @@ from .test_every_route import ROUTES, filled
 from .test_reading_together import cube, read_next
 
 OFTEN = 0.5
-UNKNOWN = ("id", "case_id", "case", "name", "patient", "opened_at", "reason")
+UNKNOWN = ("id", "case_id", "case", "name", "patient", "opened_at", "reason", "round")
 """What differs from one case to another anyway."""
 
 

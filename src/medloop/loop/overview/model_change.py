@@ -79,6 +79,11 @@ def model_change(workspace: Workspace, *, hidden: Collection[str] = ()) -> Model
     )
 
 
+def no_comparison() -> NotFoundError:
+    """Of a case or model that is not compared."""
+    return NotFoundError("There is no such comparison", remedy="GET /projects/{project}/change names the cases and models")
+
+
 def change_picture(workspace: Workspace, case_id: str, index: int) -> Markup:
     """An evaluation case with the truth and, dashed, what one of the last two models predicted, as an SVG that stands by itself.
 
@@ -89,7 +94,7 @@ def change_picture(workspace: Workspace, case_id: str, index: int) -> Markup:
     """
     found = succession(workspace)
     if found is None or case_id not in found.case_ids or index not in (found.older, found.newer):
-        raise NotFoundError("There is no such comparison", remedy="GET /projects/{project}/change names the cases and models")
+        raise no_comparison()
     with workspace.store.read() as tx:
         case, known = tx.get(Case, case_id), _drawable(tx, found).get(case_id)
     if known is None:

@@ -197,9 +197,10 @@ def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
 
 
 @router.get("/{case}")
-def get_case(case: CaseHere) -> CaseView:
+def get_case(workspace: WorkspaceHere, case: CaseHere, viewer: ViewerHere) -> CaseView:
     """Everything needed to draw a case: shape, affine, planes, windows."""
-    return case_view(case)
+    with workspace.store.read() as tx:
+        return case_view(case, unread=case.id in viewer.unread(tx))
 
 
 @router.get("/{case}/voxels", response_class=Response, responses=VOXELS)

@@ -16,7 +16,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.judging.triage import HARD_DICE, triage_pool
 from medloop.loop.learning.settling import settle
-from medloop.loop.overview.model_change import change_picture, model_change
+from medloop.loop.overview.model_change import change_picture, model_change, no_comparison
 from medloop.loop.overview.model_history import list_models
 from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
@@ -61,8 +61,11 @@ def get_change(workspace: WorkspaceHere, viewer: ViewerHere) -> ModelChangeView 
 def get_change_picture(workspace: WorkspaceHere, case: Id, index: ModelIndex, viewer: ViewerHere) -> Response:
     """One of these cases with its annotation and, dashed, the prediction of one of the models; 403 while one is to read it blind."""
     with workspace.store.read() as tx:
-        if not viewer.sees(tx, case):
+        unread = case in viewer.unread(tx)
+        if not unread and not viewer.sees(tx, case):
             raise ForbiddenError("This case is read blind: its annotation shows once you have read it", remedy="submit yours first")
+    if unread:  # a gold case looks like one that nobody has annotated
+        raise no_comparison()
     return Response(str(change_picture(workspace, case, index)), media_type="image/svg+xml")
 
 
