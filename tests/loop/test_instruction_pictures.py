@@ -8,9 +8,10 @@ import PIL.PngImagePlugin
 import pytest
 
 from medloop.core.errors import FormatError, NotFoundError, SettingError
-from medloop.loop.foundation import instruction_pictures
+from medloop.loop.foundation import redrawn_pictures
 from medloop.loop.foundation.configuring import TaskChange, configure
-from medloop.loop.foundation.instruction_pictures import MAX_PICTURES, MAX_SIDE, read_picture
+from medloop.loop.foundation.instruction_pictures import MAX_PICTURES, read_picture
+from medloop.loop.foundation.redrawn_pictures import MAX_SIDE
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 from medloop.store.references import references
@@ -55,7 +56,7 @@ def test_what_is_no_picture_changes_nothing(pool: Workspace, data: bytes) -> Non
 def test_pictures_are_bounded_in_pixels_and_number(pool: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingError, match="12 pictures, got 13"):
         configure(pool, task=TaskChange(pictures=[picture()] * (MAX_PICTURES + 1)))
-    monkeypatch.setattr(instruction_pictures, "MAX_PIXELS", 11)
+    monkeypatch.setattr(redrawn_pictures, "MAX_PIXELS", 11)
     with pytest.raises(FormatError, match="4 × 3"):
         configure(pool, task=TaskChange(pictures=[picture()]))
 
