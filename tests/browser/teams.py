@@ -55,3 +55,12 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.get_by_test_id("sign-in-name").fill(name)
     page.get_by_test_id("sign-in-password").fill(password)
     page.get_by_test_id("sign-in-password").press("Enter")
+
+
+def type_and_keep(page: Page, label: str, value: str) -> None:
+    """Fill in a field that is kept when it is left."""
+    field = page.get_by_label(label)
+    field.fill(value)
+    with page.expect_response(lambda reply: reply.request.method == "PATCH") as kept:
+        field.press("Tab")
+    assert kept.value.ok

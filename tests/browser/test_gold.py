@@ -12,7 +12,7 @@ from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import wait_for
-from .teams import Team
+from .teams import Team, type_and_keep
 from .test_access import findings
 from .test_review import cases_of, cube, read
 from .test_team import draw, saved, settling
@@ -42,11 +42,7 @@ def test_somebody_new_reads_a_tutorial_a_lead_lets_them_begin_and_a_later_check_
     lena = team.enter("Lena", f"{home}/team")
     expect(lena.get_by_test_id("gold")).to_contain_text("A tutorial needs 1 gold case, there are 0: nobody new can begin")
     lena.goto(f"{team.address}/#/{home}/people")
-    cases = lena.get_by_label("Cases per week of Ann")
-    cases.fill("40")
-    with lena.expect_response(lambda answer: answer.request.method == "PATCH") as kept:
-        cases.press("Tab")
-    assert kept.value.ok
+    type_and_keep(lena, "Cases per week of Ann", "40")
     lena.goto(f"{team.address}/#/{home}/case/{first}")
     at_case(lena, first)
     lena.get_by_test_id("make-gold").click()

@@ -27,7 +27,7 @@ from tests.server.conftest import SHAPE
 
 from .conftest import wait_for
 from .dragging import drag
-from .teams import Team, sign_in
+from .teams import Team, sign_in, type_and_keep
 from .test_access import findings
 from .test_team import DRAWN, draw, saved, settling
 
@@ -196,11 +196,7 @@ def test_three_people_read_blind_and_disagree_a_reviewer_decides_and_the_next_mo
         assert verify(workspace.store).ok
 
     lena = team.enter("Lena", f"{home}/people")
-    rate = lena.get_by_label("Cost per minute of Ann")
-    rate.fill("2.5")
-    with lena.expect_response(lambda answer: answer.request.method == "PATCH") as priced:
-        rate.press("Tab")
-    assert priced.value.ok
+    type_and_keep(lena, "Cost per minute of Ann", "2.5")
     lena.goto(f"{team.address}/#/{home}/team")
     row = lena.get_by_test_id("team-people").locator("tr[data-name=Ann]")
     expect(row).to_contain_text("2.5")

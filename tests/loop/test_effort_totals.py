@@ -15,7 +15,7 @@ from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named, set_cost
 from medloop.loop.foundation.effort import annotator_lines
 from medloop.loop.foundation.effort_log import Reported
-from medloop.loop.foundation.effort_totals import Totals, effort_totals
+from medloop.loop.foundation.effort_totals import Totals, counted_work, effort_totals
 from medloop.loop.foundation.spent import OWN_ORIGINS, spent
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -54,6 +54,13 @@ def same(kept: dict[str, Totals], whole: dict[str, Totals]) -> bool:
     )
 
 
+def stretches(tx: Reader) -> tuple[list, list]:
+    """What was done on which case of which round, as kept and as read anew."""
+    kept = [(c.case_id, c.round_id or "", round(c.seconds, 6), c.strokes or -1) for c in counted_work(tx)]
+    read = [(w.effort.case_id, w.round_id or "", round(w.seconds or 0.0, 6), w.effort.strokes or -1) for w in spent(tx)]
+    return sorted(kept), sorted(read)
+
+
 ACTS = st.lists(
     st.tuples(
         st.sampled_from(["Ann", "Ben"]), st.integers(0, 3), st.sampled_from(["submit", "undo", "skip", "leave", "late", "price", "past"]),
@@ -78,13 +85,15 @@ def test_what_is_kept_is_what_everything_adds_up_to_after_every_step(make_worksp
         if act in ("price", "past"):
             set_cost(workspace, who, seconds or 1.0, actor="lead", past=act == "past")
         else:
-            reported = Reported(session=f"tab-{n}", active_seconds=seconds, idle_seconds=10.0 * number or None)
+            reported = Reported(session=f"tab-{n}", active_seconds=seconds, idle_seconds=10.0 * number or None, strokes=number or None)
             work_on(workspace, annotator_named(workspace, who), f"case{number:02d}", act, reported)
         if looks:
             with workspace.store.read() as tx:
                 assert same(effort_totals(tx), added_up(tx))
     with workspace.store.read() as tx:
         assert same(effort_totals(tx), added_up(tx))
+        kept, read = stretches(tx)
+        assert kept == read
     with workspace.store.write("test") as tx:
         assert same(effort_totals(tx), added_up(tx))
 

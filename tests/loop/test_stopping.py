@@ -10,13 +10,18 @@ from medloop.loop.foundation.annotators import annotator_named, set_cost
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import progress
 from medloop.loop.overview.report import report_html
-from medloop.loop.overview.stopping import agreements, stopping_advice, stopping_evidence
+from medloop.loop.overview.stopping import agreements, stopping_evidence
+from medloop.query.stopping import Advice, advise
 
 from .conftest import FAST, MakeWorkspace
 from .made_up import add_answer, add_evaluation, add_model, add_prediction, case_named, every_case
 
 TESTS = [f"case{n:02d}" for n in range(4, 12)]
 SPLITS: list[Split] = ["train"] * 4 + ["test"] * 8
+
+
+def stopping_advice(workspace: Workspace) -> Advice:
+    return advise(stopping_evidence(workspace))
 
 
 def judged(workspace: Workspace, means: list[float], noise: float = 0.0) -> Workspace:

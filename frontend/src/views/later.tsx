@@ -2,8 +2,8 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-/** A view that comes with its script; that the script cannot be had is said, with a way out. */
-export function later<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
+/** A view that comes with its script, and what stands in its place until then, or where the script cannot be had. */
+export function later<Props extends object>(load: () => Promise<ComponentType<Props>>, Place: ComponentType<{ failed: boolean }> = Page): ComponentType<Props> {
   let known: ComponentType<Props> | null = null;
   return function Later(props: Props) {
     const [, setArrived] = useState(known !== null);
@@ -20,18 +20,22 @@ export function later<Props extends object>(load: () => Promise<ComponentType<Pr
     }, []);
     const View = known;
     if (View) return <View {...props} />;
-    return <main class="centre">{failed && <Missing />}</main>;
+    return <Place failed={failed} />;
   };
 }
 
-function Missing() {
+function Page({ failed }: { failed: boolean }) {
   return (
-    <div class="empty" role="alert">
-      <strong>This part of the page could not be fetched.</strong>
-      <p>The server may be away, or newer than the page. What you drew is kept.</p>
-      <button class="primary" onClick={() => location.reload()}>
-        Load the page again
-      </button>
-    </div>
+    <main class="centre">
+      {failed && (
+        <div class="empty" role="alert">
+          <strong>This part of the page could not be fetched.</strong>
+          <p>The server may be away, or newer than the page. What you drew is kept.</p>
+          <button class="primary" onClick={() => location.reload()}>
+            Load the page again
+          </button>
+        </div>
+      )}
+    </main>
   );
 }

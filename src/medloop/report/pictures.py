@@ -4,9 +4,10 @@ Pictures are PNG bytes inside the page; outlines are SVG paths at voxel position
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from markupsafe import Markup
 
 from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.geometry import Grid, Plane
+from medloop.core.records import Label
 from medloop.report.markup import element
 
 MOST_PIXELS = 512
@@ -39,6 +41,11 @@ class Shape:
 
     value: int
     colour: str
+
+    @classmethod
+    def each(cls, labels: Iterable[Label]) -> list[Self]:
+        """One of each of these labels."""
+        return [cls(label.value, label.colour) for label in labels]
 
 
 @dataclass(frozen=True, eq=False)

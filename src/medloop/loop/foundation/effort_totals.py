@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -37,6 +37,17 @@ class Totals:
     cost: float = 0.0
 
 
+class Counted(NamedTuple):
+    """A stretch of work on a case: its round, the active seconds that count (0 where unknown), and what was done; None is unknown."""
+
+    case_id: str
+    round_id: str | None
+    seconds: float
+    strokes: int | None
+    prompts: int | None
+    slices_viewed: int | None
+
+
 @dataclass
 class _Person:
     """One person's annotations that were not undone, and all their work.
@@ -45,13 +56,25 @@ class _Person:
         made: Annotation id → case id and recorded seconds.
         worked: Session's record, or annotation from before sessions → (begin, end, active seconds, event,
             idle seconds); NaN where unknown.
+        done: The same keys → what was done on which case, as reported.
+        counted: The same with the seconds that count, in order; as new as the totals.
         totals: None since something changed; with the rates that they rest on.
     """
 
     made: dict[str, tuple[str, float]] = field(default_factory=dict)
     worked: dict[str, tuple[float, float, float, int, float]] = field(default_factory=dict)
+    done: dict[str, Counted] = field(default_factory=dict)
+    counted: Sequence[Counted] = ()
     totals: Totals | None = None
     rates: Sequence[RateChange] = ()
+
+    def work(self, key: str, stretch: tuple[float, float, float, int, float], done: Counted) -> None:
+        """Add a stretch of work, or put it in the place of an older report of it."""
+        self.worked[key], self.done[key] = stretch, done
+
+    def forget(self, key: str) -> None:
+        """A stretch is none of theirs."""
+        del self.worked[key], self.done[key]
 
 
 class _Kept:
@@ -64,20 +87,21 @@ class _Kept:
         self._sessions: set[str] = set()
         self._before: dict[str, AnnotatedRow] = {}
 
-    def look(self, tx: Reader) -> dict[str, Totals]:
-        """Everybody's totals now."""
+    def look(self, tx: Reader) -> tuple[dict[str, Totals], list[Counted]]:
+        """Everybody's totals and stretches of work now."""
         with self._guard:
             newest, changed = tx.changed_since(self._seen, NOUNS) if self._seen >= 0 else (tx.last_event(), None)
             self._take(tx, changed)
             self._seen = max(self._seen, newest)
             rates = rate_changes(tx)
-            return {who: _totals_of(person, rates.get(who, ())) for who, person in self._people.items()}
+            totals = {who: _totals_of(person, rates.get(who, ())) for who, person in self._people.items()}
+            return totals, [one for person in self._people.values() for one in person.counted]
 
     def _take(self, tx: Reader, changed: Mapping[str, Collection[str]] | None) -> None:
         """Read what changed; everything where that is None."""
         efforts, annotations, withdrawals = (None if changed is None else changed.get(noun, ()) for noun in NOUNS)
-        for effort, _, event in tx.effort_log(among=efforts):
-            self._worked(effort, event)
+        for effort, round_id, event in tx.effort_log(among=efforts):
+            self._worked(effort, round_id, event)
         for row in tx.annotated_rows(OWN_ORIGINS, among=annotations):
             self._annotated(row)
         for undone in tx.find(Withdrawal, where={"id": withdrawals or (), "verb": "undone"}):
@@ -89,13 +113,14 @@ class _Kept:
         person.totals = None
         return person
 
-    def _worked(self, effort: Effort, event: int) -> None:
+    def _worked(self, effort: Effort, round_id: str | None, event: int) -> None:
         session = effort.assignment_id or effort.session
         self._sessions.add(session)
         if (before := self._before.pop(session, None)) is not None:
-            self._person(before.annotator_id).worked.pop(session)
+            self._person(before.annotator_id).forget(session)
         idle = math.nan if effort.idle_seconds is None else effort.idle_seconds
-        self._person(effort.annotator_id).worked[effort.id] = (*span_of(effort), event, idle)
+        done = Counted(effort.case_id, round_id, effort.active_seconds or 0.0, effort.strokes, effort.prompts, effort.slices_viewed)
+        self._person(effort.annotator_id).work(effort.id, (*span_of(effort), event, idle), done)
 
     def _annotated(self, row: AnnotatedRow) -> None:
         """An annotation; its own seconds count where it is from before sessions were kept."""
@@ -105,7 +130,8 @@ class _Kept:
         session, known = row.assignment_id or row.id, self._before.get(row.assignment_id or row.id)
         if session not in self._sessions and row.seconds > (known.seconds if known else 0.0):
             self._before[session] = row
-            person.worked[session] = (math.nan, math.nan, row.seconds, row.event, math.nan)
+            done = Counted(row.case_id, row.round_id, row.seconds, None, None, None)
+            person.work(session, (math.nan, math.nan, row.seconds, row.event, math.nan), done)
 
 
 def _totals_of(person: _Person, rates: Sequence[RateChange]) -> Totals:
@@ -121,6 +147,7 @@ def _added_up(person: _Person, rates: Sequence[RateChange]) -> Totals:
     spans, seconds = work[:, :3], np.nan_to_num(work[:, 2])
     placed = ~np.isnan(spans).any(axis=1)
     seconds[placed] = limit_overlaps(spans[placed])
+    person.counted = [one._replace(seconds=float(s)) for one, s in zip(person.done.values(), seconds, strict=True)]
     idle = work[~np.isnan(work[:, 4]), 4]
     return Totals(
         annotations=len(person.made),
@@ -138,5 +165,13 @@ _EVERYBODYS: WeakKeyDictionary[Any, _Kept] = WeakKeyDictionary()
 
 def effort_totals(tx: Reader) -> dict[str, Totals]:
     """Everybody's totals by annotator id, without those who never worked here."""
-    kept = _Kept() if isinstance(tx, Writer) else _EVERYBODYS.setdefault(tx.connection.engine, _Kept())
-    return kept.look(tx)
+    return _kept_by(tx).look(tx)[0]
+
+
+def counted_work(tx: Reader) -> list[Counted]:
+    """Everybody's stretches of work, person by person."""
+    return _kept_by(tx).look(tx)[1]
+
+
+def _kept_by(tx: Reader) -> _Kept:
+    return _Kept() if isinstance(tx, Writer) else _EVERYBODYS.setdefault(tx.connection.engine, _Kept())

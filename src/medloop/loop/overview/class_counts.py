@@ -40,9 +40,9 @@ def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
 
 def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     """(case id, annotation id, blob, tag) of the deciding annotation of every answered training case."""
-    sole, made = tx.sole_annotations(["train"]), tx.decided_annotations(["train"])
-    known = {row[0]: row for row in (*sole, *made)}
-    several = tx.current_annotations(case_ids=[i for i in tx.contested_cases(["train"]) if i not in known])
+    sole, contested = tx.sole_annotations(["train"]), tx.contested_cases(["train"])
+    known = {row[0]: row for row in (*sole, *(tx.decided_annotations(["train"]) if contested else ()))}
+    several = tx.current_annotations(case_ids=[i for i in contested if i not in known])
     decided = [deciding(found) for found in by_case(a for a in several if a.kind != "partial").values()]
     return [*known.values(), *((a.case_id, a.id, a.blob, a.tag) for a in decided)]
 

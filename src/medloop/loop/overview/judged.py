@@ -56,6 +56,10 @@ class Judged:
         return SPLIT_WORDS[self.evaluation.split]
 
 
+NOTICEABLE = 0.005
+"""A change of a score that is worth a word."""
+
+
 @dataclass(frozen=True)
 class Succession:
     """Two successive models: (case, patient, score of the older, of the newer) where both were scored, over labels of both.
@@ -71,6 +75,12 @@ class Succession:
     scores: tuple[tuple[str, str, float, float], ...]
     split: Split
     case_ids: tuple[str, ...]
+
+    @property
+    def changed(self) -> tuple[int, int]:
+        """How many cases the newer model does noticeably better, and how many worse."""
+        gains = [after - before for _, _, before, after in self.scores]
+        return sum(gain > NOTICEABLE for gain in gains), sum(gain < -NOTICEABLE for gain in gains)
 
     def difference(self, seed: int) -> Interval:
         """The newer model's score less the older one's on the same cases, with its interval over patients."""

@@ -35,7 +35,7 @@ class ModelChange:
         older, newer: Indices of the models.
         split: The evaluation cases.
         low, high: None with too few patients; `note` says so.
-        better, worse: Cases that changed by more than `NOTICEABLE`.
+        better, worse: Cases that changed noticeably.
     """
 
     older: int
@@ -51,10 +51,6 @@ class ModelChange:
     cases: tuple[ChangedCase, ...]
 
 
-NOTICEABLE = 0.005
-"""A change of a score that is worth a word."""
-
-
 def model_change(workspace: Workspace, *, hidden: Collection[str] = ()) -> ModelChange | None:
     """How the last two models compare; None before two were evaluated on the same cases. Hidden cases are counted, and not named."""
     found = succession(workspace)
@@ -63,7 +59,7 @@ def model_change(workspace: Workspace, *, hidden: Collection[str] = ()) -> Model
     change = found.difference(workspace.settings.seed)
     with workspace.store.read() as tx:
         drawable = {*_drawable(tx, found)}
-    gains = [after - before for _, _, before, after in found.scores]
+    better, worse = found.changed
     return ModelChange(
         older=found.older,
         newer=found.newer,
@@ -73,8 +69,8 @@ def model_change(workspace: Workspace, *, hidden: Collection[str] = ()) -> Model
         high=change.high,
         note=change.note,
         patients=len({patient for _, patient, _, _ in found.scores}),
-        better=sum(gain > NOTICEABLE for gain in gains),
-        worse=sum(gain < -NOTICEABLE for gain in gains),
+        better=better,
+        worse=worse,
         cases=tuple(_shown(found, drawable - {*hidden})),
     )
 
@@ -109,7 +105,7 @@ def change_picture(workspace: Workspace, case_id: str, index: int) -> Markup:
         windows,
         shot,
         [("truth", truth.array), ("predicted", masks[index])] if isinstance(truth, Mask) else [],
-        [Shape(label.value, label.colour) for label in workspace.task.labels],
+        Shape.each(workspace.task.labels),
         label=f"{case.name}: the annotation, and dashed the prediction of model {index}",
     )
     return alone(drawn)

@@ -14,9 +14,9 @@ from medloop.loop.judging.predictions import quality_note
 from medloop.loop.overview.class_counts import ClassCount, queried_classes
 from medloop.loop.overview.model_history import ModelLine, model_lines
 from medloop.loop.overview.spending import CaseWork, work_per_case
-from medloop.loop.overview.stopping import TargetForecast, stopping_advice, target_forecast
+from medloop.loop.overview.stopping import TargetForecast, stopping_evidence, target_forecast
 from medloop.metrics.intervals import Interval
-from medloop.query.stopping import Advice
+from medloop.query.stopping import Advice, advise
 from medloop.store.reader import Reader
 from medloop.store.tallies import BINS
 
@@ -113,7 +113,7 @@ def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
     with workspace.store.read() as tx:
         live, effort = tx.live_model(), effort_summary(tx)
-    queried, stopping = queried_classes(workspace), stopping_advice(workspace, effort=effort)
+    queried, evidence = queried_classes(workspace), stopping_evidence(workspace, effort=effort)
     note, work = quality_note(workspace, live) if live else "", work_per_case(workspace)
     with workspace.store.read() as tx:
         models = tx.distinct_models()
@@ -131,9 +131,9 @@ def progress(workspace: Workspace) -> Progress:
             rounds=_round_lines(tx, work),
             effort=effort,
             queried=queried,
-            stopping=stopping,
+            stopping=advise(evidence),
             quality_note=note,
-            target=target_forecast(workspace),
+            target=target_forecast(workspace, evidence),
             work=work.get(""),
         )
 

@@ -106,14 +106,14 @@ def _succession(workspace: Workspace) -> Markup | None:
     found = succession(workspace)
     if found is None:
         return None
-    patients, older, newer = zip(*((p, a, b) for _, p, a, b in found.scores), strict=True)
+    patients = {patient for _, patient, _, _ in found.scores}
     change = found.difference(workspace.settings.seed)
-    better, worse = (sum(sign * (b - a) > 0.005 for a, b in zip(older, newer, strict=True)) for sign in (1, -1))
+    better, worse = found.changed
     names = (f"model {found.older}", f"model {found.newer}")
     chart = against([(name, a, b) for name, _, a, b in found.scores], x_title=names[0], y_title=names[1])
     words = (
-        f"Mean change {change.mean:+.3f} over {counted(len(set(patients)), 'patient')} "
-        f"({interval_words(change, '+.3f')}{', 95 % interval' if change.low is not None else ''}). Of {counted(len(older), 'case')}, "
+        f"Mean change {change.mean:+.3f} over {counted(len(patients), 'patient')} "
+        f"({interval_words(change, '+.3f')}{', 95 % interval' if change.low is not None else ''}). Of {counted(len(found.scores), 'case')}, "
         f"{better} got better and {worse} worse by more than 0.005. A dot per case: above the line model {found.newer} is better."
     )
     return section("Before and after", element("div", element("figure", chart, element("figcaption", words)), class_="figures wide"))

@@ -62,7 +62,7 @@ def _figure(workspace: Workspace, word: str, one: JudgedCase) -> Markup:
         windows,
         shot,
         list(zip(("truth", "predicted"), masks, strict=True)) if masks else [],
-        [Shape(label.value, label.colour) for label in labels],
+        Shape.each(labels),
         label=f"{word}: {case.name}",
     )
     words = _scores(one) if isinstance(truth, Mask) else _classes(workspace, one, truth)

@@ -16,6 +16,7 @@ from medloop.core.names import counted
 from medloop.core.records import Annotation, Assignment, Consensus, Effort, Round, time_text
 from medloop.datasets.staging import csv_text
 from medloop.loop.foundation.anchoring import FirstSight, first_sights
+from medloop.loop.foundation.effort_totals import Counted, counted_work
 from medloop.loop.foundation.readings import newest_consensuses
 from medloop.loop.foundation.spent import OWN_ORIGINS, Spent, people_by_id, spent
 from medloop.loop.foundation.workspace import Workspace
@@ -127,18 +128,18 @@ class CaseWork:
 def work_per_case(workspace: Workspace) -> dict[str, CaseWork]:
     """What a case took on average, by number of the round, and of all under ""; rounds without a recorded time are not in it."""
     with workspace.store.read() as tx:
-        worked = [one for one in spent(tx) if one.seconds]
+        worked = [one for one in counted_work(tx) if one.seconds]
         rounds = {one.id: str(one.index) for one in tx.find(Round)}
-    groups: dict[str, list[Spent]] = {"": worked}
+    groups: dict[str, list[Counted]] = {"": worked}
     for one in worked:
         groups.setdefault(rounds.get(one.round_id or "", OUTSIDE), []).append(one)
     return {name: _per_case(each) for name, each in groups.items() if each}
 
 
-def _per_case(worked: Sequence[Spent]) -> CaseWork:
-    cases = len({one.effort.case_id for one in worked})
-    counts = [_count(getattr(one.effort, name) for one in worked) for name in ("strokes", "prompts", "slices_viewed")]
-    return CaseWork(cases, math.fsum(one.seconds or 0 for one in worked) / 60 / cases, *(None if n is None else n / cases for n in counts))
+def _per_case(worked: Sequence[Counted]) -> CaseWork:
+    cases = len({one.case_id for one in worked})
+    counts = [_count(getattr(one, name) for one in worked) for name in ("strokes", "prompts", "slices_viewed")]
+    return CaseWork(cases, math.fsum(one.seconds for one in worked) / 60 / cases, *(None if n is None else n / cases for n in counts))
 
 
 def work_csv(lines: Iterable[WorkLine]) -> str:

@@ -24,7 +24,7 @@ from medloop.metrics.intervals import MIN_PATIENTS
 from medloop.query.budget.extrapolation import MIN_POINTS, drawn_curves, patient_curves
 from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
 from medloop.query.reaching import FEWEST_TIMES, Reach, cases_to_target, hours_for
-from medloop.query.stopping import Advice, Curve, Evidence, Spending, advise
+from medloop.query.stopping import Curve, Evidence, Spending
 from medloop.store.reader import Reader
 
 STOP_SET_CASES = 40
@@ -32,11 +32,6 @@ STOP_SET_VOXELS = 20_000_000
 """Predictions are compared on so many unanswered cases at most, so that the question stays cheap: about a second once."""
 
 MINUTES_CASES = 50
-
-
-def stopping_advice(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Advice:
-    """The advice now, with its reasons in words; `effort` is what `effort_summary` gave, if it is at hand already."""
-    return advise(stopping_evidence(workspace, effort=effort))
 
 
 @dataclass(frozen=True)
@@ -57,13 +52,12 @@ class TargetForecast:
     note: str
 
 
-def target_forecast(workspace: Workspace) -> TargetForecast | None:
-    """How far the target score is; None where none is set."""
-    target = workspace.settings.target_score
+def target_forecast(workspace: Workspace, evidence: Evidence) -> TargetForecast | None:
+    """How far the target score is, by the curve that the advice rests on; None where none is set."""
+    target, curve = evidence.target, evidence.curve
     if not target:
         return None
     with workspace.store.read() as tx:
-        curve = _curve(tx, tx.distinct_models(), workspace.settings.seed)
         left = sum(cases for split, state, cases, _ in tx.counts_by_state() if split in ("train", "audit") and state == "unanswered")
         minutes = np.array([row[2] / 60 for row in tx.recent_efforts(OWN_ORIGINS, MINUTES_CASES) if row[2] > 0])
     cases = cases_to_target(curve, target, left) if curve is not None else None

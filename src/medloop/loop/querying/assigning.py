@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medloop.core.names import counted
-from medloop.core.records import Assignee, Case, new_id, now
+from medloop.core.records import Assignee, Case, Query, Round, new_id, now
 from medloop.loop.foundation.assignees import assigned, assigned_to, end_assigned
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.workspace import Workspace
@@ -62,16 +62,23 @@ def unassign_cases(workspace: Workspace, case_ids: Sequence[str], *, actor: str)
     return Assigned(len(had))
 
 
-def assigned_choice(tx: Reader, annotator_id: str, rounds: dict[str, str]) -> NextChoice | None:
-    """The first case that was given to an annotator and that they may read now; `rounds` holds the open round of cases, if any."""
+def assigned_choice(tx: Reader, annotator_id: str) -> NextChoice | None:
+    """The first case that was given to an annotator and that they may read now, in its open round, if there is one."""
     mine = assigned_to(tx, annotator_id)
     for start in range(0, len(mine), AT_ONCE):
         some = mine[start : start + AT_ONCE]
         refused = tx.refused_among(some)
         for case_id, reading in case_readings(tx, some).items():
             if case_id not in refused and reading.wants(annotator_id):
-                return NextChoice(case_id, rounds.get(case_id), "assigned to you")
+                return NextChoice(case_id, _open_round(tx, case_id), "assigned to you")
     return None
+
+
+def _open_round(tx: Reader, case_id: str) -> str | None:
+    """Id of the newest open round that queried a case."""
+    opened = tx.find(Round, where={"state": "annotating"}, order=("index",))
+    queried = (one for one in reversed(opened) if one.query_id and case_id in {c.case_id for c in tx.get(Query, one.query_id).choices})
+    return next((one.id for one in queried), None)
 
 
 def _why_not(reading: CaseReading, annotator_id: str, known: Sequence[str], *, refused: bool) -> str:

@@ -125,7 +125,7 @@ def is_wanted(tx: Reader, asked: NextChoice, annotator_id: str) -> bool:
 def upcoming_case(workspace: Workspace, *, after: str | None = None, annotator_id: str = "") -> str | None:
     """Id of the case that this annotator will probably be asked next, for prefetching; changes nothing."""
     with workspace.store.read() as tx:
-        mine = assigned_choice(tx, annotator_id, _open_rounds(tx)) if annotator_id else None
+        mine = assigned_choice(tx, annotator_id) if annotator_id else None
         if mine is not None and mine.case_id != after:
             return mine.case_id
         found = _best(workspace, tx, [c for c in _free_choices(tx, annotator_id) if c.case_id != after], annotator_id)
@@ -236,7 +236,7 @@ def _free(workspace: Workspace, tx: Reader, annotator_id: str, *, elsewhere: boo
 
     With routing the last two are looked at together.
     """
-    mine = assigned_choice(tx, annotator_id, _open_rounds(tx))
+    mine = assigned_choice(tx, annotator_id)
     if mine is not None:
         return Route(mine)
     choices = _free_choices(tx, annotator_id)
@@ -265,9 +265,3 @@ def _free_choices(tx: Reader, annotator_id: str) -> list[NextChoice]:
             if found[c.case_id].wants(annotator_id) and not is_kept(found[c.case_id].reading, whose.get(c.case_id, ()), annotator_id)
         ]
     return free
-
-
-def _open_rounds(tx: Reader) -> dict[str, str]:
-    """Case id → id of the open round that queried it."""
-    opened = tx.find(Round, where={"state": "annotating"}, order=("index",))
-    return {choice.case_id: one.id for one in opened if one.query_id for choice in tx.get(Query, one.query_id).choices}
