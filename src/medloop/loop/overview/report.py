@@ -111,9 +111,9 @@ def _succession(workspace: Workspace) -> Markup | None:
     better, worse = found.changed
     names = (f"model {found.older}", f"model {found.newer}")
     chart = against([(name, a, b) for name, _, a, b in found.scores], x_title=names[0], y_title=names[1])
+    interval = f"{interval_words(change, '+.3f')}{', 95 % interval' if change.low is not None else ''}"
     words = (
-        f"Mean change {change.mean:+.3f} over {counted(len(patients), 'patient')} "
-        f"({interval_words(change, '+.3f')}{', 95 % interval' if change.low is not None else ''}). Of {counted(len(found.scores), 'case')}, "
+        f"Mean change {change.mean:+.3f} over {counted(len(patients), 'patient')} ({interval}). Of {counted(len(found.scores), 'case')}, "
         f"{better} got better and {worse} worse by more than 0.005. A dot per case: above the line model {found.newer} is better."
     )
     return section("Before and after", element("div", element("figure", chart, element("figcaption", words)), class_="figures wide"))
