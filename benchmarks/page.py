@@ -46,8 +46,8 @@ def measure_looking(browser: Browser, folder: Path, repetitions: int, _: int) ->
     """First image and next case."""
     made = make_project(folder, MEDIUM, repetitions + 4)
     with served(folder, "--no-worker", "--no-assistant") as server:
-        found = measure_first_images(browser, server.url, made, repetitions)
-        return found | measure_next_cases(browser, server.url, made, repetitions)
+        found = measure_next_cases(browser, server.url, made, repetitions)  # first: what is left open comes before what is fetched ahead
+        return found | measure_first_images(browser, server.url, made, repetitions)
 
 
 def measure_drawing(browser: Browser, folder: Path, repetitions: int, _: int) -> Found:

@@ -24,6 +24,7 @@ from page_projects import SETTINGS, Made, add_images
 PEOPLE = 20
 PASSWORD = "correct horse battery"
 SHAPE = (96, 96, 60)
+IDLE_S = 3.0
 RUNS = 25
 """Of one stroke: a short one with a brush of a few voxels."""
 
@@ -38,6 +39,7 @@ class Person:
     headers: dict[str, str] = field(default_factory=dict)
     assignment: str = ""
     revision: int = 0
+    used: float = 0.0
 
     def __post_init__(self) -> None:
         self.line = http.client.HTTPConnection(self.host, timeout=60)
@@ -46,6 +48,9 @@ class Person:
 
     def send(self, method: str, path: str, body: object, *, want_cookie: bool = False) -> tuple[dict, str]:
         """A request below /api/v1; its reply and, where wanted, the cookie that it sets."""
+        if time.monotonic() - self.used > IDLE_S:
+            self.line.close()  # the server closes what lies idle; the next request opens it again, as a browser does
+        self.used = time.monotonic()
         self.line.request(method, f"/api/v1{path}", json.dumps(body), {"Content-Type": "application/json", **self.headers})
         reply = self.line.getresponse()
         read = reply.read()
