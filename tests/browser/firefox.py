@@ -88,6 +88,7 @@ class Firefox:
 @contextmanager
 def running(program: str, profile: Path) -> Iterator[Firefox]:
     """A Firefox without a window on the screen and with a profile of its own."""
+    profile.mkdir()  # else Firefox waits with a question
     command = [program, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
