@@ -18,6 +18,7 @@ import {
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
 import { figureLines } from "../volume/figures";
+import { ButtonRow, useOneStop } from "./buttonrow";
 import { PlainButton, Toggle } from "./controls";
 import { Icon } from "./icons";
 
@@ -27,13 +28,14 @@ const KINDS: Record<MeasurementKind, string> = { length: "Length", angle: "Angle
 export function MeasurementPanel({ session }: { session: CaseSession }) {
   useEffect(() => void loadMeasurements(session), [session]);
   const kept = session.measurements.kept.value;
+  const list = useOneStop<HTMLUListElement>();
   return (
     <section class="block" aria-label="Measurements" aria-busy={session.measurements.sending.value > 0} data-testid="measurements">
       <h3>Measurements {kept.length > 0 && <span class="faint">{kept.length}</span>}</h3>
       {!session.looksOnly && <Tools session={session} />}
       {kept.length > 0 && (
         <>
-          <ul class="measurements">
+          <ul ref={list} class="measurements">
             {kept.map((one) => (
               <Row key={one.id} session={session} one={one} />
             ))}
@@ -52,7 +54,7 @@ function Tools({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation" && session.draft.value !== null;
   const label = session.labels.find(({ value }) => value === session.label.value)?.name ?? "";
   return (
-    <div class="chips" role="group" aria-label="Measure" data-verb="annotate">
+    <ButtonRow class="chips" label="Measure" verb="annotate">
       {(Object.keys(MEASURING) as MeasuringTool[]).map((name) => (
         <PlainButton
           key={name}
@@ -85,7 +87,7 @@ function Tools({ session }: { session: CaseSession }) {
           {label}, all
         </PlainButton>
       )}
-    </div>
+    </ButtonRow>
   );
 }
 
