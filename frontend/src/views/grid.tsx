@@ -24,8 +24,14 @@ export function GridView({ project, query }: { project: Project; query: string }
     document.title = `Grid – ${project.name}`;
     void grid.more();
     const onHide = (): void => (document.hidden ? grid.leave() : grid.beat());
+    const onGone = (): void => grid.releaseAll();
     document.addEventListener("visibilitychange", onHide);
-    return () => document.removeEventListener("visibilitychange", onHide);
+    window.addEventListener("pagehide", onGone);
+    return () => {
+      document.removeEventListener("visibilitychange", onHide);
+      window.removeEventListener("pagehide", onGone);
+      grid.releaseAll();
+    };
   }, [grid]);
   const [lines, at, chosen, given] = [grid.lines.value, grid.at.value, grid.chosen.value, grid.given.value];
   const allowed = may("annotate", project.id);
