@@ -3,14 +3,13 @@ import { useEffect } from "preact/hooks";
 import type { Measurement } from "../api/types";
 import type { MeasurementKind } from "../geometry/measure";
 import * as display from "../state/display";
+import { loadMeasurements, previewOf } from "../state/keptmeasuring";
 import {
-  loadMeasurements,
   MEASURING,
   type MeasuringTool,
   measureLabel,
   nameMeasurement,
   pointsOf,
-  previewOf,
   removeMeasurement,
   showMeasurement,
   takeMeasuringTool,
@@ -33,6 +32,11 @@ export function MeasurementPanel({ session }: { session: CaseSession }) {
     <section class="block" aria-label="Measurements" aria-busy={session.measurements.sending.value > 0} data-testid="measurements">
       <h3>Measurements {kept.length > 0 && <span class="faint">{kept.length}</span>}</h3>
       {!session.looksOnly && <Tools session={session} />}
+      {session.measurements.offline.value && (
+        <p class="note" role="status" data-testid="measurements-offline">
+          The server does not respond: measurements are kept in this browser and sent when it does.
+        </p>
+      )}
       {kept.length > 0 && (
         <>
           <ul ref={list} class="measurements">
@@ -101,7 +105,7 @@ function Row({ session, one }: { session: CaseSession; one: Measurement }) {
     <li class={one.id === measurements.chosen.value ? "chosen" : ""} data-testid="measurement" data-id={one.id}>
       <PlainButton class="measurement" title={`Show it: ${placeOf(session, one)}`} testid={`show-${one.id}`} onPress={() => showMeasurement(session, one)}>
         <span>{titleOf(session, one)}</span>
-        <span class="figures">{lines.join(", ")}</span>
+        <span class="figures">{lines.join(", ") || "…"}</span>
         <span class="faint">
           {placeOf(session, one)}
           {!one.own && (
@@ -120,7 +124,7 @@ function Row({ session, one }: { session: CaseSession; one: Measurement }) {
             placeholder="Name"
             aria-label={`Name of ${titleOf(session, one)}`}
             data-testid={`name-${one.id}`}
-            onChange={(event) => void nameMeasurement(session, one.id, event.currentTarget.value)}
+            onChange={(event) => nameMeasurement(session, one.id, event.currentTarget.value)}
             onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
           />
           <button
@@ -129,7 +133,7 @@ function Row({ session, one }: { session: CaseSession; one: Measurement }) {
             title="Remove; it can be brought back"
             aria-label={`Remove ${titleOf(session, one)}`}
             data-testid={`remove-${one.id}`}
-            onClick={() => void removeMeasurement(session, one.id)}
+            onClick={() => removeMeasurement(session, one.id)}
           >
             <Icon name="close" />
           </button>
