@@ -155,7 +155,7 @@ export interface ClassCount {
   label: string; annotated: number; queried: number;
 }
 
-/** An assignment closed without an answer. */
+/** An assignment after it was closed without an annotation, or was not. */
 export interface Closed {
   assignment_id: string; state: string; next: boolean;
 }
@@ -385,7 +385,7 @@ export interface Measure {
 /** What to measure. */
 export interface MeasurementBody {
   kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points?: [number, number, number][]; axis?: number | null; index?: number |
-  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string;
+  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string; id?: string | null;
 }
 
 /** What changes of a measurement: its points, its name, or whether it stands. */
