@@ -8,6 +8,7 @@ Source: Zach, Pock and Bischof 2007, doi:10.1007/978-3-540-74936-3_22 (TV-L1 opt
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -123,13 +124,13 @@ class _Found:
 def _carried(film: "_Film", inside: BoolArray, numbers: Sequence[int], reach: int) -> dict[int, _Found]:
     """A label on the frames within reach of those where it is known, these left out."""
     fields = {n: signed_distance(inside[..., n], (1.0, 1.0)) for n in numbers}
-    last = inside.shape[2] - 1
+    before, beyond = -1, inside.shape[2]
     found: dict[int, _Found] = {}
-    for low, high in zip([None, *numbers], [*numbers, None], strict=True):
-        ahead = {} if low is None else dict(film.walk(fields[low], low, min(low + reach, last if high is None else high - 1)))
-        behind = {} if high is None else dict(film.walk(fields[high], high, max(high - reach, 0 if low is None else low + 1)))
+    for low, high in pairwise([before, *numbers, beyond]):
+        ahead = {} if low == before else dict(film.walk(fields[low], low, min(low + reach, high - 1)))
+        behind = {} if high == beyond else dict(film.walk(fields[high], high, max(high - reach, low + 1)))
         for n in sorted(ahead.keys() | behind.keys()):
-            both = low is not None and high is not None and n in ahead and n in behind
+            both = n in ahead and n in behind
             found[n] = _mixed(ahead[n], behind[n], (n - low) / (high - low)) if both else _Found(ahead[n] if n in ahead else behind[n])
     return found
 
@@ -163,7 +164,7 @@ class _Film:
         small = (max(2, round(i * scale)), max(2, round(j * scale)))
         frames = np.moveaxis(grey, 2, 0)
         if small != (i, j):
-            frames = np.stack([resize(frame, small, order=1, anti_aliasing=True) for frame in frames])
+            frames = np.stack([resize(frame, small, order=1, anti_aliasing=True) for frame in frames])  # type: ignore[no-untyped-call]  # skimage
         return cls(frames.astype(np.float32), (i, j), wanted)
 
     def walk(self, field: Single, start: int, end: int) -> Iterator[tuple[int, Single]]:
@@ -194,7 +195,8 @@ class _Film:
         around = ndimage.shift(_small(inside, before.shape), jump, order=0, mode="constant")
         near = ndimage.binary_dilation(around, iterations=_BAND)
         moved = np.where(near, ndimage.shift(before, jump, order=1, mode="nearest"), after)
-        flow = optical_flow_tvl1(after, moved, attachment=_ATTACHMENT, num_warp=5, num_iter=10) - np.array(jump)[:, None, None]
+        found = optical_flow_tvl1(after, moved, attachment=_ATTACHMENT, num_warp=5, num_iter=10)  # type: ignore[no-untyped-call]  # skimage
+        flow = found - np.array(jump)[:, None, None]
         if (zoom == 1).all():
             return np.asarray(flow, dtype=np.float32)
         larger = [ndimage.zoom(part * by, zoom, order=1, grid_mode=True, mode="nearest") for part, by in zip(flow, zoom, strict=True)]
@@ -211,7 +213,7 @@ def _small(inside: BoolArray, shape: Sequence[int]) -> BoolArray:
 
 
 def _jump(before: Single, after: Single, inside: BoolArray, zoom: FloatArray) -> tuple[int, int]:
-    """By how many whole pixels of these small pictures a structure moved, by normalised cross-correlation; (0, 0) where it looks no better."""
+    """How far a structure moved, in whole pixels of these small pictures, by cross-correlation; (0, 0) where that is no better."""
     from skimage.feature import match_template
 
     if not inside.any():
@@ -225,7 +227,7 @@ def _jump(before: Single, after: Single, inside: BoolArray, zoom: FloatArray) ->
     area = after[first[0] : high[0] + reach, first[1] : high[1] + reach]
     if float(np.ptp(template)) < _FLAT or float(np.ptp(area)) < _FLAT:
         return 0, 0
-    alike = match_template(area, template)
+    alike = match_template(area, template)  # type: ignore[no-untyped-call]  # skimage
     still = (low[0] - first[0], low[1] - first[1])
     i, j = (int(n) for n in np.unravel_index(np.argmax(alike), alike.shape))
     return (0, 0) if alike[i, j] <= alike[still] + _NO_BETTER else (i - still[0], j - still[1])
