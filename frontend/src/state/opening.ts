@@ -141,7 +141,7 @@ function lookAtMask(session: CaseSession, mask: Uint8Array): void {
     sum += Math.floor(index / slice);
     if (count % 16 === 1) found.push(index);
   }
-  if (count === 0 || session.isFlat) return;
+  if (count === 0 || session.isPicture) return;
   const middle = Math.round(sum / count);
   const inSlice = found.filter((index) => Math.floor(index / slice) === middle);
   const index = inSlice[inSlice.length >> 1];
