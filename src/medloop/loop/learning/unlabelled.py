@@ -60,7 +60,7 @@ def _choose(workspace: Workspace, control: JobControl, recipe: Recipe, learned: 
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
         control.log(f"{counted(refused.total(), 'unlabelled case')} left out, the rest is learned from: {reasons}")
     control.log(f"learning from {counted(len(chosen), 'unlabelled case')} of {len(pool)} too ({recipe.unlabelled})")
-    return sorted(case.id for case in chosen)
+    return [case.id for case in sorted(chosen, key=lambda case: case.name)]
 
 
 def available_cases(tx: Reader, learned: Collection[str]) -> list[Case]:
