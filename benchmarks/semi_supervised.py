@@ -139,13 +139,13 @@ def run(cases: Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
     from medloop.models.inference.predict import Predictor
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.consistency import UnlabelledCase
-    from medloop.models.training.train import train
+    from medloop.models.training.train import TrainingRun, train_members
 
     training = [TrainingCase(item.name, item.load) for item in cases.annotated]
     pool = [UnlabelledCase(item.name, partial(_image, item)) for item in cases.unlabelled]
     recipe = recipe if recipe.steps else dataclasses.replace(recipe, steps=affordable_steps(recipe, training, pool, folder))
     begun = time.process_time()
-    trained = train(recipe, training, [], folder / "run", report=lambda _: True, unlabelled=pool)
+    trained = train_members(TrainingRun(recipe, training, [], folder / "run", lambda _: True, unlabelled=pool))
     spent = time.process_time() - begun
     predictor = Predictor.load(recipe, [file.read_bytes() for file in trained.weights])
     scores = []

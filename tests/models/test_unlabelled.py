@@ -23,17 +23,17 @@ from medloop.models.training.consistency import (
     WARM_UP,
     UnlabelledCase,
     agreement_loss,
-    ask_teacher,
     confident_entropy,
     consistency,
     draw_views,
     first_step,
     prepare_unlabelled,
     ramp_up,
+    teacher_chances,
 )
 from medloop.models.training.pasting import BOX, confident_labels, draw_boxes, mix, paste, unmarked
 from medloop.models.training.state import start
-from medloop.models.training.train import seconds_per_step, take_step, train
+from medloop.models.training.train import TrainingRun, seconds_per_step, take_step, train_members
 
 PICTURE, VOLUME = (32, 32), (24, 24, 16)
 
@@ -44,6 +44,10 @@ def go_on(_):
 
 def weights(trained):
     return [file.read_bytes() for file in trained.weights]
+
+
+def train(recipe, cases, validation, folder, *, report, unlabelled=()):
+    return train_members(TrainingRun(recipe, cases, validation, folder, report, unlabelled=unlabelled))
 
 
 def with_(recipe, way, **more):
@@ -124,12 +128,12 @@ def test_a_mixture_has_the_others_image_and_labels_in_the_box_and_its_own_around
     assert masks.tolist() == [[2, 0, IGNORE]]
 
 
-def test_a_label_that_the_teacher_is_not_confident_of_teaches_nothing():
+def test_a_label_that_the_teacher_is_not_confident_of_counts_nothing():
     chances = torch.tensor([[[0.9, 0.6, 0.1], [0.1, 0.4, 0.9]]])
     assert confident_labels(chances).tolist() == [[0, IGNORE, 1]]
 
 
-def test_background_that_may_be_a_label_its_annotator_did_not_know_teaches_nothing():
+def test_background_that_may_be_a_label_its_annotator_did_not_know_counts_nothing():
     masks = torch.tensor([[0, 1, IGNORE], [0, 1, 4]])  # 4 is a touched 1 of three classes
     targets = with_known_classes(masks, torch.tensor([2, 0]))
     assert unmarked(targets, 3).tolist() == [[IGNORE, 1, IGNORE], [0, 1, 1]]
@@ -163,7 +167,7 @@ def test_the_teacher_is_the_running_mean_of_the_weights(recipe_2d, prepared):
         before = state.network.eval()(images).softmax(1)
         for weight in state.network.parameters():
             weight.add_(0.1)
-    assert torch.equal(ask_teacher(recipe, state, images), before)
+    assert torch.equal(teacher_chances(recipe, state, images), before)
     assert state.network.training
 
 
@@ -180,7 +184,7 @@ def test_pasting_leaves_the_annotated_part_as_it_was(recipe_2d, prepared, monkey
     assert boxes.flatten(1).any(1).all()
     assert torch.equal(mixed, torch.where(boxes[:, None], views.changed, images))
     assert torch.equal(labels[~boxes], targets[~boxes])
-    expected = confident_labels(ask_teacher(recipe, state, views.plain))
+    expected = confident_labels(teacher_chances(recipe, state, views.plain))
     assert torch.equal(labels[boxes], expected[boxes])
     assert not marks.soft.movedim(1, -1)[boxes].any()
     assert torch.equal(marks.irrelevant == 1, ~boxes)
@@ -223,7 +227,7 @@ from medloop.images.phantoms import phantom_2d
 from medloop.models.training.batches import TrainingCase
 from medloop.models.training.consistency import UnlabelledCase
 from medloop.models.foundation.recipes import Recipe
-from medloop.models.training.train import train
+from medloop.models.training.train import TrainingRun, train_members
 
 def load(index):
     phantom = phantom_2d(index, shape=(32, 32))
@@ -236,7 +240,7 @@ def report(progress):
 recipe = Recipe.from_json(json.loads(sys.argv[2]))
 cases = [TrainingCase(f"picture-{n}", lambda n=n: load(n)) for n in range(3)]
 pool = [UnlabelledCase(f"unlabelled-{n}", lambda n=n: load(10 + n)[0]) for n in range(3)]
-train(recipe, cases, [], Path(sys.argv[1]), report=report, unlabelled=pool)
+train_members(TrainingRun(recipe, cases, [], Path(sys.argv[1]), report, unlabelled=pool))
 """
 
 

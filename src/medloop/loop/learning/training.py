@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask); the job's result."""
-    from medloop.models.training.train import train
+    from medloop.models.training.train import TrainingRun, train_members
 
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         return True
 
     initial = weights_of(workspace.store.blobs, parent) if parent else []
-    trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe), unlabelled=pool)
+    trained = train_members(TrainingRun(recipe, taught.cases, validation, folder, report, initial, _guide(recipe), pool))
     own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}

@@ -90,7 +90,7 @@ class Recipe:
         annotator_model: What is learned of each annotator with the network; see `models.foundation.confusions`.
         annotators: How many annotators are modelled; 0 without an annotator model.
         targets: Whether cases that have `TrainingCase.soft` are learned by it.
-        unlabelled: What unlabelled cases teach, one of `IN_A_RECIPE`; see `models.training.consistency`.
+        unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
     """
 
     kind: TaskKind

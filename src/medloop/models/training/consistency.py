@@ -1,10 +1,10 @@
-"""What unlabelled cases teach: a second batch, and what it adds to the loss.
+"""Learning from unlabelled cases: a second batch, and what it adds to the loss.
 
 The teacher is the running mean of the weights, which training keeps anyway. It is shown each unlabelled patch as it is, and the network
 learns to say the same (`mean-teacher`) with other intensities: in a segmentation where the teacher is not uncertain, in a classification
 where it is confident, and then its class. `models.training.pasting` mixes such patches into annotated ones instead (`copy-paste`).
 
-A teacher that knows nothing yet teaches nothing: the first steps learn from annotations alone, then its weight grows. The second batch is a
+A teacher that knows nothing yet is of no use: the first steps learn from annotations alone, then its weight grows. The second batch is a
 pure function of (recipe, member, step) as the first one is.
 
 Sources: Tarvainen & Valpola 2017 (mean teacher), arXiv:1703.01780; Yu et al. 2019 (uncertainty-aware), arXiv:1907.07034; Sohn et al. 2020
@@ -128,7 +128,7 @@ def agreement_loss(recipe: Recipe, member: int, state: TrainingState, views: Vie
     share = ramp_up(state.step, state.steps)
     if views is None or not share or recipe.unlabelled != "mean-teacher":
         return torch.zeros((), device=state.device)
-    chances = ask_teacher(recipe, state, views.plain.to(state.device))
+    chances = teacher_chances(recipe, state, views.plain.to(state.device))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, member, "unlabelled dropout", state.step))
         with mixed_precision(state.device, recipe.precision):
@@ -139,7 +139,7 @@ def agreement_loss(recipe: Recipe, member: int, state: TrainingState, views: Vie
 
 
 @torch.no_grad()
-def ask_teacher(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
+def teacher_chances(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
     """Class probabilities of the running mean of the weights, without dropout, shape (B, classes, …)."""
     state.network.eval()
     with mixed_precision(state.device, recipe.precision):
@@ -157,7 +157,7 @@ def consistency(logits: Tensor, chances: Tensor, *, certain: float = 1.0) -> Ten
         certain: Share of the largest entropy, ln(classes), that the teacher's may have where a voxel counts.
 
     Returns:
-        0 for equal answers, 2 / classes where both are sure of different classes.
+        0 for equal probabilities, 2 / classes where both are sure of different classes.
     """
     entropy = -(chances * chances.clamp(min=1e-12).log()).sum(1)
     counts = entropy <= certain * math.log(chances.shape[1])

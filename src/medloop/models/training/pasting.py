@@ -1,12 +1,12 @@
 """Bidirectional copy-paste: patches of which a box is unlabelled and the rest annotated, or the other way round.
 
-The annotation teaches the one part and the teacher's labels, where it is confident, the other. Both kinds of cases are learned in each
+The one part is learned by the annotation, the other by the teacher's labels, where it is confident. Both kinds of cases are learned in each
 other's surroundings, so that what is known of the few annotated ones carries over to the many others. A mixed patch takes the place of an
 annotated one in the batch: the step costs what it did, and the teacher's look at the unlabelled patches.
 
 What differs from the paper: it pastes into every patch from a network trained before and keeps the largest component of each of the
-teacher's labels. Here there is one training, whose share of mixed patches grows; some patches stay whole, as those are that the network
-will be asked about; and labels of which the teacher is not confident teach nothing, since not every structure is one component.
+teacher's labels. Here there is one training, whose share of mixed patches grows; some patches stay whole, as the network
+will see such ones later; and labels of which the teacher is not confident count nothing, since not every structure is one component.
 
 Source: Bai et al. 2023, Bidirectional copy-paste for semi-supervised medical image segmentation, arXiv:2305.00673.
 """
@@ -21,7 +21,7 @@ from medloop.core.seeds import generator
 from medloop.models.foundation.losses import IGNORE, known_classes, plain_masks
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.batches import Marks
-from medloop.models.training.consistency import ask_teacher, ramp_up
+from medloop.models.training.consistency import ramp_up, teacher_chances
 from medloop.models.training.state import TrainingState
 
 MIXED = 0.5
@@ -31,7 +31,7 @@ BOX = 2 / 3
 """Size of the box per axis over that of the patch, as in the paper."""
 
 CONFIDENT = 0.8
-"""Least probability of a teacher's label; below it the voxel teaches nothing."""
+"""Least probability of a teacher's label; below it the voxel counts nothing."""
 
 
 def paste(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, marks: Marks) -> tuple[Tensor, Tensor, Marks]:
@@ -52,7 +52,7 @@ def paste(recipe: Recipe, member: int, state: TrainingState, images: Tensor, tar
     if not chosen.any():
         return images, targets, marks
     labels = torch.full_like(targets, IGNORE)
-    labels[chosen] = confident_labels(ask_teacher(recipe, state, marks.unlabelled.plain[chosen].to(state.device))).cpu()
+    labels[chosen] = confident_labels(teacher_chances(recipe, state, marks.unlabelled.plain[chosen].to(state.device))).cpu()
     annotated = torch.where(chosen.reshape(-1, *[1] * (targets.ndim - 1)), unmarked(targets, recipe.classes), targets)
     images, targets = mix(images, annotated, marks.unlabelled.changed, labels, boxes)
     soft = None if marks.soft is None else marks.soft * ~boxes.unsqueeze(1)

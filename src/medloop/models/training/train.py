@@ -83,7 +83,7 @@ Draw = Callable[[int], tuple[tuple[Tensor, Tensor], Marks]]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Everything that makes a training; see `train`."""
+    """Everything that makes a training: what `train` takes, and unlabelled cases, for a recipe that learns from such too."""
 
     recipe: Recipe
     training: Sequence[TrainingCase]
@@ -104,9 +104,8 @@ def train(
     report: Report,
     initial: Sequence[bytes] = (),
     guide: Guide | None = None,
-    unlabelled: Sequence[UnlabelledCase] = (),
 ) -> Trained:
-    """Train every member, one after the other.
+    """Train every member, one after the other, from annotated cases alone; `train_members` learns from unlabelled ones too.
 
     Args:
         recipe: What to train.
@@ -116,7 +115,6 @@ def train(
         report: Called after every step; returning False stops.
         initial: Safetensors of an earlier model of the same recipe to go on from; empty starts from scratch.
         guide: Plays users for a guided recipe; None trains it as one that answers by itself.
-        unlabelled: Cases that the recipe's `unlabelled` learns from beside the annotated ones; none without it.
 
     Returns:
         The members' weights (running means) and metrics: steps, seconds, loss, validation score if any.
@@ -128,8 +126,12 @@ def train(
         IntegrityError: When a checkpoint was damaged.
         MedloopError: When the loss is no longer a number.
     """
-    run = TrainingRun(recipe, training, validation, folder, report, initial, guide, unlabelled)
-    trained = [train_member(run, member) for member in range(recipe.members)]
+    return train_members(TrainingRun(recipe, training, validation, folder, report, initial, guide))
+
+
+def train_members(run: TrainingRun) -> Trained:
+    """Train every member of a run, one after the other; see `train`."""
+    trained = [train_member(run, member) for member in range(run.recipe.members)]
     return Trained(tuple(file for file, _ in trained), summarise([metrics for _, metrics in trained]))
 
 
