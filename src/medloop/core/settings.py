@@ -379,7 +379,7 @@ def _check_template(settings: ProjectSettings) -> None:
         rule = f"template names the slices of a case, query_unit {settings.query_unit} chooses parts of it"
         raise SettingError(f"{rule}, got both", remedy="set query_unit=case or template=")
     if settings.template and (settings.gold_rate or settings.tutorial):
-        raise SettingError("Gold cases count whole, a template asks for named slices, got both", remedy="set gold_rate=0 and tutorial=0")
+        raise SettingError("Gold cases count whole, a template names slices, got both", remedy="set gold_rate=0 and tutorial=0")
 
 
 def _check_targets(settings: ProjectSettings) -> None:
