@@ -135,6 +135,8 @@ export const skip = (p: string, a: string, reason: string, effort: T.EffortBody)
   sendJson("POST", at(p, `/assignments/${a}/skip`), { reason, effort });
 export const flag = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>
   sendJson("POST", at(p, `/assignments/${a}/flag`), { reason, effort });
+/** Give back what was passed over; goes out also while the page is going away. */
+export const release = (p: string, a: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/release`), {}, true);
 /** Goes out also while the page is going away. */
 export const sendEffort = (p: string, a: string, report: T.EffortBody): Promise<unknown> => sendJson("PUT", at(p, `/assignments/${a}/effort`), report, true);
 

@@ -156,7 +156,7 @@ export interface ClassCount {
   label: string; annotated: number; queried: number;
 }
 
-/** An assignment closed without an answer. */
+/** An assignment after it was closed without an annotation, or was not. */
 export interface Closed {
   assignment_id: string; state: string; next: boolean;
 }
@@ -387,7 +387,7 @@ export interface Measure {
 /** What to measure. */
 export interface MeasurementBody {
   kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points?: [number, number, number][]; axis?: number | null; index?: number |
-  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string;
+  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string; id?: string | null;
 }
 
 /** What changes of a measurement: its points, its name, or whether it stands. */
@@ -587,14 +587,14 @@ export interface ProjectSettings {
   train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?:
   number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number;
   samples?: number; uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" |
-  "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean;
-  interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?:
-  boolean; correction_weight?: number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number;
-  budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number;
-  blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" |
-  "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" |
-  "locally_weighted"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number;
-  tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
+  "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" |
+  "copy-paste"; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?:
+  "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" | "crowd-layer" | "confusion" |
+  "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number;
+  readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?:
+  number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
+  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number;
+  gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */

@@ -357,6 +357,7 @@ export class CaseSession {
     this.editing.end();
     this.closed = true;
     this.queue?.close();
+    this.measurements.outbox?.close();
     this.advice.close();
   }
 }

@@ -198,7 +198,10 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
   const scene = { session, openDialog: open, leave };
   offersHere.value = () => offersOf(actionsOf(session), scene, { why: refusalOf, press });
-  const retry = (): void => session.queue?.retryNow();
+  const retry = (): void => {
+    session.queue?.retryNow();
+    session.measurements.outbox?.retryNow();
+  };
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
     const { hanging, crosshair, planes } = session;

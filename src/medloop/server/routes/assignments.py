@@ -19,7 +19,7 @@ from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.blinding import seen_annotation
-from medloop.loop.foundation.leases import release_assignment
+from medloop.loop.foundation.leases import release_assignment, release_untouched
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.case_outlook import case_outlook
 from medloop.server.web.callers import Caller, CallerHere
@@ -151,6 +151,12 @@ def get_proposal(workspace: WorkspaceHere, assignment: OwnAssignment) -> Predict
         if found is not None and opened.revision == 0:
             raise StateError("The proposal is hidden until the first edit of this draft", remedy="draw first")
         return prediction_view(found, tx.get(Model, found.model_id)) if found else None
+
+
+@router.post("/release")
+def post_release(workspace: WorkspaceHere, assignment: OwnAssignment, _body: Nothing) -> ClosedView:
+    """Give a case that was passed over back to the others; one that was edited, or opened again meanwhile, stays open."""
+    return _closed(release_untouched(workspace, assignment))
 
 
 @router.get("/places")

@@ -86,6 +86,7 @@ _ANNOTATE: tuple[str, ...] = (
     f"POST {_WORK}/places/{{number}}/visited",
     f"POST {_WORK}/skip",
     f"POST {_WORK}/flag",
+    f"POST {_WORK}/release",
     f"GET {_WORK}/feedback",
     f"GET {_WORK}/feedback/picture",
     f"GET {_WORK}/prompts",

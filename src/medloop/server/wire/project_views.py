@@ -184,7 +184,7 @@ class TimeView(View):
 
 
 class ClosedView(View):
-    """An assignment closed without an answer."""
+    """An assignment after it was closed without an annotation, or was not."""
 
     assignment_id: str
     state: str
