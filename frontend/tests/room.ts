@@ -104,6 +104,7 @@ export function sessionOf(
     evaluation: false,
     withdrawn: null,
     parts: [],
+    frames: [],
     progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null, quality: null },
     returned: null,
     active_seconds: 0,

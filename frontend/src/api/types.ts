@@ -39,4 +39,5 @@ export interface PromptLog extends Omit<S.Prompts, "prompts"> {
 
 /** Prompts whose effect a patch takes back or brings back, and whether it is something that the model proposed, or labels carried to other frames. */
 export type Propagated = S.Propagated;
+export type NamedSlice = S.NamedSlice;
 export type Link = Pick<S.DraftEdit, "withdraws" | "restores"> & { taken?: true; propagated?: true };

@@ -3,7 +3,21 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import type { LookedAt } from "../api/calls";
 import { lacking, may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
-import type { CaseHeader, CaseOutlook, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Returned, Triple } from "../api/types";
+import type {
+  CaseHeader,
+  CaseOutlook,
+  Label,
+  NamedSlice,
+  Opened,
+  PlaneHeader,
+  Prediction,
+  Project,
+  Prompt,
+  QueriedPart,
+  Region,
+  Returned,
+  Triple,
+} from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
@@ -97,6 +111,11 @@ export class CaseSession {
   readonly sight = new Sight();
   readonly editing = new Editing();
   readonly film: Film;
+  /** The slices that the template names, where this person put them. */
+  readonly named: Signal<readonly NamedSlice[]>;
+  /** The name in hand: gone to last, and moved by the key. */
+  readonly chosenName = signal(0);
+  readonly parts: Signal<readonly QueriedPart[]>;
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly measurements = new Measurements();
@@ -164,7 +183,10 @@ export class CaseSession {
     this.hanging = new Hanging(project.id, this.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
     const centre = centreOf(this.header.shape);
-    this.crosshair = signal(this.queried[0] ? placeIn(this.queried[0], centre) : centre);
+    this.parts = signal(opened.assignment.parts);
+    this.named = signal(opened.assignment.frames);
+    const first = this.named.value[0] ?? this.queried[0];
+    this.crosshair = signal(first ? placeIn(first, centre) : centre);
     this.numbers = this.planes.map(({ slice_axis }) => computed(() => this.crosshair.value[slice_axis]!));
     this.channel = signal<ChannelView>(this.header.colour ? "rgb" : 0);
     this.window = new ChannelWindows(project.id, this.header, () => this.channel.value);
@@ -264,7 +286,7 @@ export class CaseSession {
 
   /** What is queried of the case, and all that a submission keeps; empty for the whole. */
   get queried(): readonly QueriedPart[] {
-    return this.opened.assignment.parts;
+    return this.parts.value;
   }
 
   /** The queried parts as boxes; a slice is one voxel thick. */

@@ -4,6 +4,7 @@ import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
+import { placeName, stepName } from "../state/named";
 import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
@@ -44,6 +45,7 @@ import { useTool } from "./usetool";
 const SEG = "segmentation";
 const volume = ({ session }: KeyScene): boolean => !session.isFlat;
 const film = ({ session }: KeyScene): boolean => session.isFilm;
+const named = ({ session }: KeyScene): boolean => session.named.value.length > 0;
 const slices = ({ session }: KeyScene): boolean => !session.isPicture;
 const looking = ({ session }: KeyScene): boolean => session.looksOnly;
 const drawn = ({ session }: KeyScene): string => (session.draft.value || session.looksOnly ? "" : "The case is still loading");
@@ -65,6 +67,9 @@ export const CASE_KEYS = [
   { id: "slice-first", group: "Look", keys: ["Home"], does: "First slice", held: true, compares: true, run: ({ session }) => scroll(session, -MAX_SLICES) },
   { id: "slice-last", group: "Look", keys: ["End"], does: "Last slice", held: true, compares: true, run: ({ session }) => scroll(session, MAX_SLICES) },
   { id: "play", group: "Look", keys: ["Space"], does: "Play the film, or pause it", on: film, compares: true, run: ({ session }) => session.film.toggle() },
+  { id: "name-next", group: "Look", keys: ["Alt+N"], does: "Next named frame or slice", on: named, run: ({ session }) => stepName(session, 1) },
+  { id: "name-back", group: "Look", keys: ["Alt+Shift+N"], does: "Previous named frame or slice", on: named, run: ({ session }) => stepName(session, -1) },
+  { id: "name-here", group: "Annotate", keys: ["Alt+F"], does: "The name gone to last stands for the frame or slice on the screen", changes: true, on: named, run: ({ session }) => void placeName(session) },
   { id: "cross-left", group: "Look", keys: ["Ctrl+ArrowLeft"], does: "Crosshair to the left", held: true, run: ({ session }) => moveCrosshair(session, -1, 0) },
   { id: "cross-right", group: "Look", keys: ["Ctrl+ArrowRight"], does: "Crosshair to the right", held: true, run: ({ session }) => moveCrosshair(session, 1, 0) },
   { id: "cross-up", group: "Look", keys: ["Ctrl+ArrowUp"], does: "Crosshair up", held: true, run: ({ session }) => moveCrosshair(session, 0, -1) },

@@ -419,6 +419,26 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamedFrame:
+    """Which frame or slice a person takes for a name of the project's template; the newest of a case, person and name counts.
+
+    Attributes:
+        axis, index: The voxel axis across the slice, and the slice's number from 0.
+        placed: The person put the name there; else it stood there by the template when they submitted.
+    """
+
+    id: str
+    case_id: str
+    assignment_id: str
+    annotator_id: str
+    name: str
+    axis: int
+    index: int
+    placed: bool
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """How a submitted mask came about.
 

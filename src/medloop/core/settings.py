@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from medloop.core.errors import SettingError
 from medloop.core.names import nearest_names
+from medloop.core.templates import check_template
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
@@ -215,6 +216,11 @@ class ProjectSettings:
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
     query_parts: int = setting(1, "Slices, regions or superpixels queried per case.", "--query-parts", "next query", low=1, high=100)
+    template: str = setting(
+        "", "The frames or slices that are annotated of each training case, in place of the whole: names with places "
+        "(end-diastole@first, end-systole@40%), names alone, first, middle, last, evenly:K or every:N (segmentation).",
+        "--template", "at once", longest=300, shown_default="the whole case",
+    )  # fmt: skip
     stream: Stream = setting(
         "off", "The rule that judges each case when it arrives, annotate now or keep unlabelled, in place of queries from the pool.",
         "--stream", "at once", choices=get_args(Stream),
@@ -390,11 +396,21 @@ def check_settings(settings: ProjectSettings) -> None:
     if settings.uncertainty_source == "ensemble" and settings.members < 2:
         raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
     _check_targets(settings)
+    _check_template(settings)
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
         raise SettingError(rule, remedy="set unlabelled=mean-teacher")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
+
+
+def _check_template(settings: ProjectSettings) -> None:
+    check_template(settings.template)
+    if settings.template and settings.query_unit != "case":
+        rule = f"template names the slices of a case, query_unit {settings.query_unit} chooses parts of it"
+        raise SettingError(f"{rule}, got both", remedy="set query_unit=case or template=")
+    if settings.template and (settings.gold_rate or settings.tutorial):
+        raise SettingError("Gold cases count whole, a template names slices, got both", remedy="set gold_rate=0 and tutorial=0")
 
 
 def _check_targets(settings: ProjectSettings) -> None:

@@ -300,6 +300,7 @@ _ALL: tuple[Kind[Any], ...] = (
         *("points", "axis", "index", "figures", "note", "changed_at", "withdrawn_at"),
         points=_POINTS,
     ),
+    _kind(records.NamedFrame, "named_frame", tables.named_frames),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

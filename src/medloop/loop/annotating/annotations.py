@@ -27,6 +27,7 @@ from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked
 from medloop.loop.foundation.gold import open_checks, unread_gold
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.label_versions import version_seen
+from medloop.loop.foundation.named_frames import keep_names
 from medloop.loop.foundation.partial_annotations import annotated_voxels, encode_partial
 from medloop.loop.foundation.readings import REVIEWING, gold_in_force, is_reviewing
 from medloop.loop.foundation.round_moves import after_annotation
@@ -175,6 +176,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         tx.add(annotation, verb="submit")
         if made is not None:
             tx.add(made, verb="trace")
+            keep_names(tx, assignment)
         if held is not None:
             keep_reading(tx, assignment, annotation, held)
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})

@@ -11,6 +11,7 @@ from medloop.core.records import Annotation, Assignment, Case, Model
 from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
+from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import preview_propagation
 from medloop.loop.annotating.reviewing import mark_visited, review_places
 from medloop.loop.annotating.submission import Submitted
@@ -33,6 +34,7 @@ from medloop.server.wire.schemas import (
     EffortBody,
     FillBody,
     Nothing,
+    PlaceBody,
     PlaceNumber,
     PropagateBody,
     Reason,
@@ -42,7 +44,7 @@ from medloop.server.wire.schemas import (
     part_of,
     reported,
 )
-from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
+from medloop.server.wire.standing_views import NamedFramesView, OpenAssignmentView, open_assignment_view
 from medloop.server.wire.views import PredictionView, prediction_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -82,6 +84,14 @@ def post_propagate(workspace: WorkspaceHere, assignment: OwnAssignment, asked: P
     except ConflictError as error:
         raise_stale(workspace, assignment, asked.base_revision, error)
     return PropagatedView.model_validate(made)
+
+
+@router.put("/frames")
+def put_frames(workspace: WorkspaceHere, assignment: OwnAssignment, body: PlaceBody) -> NamedFramesView:
+    """Let a name of the project's template stand for another frame or slice of the case."""
+    place_frame(workspace, assignment, body.name, body.index)
+    with workspace.store.read() as tx:
+        return NamedFramesView.of(tx, tx.get(Assignment, assignment))
 
 
 @router.post("/submit")

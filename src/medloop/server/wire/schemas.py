@@ -6,6 +6,7 @@ from typing import Annotated, Self, TypeAlias
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from medloop.core.templates import MAX_NAME
 from medloop.loop.annotating.drafts import MAX_RUNS
 from medloop.loop.annotating.propagating import MAX_REACH, REACH
 from medloop.loop.foundation.anchoring import FirstSight
@@ -102,6 +103,13 @@ class PropagateBody(Body):
     base_revision: Revision
     reach: Annotated[int, Field(ge=1, le=MAX_REACH, strict=True)] = REACH
     locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
+
+
+class PlaceBody(Body):
+    """A name of the template, and the slice along its axis that it is to stand for, from 0."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]*$")]
+    index: Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
 
 
 class FillBody(Body):
