@@ -121,7 +121,8 @@ export interface Case {
   id: string; name: string; patient: string; split: string; shape: [number, number, number]; spacing_mm: [number, number, number]; affine:
   number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
   presets: Preset[]; channel_presets: Preset[][]; colour: boolean; modality: string; looks_like: string; unit: string; inverted: boolean;
-  oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][];
+  oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][]; over_time: boolean;
+  frame_seconds: number[];
 }
 
 /** What a case took on average, of those with a recorded time. */
@@ -155,7 +156,7 @@ export interface ClassCount {
   label: string; annotated: number; queried: number;
 }
 
-/** An assignment closed without an answer. */
+/** An assignment after it was closed without an annotation, or was not. */
 export interface Closed {
   assignment_id: string; state: string; next: boolean;
 }
@@ -195,6 +196,7 @@ export interface Damaged {
 /** One autosaved edit. */
 export interface DraftEdit {
   base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
+  propagated?: boolean;
 }
 
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
@@ -385,7 +387,7 @@ export interface Measure {
 /** What to measure. */
 export interface MeasurementBody {
   kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points?: [number, number, number][]; axis?: number | null; index?: number |
-  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string;
+  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string; id?: string | null;
 }
 
 /** What changes of a measurement: its points, its name, or whether it stands. */
@@ -596,6 +598,16 @@ export interface Prompt {
 /** Every prompt an assignment ever had, and the ids of those in force, in order. */
 export interface Prompts {
   prompts: Prompt[]; in_force: string[];
+}
+
+/** How far to carry labels from the frames that were drawn on. */
+export interface PropagateBody {
+  base_revision: number; reach?: number; locked?: number[];
+}
+
+/** What carrying labels would do to the draft of `revision`: its runs, the frames drawn on, and those made anew. */
+export interface Propagated {
+  revision: number; runs: [number, number, number][]; drawn: number[]; reached: number[]; weakest: number | null; agreement: number | null;
 }
 
 /** How an answer came about; see `medloop.core.records.Provenance`. */
