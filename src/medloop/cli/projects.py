@@ -22,6 +22,9 @@ def import_(
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
+    annotated: Annotated[
+        str | None, option("--annotated", metavar="A,B", help="Labels that its masks annotate, where its table does not say.")
+    ] = None,
     patient_pattern: Annotated[str | None, option(help="Regular expression whose first group is the patient in a case's name.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,13 +36,15 @@ def import_(
     from medloop.cli.progress import Bar
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
+    from medloop.datasets.table import split_names
     from medloop.loop.data.importing import AnnotationsWanted, import_dataset
 
     wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
     reading = one_of("--masks", masks, get_args(MaskReading))
     with open_project(folder) as workspace, Bar("Importing") as bar:
         dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
-        report = import_dataset(workspace, dataset, annotations=wanted, actor="cli", report=bar.update)
+        named = None if annotated is None else split_names(annotated)
+        report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         remedy = "see the lines above" if report.refused else "choose another source"
