@@ -30,6 +30,8 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
     patient: "p",
     split: "train",
     shape,
+    over_time: false,
+    frame_seconds: [],
     spacing_mm: [1, 1, 1],
     affine: [
       [1, 0, 0, 0],

@@ -121,7 +121,8 @@ export interface Case {
   id: string; name: string; patient: string; split: string; shape: [number, number, number]; spacing_mm: [number, number, number]; affine:
   number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
   presets: Preset[]; channel_presets: Preset[][]; colour: boolean; modality: string; looks_like: string; unit: string; inverted: boolean;
-  oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][];
+  oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][]; over_time: boolean;
+  frame_seconds: number[];
 }
 
 /** What a case took on average, of those with a recorded time. */
@@ -155,7 +156,7 @@ export interface ClassCount {
   label: string; annotated: number; queried: number;
 }
 
-/** An assignment closed without an answer. */
+/** An assignment after it was closed without an annotation, or was not. */
 export interface Closed {
   assignment_id: string; state: string; next: boolean;
 }
@@ -195,6 +196,7 @@ export interface Damaged {
 /** One autosaved edit. */
 export interface DraftEdit {
   base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
+  propagated?: boolean;
 }
 
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
@@ -385,7 +387,7 @@ export interface Measure {
 /** What to measure. */
 export interface MeasurementBody {
   kind: "length" | "angle" | "ellipse" | "rectangle" | "label"; points?: [number, number, number][]; axis?: number | null; index?: number |
-  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string;
+  null; channel?: number | null; label?: number; assignment_id?: string | null; revision?: number | null; note?: string; id?: string | null;
 }
 
 /** What changes of a measurement: its points, its name, or whether it stands. */
@@ -570,14 +572,14 @@ export interface ProjectSettings {
   validation_fraction?: number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?: number; warm_start?:
   "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number; samples?: number;
   uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" |
-  "classes" | "box"; calibration?: "temperature" | "none"; pseudo_labels?: boolean; bias_correction?: boolean; interactive_network?: boolean;
-  prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
-  number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
-  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?:
-  "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" |
-  "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?:
-  "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?:
-  "hard" | "soft"; seed?: number;
+  "classes" | "box"; calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste";
+  bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" |
+  "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel";
+  explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; readings?:
+  number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?:
+  "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" |
+  "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number;
+  tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -596,6 +598,16 @@ export interface Prompt {
 /** Every prompt an assignment ever had, and the ids of those in force, in order. */
 export interface Prompts {
   prompts: Prompt[]; in_force: string[];
+}
+
+/** How far to carry labels from the frames that were drawn on. */
+export interface PropagateBody {
+  base_revision: number; reach?: number; locked?: number[];
+}
+
+/** What carrying labels would do to the draft of `revision`: its runs, the frames drawn on, and those made anew. */
+export interface Propagated {
+  revision: number; runs: [number, number, number][]; drawn: number[]; reached: number[]; weakest: number | null; agreement: number | null;
 }
 
 /** How an answer came about; see `medloop.core.records.Provenance`. */

@@ -11,7 +11,7 @@ import type { Previews } from "../edits/previews";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
-import { centreOf, clampVoxel } from "../geometry/plane";
+import { centreOf, clampVoxel, stepOfWheelDown } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
 import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
@@ -19,6 +19,7 @@ import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers, proposalShown } from "./display";
 import { Editing } from "./editing";
+import { Film } from "./film";
 import { Hanging } from "./hanging";
 import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
@@ -93,6 +94,7 @@ export class CaseSession {
   readonly replacing = signal<string | null>(null);
   readonly sight = new Sight();
   readonly editing = new Editing();
+  readonly film: Film;
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly measurements = new Measurements();
@@ -152,6 +154,11 @@ export class CaseSession {
     this.header = opened.case;
     this.planes = this.header.planes;
     this.segments = segmentsOf(project);
+    this.film = new Film(
+      this.header,
+      () => this.crosshair.peek()[2],
+      (frame) => this.lookAt([this.crosshair.peek()[0], this.crosshair.peek()[1], frame]),
+    );
     this.hanging = new Hanging(project.id, this.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
     const centre = centreOf(this.header.shape);
@@ -181,8 +188,28 @@ export class CaseSession {
     return began || proposalShown.value ? "shown" : "hidden";
   }
 
+  /** One plane only: a picture, or a film, whose other axis is time. */
   get isFlat(): boolean {
     return this.planes.length === 1;
+  }
+
+  /** Its slices are frames over time. */
+  get isFilm(): boolean {
+    return this.header.over_time && this.header.shape[2] > 1;
+  }
+
+  /** One slice and no more. */
+  get isPicture(): boolean {
+    return this.isFlat && !this.isFilm;
+  }
+
+  /** Which way the wheel and the arrow key downwards go through the slices of a plane: down the body, on in time. */
+  stepDown(plane: number): 1 | -1 {
+    return this.isFilm ? 1 : stepOfWheelDown(this.planes[plane]!, this.header.affine);
+  }
+
+  get sliceWord(): "frame" | "slice" {
+    return this.isFilm ? "frame" : "slice";
   }
 
   /** The plane in the large pane. */
@@ -256,13 +283,14 @@ export class CaseSession {
   /** "Axial slice 7 of 36", "Region 2 (Axial slice 7 of 36)". */
   partTitle(number: number): string {
     const part = this.queried[number]!;
-    if (this.isFlat) return `Region ${number + 1}`;
+    if (this.isPicture) return `Region ${number + 1}`;
     const box = this.queriedBoxes[number]!;
     const plane = this.planes[this.main]!;
     const at = "axis" in part ? this.planes.findIndex(({ slice_axis }) => slice_axis === part.axis) : this.main;
     const axis = "axis" in part ? part.axis : plane.slice_axis;
     const [first, last] = [box.start[axis]! + 1, box.stop[axis]!];
-    const slices = `${this.planeTitle(at)} ${first === last ? `slice ${first}` : `slices ${first}–${last}`} of ${this.header.shape[axis]}`;
+    const named = this.isFilm ? "Frame" : `${this.planeTitle(at)} slice`;
+    const slices = `${named}${first === last ? ` ${first}` : `s ${first}–${last}`} of ${this.header.shape[axis]}`;
     return "axis" in part ? slices : `Region ${number + 1} (${slices})`;
   }
 
@@ -302,10 +330,12 @@ export class CaseSession {
 
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */
   close(): void {
+    this.film.stop();
     this.drag?.finish();
     this.editing.end();
     this.closed = true;
     this.queue?.close();
+    this.measurements.outbox?.close();
     this.advice.close();
   }
 }

@@ -18,6 +18,7 @@ import { type CompareScene, compareOffers, pressCompareKey } from "../tools/comp
 import { isComposing } from "../tools/keynames";
 import { offersHere } from "../tools/palette";
 import { Adjudication, Refused } from "./adjudication";
+import { ButtonRow } from "./buttonrow";
 import { Key, Swatch } from "./controls";
 import { CrosshairTable } from "./crosshair";
 import { Header } from "./header";
@@ -155,7 +156,7 @@ function Manners({ found }: { found: Comparison }) {
   const { labels } = found.project;
   return (
     <div class="row">
-      <div class="segments" role="group" aria-label="Compare the readings">
+      <ButtonRow class="segments" label="Compare the readings">
         {MANNERS.map(([value, name]) => (
           <button
             key={value}
@@ -167,7 +168,7 @@ function Manners({ found }: { found: Comparison }) {
             {name}
           </button>
         ))}
-      </div>
+      </ButtonRow>
       {labels.length > 1 && manner.value !== "map" && (
         <select
           value={found.onlyLabel.value ?? ""}

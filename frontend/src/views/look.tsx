@@ -5,6 +5,7 @@ import { heatColour } from "../render/lut";
 import * as display from "../state/display";
 import { HANGINGS } from "../state/hanging";
 import type { CaseSession } from "../state/session";
+import { ButtonRow } from "./buttonrow";
 import { Slider, Toggle } from "./controls";
 import { SlabOptions } from "./slab";
 
@@ -109,7 +110,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
         </span>
       </h3>
       <UnknownModality session={session} />
-      <div class="chips" role="group" aria-label="Window presets">
+      <ButtonRow class="chips" label="Window presets">
         {presets.map((preset, n) => (
           <button
             key={preset.name}
@@ -123,7 +124,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
             {preset.name}
           </button>
         ))}
-      </div>
+      </ButtonRow>
       {channels > 1 && <Channels session={session} />}
       <div class="toggles">
         <Toggle value={display.smooth} action="smooth" testid="smooth">
@@ -142,7 +143,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
             Invert
           </button>
         )}
-        {!session.isFlat && (
+        {!session.isPicture && (
           <Toggle value={display.crosshairShown} action="crosshair" testid="crosshair">
             Crosshair
           </Toggle>
@@ -181,18 +182,18 @@ function HangingOptions({ session }: { session: CaseSession }) {
   return (
     <section class="block">
       <h3>Planes</h3>
-      <div class="chips" role="group" aria-label="How the planes hang">
+      <ButtonRow class="chips" label="How the planes hang">
         {HANGINGS.map((name) =>
           chip(`hanging-${name.replaceAll(" ", "")}`, hanging.name.value === name, name, "Shift + M: the next", () => hanging.hang(name)),
         )}
-      </div>
-      <div class="chips" role="group" aria-label="Plane in the large pane">
+      </ButtonRow>
+      <ButtonRow class="chips" label="Plane in the large pane">
         {session.planes.map(({ name }, index) =>
           chip(`large-${name}`, hanging.large.value === index, session.planeTitle(index), "In the large pane (Shift + P: the next)", () =>
             hanging.enlarge(index),
           ),
         )}
-      </div>
+      </ButtonRow>
     </section>
   );
 }
@@ -200,7 +201,7 @@ function HangingOptions({ session }: { session: CaseSession }) {
 function Channels({ session }: { session: CaseSession }) {
   const names = session.header.colour ? ["Red", "Green", "Blue"] : session.header.channel_names;
   return (
-    <div class="chips" role="group" aria-label="Channel">
+    <ButtonRow class="chips" label="Channel">
       {session.channelViews.map((view) => (
         <button
           key={view}
@@ -212,6 +213,6 @@ function Channels({ session }: { session: CaseSession }) {
           {view === "rgb" ? "Colour" : names[view] || `Channel ${view + 1}`}
         </button>
       ))}
-    </div>
+    </ButtonRow>
   );
 }

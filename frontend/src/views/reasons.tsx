@@ -8,6 +8,7 @@ import type { Outcome } from "../state/question";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
+import { ButtonRow } from "./buttonrow";
 import { Key, PlainButton, useInView } from "./controls";
 import { Legend, OpacitySlider, percent } from "./look";
 
@@ -48,7 +49,7 @@ export function ReasonOptions({ session }: { session: CaseSession }) {
 
 function Methods() {
   return (
-    <div class="chips" role="radiogroup" aria-label="How to explain">
+    <ButtonRow class="chips" role="radiogroup" label="How to explain">
       {(Object.keys(METHODS) as Method[]).map((method) => (
         <PlainButton
           key={method}
@@ -62,7 +63,7 @@ function Methods() {
           {METHODS[method].name}
         </PlainButton>
       ))}
-    </div>
+    </ButtonRow>
   );
 }
 

@@ -37,6 +37,7 @@ from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
+from medloop.loop.annotating.propagating import REACH, Propagation, propagate
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
@@ -215,6 +216,15 @@ class Project:
         named = labels_named(self.workspace.task, labels)
         what = Submitted(mask=mask, annotated=named, effort_seconds=effort_seconds, replace=replace, whole=True)
         return submit(self.workspace, opened.assignment.id, what)
+
+    def propagate(self, opened: Opened, *, reach: int = REACH) -> Propagation:
+        """Carry the labels of an open film from the frames drawn on to the others, as one edit of the draft.
+
+        Raises:
+            InputError: The case is no film, or no frame of it was drawn on.
+        """
+        draft = self.workspace.store.get(Assignment, opened.assignment.id)
+        return propagate(self.workspace, draft.id, base_revision=draft.revision, reach=reach)
 
     def skip(self, opened: Opened, reason: str) -> None:
         """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""

@@ -139,6 +139,7 @@ def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool
         samples=design.samples,
         warm_start="scratch" if upper_bound else design.warm_start,
         cold_start=design.cold_start,
+        unlabelled=design.unlabelled,
     )
     with workspace.store.write("simulation") as tx:
         tx.change(Project, workspace.project.id, verb="configure", fields={"settings": settings})

@@ -44,7 +44,7 @@ def test_guided_samples_show_the_wrong_answer_and_hints_where_it_is_wrong():
         robots=(Apprentice(strokes=0, wrong=0),), automatic=0.0, corrupted=0.0, boxed=0.0, disputed=0.0, blank=0.0, rounds=1, gestures=1
     )
     channels, (_, masks) = guidance(guide).numpy(), batch()
-    answered = wrong_answer(torch.zeros(6, 1, 24, 24)).argmax(1).numpy()
+    answered = wrong_answer(torch.zeros(6, 1, 24, 24), range(6)).argmax(1).numpy()
     assert (channels[:, LAYOUT.previous][:, 0] == (answered == 1)).all()
     hinted = np.argwhere(channels[:, LAYOUT.hints] == 1)
     assert len(hinted) == 6

@@ -5,13 +5,13 @@ use it like any other. What cannot be read is left out and said; then the latest
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, IntArray, MaskArray
+from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import BlobError, InputError
 from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
@@ -23,11 +23,9 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
-from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
+from medloop.loop.judging.fusing_classes import LATEST, Fusions, Made, fuse_tags, named_note
 from medloop.raters.edges import edge_strengths
-from medloop.raters.fused import TIE, Fused
 from medloop.raters.fused_mask import FusedMask
-from medloop.raters.glad_fusion import glad
 from medloop.raters.label_groups import LabelGroup, label_groups, lay_together
 from medloop.raters.local_fusion import locally_weighted
 from medloop.raters.mask_skill import MaskSkill, Rate
@@ -41,52 +39,10 @@ from medloop.store.writer import Writer
 PROGRAM = "consensus"
 """The annotator that fused annotations are by."""
 
-LATEST = "latest"
-
 MOST_LEVELS = 255
 
 MOST_CASES = 20
 """Cases by which readers are known beside the one at hand, with `staple_cases`: each takes reading its masks."""
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """What a method says of one case.
-
-    Attributes:
-        mask: For masks, shape (I, J, K).
-        tag: For classes: the label's value.
-        annotated: Values of the labels that it annotates, as a record keeps them.
-        fused: It is a new annotation; else the latest reading counts.
-        details: The fields of `Consensus` that the method decides.
-        entropy: Per voxel, 255 = ln(classes) nats, shape (I, J, K).
-        chances: See `Consensus.voxel_probabilities`.
-    """
-
-    mask: MaskArray | None = field(default=None, repr=False)
-    tag: int | None = None
-    annotated: tuple[int, ...] = ()
-    fused: bool = True
-    details: Json = field(default_factory=dict)
-    entropy: MaskArray | None = field(default=None, repr=False)
-    chances: MaskArray | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class _Fusion:
-    """Classes of every case that some readers read, fused together: their votes, the row of each case, and what was made of them."""
-
-    table: IntArray
-    rows: Mapping[str, int]
-    fused: Fused
-
-    def votes(self, case_id: str) -> tuple[int, ...]:
-        """How the readers voted on a case then; () where none had."""
-        return tuple(self.table[self.rows[case_id]].tolist()) if case_id in self.rows else ()
-
-
-class Fusions(dict[tuple[str, tuple[str, ...]], _Fusion]):
-    """By method and readers: what one job has fused already, so that many cases of the same readers cost one fusion."""
 
 
 def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
@@ -173,7 +129,7 @@ def _materialise(tx: Writer, task: Task, history: CaseHistory, program: Annotato
 
 def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
     if workspace.task.kind == "classification":
-        return _fuse_tags(workspace, readings, method, memo)
+        return fuse_tags(workspace, readings, method, memo)
     found, lost = list[tuple[Annotation, MaskArray]](), list[Annotation]()
     for reading in readings:
         try:
@@ -210,11 +166,12 @@ def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotati
     fused, masks = lay_together(parts, readers=len(given)), [mask for _, mask in given]
     agreements = _agreements(masks, groups)
     edges = _edges(workspace, case, masks, labels)
+    note = "; ".join(filter(None, [note, fused.note, *_alone(workspace, given, groups)]))
     details = {
         "skills": {a.annotator_id: {**_mask_skill(skill), **edge} for (a, _), skill, edge in zip(given, fused.skills, edges, strict=True)},
         "agreement": round(min(agreements.values(), default=1.0), 6),
         "agreement_by_label": {str(label): round(dice, 6) for label, dice in agreements.items()},
-        "note": _named(workspace, "; ".join(filter(None, [note, fused.note, *_alone(workspace, given, groups)])), [a for a, _ in given]),
+        "note": named_note(workspace, note, [a for a, _ in given]),
         "expected_error": None if method == LATEST else round(fused.expected_error, 6),
     }
     scaled = _levels(fused.uncertainty / math.log(workspace.task.classes))
@@ -344,67 +301,6 @@ def _read_last(tx: Reader, case_id: str, people: set[str]) -> dict[str, list[Ann
     return dict(list(shared.items())[-MOST_CASES:])
 
 
-def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
-    """The class of one case. How right each reader is, is told by the cases that they read with others: all of these are fused together."""
-    values, tags = list(workspace.task.label_values), [a.tag for a in readings]
-    people, case_id = tuple(a.annotator_id for a in readings), readings[0].case_id
-    known = memo.get((method, people))
-    if known is None or known.votes(case_id) != tuple(values.index(tag or 0) for tag in tags):
-        table, rows = _votes(workspace, people, values)
-        known = memo[method, people] = _Fusion(table, {name: n for n, name in enumerate(rows)}, _fused_classes(method, table, len(values)))
-    fused, row = known.fused, known.rows[case_id]
-    details = {
-        "skills": {
-            who: {"value": skill.accuracy, "low": skill.low, "high": skill.high, "annotations": skill.annotations}
-            for who, skill in zip(people, fused.skills, strict=True)
-        },
-        "agreement": max(tags.count(tag) for tag in tags) / len(tags),
-        "agreement_by_label": {},
-        "probabilities": tuple(round(float(p), 6) for p in fused.probabilities[row]),
-        "note": "; ".join(filter(None, [_named(workspace, fused.note, readings), _tie(workspace, fused.probabilities[row])])),
-        "expected_error": None if method == LATEST else round(float(fused.expected_error[row]), 6),
-    }
-    tag = values[int(fused.classes[row])]
-    return Made(tag=tag, annotated=_chosen_from(workspace, readings, tag), fused=method != LATEST, details=details)
-
-
-def _chosen_from(workspace: Workspace, readings: Sequence[Annotation], tag: int) -> tuple[int, ...]:
-    """The classes that every reader could choose from, and the one that was."""
-    with workspace.store.read() as tx:
-        said = annotated_labels(tx, workspace.task)
-    shared = set(workspace.task.labels).intersection(*(said.of(a) for a in readings))
-    return every_as_none(workspace.task, {tag, *(label.value for label in shared)})
-
-
-def _tie(workspace: Workspace, probabilities: FloatArray) -> str:
-    """Which classes are equally probable, of which the first counts; "" where one is most."""
-    equal = np.flatnonzero(probabilities >= probabilities.max() - TIE)
-    names = [workspace.task.labels[n].name for n in equal]
-    return f"{' and '.join(names)} are equally probable: {names[0]}, the first, counts" if len(names) > 1 else ""
-
-
-def _fused_classes(method: str, table: IntArray, classes: int) -> Fused:
-    """What a method makes of classes; `latest` is judged against the majority."""
-    if method == "weighted":
-        return weighted_majority(table, weights=[s.accuracy for s in majority(table, classes=classes).skills], classes=classes)
-    if method == "dawid_skene":
-        return dawid_skene(table, classes=classes)
-    return glad(table, classes=classes) if method == "glad" else majority(table, classes=classes)
-
-
-def _votes(workspace: Workspace, people: Sequence[str], values: Sequence[int]) -> tuple[IntArray, list[str]]:
-    """Classes of every case that one of these people read, shape (cases, people), -1 for none; and the cases' ids."""
-    with workspace.store.read() as tx:
-        every = [a for a in tx.current_annotations() if a.kind == "tag" and a.origin not in DERIVED]
-        given = [a for a in every if a.annotator_id in people and a.tag in values]
-    rows = list(dict.fromkeys(a.case_id for a in given))
-    table = np.full((len(rows), len(people)), -1, dtype=np.int64)
-    place = {case_id: n for n, case_id in enumerate(rows)}
-    for a in given:
-        table[place[a.case_id], people.index(a.annotator_id)] = values.index(a.tag or 0)
-    return table, rows
-
-
 def _mask_skill(skill: MaskSkill) -> Json:
     """A reader's skill in one case: the mean Dice over labels, and every label's."""
     labels = {str(label): _rate(rates.dice) for label, rates in skill.labels.items()}
@@ -421,15 +317,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _rate(rate: Rate) -> dict[str, float | None]:
     return {"value": rate.value, "low": rate.low, "high": rate.high}
-
-
-def _named(workspace: Workspace, note: str, readings: Sequence[Annotation]) -> str:
-    """A note of a method, which counts annotators from 0, with who they are."""
-    if "annotators" not in note or not any(character.isdigit() for character in note):
-        return note
-    with workspace.store.read() as tx:
-        names = [tx.get(Annotator, a.annotator_id).name for a in readings]
-    return f"{note} ({', '.join(f'{n} is {name}' for n, name in enumerate(names))})"
 
 
 def _noted(found: Consensus) -> str:

@@ -24,7 +24,9 @@ def train_any_label(
     from medloop.models.training.train import train
 
     hints, minutes = workspace.settings.prompt_encoding, recipe.minutes / recipe.members
-    plain = dataclasses.replace(recipe, touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard")
+    plain = dataclasses.replace(
+        recipe, touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard", unlabelled="none"
+    )
     own = dataclasses.replace(plain, classes=2, guided=True, hints=hints, members=1, heads=1, minutes=minutes)
     labels = [value for value in workspace.task.label_values if value not in taught.missing]
     made = cases_for_any_label(taught.cases, labels=labels, seed=recipe.seed)

@@ -82,6 +82,8 @@ def _part(value: Json) -> Part:
 def _words(part: Part, case: Case, unit: QueryUnit) -> str:
     """A part as the page numbers it, from 1."""
     if isinstance(part, SlicePart):
+        if case.display.over_time:
+            return f"frame {part.index + 1} of {case.grid.shape[part.axis]}"
         plane = next((p.name for p in case.grid.planes() if p.slice_axis == part.axis), "")
         return f"{plane} slice {part.index + 1} of {case.grid.shape[part.axis]}".strip()
     return f"{unit} {', '.join(f'{a + 1}–{b}' if b > a + 1 else str(b) for a, b in zip(part.start, part.stop, strict=True))}"

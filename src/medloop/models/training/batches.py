@@ -6,7 +6,7 @@ into memory, so that a data set larger than memory can be trained on.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from medloop.models.foundation.partial_labels import known_classes
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.foundation.resample import resample_mask
-from medloop.models.training.augmentation import Change, apply_change, geometry_of, sample_change, window_shape
+from medloop.models.training.augmentation import Change, Views, apply_change, geometry_of, sample_change, window_shape
 from medloop.models.training.soft_targets import MOST, SoftTarget, prepare_soft
 
 CLASS_LOCATIONS = 2000
@@ -196,7 +196,7 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 def _draw_patch(
     recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int]:
-    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    case, change, window, start = draw_place(recipe, cases, member, step, slot)
     image = cut(np.load(case.image, mmap_mode="r"), start, window)
     mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
     image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
@@ -215,35 +215,40 @@ class Marks:
         annotators: Of `draw_annotators`; None takes the targets as the truth.
         soft: Of `draw_soft`.
         known: Of `draw_known`.
+        unlabelled: The second batch, of `consistency.draw_views`.
     """
 
     irrelevant: Tensor | None = None
     annotators: Tensor | None = None
     soft: Tensor | None = None
     known: Tensor | None = None
+    unlabelled: Views | None = None
 
     def to(self, device: torch.device) -> "Marks":
-        """The same on a device."""
-        return Marks(*(None if value is None else value.to(device) for value in (self.irrelevant, self.annotators, self.soft, self.known)))
+        """The same on a device, but for the second batch, which its own term moves."""
+        names = ("irrelevant", "annotators", "soft", "known")
+        return replace(self, **{name: value.to(device) for name in names if (value := getattr(self, name)) is not None})
 
 
 def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Marks:
     """What is known of the batch of `draw_batch` of this step."""
-    return Marks(*(draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft, draw_known)))
+    drawn = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft, draw_known))
+    irrelevant, annotators, soft, known = drawn
+    return Marks(irrelevant, annotators, soft, known)
 
 
 def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
     """Whose the answers of `draw_batch` of this step are, shape (B,); None without an annotator model."""
     if not recipe.annotators:
         return None
-    return torch.tensor([_draw_place(recipe, cases, member, step, slot)[0].annotator for slot in range(recipe.batch)])
+    return torch.tensor([draw_place(recipe, cases, member, step, slot)[0].annotator for slot in range(recipe.batch)])
 
 
 def draw_known(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
     """Which classes are annotated in each sample of this step's batch, bool, shape (B, classes); None where all are in every case."""
     if not any(case.known for case in cases):
         return None
-    drawn = [_draw_place(recipe, cases, member, step, slot)[0].known for slot in range(recipe.batch)]
+    drawn = [draw_place(recipe, cases, member, step, slot)[0].known for slot in range(recipe.batch)]
     return torch.stack([known_classes(known, recipe.classes) for known in drawn])
 
 
@@ -258,7 +263,7 @@ def draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, ste
 
 
 def _draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int) -> npt.NDArray[np.float32]:
-    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    case, change, window, start = draw_place(recipe, cases, member, step, slot)
     if case.soft is None:
         return np.zeros((recipe.classes, *(() if case.mask is None else recipe.patch)), dtype=np.float32)
     kept = np.load(case.soft, mmap_mode="r")
@@ -280,7 +285,7 @@ def draw_irrelevant(recipe: Recipe, cases: Sequence[PreparedCase], *, member: in
 
 
 def _draw_marked(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int) -> npt.NDArray[np.uint8]:
-    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    case, change, window, start = draw_place(recipe, cases, member, step, slot)
     if case.irrelevant is None:
         return np.zeros(recipe.patch, dtype=np.uint8)
     return _moved_marks(recipe, case, case.irrelevant, change, window, start)
@@ -296,7 +301,7 @@ def _moved_marks(
     return np.zeros(recipe.patch, dtype=np.uint8) if moved is None else (moved == 1).astype(np.uint8)
 
 
-def _draw_place(
+def draw_place(
     recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
 ) -> tuple[PreparedCase, Change, Shape3, list[int]]:
     """Which case, changed how, and the window (its shape and first voxel) it is cut from."""
