@@ -43,7 +43,7 @@ SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", ""), ("da
 def linked() -> set[str]:
     """The names of the pictures that pages of the documentation show."""
     pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
-    return {name for page in pages for name in re.findall(r"images/([\w-]+\.png)", page.read_text())}
+    return {name for page in pages for name in re.findall(r"\]\((?:docs/)?images/([\w-]+\.png)\)", page.read_text())}
 
 
 def keep_small(taken: Path, kept: Path) -> None:
