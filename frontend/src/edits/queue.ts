@@ -22,6 +22,9 @@ export interface QueueWiring {
 /** The server accepts 200,000 runs per patch; a half keeps the request small. */
 export const MAX_RUNS = 100000;
 
+/** What the later parts of a patch that is sent in parts say of it, too. */
+const sourceOf = (link?: Link): Link | undefined => (link?.taken && { taken: true }) || (link?.propagated && { propagated: true }) || undefined;
+
 export class PatchQueue {
   /** Numbers go on from one queue of a window to the next, so that none takes the place of another in the browser. */
   private static seq = Date.now();
@@ -52,8 +55,7 @@ export class PatchQueue {
 
   push(runs: Run[], link?: Link): void {
     if (runs.length === 0 && !link) return;
-    for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS)
-      this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : link?.taken && { taken: true });
+    for (let from = 0; from === 0 || from < runs.length; from += MAX_RUNS) this.keep(runs.slice(from, from + MAX_RUNS), from === 0 ? link : sourceOf(link));
     this.outbox.start();
   }
 

@@ -12,6 +12,7 @@ import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
 import { lookAt, readShownMask } from "./looking";
+import { goToName } from "./named";
 import { tell, tellError } from "./notices";
 import { lookedAt } from "./readings";
 import { attachRefiner, recallPrompts } from "./refining";
@@ -87,7 +88,8 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 function beginWith(session: CaseSession, draft: Draft): void {
   if (!session.moved) {
     lookAtMask(session, draft.mask);
-    lookAtPart(session, 0);
+    if (session.named.value.length > 0) goToName(session, 0);
+    else lookAtPart(session, 0);
   }
   session.draft.value = draft;
 }
@@ -141,7 +143,7 @@ function lookAtMask(session: CaseSession, mask: Uint8Array): void {
     sum += Math.floor(index / slice);
     if (count % 16 === 1) found.push(index);
   }
-  if (count === 0 || session.isFlat) return;
+  if (count === 0 || session.isPicture) return;
   const middle = Math.round(sum / count);
   const inSlice = found.filter((index) => Math.floor(index / slice) === middle);
   const index = inSlice[inSlice.length >> 1];

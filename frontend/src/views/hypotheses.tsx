@@ -61,7 +61,7 @@ function Choices({ session, alternatives: { hypotheses, suggested } }: { session
 }
 
 function Taking({ session }: { session: CaseSession }) {
-  const part = session.advice.region.value || session.isFlat ? "In the box" : "In this slice";
+  const part = session.advice.region.value || session.isPicture ? "In the box" : `In this ${session.sliceWord}`;
   return (
     <div class="row pair">
       <PlainButton

@@ -144,7 +144,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
             Invert
           </button>
         )}
-        {!session.isFlat && (
+        {!session.isPicture && (
           <Toggle value={display.crosshairShown} action="crosshair" testid="crosshair">
             Crosshair
           </Toggle>

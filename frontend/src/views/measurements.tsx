@@ -159,5 +159,5 @@ function titleOf({ labels }: CaseSession, { kind, label }: Measurement): string 
 function placeOf(session: CaseSession, { axis, index }: Measurement): string {
   if (axis === null || index === null) return "whole volume";
   const plane = session.planes.findIndex(({ slice_axis }) => slice_axis === axis);
-  return session.isFlat ? "image" : `${plane < 0 ? "" : session.planeTitle(plane)} slice ${index + 1}`.trim();
+  return session.isFilm ? `frame ${index + 1}` : session.isFlat ? "image" : `${plane < 0 ? "" : session.planeTitle(plane)} slice ${index + 1}`.trim();
 }

@@ -8,7 +8,7 @@ export function StatusLine({ session }: { session: CaseSession }) {
   return (
     <p class="status-line" title={message}>
       <ReadoutLine session={session} />
-      {session.queried.length > 0 && (
+      {session.queried.length > 0 && session.named.value.length === 0 && (
         <span class="queried" data-testid="queried">
           Queried: {session.queried.map((_, n) => session.partTitle(n)).join(", ")}
         </span>

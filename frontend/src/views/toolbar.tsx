@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import * as display from "../state/display";
 import type { OperationName } from "../state/editing";
 import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
-import { OPERATIONS, operate, takeTool } from "../state/operations";
+import { isOffered, OPERATIONS, operate, takeTool } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { previewOpen } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
@@ -74,7 +74,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
           </Group>
           <Group label="Operations">
             {(Object.keys(OPERATIONS) as OperationName[])
-              .filter((name) => !(session.isFlat && OPERATIONS[name].volumes))
+              .filter((name) => isOffered(name, session))
               .map((name) => (
                 <ToolButton
                   key={name}

@@ -36,15 +36,19 @@ from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
+from medloop.loop.annotating.placing import place_frame
+from medloop.loop.annotating.propagating import REACH, Propagation, propagate
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
+from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
@@ -183,6 +187,31 @@ class Project:
             StateError: This person has annotated the whole case.
         """
         return submit(self.workspace, opened.assignment.id, Submitted(mask=mask, parts=parts, effort_seconds=effort_seconds))
+
+    def frames(self, case: str = "") -> tuple[FrameLine, ...]:
+        """Which frame or slice each person takes for each name of the template, of one case or of all.
+
+        Raises:
+            NotFoundError: No case of that name.
+        """
+        return frame_lines(self.workspace, self._case(case).id if case else None)
+
+    def place_frame(self, opened: Opened, name: str, index: int) -> tuple[NamedSlice, ...]:
+        """Let a name of the template stand for another slice of an open case; all its names as they stand then.
+
+        Raises:
+            InputError: The template does not have the name, or the case not the slice.
+        """
+        return place_frame(self.workspace, opened.assignment.id, name, index)
+
+    def propagate(self, opened: Opened, *, reach: int = REACH) -> Propagation:
+        """Carry the labels of an open film from the frames drawn on to the others, as one edit of the draft.
+
+        Raises:
+            InputError: The case is no film, or no frame of it was drawn on.
+        """
+        draft = self.workspace.store.get(Assignment, opened.assignment.id)
+        return propagate(self.workspace, draft.id, base_revision=draft.revision, reach=reach)
 
     def skip(self, opened: Opened, reason: str) -> None:
         """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""

@@ -149,7 +149,7 @@ def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
 
 
 _LATER_SETTINGS = (
-    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "aggregation", "uncertainty_source"})
+    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "unlabelled", "cold_start", "aggregation", "uncertainty_source"})
     | {
         "budget_labels",
         "budget_minutes",
@@ -194,9 +194,8 @@ def _nested(item: Any) -> Any:
 
 
 def _settings_from_json(value: Any) -> records.ProjectSettings:
-    """Settings of any version: some had other names (`OLDER_NAMES`), and `warm_start` used to be yes or no."""
-    start = value.get("warm_start", "scratch")
-    return records.ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
+    """Settings of any version: some had other names (`OLDER_NAMES`) and were yes or no (`OLDER_VALUES`)."""
+    return records.ProjectSettings(**value)
 
 
 def _records(record: type[Any]) -> Codec:
@@ -301,6 +300,7 @@ _ALL: tuple[Kind[Any], ...] = (
         *("points", "axis", "index", "figures", "note", "changed_at", "withdrawn_at"),
         points=_POINTS,
     ),
+    _kind(records.NamedFrame, "named_frame", tables.named_frames),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

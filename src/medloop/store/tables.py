@@ -104,6 +104,7 @@ efforts = _records(
     Index(None, "annotator_id", "ended_at", "created_at"),
 )
 measurements = _records("measurements", records.Measurement, Index(None, "case_id", "annotator_id"))
+named_frames = _records("named_frames", records.NamedFrame, Index(None, "case_id", "annotator_id", "event"))
 provenances = _records("provenances", records.Provenance, link("annotation_id", unique=True), Index(None, "assignment_id"))
 withdrawals = _records("withdrawals", records.Withdrawal, link("annotation_id", unique=True), Index(None, "case_id"))
 reviews = _records(

@@ -10,7 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError, ConflictError, InputError, LabelError, ShapeError, StateError
-from medloop.core.image import Mask
+from medloop.core.image import Mask, label_values
 from medloop.core.names import one_line
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
@@ -27,6 +27,7 @@ from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked
 from medloop.loop.foundation.gold import open_checks, unread_gold
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.label_versions import version_seen
+from medloop.loop.foundation.named_frames import keep_names
 from medloop.loop.foundation.partial_annotations import annotated_voxels, encode_partial
 from medloop.loop.foundation.readings import REVIEWING, gold_in_force, is_reviewing
 from medloop.loop.foundation.round_moves import after_annotation
@@ -147,7 +148,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
     mask, revision = (draft.mask, draft.revision) if draft is not None else (submitted.mask, submitted.revision)
     blob = workspace.store.blobs.put(_encoded(workspace, edit.case, mask, submitted)) if mask is not None else None
-    values = frozenset(np.unique(mask).tolist()) - {0} if mask is not None else frozenset({submitted.tag or 0})
+    values = frozenset(label_values(mask)) - {0} if mask is not None else frozenset({submitted.tag or 0})
     annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)
     made = provenance_of(edit, mask, annotation_id) if mask is not None else None
     held = _held(workspace, edit, submitted, mask) if gold else None
@@ -175,6 +176,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         tx.add(annotation, verb="submit")
         if made is not None:
             tx.add(made, verb="trace")
+            keep_names(tx, assignment)
         if held is not None:
             keep_reading(tx, assignment, annotation, held)
         tx.change(Assignment, assignment_id, verb="submit", fields={"state": "submitted", "closed_at": now()})

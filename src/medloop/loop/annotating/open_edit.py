@@ -24,6 +24,15 @@ from medloop.store.reader import Reader
 FILLED = ("fill-i", "fill-j", "fill-k")
 """What the event log says of the patch of a filling between slices, by the slices' axis: it counts as it is, but is no stroke."""
 
+TIME = 2
+"""The voxel axis along which the frames of a film lie."""
+
+PROPAGATE = "propagate"
+"""Verb of a patch that carried labels to other frames of a film: it counts as it is, but is no stroke."""
+
+NOT_DRAWN = (*FILLED, PROPAGATE)
+"""Verbs of patches that no hand drew, made from what hands drew elsewhere."""
+
 TAKE = "take"
 """Verb of a patch that put something a model proposed (a hypothesis) into the draft."""
 
@@ -52,7 +61,7 @@ class OpenEdit:
         partial: Partial annotations that stood when it began with no whole one; their parts lie over the stored mask.
         patches: In order.
         log: Every prompt it ever had, in order.
-        verbs: Of the patches that filled slices, took in a hypothesis or came from another program: id → `FILLED`, `TAKE`, `ELSEWHERE`.
+        verbs: Of the patches that are no strokes: id → one of `NOT_DRAWN`, `TAKE` or `ELSEWHERE`.
         blobs: Where masks are.
     """
 
@@ -68,9 +77,9 @@ class OpenEdit:
 
     @cached_property
     def begun(self) -> MaskArray:
-        """The mask it began with, shape (I, J, K)."""
+        """The mask it began with, shape (I, J, K), in file order in memory, as patches are applied and masks compared."""
         shape = self.case.grid.shape
-        mask = np.zeros(shape, dtype=np.uint8) if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
+        mask = np.zeros(shape, dtype=np.uint8, order="F") if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
         if not self.partial:
             return mask
         known = merged_annotation(self.blobs, self.partial, self.case).array
@@ -78,13 +87,13 @@ class OpenEdit:
 
     @property
     def by_hand(self) -> tuple[DraftPatch, ...]:
-        """The patches without fillings: brush strokes and prompts."""
-        return tuple(patch for patch in self.patches if self.verbs.get(patch.id) not in FILLED)
+        """The patches without fillings and propagations: brush strokes and prompts."""
+        return tuple(patch for patch in self.patches if self.verbs.get(patch.id) not in NOT_DRAWN)
 
     @property
     def filled_axes(self) -> tuple[int, ...]:
-        """Along which axes slices were filled in between."""
-        return tuple(sorted({FILLED.index(verb) for verb in self.verbs.values() if verb in FILLED}))
+        """Along which axes slices were filled in between, or frames propagated to."""
+        return tuple(sorted({FILLED.index(verb) if verb in FILLED else TIME for verb in self.verbs.values() if verb in NOT_DRAWN}))
 
     def draft(self, *, upto: int | None = None, known: Draft | None = None) -> Draft:
         """The mask with patches applied.
@@ -104,7 +113,7 @@ class OpenEdit:
 def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:
     """Everything saved of an assignment's edit, in the caller's transaction; masks are read when they are first used."""
     base, patches = base_of(tx, assignment), tuple(tx.patches(assignment.id))
-    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*FILLED, TAKE, ELSEWHERE]) if patches else ()
+    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*NOT_DRAWN, TAKE, ELSEWHERE]) if patches else ()
     return OpenEdit(
         assignment=assignment,
         case=tx.get(Case, assignment.case_id),

@@ -25,7 +25,9 @@ def train_any_label(
     from medloop.models.training.train import train
 
     hints, minutes = workspace.settings.prompt_encoding, recipe.minutes / recipe.members
-    plain = dataclasses.replace(recipe, touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard")
+    plain = dataclasses.replace(
+        recipe, touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard", unlabelled="none"
+    )
     own = dataclasses.replace(plain, classes=2, guided=True, hints=hints, members=1, heads=1, minutes=minutes)
     made = cases_for_any_label(cases, labels=workspace.task.label_values, seed=recipe.seed)
     trained = train(own, made, [], folder / ANY_LABEL, report=report, guide=rehearsal_for_any_label())

@@ -31,6 +31,7 @@ from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.nothing_new import already_learned, case_names, digest_to_learn, learned_with, nothing_new
 from medloop.loop.learning.soft_labels import soft_labels
 from medloop.loop.learning.training_set import make_training_set, training_case
+from medloop.loop.learning.unlabelled import unlabelled_cases
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
 from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask); the job's result."""
-    from medloop.models.training.train import train
+    from medloop.models.training.train import TrainingRun, train_members
 
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
     crowd = taught.crowd
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
+    pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
     validation = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
@@ -76,9 +78,10 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         return True
 
     initial = weights_of(workspace.store.blobs, parent) if parent else []
-    trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
+    trained = train_members(TrainingRun(recipe, taught.cases, validation, folder, report, initial, _guide(recipe), pool))
     own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
+    metrics |= {"unlabelled_cases": len(pool)} if pool else {}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
@@ -137,6 +140,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         guided=guided,
         hints=settings.prompt_encoding if guided else "euclidean",
         targets=settings.targets,
+        unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
@@ -195,7 +199,8 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
     own = {
-        name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets")
+        name: getattr(recipe, name)
+        for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled")
     }
     return dataclasses.replace(before, **own), parent
 

@@ -24,7 +24,7 @@ from medloop.models.foundation.losses import IGNORE, with_known_classes
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.foundation.resample import resample_mask
-from medloop.models.training.augmentation import Change, apply_change, geometry_of, sample_change, window_shape
+from medloop.models.training.augmentation import Change, Views, apply_change, geometry_of, sample_change, window_shape
 from medloop.models.training.soft_targets import MOST, SoftTarget, prepare_soft
 
 CLASS_LOCATIONS = 2000
@@ -192,7 +192,7 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 def _draw_patch(
     recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int, int]:
-    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    case, change, window, start = draw_place(recipe, cases, member, step, slot)
     image = cut(np.load(case.image, mmap_mode="r"), start, window)
     mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
     image, mask = apply_change(change, image, mask, patch=recipe.patch, spacing_mm=case.spacing_mm, classes=recipe.classes)
@@ -210,23 +210,26 @@ class Marks:
         irrelevant: Of `draw_irrelevant`.
         annotators: Of `draw_annotators`; None takes the targets as the truth.
         soft: Of `draw_soft`.
+        unlabelled: The second batch, of `consistency.draw_views`.
     """
 
     irrelevant: Tensor | None = None
     annotators: Tensor | None = None
     soft: Tensor | None = None
+    unlabelled: Views | None = None
 
 
 def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Marks:
     """What is known of the batch of `draw_batch` of this step."""
-    return Marks(*(draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft)))
+    irrelevant, annotators, soft = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft))
+    return Marks(irrelevant, annotators, soft)
 
 
 def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
     """Whose the answers of `draw_batch` of this step are, shape (B,); None without an annotator model."""
     if not recipe.annotators:
         return None
-    return torch.tensor([_draw_place(recipe, cases, member, step, slot)[0].annotator for slot in range(recipe.batch)])
+    return torch.tensor([draw_place(recipe, cases, member, step, slot)[0].annotator for slot in range(recipe.batch)])
 
 
 def draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
@@ -240,7 +243,7 @@ def draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, ste
 
 
 def _draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int) -> npt.NDArray[np.float32]:
-    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    case, change, window, start = draw_place(recipe, cases, member, step, slot)
     if case.soft is None:
         return np.zeros((recipe.classes, *(() if case.mask is None else recipe.patch)), dtype=np.float32)
     kept = np.load(case.soft, mmap_mode="r")
@@ -262,7 +265,7 @@ def draw_irrelevant(recipe: Recipe, cases: Sequence[PreparedCase], *, member: in
 
 
 def _draw_marked(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int) -> npt.NDArray[np.uint8]:
-    case, change, window, start = _draw_place(recipe, cases, member, step, slot)
+    case, change, window, start = draw_place(recipe, cases, member, step, slot)
     if case.irrelevant is None:
         return np.zeros(recipe.patch, dtype=np.uint8)
     return _moved_marks(recipe, case, case.irrelevant, change, window, start)
@@ -278,7 +281,7 @@ def _moved_marks(
     return np.zeros(recipe.patch, dtype=np.uint8) if moved is None else (moved == 1).astype(np.uint8)
 
 
-def _draw_place(
+def draw_place(
     recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
 ) -> tuple[PreparedCase, Change, Shape3, list[int]]:
     """Which case, changed how, and the window (its shape and first voxel) it is cut from."""

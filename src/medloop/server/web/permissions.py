@@ -74,6 +74,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"GET {_WORK}/draft",
     f"PATCH {_WORK}/draft",
     f"POST {_WORK}/fill",
+    f"POST {_WORK}/propagate",
+    f"PUT {_WORK}/frames",
     f"POST {_WORK}/submit",
     f"PUT {_WORK}/mask",
     f"PUT {_WORK}/effort",
