@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import * as display from "../src/state/display";
-import { prefer } from "../src/state/preferences";
+import { lostKeysOf, prefer } from "../src/state/preferences";
 import type { CaseSession } from "../src/state/session";
 import { chordsOf, written, writtenOut } from "../src/tools/keynames";
 import { pressKey } from "../src/tools/keys";
-import { ENTRIES, VIEWS, withKey } from "../src/tools/keytables";
+import { ENTRIES, howTo, VIEWS, withKey } from "../src/tools/keytables";
 import { headerOf, presetOf, projectOf, sessionOf } from "./room";
 
 const CTRL = { ctrlKey: true };
@@ -85,6 +85,13 @@ describe("the keys of a case", () => {
     expect(press(session, "b", "KeyB")).toBe(false);
     expect(press(session, "B", "KeyB", SHIFT)).toBe(true);
     expect([display.tool.value, withKey("Brush", "brush")]).toEqual(["brush", "Brush (Shift + B)"]);
+    const lasso = ENTRIES.find(({ id }) => id === "freehand")!;
+    expect([howTo(lasso), withKey("Lasso", "freehand"), lostKeysOf(lasso).map(({ to }) => to.id)]).toEqual(["", "Lasso", ["brush"]]);
+  });
+
+  test("are those of the table where what is kept as one's own cannot be: digits, Esc, keys of the browser", () => {
+    prefer({ keys: { brush: ["2"], eraser: ["Tab"], leave: ["F2"], label: ["B"] } });
+    expect([withKey("", "brush"), withKey("", "eraser"), withKey("", "leave"), withKey("", "label")]).toEqual([" (B)", " (E)", " (Esc)", " (1 … 9)"]);
   });
 
   test("act once while held, unless they only move the view", () => {

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import * as display from "../src/state/display";
 import { prefer, preferences } from "../src/state/preferences";
-import { changeKey, chordOf, isFixed, isOwn, refusalOfKey, resetKey } from "../src/tools/keychanges";
+import { changeKey, chordOf, isOwn, refusalOfKey, resetKey } from "../src/tools/keychanges";
 import { actionsOf, press, refusalOf } from "../src/tools/keys";
 import type { KeyEntry } from "../src/tools/keytable";
-import { type ActionId, ENTRIES, fullKey } from "../src/tools/keytables";
+import { type ActionId, ENTRIES, fullKey, isFixed } from "../src/tools/keytables";
 import { found, type Offer, offersOf } from "../src/tools/palette";
 import { headerOf, projectOf, sessionOf } from "./room";
 

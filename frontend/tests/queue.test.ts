@@ -2,7 +2,8 @@ import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ApiError, OfflineError } from "../src/api/errors";
 import type { Run } from "../src/api/types";
-import { MAX_RUNS, PatchQueue, type SaveState } from "../src/edits/queue";
+import type { SaveState } from "../src/edits/outbox";
+import { MAX_RUNS, PatchQueue } from "../src/edits/queue";
 import { fitPatches, leftBehind } from "../src/edits/recovery";
 import { MemoryStorage, openStorage, type PatchStorage } from "../src/edits/storage";
 

@@ -30,6 +30,8 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
     patient: "p",
     split: "train",
     shape,
+    over_time: false,
+    frame_seconds: [],
     spacing_mm: [1, 1, 1],
     affine: [
       [1, 0, 0, 0],
@@ -102,6 +104,7 @@ export function sessionOf(
     evaluation: false,
     withdrawn: null,
     parts: [],
+    frames: [],
     progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null, quality: null },
     returned: null,
     active_seconds: 0,

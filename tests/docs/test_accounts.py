@@ -34,4 +34,5 @@ def test_the_page_counts_the_probes() -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/server/accounts"]
     found = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True).stdout
     count = int(re.search(r"(\d+) tests? collected", found)[1])
-    assert f"; {count} of them run" in PAGE, f"docs/accounts.md must say: {count} of them run"
+    said = count // 500 * 500
+    assert f"; more than {said} of them run" in PAGE, f"docs/accounts.md must say: more than {said} of them run"

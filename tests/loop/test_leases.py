@@ -11,7 +11,7 @@ from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.reviewing import visits_of
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.leases import last_sign, release_stale
+from medloop.loop.foundation.leases import last_sign, release_stale, release_untouched
 from medloop.loop.foundation.round_moves import advance
 from medloop.loop.foundation.workspace import LEASE_HOURS, Workspace
 
@@ -53,6 +53,30 @@ def test_the_owner_finds_the_draft_again_even_when_somebody_else_annotated_meanw
     submit(pool, again.assignment.id, Submitted())
     fresh = open_case(pool, left.case.id, ann.id)
     assert fresh.assignment.id != left.assignment.id, "a submitted draft does not come back"
+
+
+def test_a_case_that_was_passed_over_is_given_back_at_once_for_others(pool: Workspace, ann: Annotator) -> None:
+    passed = next_assignment(pool, ann.id)
+    assert passed is not None
+    assert release_untouched(pool, passed.assignment.id).state == "released"
+    theirs = next_assignment(pool, annotator_named(pool, "Bob").id)
+    assert theirs is not None
+    assert theirs.case.id == passed.case.id
+    assert release_untouched(pool, passed.assignment.id).state == "released", "a second time changes nothing"
+
+
+def test_a_case_that_was_edited_or_opened_again_meanwhile_is_not_given_back(pool: Workspace, ann: Annotator) -> None:
+    opened = next_assignment(pool, ann.id)
+    assert opened is not None
+    again = open_case(pool, opened.case.id, ann.id)
+    assert again.assignment.id == opened.assignment.id
+    assert release_untouched(pool, opened.assignment.id).state == "open"
+    edited = next_assignment(pool, annotator_named(pool, "Bob").id)
+    assert edited is not None
+    save_patch(pool, edited.assignment.id, Edit(0, [(0, 3, 1)]))
+    assert release_untouched(pool, edited.assignment.id).state == "open"
+    submit(pool, edited.assignment.id, Submitted())
+    assert release_untouched(pool, edited.assignment.id).state == "submitted"
 
 
 def test_the_next_case_of_its_owner_may_be_the_draft_given_back(pool: Workspace, ann: Annotator) -> None:

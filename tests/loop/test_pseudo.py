@@ -27,7 +27,7 @@ SPLITS: list[Split] = ["train"] * 6 + ["validation", "test", "audit"]
 @pytest.fixture
 def predicted(make_workspace: MakeWorkspace) -> Workspace:
     """Cases 0 to 8, each surer than the next; case 0 is answered, case 1 predicted empty, every split is predicted."""
-    workspace = make_workspace(SPLITS, settings=dataclasses.replace(FAST, pseudo_labels=True))
+    workspace = make_workspace(SPLITS, settings=dataclasses.replace(FAST, unlabelled="pseudo-labels"))
     model = add_model(workspace, 1)
     for n, case in enumerate(every_case(workspace)):
         add_prediction(workspace, model, case, entropy=0.01 * n if n < 6 else 0.0, foreground=0.0 if n == 1 else 0.1)
@@ -79,7 +79,7 @@ def test_nothing_is_stored_or_counted_or_exported(predicted: Workspace, tmp_path
 
 
 def test_without_a_model_there_are_none(make_workspace: MakeWorkspace) -> None:
-    workspace = make_workspace(SPLITS, settings=dataclasses.replace(FAST, pseudo_labels=True))
+    workspace = make_workspace(SPLITS, settings=dataclasses.replace(FAST, unlabelled="pseudo-labels"))
     assert pseudo_annotations(workspace, answers=9) == []
 
 

@@ -315,7 +315,7 @@ class Served:
         return found
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 90.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 240.0) -> bool:
     """Look at a condition of other processes until it holds; False when it never does."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < deadline:

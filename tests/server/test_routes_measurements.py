@@ -52,6 +52,25 @@ def test_a_measurement_outside_the_rules_is_refused(site, change: dict) -> None:
     assert site.client.get(url).json() == []
 
 
+def test_a_request_that_is_sent_again_keeps_one_measurement(site) -> None:
+    case = site.workspace_case()
+    url = f"{site.url}/cases/{case.id}/measurements"
+    body = {**RULER, "id": "measurement-0123456789ab"}
+    made = site.client.post(url, json=body, headers=named("Ann")).json()
+    assert made["id"] == body["id"]
+    change = {"points": [[0, 0, 3], [1, 0, 3]]}
+    one = f"{site.url}/measurements/{made['id']}"
+    moved = [site.client.patch(one, json=change, headers=named("Ann")).json() for _ in range(2)]
+    assert moved[0] == moved[1]
+    assert site.client.post(url, json=body, headers=named("Ann")).json() == moved[0]
+    assert site.client.get(url, headers=named("Ann")).json() == [moved[0]]
+    with site.workspace.store.read() as tx:
+        assert [event.verb for event in tx.events_about("measurement")] == ["measure", "move"]
+    assert site.client.post(url, json=body, headers=named("Bob")).status_code == 403
+    for other in ("measurement-1", "case-0123456789ab", 7):
+        assert site.client.post(url, json={**RULER, "id": other}).status_code == 422
+
+
 def test_others_measurements_show_once_one_has_read_the_case(site) -> None:
     assert site.client.patch(f"{site.url}/settings", json={"changes": {"readings": 2, "blind": True}}).status_code == 200
     opened = site.client.post(f"{site.url}/next", json={}, headers=named("Ann")).json()

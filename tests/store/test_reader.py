@@ -1,16 +1,22 @@
 import time
 from collections.abc import Iterator
+from statistics import median
 
 import pytest
 from sqlalchemy import text
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch
-from medloop.store.reader import CaseCounts
+from medloop.store.reader import CaseCounts, Reader
 from medloop.store.store import Store, Writer
 from medloop.store.tables import case_states, cases
 from medloop.store.worklist import Listing
 from tests.store import samples
+
+CHUNK = 5_000
+"""Cases of one transaction: a row of counts that one transaction changes 100,000 times is slow in PostgreSQL, and no import does so."""
+LOOKS = 8
+"""How often every case may be looked at for one question."""
 
 
 def close(tx: Writer, assignment_id: str, state: str) -> None:
@@ -211,12 +217,15 @@ def test_a_reader_sees_one_state_while_others_write(store: Store) -> None:
         assert reader.count(Case) == 2
 
 
-def test_a_project_of_100_000_cases_lists_counts_and_asks_in_under_200_ms(store: Store) -> None:
+def test_a_project_of_100_000_cases_is_asked_without_reading_its_cases_more_than_some_times(store: Store) -> None:
+    """A question may take what some looks at every case take: a ratio, so that a busy machine changes nothing."""
     with store.write("me") as tx:
         samples.add_basics(tx, "a")
+    for first in range(0, 100_000, CHUNK):
+        with store.database.writing() as connection:
+            for statement in many_cases(CHUNK, first=first):
+                connection.execute(text(statement))
     with store.database.writing() as connection:
-        for statement in many_cases(100_000):
-            connection.execute(text(statement))
         connection.execute(text("ANALYZE"))  # a PostgreSQL server does so by itself within a minute
     with store.read() as tx:
         questions = (
@@ -230,12 +239,13 @@ def test_a_project_of_100_000_cases_lists_counts_and_asks_in_under_200_ms(store:
             lambda: len(tx.unlabelled_cases(["train"], limit=8)),
         )
         for number, question in enumerate(questions):
-            assert min(_seconds(question) for _ in range(3)) < 0.2, f"question {number} is slow"
+            looks = median(_seconds(question) / _seconds(lambda: _look_at_every_case(tx)) for _ in range(5))
+            assert looks < LOOKS, f"question {number} is slow"
 
 
-def many_cases(count: int, *, of: str = "a") -> Iterator[str]:
+def many_cases(count: int, *, first: int = 0, of: str = "a") -> Iterator[str]:
     """Statements that copy a case and its worklist line so many times, in any SQL."""
-    numbers = f"WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count - 1}) "
+    numbers = f"WITH RECURSIVE numbers(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM numbers WHERE i < {first + count - 1}) "
     name = "'c' || CAST(100000 + i AS TEXT)"
     state = "CASE i % 3 WHEN 0 THEN 'unanswered' WHEN 1 THEN 'answered' ELSE 'skipped' END"
     for table, changed in (
@@ -246,6 +256,11 @@ def many_cases(count: int, *, of: str = "a") -> Iterator[str]:
         values = [changed.get(column.name, f'"{column.name}"') for column in table.columns]
         template = f"(SELECT * FROM {table.name} WHERE name = '{of}') AS template"
         yield f"INSERT INTO {table.name} ({', '.join(columns)}) {numbers} SELECT {', '.join(values)} FROM numbers, {template}"
+
+
+def _look_at_every_case(tx: Reader) -> int:
+    statement = "SELECT count(*) FROM case_states WHERE search_key LIKE '%9_9%' OR sort_key LIKE '%8_8%'"
+    return int(tx._connection.execute(text(statement)).scalar_one())
 
 
 def _seconds(question: object) -> float:

@@ -89,7 +89,7 @@ def test_fields_added_later_leave_the_rows_and_digests_of_before_as_they_are() -
     choices = to_row(samples.query("a"))["choices"]
     assert set(choices[0]) == {"case_id", "score", "reason"}
     settings = to_row(samples.PROJECT)["settings"]
-    assert not {"pseudo_labels", "budget_labels", "budget_minutes", "budget_money", "target_score"} & set(settings)
+    assert not {"unlabelled", "budget_labels", "budget_minutes", "budget_money", "target_score"} & set(settings)
     known = kind_of(Project)
     assert from_row(known, to_row(samples.PROJECT)).settings == samples.PROJECT.settings
 

@@ -44,11 +44,24 @@ LATER_COLUMNS = (
     ("annotators", "admitted"),
     ("assignments", "gold_id"),
     ("tasks", "pictures"),
+    ("annotations", "annotated"),
+    ("assignments", "annotated"),
 )
 """Columns that tables gained after the first schema."""
 
 OF_ACCOUNTS = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
-LATER_TABLES = ("assignees", "measurements", "gold_readings", "gold_cases", "routed", "efforts", "reviews", "consensuses", *OF_ACCOUNTS)
+LATER_TABLES = (
+    "named_frames",
+    "assignees",
+    "measurements",
+    "gold_readings",
+    "gold_cases",
+    "routed",
+    "efforts",
+    "reviews",
+    "consensuses",
+    *OF_ACCOUNTS,
+)
 """Tables of the migrations after the one that counts cases; those that others name come last."""
 
 LATER_INDEXES = ("ix_annotations_annotator_id_created_at", "ix_annotations_assignment_id", "ix_annotations_event")

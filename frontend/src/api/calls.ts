@@ -34,6 +34,12 @@ export const changePath = (p: string, c: string, index: number): string => at(p,
 
 export const fillBetween = (p: string, a: string, revision: number, axis: number, locked: number[]): Promise<T.Filled> =>
   sendJson("POST", at(p, `/assignments/${a}/fill`), { base_revision: revision, axis, locked });
+/** Let a name of the template stand for another slice. */
+export const placeFrame = (p: string, a: string, name: string, index: number): Promise<T.NamedFrames> =>
+  sendJson("PUT", at(p, `/assignments/${a}/frames`), { name, index });
+/** What carrying the labels of a film to other frames would do; nothing is saved. */
+export const propagate = (p: string, a: string, revision: number, reach: number, locked: number[]): Promise<T.Propagated> =>
+  sendJson("POST", at(p, `/assignments/${a}/propagate`), { base_revision: revision, reach, locked });
 export const readCase = (p: string, c: string): Promise<T.CaseHeader> => getJson(at(p, `/cases/${c}`));
 export const readPrediction = (p: string, id: string): Promise<T.Prediction> => getJson(at(p, `/predictions/${id}`));
 export const readVoxels = (p: string, c: string): Promise<Response> => getBytes(at(p, `/cases/${c}/voxels`));
@@ -129,6 +135,8 @@ export const skip = (p: string, a: string, reason: string, effort: T.EffortBody)
   sendJson("POST", at(p, `/assignments/${a}/skip`), { reason, effort });
 export const flag = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>
   sendJson("POST", at(p, `/assignments/${a}/flag`), { reason, effort });
+/** Give back what was passed over; goes out also while the page is going away. */
+export const release = (p: string, a: string): Promise<unknown> => sendJson("POST", at(p, `/assignments/${a}/release`), {}, true);
 /** Goes out also while the page is going away. */
 export const sendEffort = (p: string, a: string, report: T.EffortBody): Promise<unknown> => sendJson("PUT", at(p, `/assignments/${a}/effort`), report, true);
 

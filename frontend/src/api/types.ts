@@ -37,5 +37,7 @@ export interface PromptLog extends Omit<S.Prompts, "prompts"> {
   prompts: (Omit<S.Prompt, "prompt"> & { prompt: Prompt })[];
 }
 
-/** Prompts whose effect a patch takes back or brings back, and whether it puts something that the model proposed into the mask. */
-export type Link = Pick<S.DraftEdit, "withdraws" | "restores"> & { taken?: true };
+/** Prompts whose effect a patch takes back or brings back, and whether it is something that the model proposed, or labels carried to other frames. */
+export type Propagated = S.Propagated;
+export type NamedSlice = S.NamedSlice;
+export type Link = Pick<S.DraftEdit, "withdraws" | "restores"> & { taken?: true; propagated?: true };

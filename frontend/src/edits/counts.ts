@@ -1,5 +1,5 @@
 /** How many voxels each label has: kept by what changes, so that a stroke in a large volume costs no look at the whole. */
-import type { Run } from "../api/types";
+import type { Run, Triple } from "../api/types";
 
 export class LabelCounts {
   private counts: Int32Array;
@@ -36,4 +36,14 @@ function counted(mask: Uint8Array): Int32Array {
   const counts = new Int32Array(256);
   for (const value of mask) counts[value]!++;
   return counts;
+}
+
+/** Whether a slice holds any label. */
+export function holdsLabel(mask: Uint8Array, [columns, rows, slices]: Triple, axis: number, index: number): boolean {
+  const steps = [1, columns, columns * rows];
+  const counts = [columns, rows, slices];
+  const [across, along] = [0, 1, 2].filter((one) => one !== axis) as [number, number];
+  for (let b = 0, row = index * steps[axis]!; b < counts[along]!; b++, row += steps[along]!)
+    for (let a = 0, at = row; a < counts[across]!; a++, at += steps[across]!) if (mask[at] !== 0) return true;
+  return false;
 }

@@ -4,8 +4,9 @@ import type { Link, Run } from "../api/types";
 import { LabelCounts } from "./counts";
 import { History } from "./history";
 import type { Guard } from "./locks";
+import type { SaveState } from "./outbox";
 import { PromptBook } from "./prompts";
-import type { PatchQueue, SaveState } from "./queue";
+import type { PatchQueue } from "./queue";
 import { applyRuns, difference, type Edit, heldBack, inverseOf, opposite, type Step } from "./runs";
 
 export class Draft {

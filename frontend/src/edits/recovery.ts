@@ -1,13 +1,13 @@
 /** Finds edits that an earlier window left behind, and decides whether they fit the server's draft. */
 import { alreadyApplied, type Step, stepOf } from "./runs";
-import type { KeptPatch, PatchStorage } from "./storage";
+import type { Kept, KeptPatch, KeptStorage } from "./storage";
 
 /** Whether the window that made a patch is gone; a living one still sends its own. */
 export type IsGone = (tab: string) => Promise<boolean>;
 
 /** Called before anything is drawn, so what this window itself kept comes from an earlier visit of it, too. */
-export async function leftBehind(storage: PatchStorage, caseId: string, ownTab: string, isGone: IsGone): Promise<KeptPatch[]> {
-  const kept = await storage.ofCase(caseId).catch(() => []);
+export async function leftBehind<Item extends Kept>(storage: KeptStorage<Item>, caseId: string, ownTab: string, isGone: IsGone): Promise<Item[]> {
+  const kept = await storage.ofCase(caseId).catch((): Item[] => []);
   const tabs = [...new Set(kept.map((patch) => patch.tab))].filter((tab) => tab !== ownTab);
   const gone = new Set<string>([ownTab]);
   for (const tab of tabs) if (await isGone(tab)) gone.add(tab);

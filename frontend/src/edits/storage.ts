@@ -1,43 +1,56 @@
-/** Edits that the server has not confirmed yet, kept in this browser (IndexedDB) across crashes and reloads. */
-import type { Link, Run } from "../api/types";
+/** Work that the server has not confirmed yet, kept in this browser (IndexedDB) across crashes and reloads. */
+import type { Link, MeasurementBody, MeasurementChange, Run } from "../api/types";
 
-export interface KeptPatch {
+export interface Kept {
   assignment: string;
-  /** Which window made it; windows number their patches independently. */
+  /** Which window made it; windows number what they keep independently. */
   tab: string;
   seq: number;
-  /** Who drew it; patches of earlier versions do not say. */
+  /** Who made it; patches of earlier versions do not say. */
   person?: string;
   project: string;
   caseId: string;
+  keptAt: number;
+}
+
+export interface KeptPatch extends Kept {
   /** The draft revision it was drawn on. */
   base: number;
   runs: Run[];
   /** Prompts that go with it. */
   link?: Link;
-  keptAt: number;
 }
 
-export interface PatchStorage {
-  put(patch: KeptPatch): Promise<void>;
-  remove(patch: KeptPatch): Promise<void>;
-  ofCase(caseId: string): Promise<KeptPatch[]>;
-  all(): Promise<KeptPatch[]>;
+/** A measurement that is taken, or what changes of one. */
+export interface KeptMeasuring extends Kept {
+  measurement: string;
+  take?: MeasurementBody;
+  change?: MeasurementChange;
 }
+
+export interface KeptStorage<Item extends Kept> {
+  put(item: Item): Promise<void>;
+  remove(item: Item): Promise<void>;
+  ofCase(caseId: string): Promise<Item[]>;
+  all(): Promise<Item[]>;
+}
+
+export type PatchStorage = KeptStorage<KeptPatch>;
 
 const STORE = "patches";
-const keyOf = (patch: KeptPatch): [string, string, number] => [patch.assignment, patch.tab, patch.seq];
+const keyOf = ({ assignment, tab, seq }: Kept): [string, string, number] => [assignment, tab, seq];
 
-export function openStorage(factory: IDBFactory | undefined): PatchStorage {
-  return factory ? new BrowserStorage(factory) : new MemoryStorage();
+/** Each kind of work has a database of its own, so that pages of an earlier version, which know less, read what they know. */
+export function openStorage<Item extends Kept = KeptPatch>(factory: IDBFactory | undefined, name = "medloop"): KeptStorage<Item> {
+  return factory ? new BrowserStorage<Item>(factory, name) : new MemoryStorage<Item>();
 }
 
-class BrowserStorage implements PatchStorage {
+class BrowserStorage<Item extends Kept> implements KeptStorage<Item> {
   private readonly database: Promise<IDBDatabase>;
 
-  constructor(factory: IDBFactory) {
+  constructor(factory: IDBFactory, name: string) {
     this.database = new Promise((resolve, reject) => {
-      const opening = factory.open("medloop", 1);
+      const opening = factory.open(name, 1);
       opening.onupgradeneeded = () => {
         const store = opening.result.createObjectStore(STORE, { keyPath: ["assignment", "tab", "seq"] });
         store.createIndex("caseId", "caseId");
@@ -48,20 +61,20 @@ class BrowserStorage implements PatchStorage {
     this.database.catch(() => undefined);
   }
 
-  async put(patch: KeptPatch): Promise<void> {
-    await this.run("readwrite", (store) => store.put(patch));
+  async put(item: Item): Promise<void> {
+    await this.run("readwrite", (store) => store.put(item));
   }
 
-  async remove(patch: KeptPatch): Promise<void> {
-    await this.run("readwrite", (store) => store.delete(keyOf(patch)));
+  async remove(item: Item): Promise<void> {
+    await this.run("readwrite", (store) => store.delete(keyOf(item)));
   }
 
-  ofCase(caseId: string): Promise<KeptPatch[]> {
-    return this.run("readonly", (store) => store.index("caseId").getAll(caseId) as IDBRequest<KeptPatch[]>);
+  ofCase(caseId: string): Promise<Item[]> {
+    return this.run("readonly", (store) => store.index("caseId").getAll(caseId) as IDBRequest<Item[]>);
   }
 
-  all(): Promise<KeptPatch[]> {
-    return this.run("readonly", (store) => store.getAll() as IDBRequest<KeptPatch[]>);
+  all(): Promise<Item[]> {
+    return this.run("readonly", (store) => store.getAll() as IDBRequest<Item[]>);
   }
 
   private async run<T>(mode: IDBTransactionMode, make: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
@@ -75,22 +88,22 @@ class BrowserStorage implements PatchStorage {
 }
 
 /** For browsers that refuse storage (private windows): edits live as long as the page. */
-export class MemoryStorage implements PatchStorage {
-  private readonly patches = new Map<string, KeptPatch>();
+export class MemoryStorage<Item extends Kept = KeptPatch> implements KeptStorage<Item> {
+  private readonly items = new Map<string, Item>();
 
-  async put(patch: KeptPatch): Promise<void> {
-    this.patches.set(keyOf(patch).join(), patch);
+  async put(item: Item): Promise<void> {
+    this.items.set(keyOf(item).join(), item);
   }
 
-  async remove(patch: KeptPatch): Promise<void> {
-    this.patches.delete(keyOf(patch).join());
+  async remove(item: Item): Promise<void> {
+    this.items.delete(keyOf(item).join());
   }
 
-  async ofCase(caseId: string): Promise<KeptPatch[]> {
-    return [...this.patches.values()].filter((patch) => patch.caseId === caseId);
+  async ofCase(caseId: string): Promise<Item[]> {
+    return [...this.items.values()].filter((item) => item.caseId === caseId);
   }
 
-  async all(): Promise<KeptPatch[]> {
-    return [...this.patches.values()];
+  async all(): Promise<Item[]> {
+    return [...this.items.values()];
   }
 }

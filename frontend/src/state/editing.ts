@@ -6,11 +6,12 @@ import type { Pixel } from "../geometry/plane";
 import type { Ring } from "../operations/polygon";
 import { letGo } from "../operations/remote";
 
-export type OperationName = "clear" | "copy" | "carry" | "smooth" | "islands" | "margin";
+export type OperationName = "clear" | "copy" | "carry" | "smooth" | "islands" | "margin" | "propagate";
 
 /** Outlines and floods are begun by a tool on one slice; the others by a button or key. */
 export type Open = { plane: number } & (
-  | { kind: OperationName }
+  | { kind: Exclude<OperationName, "propagate"> }
+  | { kind: "propagate" }
   | { kind: "flood"; seed: Triple }
   | { kind: "outline"; number: number; rings: readonly Ring[] }
 );

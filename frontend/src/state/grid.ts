@@ -81,9 +81,16 @@ export class Grid {
     this.chosen.value = next;
   }
 
-  /** What is looked at counts as open, so that nobody else gets it meanwhile. */
+  /** What is looked at counts as open, so that nobody else gets it meanwhile; what was passed over is given back to them at once. */
   openLooked(): void {
-    for (const id of this.targets()) this.open(id).catch(() => undefined); // said when it is submitted
+    const looked = this.targets();
+    this.release((id) => !looked.includes(id));
+    for (const id of looked) this.open(id).catch(() => undefined); // said when it is submitted
+  }
+
+  /** Everything that has no class is given back: the grid is left, or its page goes away. */
+  releaseAll(): void {
+    this.release(() => true);
   }
 
   /** Class what is selected, else the current picture. */
@@ -126,6 +133,15 @@ export class Grid {
   private targets(): string[] {
     const ids = this.chosen.value.size > 0 ? [...this.chosen.value] : this.current ? [this.current.id] : [];
     return ids.filter((id) => !this.given.value.has(id));
+  }
+
+  /** What fails here is given back when its lease runs out. */
+  private release(passed: (id: string) => boolean): void {
+    for (const [id, opening] of this.opened) {
+      if (this.given.value.has(id) || !passed(id)) continue;
+      this.opened.delete(id);
+      opening.then((assignment) => calls.release(this.project.id, assignment)).catch(() => undefined);
+    }
   }
 
   private open(id: string): Promise<string> {

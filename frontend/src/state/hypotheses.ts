@@ -51,12 +51,12 @@ export function showHypothesis(session: CaseSession, index: number): void {
   );
 }
 
-function describe({ advice, isFlat }: CaseSession, total: number, here: number): string {
+function describe({ advice, isPicture, sliceWord }: CaseSession, total: number, here: number): string {
   const { length } = advice.alternatives.value!.hypotheses;
   const share = `${Math.round(advice.drawnHypothesis!.weight * 100)} % of the model’s samples`;
   const line = length === 1 ? "One hypothesis only, all samples of the model agree" : `Hypothesis ${advice.hypothesis.value + 1} of ${length}, ${share}`;
   if (total === 0) return `${line}: the same as the mask as it stands`;
-  return `${line}: differs from the mask in ${total} ${total === 1 ? "voxel" : "voxels"}${isFlat ? "" : `, ${here} of them in this slice`}`;
+  return `${line}: differs from the mask in ${total} ${total === 1 ? "voxel" : "voxels"}${isPicture ? "" : `, ${here} of them in this ${sliceWord}`}`;
 }
 
 /** Whether one is drawn, awaited, or was refused. */
@@ -78,7 +78,7 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "take the hypothesis when the result is there");
   const { shape } = session.header;
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);
-  if (!region) return askForBox(session, "take this hypothesis in it with Shift + J");
+  if (!region) return askForBox(session, "take this hypothesis in it");
   const kept = new Set<number>();
   const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session.locks), kept));
   applyRuns(draft.mask, edit.forward);
@@ -86,18 +86,18 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   sayLocked(session, kept);
   maskShown.value = true;
   session.advice.message.value =
-    edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Ctrl + Z takes it back`;
+    edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Undo takes it back`;
 }
 
 /** The drawn box; without one the slice in hand, which for a picture would be everything. */
 function partOf(session: CaseSession): Region | null {
   const plane = session.active.value;
-  if (session.advice.region.value || session.isFlat) return session.advice.region.value;
+  if (session.advice.region.value || session.isPicture) return session.advice.region.value;
   return sliceRegion(session.header.shape, session.planes[plane]!.slice_axis, session.sliceNumber(plane));
 }
 
 function takenOf(session: CaseSession, extent: "whole" | "part"): string {
   const hypothesis = `Hypothesis ${session.advice.hypothesis.value + 1}`;
   if (extent === "whole") return `${hypothesis} is the mask now`;
-  return session.advice.region.value ? `${hypothesis} is the mask inside the box now` : `${hypothesis} is the mask of this slice now`;
+  return session.advice.region.value ? `${hypothesis} is the mask inside the box now` : `${hypothesis} is the mask of this ${session.sliceWord} now`;
 }

@@ -1,11 +1,11 @@
 /** Measuring: points placed one by one, kept on the server, moved, named, taken away and brought back. */
-import * as calls from "../api/calls";
 import type { Measurement, MeasurementBody, Triple } from "../api/types";
-import { type MeasurementKind, POINTS, planeAxes } from "../geometry/measure";
-import { figuresOf, type Placed } from "../volume/figures";
+import { POINTS, planeAxes } from "../geometry/measure";
+import type { Placed } from "../volume/figures";
 import { slab, tool } from "./display";
+import { newMeasurementId, sendOn } from "./keptmeasuring";
 import type { Measurements } from "./measurements";
-import { offer, tell, tellError } from "./notices";
+import { offer, tell } from "./notices";
 import type { CaseSession } from "./session";
 
 /** Tools and what they measure. */
@@ -27,22 +27,8 @@ export function nextMeasuringTool(session: CaseSession): void {
   takeMeasuringTool(session, names[(names.indexOf(tool.value as MeasuringTool) + 1) % names.length]!);
 }
 
-export async function loadMeasurements({ project, header, measurements }: CaseSession): Promise<void> {
-  try {
-    measurements.kept.value = await calls.listMeasurements(project.id, header.id);
-  } catch (error) {
-    tellError(error);
-  }
-}
-
-const channelsOf = (session: CaseSession): readonly number[] =>
-  session.channel.value === "rgb" ? Array.from({ length: session.header.channels }, (_, n) => n) : [session.channel.value];
-
 /** A slab shows what is not in the slice that would be written or measured. */
 export const refuseSlab = (): void => tell("info", "A slab of several slices is shown: nothing is drawn or measured on it", "switch it off first");
-
-/** What is placed, measured by this page. */
-export const previewOf = (session: CaseSession, placed: Placed) => figuresOf(placed, session.header, session.volume.value, channelsOf(session));
 
 /** Why nothing can be measured now; "" where it can. */
 export function whyNotMeasured({ kind, points, axis }: Placed): string {
@@ -62,10 +48,10 @@ export function finishPlacing(session: CaseSession): void {
   const refused = whyNotMeasured(placed);
   if (refused) return tell("info", refused, "place its points apart");
   const channel = session.channel.value === "rgb" ? null : session.channel.value;
-  void keep(session, { kind: placed.kind, points: [...placed.points], axis: placed.axis, index: placed.index, channel });
+  take(session, { kind: placed.kind, points: [...placed.points], axis: placed.axis, index: placed.index, channel });
 }
 
-/** A label of the draft, in the slice that is looked at or in the whole volume; what was drawn is saved first. */
+/** A label of the draft as it is now, in the slice that is looked at or in the whole volume; what was drawn is saved first. */
 export async function measureLabel(session: CaseSession, where: "slice" | "volume"): Promise<void> {
   if (!session.queue || session.looksOnly) return;
   const plane = session.planes[session.active.value]!;
@@ -74,60 +60,35 @@ export async function measureLabel(session: CaseSession, where: "slice" | "volum
   const channel = session.channel.value === "rgb" ? null : session.channel.value;
   const label = session.label.value;
   await session.refiner?.settled();
-  await session.queue.flushed();
-  await keep(session, { kind: "label", label, axis, index, channel, assignment_id: session.assignmentId, revision: session.queue.revision });
+  const { revision, pending } = session.queue;
+  take(session, { kind: "label", label, axis, index, channel, assignment_id: session.assignmentId, revision: revision + pending });
 }
 
-async function keep({ project, header, measurements }: CaseSession, body: MeasurementBody & { kind: MeasurementKind }): Promise<void> {
-  measurements.sending.value++;
-  try {
-    const made = await calls.addMeasurement(project.id, header.id, body);
-    measurements.kept.value = [...measurements.kept.value, made];
-    measurements.chosen.value = made.id;
-  } catch (error) {
-    tellError(error);
-  } finally {
-    measurements.sending.value--;
-  }
+function take(session: CaseSession, body: MeasurementBody): void {
+  const measurement = newMeasurementId();
+  session.measurements.chosen.value = measurement;
+  sendOn(session, { measurement, take: body });
 }
 
 /** Put the points of one's own measurement elsewhere. */
-export async function moveMeasurement(session: CaseSession, id: string, points: readonly Triple[]): Promise<void> {
+export function moveMeasurement(session: CaseSession, id: string, points: readonly Triple[]): void {
   const { measurements } = session;
   const old = measurements.kept.value.find((one) => one.id === id);
+  if (measurements.moving.value?.id === id) measurements.moving.value = null;
   if (!old || old.axis === null || old.index === null) return;
-  measurements.moving.value = { id, points };
   const refused = whyNotMeasured({ kind: old.kind, points, axis: old.axis, index: old.index });
   if (refused) tell("info", refused, "it stays as it was");
-  else await change(session, id, { points: [...points] });
-  if (measurements.moving.value?.id === id) measurements.moving.value = null;
+  else sendOn(session, { measurement: id, change: { points: [...points] } });
 }
 
-export const nameMeasurement = (session: CaseSession, id: string, note: string): Promise<boolean> => change(session, id, { note });
+export const nameMeasurement = (session: CaseSession, id: string, note: string): void => sendOn(session, { measurement: id, change: { note } });
 
 /** Taken away, and offered back. */
-export async function removeMeasurement(session: CaseSession, id: string): Promise<void> {
-  if (!(await change(session, id, { withdrawn: true }))) return;
-  offer("The measurement was removed", "Bring it back", () => void change(session, id, { withdrawn: false }));
-}
-
-async function change(session: CaseSession, id: string, body: Parameters<typeof calls.changeMeasurement>[2]): Promise<boolean> {
+export function removeMeasurement(session: CaseSession, id: string): void {
   const { measurements } = session;
-  measurements.sending.value++;
-  try {
-    const made = await calls.changeMeasurement(session.project.id, id, body);
-    const kept = measurements.kept.value;
-    if (made.withdrawn_at) measurements.kept.value = kept.filter((one) => one.id !== id);
-    else if (kept.some((one) => one.id === id)) measurements.kept.value = kept.map((one) => (one.id === id ? made : one));
-    else measurements.kept.value = [...kept, made];
-    if (made.withdrawn_at && measurements.chosen.value === id) measurements.chosen.value = null;
-    return true;
-  } catch (error) {
-    tellError(error);
-    return false;
-  } finally {
-    measurements.sending.value--;
-  }
+  if (measurements.chosen.value === id) measurements.chosen.value = null;
+  sendOn(session, { measurement: id, change: { withdrawn: true } });
+  offer("The measurement was removed", "Bring it back", () => sendOn(session, { measurement: id, change: { withdrawn: false } }));
 }
 
 /** Go to where a measurement was taken, and take it into the hand. */

@@ -4,7 +4,7 @@ import type { NothingLeft, Opened, PlaneHeader, Project, Triple } from "../api/t
 import { measures } from "../browser/measures";
 import { Draft } from "../edits/draft";
 import { EffortTimer } from "../edits/effort";
-import { leftQueues } from "../edits/queue";
+import { leftOutboxes } from "../edits/outbox";
 import { fitPatches, leftBehind, tabIsGone } from "../edits/recovery";
 import { voxelCount, voxelOfIndex } from "../geometry/plane";
 import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
@@ -12,6 +12,7 @@ import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
 import { lookAt, readShownMask } from "./looking";
+import { goToName } from "./named";
 import { tell, tellError } from "./notices";
 import { lookedAt } from "./readings";
 import { attachRefiner, recallPrompts } from "./refining";
@@ -73,7 +74,7 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
   void arrays.uncertainty.then((map) => (session.uncertainty.value = map));
   const proposed = arrays.proposal.then((mask) => (session.proposal.value = mask));
   if (session.looksOnly) return beginWith(session, new Draft(await readShownMask(session, proposed), session.guard));
-  await leftQueues();
+  await leftOutboxes();
   const { mask, revision } = await readSavedDraft(session.project.id, session.assignmentId, voxelCount(session.header.shape));
   takeBrush(session.project.id, firstBrush(session.planes[session.main]!, session.header.shape));
   const draft = new Draft(mask, session.guard);
@@ -87,7 +88,8 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 function beginWith(session: CaseSession, draft: Draft): void {
   if (!session.moved) {
     lookAtMask(session, draft.mask);
-    lookAtPart(session, 0);
+    if (session.named.value.length > 0) goToName(session, 0);
+    else lookAtPart(session, 0);
   }
   session.draft.value = draft;
 }
@@ -141,7 +143,7 @@ function lookAtMask(session: CaseSession, mask: Uint8Array): void {
     sum += Math.floor(index / slice);
     if (count % 16 === 1) found.push(index);
   }
-  if (count === 0 || session.isFlat) return;
+  if (count === 0 || session.isPicture) return;
   const middle = Math.round(sum / count);
   const inSlice = found.filter((index) => Math.floor(index / slice) === middle);
   const index = inSlice[inSlice.length >> 1];

@@ -3,14 +3,16 @@
  * (slice, label, locks, range, undo) is followed while its preview is open, so that what is accepted is what is seen.
  */
 import { effect, type Signal } from "@preact/signals";
-import type { CaseHeader, Region, Triple } from "../api/types";
+import * as calls from "../api/calls";
+import type { CaseHeader, Propagated, Region, Triple } from "../api/types";
 import { keptSignal } from "../browser/kept";
 import { changesOf } from "../edits/changes";
-import { mayChange } from "../edits/locks";
+import { lockedLabels, mayChange } from "../edits/locks";
 import { sliceRegion, wholeOf } from "../edits/mix";
 import { permitted } from "../edits/permitted";
 import { applyRuns, type Edit } from "../edits/runs";
-import { flatIndex, sliceOf, stepOfWheelDown } from "../geometry/plane";
+import { framesText } from "../geometry/frames";
+import { flatIndex, sliceOf } from "../geometry/plane";
 import { cut, unpacked, widened } from "../operations/block";
 import { within } from "../operations/flood";
 import type { IslandsKept, Task } from "../operations/perform";
@@ -22,12 +24,13 @@ import type { Open, OperationName } from "./editing";
 import { mayEdit, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
 import { mayPaint, rangeAround, rangeInForce, valuesIn, valuesOf } from "./painting";
+import { acceptKey } from "./preferences";
 import { changeText } from "./previewing";
 import { measureOf } from "./segments";
 import type { CaseSession } from "./session";
 
 interface Amount {
-  unit: "mm" | "slices" | "size";
+  unit: "mm" | "slices" | "frames" | "size";
   first: (header: CaseHeader) => number;
   low: number;
   high: number;
@@ -38,8 +41,8 @@ interface Operation {
   variants: readonly (readonly [id: string, name: string])[];
   /** Whether it can be held to one slice. */
   sliceable?: boolean;
-  /** What needs neighbouring slices is not there in pictures. */
-  volumes?: boolean;
+  /** What needs neighbouring slices is not there in pictures; what needs time is there in films only, what films do better is not. */
+  of?: "slices" | "volumes" | "films";
   amount?: Amount;
 }
 
@@ -58,13 +61,14 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   },
   copy: {
     name: "Copy a slice",
-    volumes: true,
+    of: "slices",
     variants: [
       ["previous", "From the previous slice"],
       ["next", "From the next slice"],
     ],
   },
-  carry: { name: "Carry on", volumes: true, variants: [], amount: { unit: "slices", first: () => 5, low: 1, high: 200 } },
+  carry: { name: "Carry on", of: "volumes", variants: [], amount: { unit: "slices", first: () => 5, low: 1, high: 200 } },
+  propagate: { name: "Propagate", of: "films", variants: [], amount: { unit: "frames", first: () => 100, low: 1, high: 1000 } },
   smooth: {
     name: "Smooth",
     sliceable: true,
@@ -111,9 +115,9 @@ function choice<T extends string | number>(name: string, first: T): Signal<T> {
   return known as Signal<T>;
 }
 
-export function variantsOf(kind: Open["kind"], { isFlat }: CaseSession): Operation["variants"] {
+export function variantsOf(kind: Open["kind"], { isPicture }: CaseSession): Operation["variants"] {
   const all = kind === "flood" || kind === "outline" ? [] : OPERATIONS[kind].variants;
-  return kind === "clear" && isFlat ? all.filter(([id]) => !id.includes("slice")) : all;
+  return kind === "clear" && isPicture ? all.filter(([id]) => !id.includes("slice")) : all;
 }
 
 export function variantOf(kind: Open["kind"], session: CaseSession): string {
@@ -139,7 +143,7 @@ export function measureFor({ kind }: Pick<Open, "kind">, session: CaseSession): 
   const own = amount.unit === "size" ? measureOf(session.header).unit : amount.unit === "mm" ? session.unit : amount.unit;
   const kept = choice<number>(`${kind}.${own}`, 0);
   const set = (value: number): void => {
-    if (value > 0) kept.value = Math.min(amount.high, Math.max(amount.low, own === "slices" ? Math.round(value) : value));
+    if (value > 0) kept.value = Math.min(amount.high, Math.max(amount.low, own === "slices" || own === "frames" ? Math.round(value) : value));
   };
   return { value: kept.value || amount.first(session.header), unit: own, low: amount.low, high: amount.high, set };
 }
@@ -148,7 +152,7 @@ export function measureFor({ kind }: Pick<Open, "kind">, session: CaseSession): 
 export function resizeOperation(session: CaseSession, factor: number): void {
   const measure = session.editing.open.value && measureFor(session.editing.open.value, session);
   if (!measure) return;
-  measure.set(measure.unit === "slices" ? measure.value + Math.sign(factor - 1) : Number((measure.value * factor).toPrecision(3)));
+  measure.set(measure.unit === "slices" || measure.unit === "frames" ? measure.value + Math.sign(factor - 1) : Number((measure.value * factor).toPrecision(3)));
 }
 
 export const isSliceable = (kind: Open["kind"]): boolean => kind === "flood" || (kind !== "outline" && OPERATIONS[kind].sliceable === true);
@@ -160,9 +164,18 @@ const goesThrough = (kind: Open["kind"], session: CaseSession): boolean => !sess
 
 export const titleOf = (kind: Open["kind"]): string => (kind === "flood" ? "Flood" : kind === "outline" ? "Outline" : OPERATIONS[kind].name);
 
+/** Whether there is such a thing for this kind of image. */
+export function isOffered(kind: OperationName, { isPicture, isFilm }: Pick<CaseSession, "isPicture" | "isFilm">): boolean {
+  const { of } = OPERATIONS[kind];
+  return !of || (of === "films" ? isFilm : of === "volumes" ? !isFilm && !isPicture : !isPicture);
+}
+
+const whyNotOffered = ({ isPicture, isFilm }: CaseSession): string =>
+  isPicture ? "a picture has one slice only" : isFilm ? "a film has frames, propagate to them" : "a volume has no frames over time";
+
 /** Begin an operation; once more, it takes the next of its variants. */
 export function operate(session: CaseSession, kind: OperationName): void {
-  if (OPERATIONS[kind].volumes && session.isFlat) return tell("info", `${OPERATIONS[kind].name}: a picture has one slice only`);
+  if (!isOffered(kind, session)) return tell("info", `${OPERATIONS[kind].name}: ${whyNotOffered(session)}`);
   if (session.editing.open.value?.kind !== kind) return propose(session, { kind, plane: session.active.value });
   const ids = variantsOf(kind, session).map(([id]) => id);
   if (ids.length > 0) chooseVariant(kind, ids[(ids.indexOf(variantOf(kind, session)) + 1) % ids.length]!);
@@ -177,6 +190,7 @@ export function propose(session: CaseSession, open: Open): void {
 function refresh(session: CaseSession, open: Open): void {
   const isWanted = session.editing.renew();
   session.draft.value!.changes.value;
+  if (open.kind === "propagate") return void askPropagation(session, open, isWanted);
   const wanted = taskOf(session, open);
   const may = mayPaint(session, session.queriedBoxes);
   const show = (runs: Int32Array): void => {
@@ -191,19 +205,44 @@ function refresh(session: CaseSession, open: Open): void {
     });
 }
 
-function showPreview(session: CaseSession, open: Open, runs: Int32Array, may: ReturnType<typeof mayPaint>): void {
+/** Labels are carried where the film is, on the server; reads all that it depends on before it waits. */
+async function askPropagation(session: CaseSession, open: Open, isWanted: () => boolean): Promise<void> {
+  const reach = measureFor(open, session)!.value;
+  const locked = lockedLabels(session.locks, session.labels);
+  const may = mayPaint(session);
+  try {
+    await session.queue!.flushed();
+    if (!isWanted()) return;
+    const made = await calls.propagate(session.project.id, session.assignmentId, session.queue!.revision, reach, locked);
+    if (isWanted()) showPreview(session, open, Int32Array.from(made.runs.flat()), may, propagationText(made));
+  } catch (error) {
+    if (!isWanted()) return;
+    session.editing.end();
+    tellError(error);
+  }
+}
+
+/** "frames 1–7, 9–40 from frame 8; least sure at frame 22 (0.81)". */
+export function propagationText({ drawn, reached, weakest, agreement }: Omit<Propagated, "runs" | "revision">): string {
+  const doubt = weakest === null || agreement === null ? "" : `; least sure at frame ${weakest + 1} (agreement ${agreement.toFixed(2)})`;
+  return `; frames ${framesText(reached)} from ${drawn.length === 1 ? "frame" : "frames"} ${framesText(drawn)}${doubt}`;
+}
+
+function showPreview(session: CaseSession, open: Open, runs: Int32Array, may: ReturnType<typeof mayPaint>, more = ""): void {
   const kept = new Set<number>();
   const edit = permitted(session.draft.value!.mask, unpacked(runs), may, kept);
   if (edit.forward.length === 0) return showNothing(session, open, kept.size > 0 ? "what it would change may not change here" : "the mask is so already");
   const text = changeText(session, changesOf(session.draft.value!.mask, edit.forward));
-  say(session, open, edit, `${text}${kept.size > 0 ? "; what may not change stays" : ""}`, "Enter accepts, Esc cancels");
+  say(session, open, edit, `${text}${kept.size > 0 ? "; what may not change stays" : ""}${more}`, `${acceptKey()} accepts, Esc cancels`);
 }
 
 const showNothing = (session: CaseSession, open: Open, why: string): void =>
   say(session, open, { forward: [], inverse: [] }, `No change: ${why}`, "Esc puts it away");
 
 function say(session: CaseSession, open: Open, edit: Edit, text: string, keys: string): void {
-  const slice = isInSlice(session, open) ? `, ${session.planeTitle(open.plane).toLowerCase()} slice ${session.sliceNumber(open.plane) + 1}` : "";
+  const slice = isInSlice(session, open)
+    ? `, ${session.isFilm ? "frame" : `${session.planeTitle(open.plane).toLowerCase()} slice`} ${session.sliceNumber(open.plane) + 1}`
+    : "";
   const title = titleOf(open.kind) + slice;
   session.editing.preview.value = { title, edit, text };
   session.advice.message.value = `${title}: ${text}; ${keys}`;
@@ -211,7 +250,7 @@ function say(session: CaseSession, open: Open, edit: Edit, text: string, keys: s
 
 /** Whether an operation changes one slice of a volume, the one that is shown in its plane. */
 function isInSlice(session: CaseSession, { kind }: Open): boolean {
-  if (session.isFlat || kind === "outline") return false;
+  if (session.isPicture || kind === "outline" || kind === "propagate") return false;
   if (kind === "clear") return variantOf(kind, session).includes("slice");
   return kind === "copy" || (isSliceable(kind) && !goesThrough(kind, session));
 }
@@ -227,9 +266,9 @@ export function accept(session: CaseSession): void {
   if (preview.edit.forward.length > 0) {
     reveal(session);
     applyRuns(draft.mask, preview.edit.forward);
-    draft.commit(preview.edit);
+    draft.commit(open.kind === "propagate" ? { ...preview.edit, redo: { propagated: true } } : preview.edit);
   }
-  session.advice.message.value = `${preview.title}: ${preview.text}${preview.edit.forward.length > 0 ? "; Ctrl + Z takes it back" : ""}`;
+  session.advice.message.value = `${preview.title}: ${preview.text}${preview.edit.forward.length > 0 ? "; Undo takes it back" : ""}`;
 }
 
 export function cancel(session: CaseSession): void {
@@ -277,7 +316,7 @@ export function toggleRange({ segments, window }: CaseSession): void {
 }
 
 /** What is to be worked out; runs where that is done, words where there is nothing to do. */
-function taskOf(session: CaseSession, open: Open): Task | Int32Array | string {
+function taskOf(session: CaseSession, open: Exclude<Open, { kind: "propagate" }>): Task | Int32Array | string {
   const { planes, header } = session;
   const { shape } = header;
   const plane = planes[open.plane]!;
@@ -322,7 +361,7 @@ function passesOf(session: CaseSession): Uint8Array {
 function copyTask(session: CaseSession, index: number, by: 1 | -1, here: Region): Task | string {
   const { header, planes } = session;
   const axis = planes[index]!.slice_axis;
-  const number = session.sliceNumber(index) + by * stepOfWheelDown(planes[index]!, header.affine);
+  const number = session.sliceNumber(index) + by * session.stepDown(index);
   if (number < 0 || number >= header.shape[axis]!) return "there is no such slice";
   const from = cut(session.draft.value!.mask, header.shape, sliceRegion(header.shape, axis, number));
   if (!from.includes(session.label.value)) return `slice ${number + 1} has nothing of this label`;

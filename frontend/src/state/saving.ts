@@ -5,7 +5,7 @@ import { annotatorName, isSameName } from "../api/person";
 import type { Draft } from "../edits/draft";
 import { PatchQueue } from "../edits/queue";
 import { claimTab } from "../edits/recovery";
-import { type KeptPatch, openStorage } from "../edits/storage";
+import { type Kept, openStorage } from "../edits/storage";
 import { receiveMask } from "../volume/download";
 import { tellError } from "./notices";
 import type { CaseSession } from "./session";
@@ -16,7 +16,7 @@ export const storage = openStorage(globalThis.indexedDB);
 claimTab(TAB);
 
 /** With accounts, nobody sends or sees what somebody else drew in this browser. */
-export const isOwn = ({ person }: KeptPatch): boolean => !hasAccounts() || (person !== undefined && isSameName(person, annotatorName.value));
+export const isOwn = ({ person }: Kept): boolean => !hasAccounts() || (person !== undefined && isSameName(person, annotatorName.value));
 
 /** What happens when the server refuses a patch. */
 export type Settle = (session: CaseSession, draft: Draft, error: unknown) => Promise<void>;

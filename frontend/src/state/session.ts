@@ -3,7 +3,21 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import type { LookedAt } from "../api/calls";
 import { lacking, may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
-import type { CaseHeader, CaseOutlook, Label, Opened, PlaneHeader, Prediction, Project, Prompt, QueriedPart, Region, Returned, Triple } from "../api/types";
+import type {
+  CaseHeader,
+  CaseOutlook,
+  Label,
+  NamedSlice,
+  Opened,
+  PlaneHeader,
+  Prediction,
+  Project,
+  Prompt,
+  QueriedPart,
+  Region,
+  Returned,
+  Triple,
+} from "../api/types";
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
@@ -11,7 +25,7 @@ import type { Previews } from "../edits/previews";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
-import { centreOf, clampVoxel } from "../geometry/plane";
+import { centreOf, clampVoxel, stepOfWheelDown } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
 import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
@@ -19,6 +33,7 @@ import { receivedOf, type Volume } from "../volume/volume";
 import { Advice } from "./advice";
 import { keepOthers, proposalShown } from "./display";
 import { Editing } from "./editing";
+import { Film } from "./film";
 import { Hanging } from "./hanging";
 import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
@@ -95,6 +110,12 @@ export class CaseSession {
   readonly replacing = signal<string | null>(null);
   readonly sight = new Sight();
   readonly editing = new Editing();
+  readonly film: Film;
+  /** The slices that the template names, where this person put them. */
+  readonly named: Signal<readonly NamedSlice[]>;
+  /** The name in hand: gone to last, and moved by the key. */
+  readonly chosenName = signal(0);
+  readonly parts: Signal<readonly QueriedPart[]>;
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly measurements = new Measurements();
@@ -154,10 +175,18 @@ export class CaseSession {
     this.header = opened.case;
     this.planes = this.header.planes;
     this.segments = segmentsOf(project);
+    this.film = new Film(
+      this.header,
+      () => this.crosshair.peek()[2],
+      (frame) => this.lookAt([this.crosshair.peek()[0], this.crosshair.peek()[1], frame]),
+    );
     this.hanging = new Hanging(project.id, this.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
     const centre = centreOf(this.header.shape);
-    this.crosshair = signal(this.queried[0] ? placeIn(this.queried[0], centre) : centre);
+    this.parts = signal(opened.assignment.parts);
+    this.named = signal(opened.assignment.frames);
+    const first = this.named.value[0] ?? this.queried[0];
+    this.crosshair = signal(first ? placeIn(first, centre) : centre);
     this.numbers = this.planes.map(({ slice_axis }) => computed(() => this.crosshair.value[slice_axis]!));
     this.channel = signal<ChannelView>(this.header.colour ? "rgb" : 0);
     this.window = new ChannelWindows(project.id, this.header, () => this.channel.value);
@@ -184,8 +213,28 @@ export class CaseSession {
     return began || proposalShown.value ? "shown" : "hidden";
   }
 
+  /** One plane only: a picture, or a film, whose other axis is time. */
   get isFlat(): boolean {
     return this.planes.length === 1;
+  }
+
+  /** Its slices are frames over time. */
+  get isFilm(): boolean {
+    return this.header.over_time && this.header.shape[2] > 1;
+  }
+
+  /** One slice and no more. */
+  get isPicture(): boolean {
+    return this.isFlat && !this.isFilm;
+  }
+
+  /** Which way the wheel and the arrow key downwards go through the slices of a plane: down the body, on in time. */
+  stepDown(plane: number): 1 | -1 {
+    return this.isFilm ? 1 : stepOfWheelDown(this.planes[plane]!, this.header.affine);
+  }
+
+  get sliceWord(): "frame" | "slice" {
+    return this.isFilm ? "frame" : "slice";
   }
 
   /** The plane in the large pane. */
@@ -237,7 +286,7 @@ export class CaseSession {
 
   /** What is queried of the case, and all that a submission keeps; empty for the whole. */
   get queried(): readonly QueriedPart[] {
-    return this.opened.assignment.parts;
+    return this.parts.value;
   }
 
   /** The queried parts as boxes; a slice is one voxel thick. */
@@ -259,13 +308,14 @@ export class CaseSession {
   /** "Axial slice 7 of 36", "Region 2 (Axial slice 7 of 36)". */
   partTitle(number: number): string {
     const part = this.queried[number]!;
-    if (this.isFlat) return `Region ${number + 1}`;
+    if (this.isPicture) return `Region ${number + 1}`;
     const box = this.queriedBoxes[number]!;
     const plane = this.planes[this.main]!;
     const at = "axis" in part ? this.planes.findIndex(({ slice_axis }) => slice_axis === part.axis) : this.main;
     const axis = "axis" in part ? part.axis : plane.slice_axis;
     const [first, last] = [box.start[axis]! + 1, box.stop[axis]!];
-    const slices = `${this.planeTitle(at)} ${first === last ? `slice ${first}` : `slices ${first}–${last}`} of ${this.header.shape[axis]}`;
+    const named = this.isFilm ? "Frame" : `${this.planeTitle(at)} slice`;
+    const slices = `${named}${first === last ? ` ${first}` : `s ${first}–${last}`} of ${this.header.shape[axis]}`;
     return "axis" in part ? slices : `Region ${number + 1} (${slices})`;
   }
 
@@ -305,10 +355,12 @@ export class CaseSession {
 
   /** Over: nothing is sent any more, and nobody waits for answers that are out. */
   close(): void {
+    this.film.stop();
     this.drag?.finish();
     this.editing.end();
     this.closed = true;
     this.queue?.close();
+    this.measurements.outbox?.close();
     this.advice.close();
   }
 }

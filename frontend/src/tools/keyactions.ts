@@ -1,5 +1,5 @@
 /** What the keys of the annotation view do, where it takes more than a word. */
-import { pixelOfVoxel, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
+import { pixelOfVoxel, voxelOfPixel } from "../geometry/plane";
 import { panBy } from "../geometry/viewport";
 import { SLABS } from "../render/slab";
 import * as display from "../state/display";
@@ -135,8 +135,15 @@ export function putAway(session: CaseSession, leave: () => void): void {
 export const MAX_SLICES = 1e6;
 
 export function scroll(session: CaseSession, by: number): void {
+  session.film.stop();
   const plane = session.active.value;
-  session.moveSlice(plane, by * stepOfWheelDown(session.planes[plane]!, session.header.affine));
+  session.moveSlice(plane, by * session.stepDown(plane));
+}
+
+/** A film stands still for who goes through it by hand. */
+export function stepFrame(session: CaseSession, by: number): void {
+  session.film.stop();
+  session.moveSlice(session.active.value, by);
 }
 
 export function zoom(session: CaseSession, factor: number): void {

@@ -2,14 +2,7 @@
 import { keysOf, prefer, preferences } from "../state/preferences";
 import { chordsOf, isModifier, writtenOut } from "./keynames";
 import type { KeyEntry } from "./keytable";
-import { VIEWS } from "./keytables";
-
-const DIGITS = /(^|\+)[1-9]$/;
-/** What browsers and assistive technology need themselves. */
-const RESERVED = ["Tab", "Shift+Tab", "Space", "Escape", "Enter", "Ctrl+W", "Ctrl+T", "Ctrl+N", "Ctrl+Q", "Ctrl+Shift+W", "Ctrl+Shift+T", "Ctrl+Shift+N"];
-
-/** Digits stand for places in a list, Esc for every way out, and what only the mouse does has no key. */
-export const isFixed = (entry: KeyEntry): boolean => !("run" in entry) || entry.keys.some((key) => key.endsWith("1…9") || key === "Escape");
+import { fits, isDigit, VIEWS } from "./keytables";
 
 export const isOwn = ({ id }: KeyEntry): boolean => id in preferences.value.keys;
 
@@ -18,8 +11,8 @@ export const chordOf = (event: KeyboardEvent): string | null => (isModifier(even
 
 /** Why a key cannot be this action's; "" when it can. */
 export function refusalOfKey(entry: KeyEntry, chord: string): string {
-  if (RESERVED.includes(chord) && !entry.keys.includes(chord)) return `“${writtenOut(chord)}” is needed by the page or the browser itself: choose another key`;
-  if (DIGITS.test(chord)) return "Digits choose labels, classes and presets: choose another key";
+  if (isDigit(chord)) return "Digits choose labels, classes and presets: choose another key";
+  if (!fits(entry, chord)) return `“${writtenOut(chord)}” is needed by the page or the browser itself: choose another key`;
   const other = VIEWS.filter((view) => view.includes(entry))
     .flat()
     .find((one) => one !== entry && keysOf(one).includes(chord));

@@ -4,6 +4,7 @@ import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
+import { placeName, stepName } from "../state/named";
 import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
@@ -43,6 +44,9 @@ import { useTool } from "./usetool";
 
 const SEG = "segmentation";
 const volume = ({ session }: KeyScene): boolean => !session.isFlat;
+const film = ({ session }: KeyScene): boolean => session.isFilm;
+const named = ({ session }: KeyScene): boolean => session.named.value.length > 0;
+const slices = ({ session }: KeyScene): boolean => !session.isPicture;
 const looking = ({ session }: KeyScene): boolean => session.looksOnly;
 const drawn = ({ session }: KeyScene): string => (session.draft.value || session.looksOnly ? "" : "The case is still loading");
 
@@ -62,6 +66,10 @@ export const CASE_KEYS = [
   { id: "slices-back", group: "Look", keys: ["Shift+ArrowUp", "Shift+PageUp"], does: "Ten slices back", held: true, compares: true, run: ({ session }) => scroll(session, -10) },
   { id: "slice-first", group: "Look", keys: ["Home"], does: "First slice", held: true, compares: true, run: ({ session }) => scroll(session, -MAX_SLICES) },
   { id: "slice-last", group: "Look", keys: ["End"], does: "Last slice", held: true, compares: true, run: ({ session }) => scroll(session, MAX_SLICES) },
+  { id: "play", group: "Look", keys: ["Space"], does: "Play the film, or pause it", on: film, compares: true, run: ({ session }) => session.film.toggle() },
+  { id: "name-next", group: "Look", keys: ["Alt+N"], does: "Next named frame or slice", on: named, run: ({ session }) => stepName(session, 1) },
+  { id: "name-back", group: "Look", keys: ["Alt+Shift+N"], does: "Previous named frame or slice", on: named, run: ({ session }) => stepName(session, -1) },
+  { id: "name-here", group: "Annotate", keys: ["Alt+F"], does: "The name gone to last stands for the frame or slice on the screen", changes: true, on: named, run: ({ session }) => void placeName(session) },
   { id: "cross-left", group: "Look", keys: ["Ctrl+ArrowLeft"], does: "Crosshair to the left", held: true, run: ({ session }) => moveCrosshair(session, -1, 0) },
   { id: "cross-right", group: "Look", keys: ["Ctrl+ArrowRight"], does: "Crosshair to the right", held: true, run: ({ session }) => moveCrosshair(session, 1, 0) },
   { id: "cross-up", group: "Look", keys: ["Ctrl+ArrowUp"], does: "Crosshair up", held: true, run: ({ session }) => moveCrosshair(session, 0, -1) },
@@ -130,8 +138,9 @@ export const CASE_KEYS = [
   { id: "range", group: "Draw", keys: ["Shift+T"], does: "Draw on values of the range only, or on all", for: SEG, changes: true, why: drawn, run: ({ session }) => toggleRange(session) },
   { id: "range-pick", group: "Draw", keys: ["Shift+U"], does: "Take the range from the values under the brush, at the pointer or crosshair", for: SEG, changes: true, why: drawn, run: ({ session }) => void takeRange(session, session.active.value, session.pointed.value ?? session.crosshair.value) },
   { id: "op-clear", group: "Draw", keys: ["Shift+Delete"], does: "Clear the label or all, in this slice or everywhere (again: the next of these)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "clear") },
-  { id: "op-copy", group: "Draw", keys: ["Shift+Y"], does: "Copy the label from the previous slice (again: from the next)", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "copy") },
+  { id: "op-copy", group: "Draw", keys: ["Shift+Y"], does: "Copy the label from the previous slice (again: from the next)", for: SEG, on: slices, changes: true, why: drawn, run: ({ session }) => operate(session, "copy") },
   { id: "op-carry", group: "Draw", keys: ["Shift+X"], does: "Carry the label on to the next slices, by how the image looks", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "carry") },
+  { id: "op-propagate", group: "Draw", keys: ["Shift+C"], does: "Propagate: carry labels from the frames drawn on to the others of a film", for: SEG, on: film, changes: true, why: drawn, run: ({ session }) => operate(session, "propagate") },
   { id: "op-smooth", group: "Draw", keys: ["Shift+S"], does: "Smooth: median (again: Gaussian; open, then close)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "smooth") },
   { id: "op-islands", group: "Draw", keys: ["Shift+O"], does: "Islands: keep the largest (again: remove small ones, keep one, split)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "islands") },
   { id: "op-margin", group: "Draw", keys: ["Shift+G"], does: "Grow by millimetres (again: shrink)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "margin") },

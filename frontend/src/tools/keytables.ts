@@ -1,5 +1,6 @@
 /** All tables of keys together: by id for tooltips and buttons, by view for the overview and for conflicts. */
-import { keysOf } from "../state/preferences";
+import type { Keyed } from "../state/ownkeys";
+import { keyed, keysOf } from "../state/preferences";
 import { COMPARE_KEYS } from "./comparekeys";
 import { forAria, written, writtenOut } from "./keynames";
 import { CASE_KEYS } from "./keys";
@@ -23,6 +24,18 @@ export const VIEWS: readonly (readonly KeyEntry[])[] = [
   [...ROW_KEYS, ...PAGE_KEYS],
   [...GRID_KEYS, ...PAGE_KEYS],
 ];
+
+/** What browsers and assistive technology need themselves. */
+const RESERVED = ["Tab", "Shift+Tab", "Space", "Escape", "Enter", "Ctrl+W", "Ctrl+T", "Ctrl+N", "Ctrl+Q", "Ctrl+Shift+W", "Ctrl+Shift+T", "Ctrl+Shift+N"];
+
+/** Digits stand for places in a list, Esc for every way out, and what only the mouse does has no key. */
+export const isFixed = (entry: Keyed): boolean => !("run" in entry) || entry.keys.some((key) => key.endsWith("1…9") || key === "Escape");
+export const isDigit = (chord: string): boolean => /(^|\+)[1-9]$/.test(chord);
+
+/** Whether an action can have a key at all. */
+export const fits = (entry: Keyed, chord: string): boolean => !isFixed(entry) && !isDigit(chord) && (!RESERVED.includes(chord) || entry.keys.includes(chord));
+
+keyed.value = { views: VIEWS, fits };
 
 const firstOf = (id: ActionId): string => keysOf(BY_ID.get(id)!)[0] ?? "";
 

@@ -62,7 +62,7 @@ function movingEnd(contact: PaneContact, one: Measurement, number: number): Drag
       points = one.points.map((point, n) => (n === number ? pointAt(contact, at) : point));
       measurements.moving.value = { id: one.id, points };
     },
-    end: () => void (points === one.points || moveMeasurement(contact.session, one.id, points)),
+    end: () => points === one.points || moveMeasurement(contact.session, one.id, points),
     cancel() {
       measurements.moving.value = null;
     },

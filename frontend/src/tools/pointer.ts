@@ -56,12 +56,13 @@ export function beginDrag(contact: PaneContact, at: Pixel, event: Pressed): Drag
 export function turnWheel(contact: PaneContact, at: Pixel, event: WheelEvent, steps: number, downwards: 1 | -1): void {
   const { session, index } = contact;
   if (event.shiftKey) return resizeBrush(steps > 0 ? 1 / 1.15 : 1.15);
-  if (event.ctrlKey || event.metaKey || session.isFlat) {
+  if (event.ctrlKey || event.metaKey || session.isPicture) {
     const centre = contact.centre();
     const view = session.views[index]!;
     view.value = zoomAt(view.value, 1.15 ** -steps, contact.place(), { x: at.x - centre.x, y: at.y - centre.y });
     return;
   }
+  session.film.stop();
   session.moveSlice(index, steps * downwards);
 }
 
@@ -116,7 +117,7 @@ function picking({ session, plane, index, place }: PaneContact, at: Pixel): null
 function stroking(contact: PaneContact, start: Pixel, erases: boolean): Drag {
   const { session } = contact;
   const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayPaint(session));
-  return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value });
+  return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value && !session.isFlat });
 }
 
 function pushing(contact: PaneContact, start: Pixel): Drag {

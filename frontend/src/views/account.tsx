@@ -4,7 +4,7 @@ import { changePassword, listTokens, makeToken, revokeToken, signOut } from "../
 import { me } from "../api/me";
 import { enter } from "../api/signingin";
 import type { NewToken, Token, TokenBody } from "../api/types";
-import { leftQueues } from "../edits/queue";
+import { leftOutboxes } from "../edits/outbox";
 import { tell, tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { clock } from "./format";
@@ -14,7 +14,7 @@ import { Header } from "./header";
 const SCOPES: Record<NonNullable<TokenBody["scope"]>, string> = { read: "look at everything", annotate: "annotate", all: "all that I may do" };
 
 async function leave(): Promise<void> {
-  await leftQueues(); // what is being saved goes out in the name of who drew it
+  await leftOutboxes(); // what is being saved goes out in the name of who drew it
   const { address } = await signOut();
   location.replace(address ?? "/");
 }

@@ -23,6 +23,7 @@ import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
 import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
+import { FrameBar } from "./framebar";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
 import { LazySurface, surfaceOpen } from "./lazysurface";
@@ -89,6 +90,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
         ))}
         {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
+      <FrameBar session={session} />
       <StatusLine session={session} />
       <SliceSaid session={session} />
       <SidePanel session={session} openDialog={openDialog} />
@@ -167,11 +169,13 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   const onKey = (event: KeyboardEvent): void => {
     beat();
     if (isComposing(event)) return;
-    if (event.key === " ") held.space = event.type === "keydown" && !isPressable(event.target);
+    const pans = event.key === " " && !session.isFilm; // a film plays by it
+    if (pans) held.space = event.type === "keydown" && !isPressable(event.target);
     if (event.type === "keyup") releaseKey(event, session);
     if (event.type === "keyup" || event.defaultPrevented || helpShown.value || document.querySelector("dialog[open]")) return;
     if (belongsTo(event)) return;
-    if ((event.key === " " && !isPressable(event.target)) || pressKey(event, { session, openDialog: open, leave })) event.preventDefault();
+    if (event.key === " " && isPressable(event.target)) return;
+    if (pans || pressKey(event, { session, openDialog: open, leave })) event.preventDefault();
   };
   /** A dialog over the image must not leave a stroke behind it. */
   const open = (dialogue: Dialogue): void => {
@@ -194,7 +198,10 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
   const scene = { session, openDialog: open, leave };
   offersHere.value = () => offersOf(actionsOf(session), scene, { why: refusalOf, press });
-  const retry = (): void => session.queue?.retryNow();
+  const retry = (): void => {
+    session.queue?.retryNow();
+    session.measurements.outbox?.retryNow();
+  };
   const timer = window.setInterval(keep, EFFORT_KEPT_MS);
   const stop = effect(() => {
     const { hanging, crosshair, planes } = session;

@@ -2,6 +2,7 @@
 import * as display from "../state/display";
 import type { CaseSession } from "../state/session";
 import { chooseLabel } from "../tools/keyactions";
+import { ButtonRow } from "./buttonrow";
 import { Bar, Swatch, Toggle } from "./controls";
 
 export function ClassChooser({ session }: { session: CaseSession }) {
@@ -9,7 +10,7 @@ export function ClassChooser({ session }: { session: CaseSession }) {
   return (
     <section class="block">
       <h3>Which class?</h3>
-      <div class="class-list" role="radiogroup" aria-label="Class">
+      <ButtonRow class="class-list" role="radiogroup" label="Class">
         {session.labels.map((label, n) => (
           <button
             key={label.value}
@@ -33,7 +34,7 @@ export function ClassChooser({ session }: { session: CaseSession }) {
             )}
           </button>
         ))}
-      </div>
+      </ButtonRow>
       <Toggle value={display.oneKeyAnnotates} testid="one-key">
         A class key submits and opens the next case
       </Toggle>

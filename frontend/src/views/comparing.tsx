@@ -16,8 +16,10 @@ import { go, linkTo } from "../state/router";
 import { current } from "../state/session";
 import { type CompareScene, compareOffers, pressCompareKey } from "../tools/comparekeys";
 import { isComposing } from "../tools/keynames";
+import { withKey } from "../tools/keytables";
 import { offersHere } from "../tools/palette";
 import { Adjudication, Refused } from "./adjudication";
+import { ButtonRow } from "./buttonrow";
 import { Key, Swatch } from "./controls";
 import { CrosshairTable } from "./crosshair";
 import { Header } from "./header";
@@ -155,19 +157,19 @@ function Manners({ found }: { found: Comparison }) {
   const { labels } = found.project;
   return (
     <div class="row">
-      <div class="segments" role="group" aria-label="Compare the readings">
+      <ButtonRow class="segments" label="Compare the readings">
         {MANNERS.map(([value, name]) => (
           <button
             key={value}
             aria-pressed={manner.value === value}
-            title={`${name} (V)`}
+            title={withKey(name, "compare-manner")}
             data-testid={`compare-${value}`}
             onClick={() => (manner.value = value)}
           >
             {name}
           </button>
         ))}
-      </div>
+      </ButtonRow>
       {labels.length > 1 && manner.value !== "map" && (
         <select
           value={found.onlyLabel.value ?? ""}

@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { lacking, may, maySomewhere } from "../api/me";
 import type { Verb } from "../api/types";
 import { type ActionId, ariaKey, shortKey, withKey } from "../tools/keytables";
+import { offersHere } from "../tools/palette";
 import { Icon, type IconName } from "./icons";
 
 /** Keeps the focus where it was, so that Enter still submits after a click on a tool. */
@@ -15,6 +16,13 @@ export function Key({ of }: { of: ActionId }) {
   const key = shortKey(of);
   return key ? <kbd>{key}</kbd> : null;
 }
+
+/** What cannot be done now says why, as its key does; it keeps the focus, and its tooltip is read. */
+const pressAsKey = (action: ActionId): void =>
+  offersHere
+    .value?.()
+    .find(({ id }) => id === action)
+    ?.run();
 
 interface ToolButtonProps {
   icon: IconName;
@@ -34,10 +42,10 @@ export function ToolButton({ icon, name, action, testid, pressed, disabled, onPr
       aria-label={name}
       aria-pressed={pressed}
       aria-keyshortcuts={ariaKey(action)}
-      disabled={disabled}
+      aria-disabled={disabled}
       data-testid={testid}
       onMouseDown={keepFocus}
-      onClick={onPress}
+      onClick={() => (disabled ? pressAsKey(action) : onPress())}
     >
       <Icon name={icon} />
       <span class="tool-text" aria-hidden="true">

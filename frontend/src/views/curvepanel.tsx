@@ -1,5 +1,6 @@
 /** The learning curve, with what it is measured on said beside it. */
 import { useState } from "preact/hooks";
+import { ButtonRow } from "./buttonrow";
 import { Empty } from "./controls";
 import { Curve, type CurveAxis, type Measured } from "./curve";
 
@@ -22,22 +23,22 @@ export function CurvePanel({ points }: { points: Measured[] }) {
       <div class="row">
         <h2 class="grow">Learning curve</h2>
         {splits.length > 1 && (
-          <div class="segments" role="group" aria-label="Measured on">
+          <ButtonRow class="segments" label="Measured on">
             {splits.map((name) => (
               <button key={name} aria-pressed={name === split} onClick={() => setChosen(name)}>
                 {name}
               </button>
             ))}
-          </div>
+          </ButtonRow>
         )}
-        <div class="segments" role="group" aria-label="Horizontal axis">
+        <ButtonRow class="segments" label="Horizontal axis">
           <button aria-pressed={axis === "labelled_cases"} onClick={() => setAxis("labelled_cases")}>
             cases
           </button>
           <button aria-pressed={axis === "effort_minutes"} data-testid="axis-minutes" onClick={() => setAxis("effort_minutes")}>
             minutes
           </button>
-        </div>
+        </ButtonRow>
       </div>
       {shown.length === 0 ? (
         <Empty title="No model has been measured yet">The curve starts with the first model.</Empty>

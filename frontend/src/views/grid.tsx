@@ -9,6 +9,7 @@ import { go, linkTo } from "../state/router";
 import { isComposing } from "../tools/keynames";
 import { pressIn } from "../tools/keytable";
 import { GRID_KEYS, type GridScene } from "../tools/listkeys";
+import { ButtonRow } from "./buttonrow";
 import { Allowed, Empty, Key, Swatch } from "./controls";
 import { Header } from "./header";
 import { Picture } from "./picture";
@@ -23,8 +24,14 @@ export function GridView({ project, query }: { project: Project; query: string }
     document.title = `Grid – ${project.name}`;
     void grid.more();
     const onHide = (): void => (document.hidden ? grid.leave() : grid.beat());
+    const onGone = (): void => grid.releaseAll();
     document.addEventListener("visibilitychange", onHide);
-    return () => document.removeEventListener("visibilitychange", onHide);
+    window.addEventListener("pagehide", onGone);
+    return () => {
+      document.removeEventListener("visibilitychange", onHide);
+      window.removeEventListener("pagehide", onGone);
+      grid.releaseAll();
+    };
   }, [grid]);
   const [lines, at, chosen, given] = [grid.lines.value, grid.at.value, grid.chosen.value, grid.given.value];
   const allowed = may("annotate", project.id);
@@ -43,14 +50,16 @@ export function GridView({ project, query }: { project: Project; query: string }
             List
           </a>
           <Allowed verb="annotate" project={project.id}>
-            {project.labels.map((label, n) => (
-              <button key={label.value} data-testid={`give-${label.value}`} onClick={() => void grid.give(label.value)}>
-                <Swatch colour={label.colour} /> {label.name} {n < 9 && <kbd>{n + 1}</kbd>}
+            <ButtonRow class="row" label="Class the selected pictures, else the current one">
+              {project.labels.map((label, n) => (
+                <button key={label.value} data-testid={`give-${label.value}`} onClick={() => void grid.give(label.value)}>
+                  <Swatch colour={label.colour} /> {label.name} {n < 9 && <kbd>{n + 1}</kbd>}
+                </button>
+              ))}
+              <button data-testid="grid-undo" onClick={() => void grid.undo()}>
+                Undo <Key of="grid-undo" />
               </button>
-            ))}
-            <button data-testid="grid-undo" onClick={() => void grid.undo()}>
-              Undo <Key of="grid-undo" />
-            </button>
+            </ButtonRow>
           </Allowed>
           <span class="grow" />
           <span class="hint" data-testid="grid-state" aria-live="polite">

@@ -5,11 +5,11 @@ import { measures } from "../browser/measures";
 import { helpShown } from "../state/display";
 import { beginIntroduction } from "../state/introduction";
 import { tell } from "../state/notices";
-import { keysOf, preferences } from "../state/preferences";
-import { changeKey, chordOf, isFixed, isOwn, resetKey, resetKeys } from "../tools/keychanges";
+import { keysOf, lostKeysOf, preferences } from "../state/preferences";
+import { changeKey, chordOf, isOwn, resetKey, resetKeys } from "../tools/keychanges";
 import { writtenOut } from "../tools/keynames";
 import type { Group, KeyEntry } from "../tools/keytable";
-import { ENTRIES, howTo } from "../tools/keytables";
+import { ENTRIES, howTo, isFixed } from "../tools/keytables";
 import { Dialog } from "./dialog";
 
 const GROUPS: Group[] = ["Annotate", "Look", "Model", "Page", "Draw", "Review", "List"];
@@ -25,7 +25,9 @@ const close = (): void => {
 function Overview({ kind }: { kind: TaskKind | null }) {
   const [changing, setChanging] = useState(false);
   const [waiting, setWaiting] = useState("");
-  const entries = ENTRIES.filter((entry) => (changing ? !isFixed(entry) : howTo(entry)) && (!entry.for || !kind || entry.for === kind));
+  const entries = ENTRIES.filter(
+    (entry) => (changing ? !isFixed(entry) : howTo(entry) || lostKeysOf(entry).length > 0) && (!entry.for || !kind || entry.for === kind),
+  );
   const introduce = (): void => {
     close();
     beginIntroduction();
@@ -34,22 +36,27 @@ function Overview({ kind }: { kind: TaskKind | null }) {
   return (
     <Dialog title={changing ? "Change keys" : "Keyboard and mouse"} testid="help-dialog" wide onClose={close}>
       {changing && <p class="hint">Choose an action, then press its new key. Esc keeps the one it has. Your keys are yours alone.</p>}
-      <div class="help-columns">
-        {GROUPS.map((group) => (
-          <section key={group}>
-            <h3>{group}</h3>
-            <dl class="key-list">
-              {entries
-                .filter((entry) => entry.group === group)
-                .map((entry) => (
-                  <div key={entry.id}>
-                    <dt>{changing ? <Change entry={entry} waits={waiting === entry.id} onWait={setWaiting} /> : howTo(entry)}</dt>
-                    <dd>{entry.does}</dd>
-                  </div>
-                ))}
-            </dl>
-          </section>
-        ))}
+      <div class="scrolled">
+        <div class="help-columns">
+          {GROUPS.map((group) => (
+            <section key={group}>
+              <h3>{group}</h3>
+              <dl class="key-list">
+                {entries
+                  .filter((entry) => entry.group === group)
+                  .map((entry) => (
+                    <div key={entry.id}>
+                      <dt>{changing ? <Change entry={entry} waits={waiting === entry.id} onWait={setWaiting} /> : howTo(entry) || "no key"}</dt>
+                      <dd>
+                        {entry.does}
+                        <Lost entry={entry} />
+                      </dd>
+                    </div>
+                  ))}
+              </dl>
+            </section>
+          ))}
+        </div>
       </div>
       <div class="row-end">
         {measures.firstImageMs > 0 && !changing && (
@@ -78,6 +85,15 @@ function Overview({ kind }: { kind: TaskKind | null }) {
   );
 }
 
+/** A key that the table gives to this action, and the reader to another one. */
+function Lost({ entry }: { entry: KeyEntry }) {
+  return lostKeysOf(entry).map(({ key, to }) => (
+    <span key={key} class="refused" data-testid={`lost-${entry.id}`}>
+      {`“${writtenOut(key)}” is yours for “${ENTRIES.find(({ id }) => id === to.id)?.does}”`}
+    </span>
+  ));
+}
+
 interface ChangeProps {
   entry: KeyEntry;
   waits: boolean;
@@ -99,13 +115,13 @@ function Change({ entry, waits, onWait }: ChangeProps) {
     <>
       <button
         class="small"
-        aria-label={`Key of “${entry.does}”: ${keysOf(entry).map(writtenOut).join(", ") || "none"}`}
+        aria-label={`Key of “${entry.does}”: ${keysOf(entry).map(writtenOut).join(", ") || "no key"}`}
         data-testid={`key-${entry.id}`}
         onKeyDown={onKeyDown}
         onBlur={() => waits && onWait("")}
         onClick={() => onWait(waits ? "" : entry.id)}
       >
-        {waits ? "Press a key…" : keysOf(entry).map(writtenOut).join(", ") || "none"}
+        {waits ? "Press a key…" : keysOf(entry).map(writtenOut).join(", ") || "no key"}
       </button>
       {isOwn(entry) && !waits && (
         <button class="small quiet" data-testid={`reset-${entry.id}`} onClick={() => setRefused(resetKey(entry))}>

@@ -3,6 +3,8 @@ import type { SuggestedPrompt } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
+import { ButtonRow } from "./buttonrow";
 import { Bar, Key, PlainButton, useInView } from "./controls";
 
 export function HypothesisOptions({ session }: { session: CaseSession }) {
@@ -35,7 +37,7 @@ function Choices({ session, alternatives: { hypotheses, suggested } }: { session
   return (
     <>
       {hypotheses.length === 1 && <p class="facts">One hypothesis only: all samples of the model agree.</p>}
-      <div class="label-list" role="radiogroup" aria-label="Hypothesis to draw">
+      <ButtonRow class="label-list" role="radiogroup" label="Hypothesis to draw">
         {hypotheses.map(({ weight }, n) => (
           <PlainButton
             key={n}
@@ -51,7 +53,7 @@ function Choices({ session, alternatives: { hypotheses, suggested } }: { session
             <span>{Math.round(weight * 100)} %</span>
           </PlainButton>
         ))}
-      </div>
+      </ButtonRow>
       {!session.looksOnly && <Taking session={session} />}
       {suggested.length > 0 && <SuggestedPrompts session={session} suggested={suggested} />}
     </>
@@ -59,15 +61,20 @@ function Choices({ session, alternatives: { hypotheses, suggested } }: { session
 }
 
 function Taking({ session }: { session: CaseSession }) {
-  const part = session.advice.region.value || session.isFlat ? "In the box" : "In this slice";
+  const part = session.advice.region.value || session.isPicture ? "In the box" : `In this ${session.sliceWord}`;
   return (
     <div class="row pair">
-      <PlainButton class="small" title="The hypothesis drawn becomes the mask (J)" testid="take-hypothesis" onPress={() => takeHypothesis(session, "whole")}>
+      <PlainButton
+        class="small"
+        title={withKey("The hypothesis drawn becomes the mask", "hypothesis-take")}
+        testid="take-hypothesis"
+        onPress={() => takeHypothesis(session, "whole")}
+      >
         Take it <Key of="hypothesis-take" />
       </PlainButton>
       <PlainButton
         class="small"
-        title="Take it inside your box, else in this slice only (Shift + J); Z draws a box"
+        title={`${withKey("Take it inside your box, else in this slice only", "hypothesis-part")}; ${withKey("a box is drawn first", "region")}`}
         testid="take-hypothesis-part"
         onPress={() => takeHypothesis(session, "part")}
       >
@@ -81,13 +88,13 @@ function SuggestedPrompts({ session, suggested }: { session: CaseSession; sugges
   return (
     <>
       <p class="hint">One click here would settle most (◆ on the image):</p>
-      <div class="chips" role="group" aria-label="Where one prompt would change most">
+      <ButtonRow class="chips" label="Where one prompt would change most">
         {suggested.map((place, n) => (
           <PlainButton key={n} class="chip" title={saysOf(session, place)} testid={`suggested-${n}`} onPress={() => session.lookAt(place.voxel)}>
             ◆ {n + 1}
           </PlainButton>
         ))}
-      </div>
+      </ButtonRow>
     </>
   );
 }

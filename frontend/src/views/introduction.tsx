@@ -70,8 +70,8 @@ function stepsOf(session: CaseSession): Step[] {
       about: ".panes",
       words: (
         <>
-          {session.isFlat ? "Turn the wheel to zoom" : "Turn the wheel for the next slice"}, drag with the right button for the window. <Key of="fit" /> fits
-          the image again, <Key of="maximise" /> or a double click enlarges one plane.
+          {session.isPicture ? "Turn the wheel to zoom" : `Turn the wheel for the next ${session.sliceWord}`}, drag with the right button for the window.{" "}
+          <Key of="fit" /> fits the image again, <Key of="maximise" /> or a double click enlarges one plane.
         </>
       ),
     },

@@ -1,17 +1,17 @@
 /** Tells about edits that an earlier window left unsaved in this browser, with the way back to them. */
 import { useEffect, useState } from "preact/hooks";
 import type { Project } from "../api/types";
+import { measuringStorage } from "../state/keptmeasuring";
 import { linkTo } from "../state/router";
 import { isOwn, storage } from "../state/saving";
 
 export function KeptEdits({ project }: { project: Project }) {
   const [counts, setCounts] = useState<[caseId: string, edits: number][]>([]);
   useEffect(() => {
-    void storage
-      .all()
-      .then((patches) => {
+    void Promise.all([storage.all(), measuringStorage.all()])
+      .then((kept) => {
         const byCase = new Map<string, number>();
-        for (const patch of patches) if (patch.project === project.id && isOwn(patch)) byCase.set(patch.caseId, (byCase.get(patch.caseId) ?? 0) + 1);
+        for (const patch of kept.flat()) if (patch.project === project.id && isOwn(patch)) byCase.set(patch.caseId, (byCase.get(patch.caseId) ?? 0) + 1);
         setCounts([...byCase]);
       })
       .catch(() => undefined);

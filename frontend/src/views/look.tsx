@@ -5,6 +5,8 @@ import { heatColour } from "../render/lut";
 import * as display from "../state/display";
 import { HANGINGS } from "../state/hanging";
 import type { CaseSession } from "../state/session";
+import { fullKey, withKey } from "../tools/keytables";
+import { ButtonRow } from "./buttonrow";
 import { Slider, Toggle } from "./controls";
 import { SlabOptions } from "./slab";
 
@@ -109,13 +111,13 @@ export function WindowOptions({ session }: { session: CaseSession }) {
         </span>
       </h3>
       <UnknownModality session={session} />
-      <div class="chips" role="group" aria-label="Window presets">
+      <ButtonRow class="chips" label="Window presets">
         {presets.map((preset, n) => (
           <button
             key={preset.name}
             class="chip"
             aria-pressed={preset.low === low && preset.high === high}
-            title={`${preset.explanation && `${preset.explanation}: `}${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (Shift + ${n + 1})` : ""}`}
+            title={`${preset.explanation && `${preset.explanation}: `}${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (${fullKey("preset").replace("1 … 9", String(n + 1))})` : ""}`}
             data-testid={`preset-${n}`}
             onMouseDown={(event) => event.preventDefault()}
             onClick={() => session.window.choose(preset)}
@@ -123,7 +125,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
             {preset.name}
           </button>
         ))}
-      </div>
+      </ButtonRow>
       {channels > 1 && <Channels session={session} />}
       <div class="toggles">
         <Toggle value={display.smooth} action="smooth" testid="smooth">
@@ -135,14 +137,14 @@ export function WindowOptions({ session }: { session: CaseSession }) {
             class="chip"
             aria-pressed={session.window.inverted}
             data-testid="invert"
-            title="Low values bright (Shift + I)"
+            title={withKey("Low values bright", "invert")}
             onMouseDown={(event) => event.preventDefault()}
             onClick={() => session.window.invert()}
           >
             Invert
           </button>
         )}
-        {!session.isFlat && (
+        {!session.isPicture && (
           <Toggle value={display.crosshairShown} action="crosshair" testid="crosshair">
             Crosshair
           </Toggle>
@@ -181,18 +183,18 @@ function HangingOptions({ session }: { session: CaseSession }) {
   return (
     <section class="block">
       <h3>Planes</h3>
-      <div class="chips" role="group" aria-label="How the planes hang">
+      <ButtonRow class="chips" label="How the planes hang">
         {HANGINGS.map((name) =>
-          chip(`hanging-${name.replaceAll(" ", "")}`, hanging.name.value === name, name, "Shift + M: the next", () => hanging.hang(name)),
+          chip(`hanging-${name.replaceAll(" ", "")}`, hanging.name.value === name, name, withKey(`Hang ${name}; the next`, "hang"), () => hanging.hang(name)),
         )}
-      </div>
-      <div class="chips" role="group" aria-label="Plane in the large pane">
+      </ButtonRow>
+      <ButtonRow class="chips" label="Plane in the large pane">
         {session.planes.map(({ name }, index) =>
-          chip(`large-${name}`, hanging.large.value === index, session.planeTitle(index), "In the large pane (Shift + P: the next)", () =>
+          chip(`large-${name}`, hanging.large.value === index, session.planeTitle(index), withKey("In the large pane; the next", "plane"), () =>
             hanging.enlarge(index),
           ),
         )}
-      </div>
+      </ButtonRow>
     </section>
   );
 }
@@ -200,7 +202,7 @@ function HangingOptions({ session }: { session: CaseSession }) {
 function Channels({ session }: { session: CaseSession }) {
   const names = session.header.colour ? ["Red", "Green", "Blue"] : session.header.channel_names;
   return (
-    <div class="chips" role="group" aria-label="Channel">
+    <ButtonRow class="chips" label="Channel">
       {session.channelViews.map((view) => (
         <button
           key={view}
@@ -212,6 +214,6 @@ function Channels({ session }: { session: CaseSession }) {
           {view === "rgb" ? "Colour" : names[view] || `Channel ${view + 1}`}
         </button>
       ))}
-    </div>
+    </ButtonRow>
   );
 }

@@ -1,16 +1,16 @@
 /** Measurements in the panel: what to measure with, and each one with its figures, its name and the way to it. */
+import { Fragment } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Measurement } from "../api/types";
 import type { MeasurementKind } from "../geometry/measure";
 import * as display from "../state/display";
+import { loadMeasurements, previewOf } from "../state/keptmeasuring";
 import {
-  loadMeasurements,
   MEASURING,
   type MeasuringTool,
   measureLabel,
   nameMeasurement,
   pointsOf,
-  previewOf,
   removeMeasurement,
   showMeasurement,
   takeMeasuringTool,
@@ -18,6 +18,7 @@ import {
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
 import { figureLines } from "../volume/figures";
+import { ButtonRow, useOneStop } from "./buttonrow";
 import { PlainButton, Toggle } from "./controls";
 import { Icon } from "./icons";
 
@@ -27,13 +28,19 @@ const KINDS: Record<MeasurementKind, string> = { length: "Length", angle: "Angle
 export function MeasurementPanel({ session }: { session: CaseSession }) {
   useEffect(() => void loadMeasurements(session), [session]);
   const kept = session.measurements.kept.value;
+  const list = useOneStop<HTMLUListElement>();
   return (
     <section class="block" aria-label="Measurements" aria-busy={session.measurements.sending.value > 0} data-testid="measurements">
       <h3>Measurements {kept.length > 0 && <span class="faint">{kept.length}</span>}</h3>
       {!session.looksOnly && <Tools session={session} />}
+      {session.measurements.offline.value && (
+        <p class="note" role="status" data-testid="measurements-offline">
+          The server does not respond: measurements are kept in this browser and sent when it does.
+        </p>
+      )}
       {kept.length > 0 && (
         <>
-          <ul class="measurements">
+          <ul ref={list} class="measurements">
             {kept.map((one) => (
               <Row key={one.id} session={session} one={one} />
             ))}
@@ -52,7 +59,7 @@ function Tools({ session }: { session: CaseSession }) {
   const segments = session.project.kind === "segmentation" && session.draft.value !== null;
   const label = session.labels.find(({ value }) => value === session.label.value)?.name ?? "";
   return (
-    <div class="chips" role="group" aria-label="Measure" data-verb="annotate">
+    <ButtonRow class="chips" label="Measure" verb="annotate">
       {(Object.keys(MEASURING) as MeasuringTool[]).map((name) => (
         <PlainButton
           key={name}
@@ -85,7 +92,7 @@ function Tools({ session }: { session: CaseSession }) {
           {label}, all
         </PlainButton>
       )}
-    </div>
+    </ButtonRow>
   );
 }
 
@@ -99,7 +106,15 @@ function Row({ session, one }: { session: CaseSession; one: Measurement }) {
     <li class={one.id === measurements.chosen.value ? "chosen" : ""} data-testid="measurement" data-id={one.id}>
       <PlainButton class="measurement" title={`Show it: ${placeOf(session, one)}`} testid={`show-${one.id}`} onPress={() => showMeasurement(session, one)}>
         <span>{titleOf(session, one)}</span>
-        <span class="figures">{lines.join(", ")}</span>
+        <span class="figures">
+          {lines.length === 0 && "…"}
+          {lines.map((line, n) => (
+            <Fragment key={line}>
+              {n > 0 && " "}
+              <span class="whole">{n + 1 < lines.length ? `${line},` : line}</span>
+            </Fragment>
+          ))}
+        </span>
         <span class="faint">
           {placeOf(session, one)}
           {!one.own && (
@@ -118,7 +133,7 @@ function Row({ session, one }: { session: CaseSession; one: Measurement }) {
             placeholder="Name"
             aria-label={`Name of ${titleOf(session, one)}`}
             data-testid={`name-${one.id}`}
-            onChange={(event) => void nameMeasurement(session, one.id, event.currentTarget.value)}
+            onChange={(event) => nameMeasurement(session, one.id, event.currentTarget.value)}
             onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
           />
           <button
@@ -127,7 +142,7 @@ function Row({ session, one }: { session: CaseSession; one: Measurement }) {
             title="Remove; it can be brought back"
             aria-label={`Remove ${titleOf(session, one)}`}
             data-testid={`remove-${one.id}`}
-            onClick={() => void removeMeasurement(session, one.id)}
+            onClick={() => removeMeasurement(session, one.id)}
           >
             <Icon name="close" />
           </button>
@@ -144,5 +159,5 @@ function titleOf({ labels }: CaseSession, { kind, label }: Measurement): string 
 function placeOf(session: CaseSession, { axis, index }: Measurement): string {
   if (axis === null || index === null) return "whole volume";
   const plane = session.planes.findIndex(({ slice_axis }) => slice_axis === axis);
-  return session.isFlat ? "image" : `${plane < 0 ? "" : session.planeTitle(plane)} slice ${index + 1}`.trim();
+  return session.isFilm ? `frame ${index + 1}` : session.isFlat ? "image" : `${plane < 0 ? "" : session.planeTitle(plane)} slice ${index + 1}`.trim();
 }

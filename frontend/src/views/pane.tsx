@@ -1,5 +1,6 @@
 /** One plane on the screen: three canvases and the button that maximises it. */
 import { useEffect, useRef } from "preact/hooks";
+import { frameText } from "../geometry/frames";
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
 import { Icon } from "./icons";
@@ -60,7 +61,9 @@ export function Pane({ session, index, look, of }: PaneProps) {
 export function paneTitle(session: CaseSession, index: number): string {
   const number = session.sliceNumber(index);
   const queried = session.isQueried(index, number) ? ", queried" : "";
-  return `${session.planeTitle(index)} slice ${number + 1} of ${session.header.shape[session.planes[index]!.slice_axis]}${queried}`;
+  const count = session.header.shape[session.planes[index]!.slice_axis]!;
+  if (session.isFilm) return `${frameText(session.header.frame_seconds, count, number)}${queried}`;
+  return `${session.planeTitle(index)} slice ${number + 1} of ${count}${queried}`;
 }
 
 function mountPane(session: CaseSession, index: number, box: HTMLDivElement, look?: PaneLook): () => void {

@@ -2,7 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import type { Triple } from "../api/types";
 import { measures } from "../browser/measures";
-import { clampVoxel, type Pixel, pixelOfVoxel, sliceOf, stepOfWheelDown, voxelOfPixel } from "../geometry/plane";
+import { clampVoxel, type Pixel, pixelOfVoxel, sliceOf, voxelOfPixel } from "../geometry/plane";
 import { type Placement, panBy, pixelOfPoint, pointOfPixel, zoomAt } from "../geometry/viewport";
 import { markInput, requestDraw } from "../render/frame";
 import { drawHead } from "../render/head";
@@ -233,14 +233,15 @@ export class PaneView implements PaneContact {
     const { session, plane } = this;
     const { shape } = session.header;
     const place = this.painter.place(this.view);
-    const crosshair = session.isFlat || !display.crosshairShown.value ? null : pointOfPixel(place, pixelOfVoxel(plane, shape, session.crosshair.value));
+    const crosshair = session.isPicture || !display.crosshairShown.value ? null : pointOfPixel(place, pixelOfVoxel(plane, shape, session.crosshair.value));
     const paints = ["brush", "eraser", "push"].includes(display.tool.value);
     const at = this.pointer.value;
     const colour = session.labels.find((label) => label.value === session.label.value)?.colour ?? "#ffffff";
     const brush = paints && at && session.draft.value ? { at, radiusMm: display.brushRadiusMm.value, colour, erases: display.tool.value === "eraser" } : null;
-    const title = session.isFlat
+    const named = session.isFilm ? "Frame" : session.planeTitle(this.index);
+    const title = session.isPicture
       ? this.arriving().trim()
-      : `${session.planeTitle(this.index)}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.arriving()}`;
+      : `${named}  ${this.shown + 1} / ${shape[plane.slice_axis]}${session.isQueried(this.index, this.shown) ? "  queried" : ""}${this.arriving()}`;
     drawHead(this.painter.headContext(), {
       plane,
       size: this.painter.paneSize,
@@ -414,7 +415,7 @@ export class PaneView implements PaneContact {
     markInput(event.timeStamp);
     const steps = wheelSteps(event);
     if (this.session.drag?.draws) this.session.drag.finish();
-    if (steps !== 0) turnWheel(this, this.at(event), event, steps, stepOfWheelDown(this.plane, this.session.header.affine));
+    if (steps !== 0) turnWheel(this, this.at(event), event, steps, this.session.stepDown(this.index));
   }
 }
 

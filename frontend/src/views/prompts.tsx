@@ -8,12 +8,14 @@ import { accept, changeText, dropPreview, previewOpen } from "../state/previewin
 import { prepare, removeGiven } from "../state/refining";
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
+import { useOneStop } from "./buttonrow";
 import { Key, PlainButton, Swatch, Toggle } from "./controls";
 import { Icon } from "./icons";
 
 export function PromptOptions({ session }: { session: CaseSession }) {
   const inHand = display.PROMPT_TOOLS.includes(display.tool.value);
   const ready = session.ready.value;
+  const list = useOneStop<HTMLOListElement>();
   useEffect(() => void (inHand && ready && prepare(session)), [session, inHand, ready]);
   const given = session.draft.value?.prompts.inForce.value ?? [];
   if (!inHand && given.length === 0) return null;
@@ -28,7 +30,7 @@ export function PromptOptions({ session }: { session: CaseSession }) {
       </Toggle>
       <PreviewBar session={session} />
       <Outcome session={session} />
-      <ol class="prompt-list">
+      <ol ref={list} class="prompt-list">
         {given.map((item) => (
           <Row key={item.id} session={session} given={item} />
         ))}

@@ -6,6 +6,7 @@ import { changeText } from "../state/previewing";
 import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
+import { ButtonRow } from "./buttonrow";
 import { Key, PlainButton } from "./controls";
 
 /** After the last stroke, so that drawing never waits for it. */
@@ -33,7 +34,7 @@ export function ProposalOptions({ session }: { session: CaseSession }) {
             ? "The draft is the proposal, unchanged"
             : `Against the proposal: ${changeText(session, changes, "differ")}`}
       </p>
-      <div class="chips" data-verb="annotate">
+      <ButtonRow class="chips" label="Proposal" verb="annotate">
         {!session.looksOnly && (
           <>
             <PlainButton
@@ -62,7 +63,7 @@ export function ProposalOptions({ session }: { session: CaseSession }) {
         >
           {display.outlined.value && display.proposalShown.value ? "Fill again" : "Both outlines"} <Key of="proposal-compare" />
         </PlainButton>
-      </div>
+      </ButtonRow>
     </section>
   );
 }

@@ -7,11 +7,13 @@ import { shareText, sizeText, toggled } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import { chooseLabel, MOST_BY_KEY } from "../tools/keyactions";
 import { type ActionId, withKey } from "../tools/keytables";
+import { useOneStop } from "./buttonrow";
 import { Swatch } from "./controls";
 import { Icon, type IconName } from "./icons";
 
 export function SegmentTable({ session }: { session: CaseSession }) {
   const [wanted, setWanted] = useState("");
+  const table = useOneStop<HTMLTableElement>();
   const found = session.labels.filter(({ name }) => name.toLocaleLowerCase().includes(wanted.trim().toLocaleLowerCase()));
   return (
     <section class="block">
@@ -20,7 +22,7 @@ export function SegmentTable({ session }: { session: CaseSession }) {
       </h3>
       {session.labels.length > MOST_BY_KEY && <Search wanted={wanted} onWanted={setWanted} onFirst={() => found[0] && chooseLabel(session, found[0].value)} />}
       <div class="segments-scroll">
-        <table class="segments" aria-label="Segments">
+        <table ref={table} class="segments" aria-label="Segments">
           <tbody>
             {found.map((label) => (
               <Row key={label.value} session={session} label={label} />

@@ -3,6 +3,7 @@ import { SLABS, type SlabMode } from "../render/slab";
 import * as display from "../state/display";
 import type { CaseSession } from "../state/session";
 import { withKey } from "../tools/keytables";
+import { ButtonRow } from "./buttonrow";
 import { PlainButton, Slider } from "./controls";
 
 /** Several slices as one picture; nothing is drawn on it. */
@@ -12,7 +13,7 @@ export function SlabOptions({ session }: { session: CaseSession }) {
   return (
     <section class="block">
       <h3>Slab</h3>
-      <div class="chips" role="group" aria-label="Slab of slices">
+      <ButtonRow class="chips" label="Slab of slices">
         {SLABS.map((mode) => (
           <PlainButton
             key={mode}
@@ -25,7 +26,7 @@ export function SlabOptions({ session }: { session: CaseSession }) {
             {mode === "off" ? "Off" : mode === "mean" ? "Mean" : mode}
           </PlainButton>
         ))}
-      </div>
+      </ButtonRow>
       <Slider
         label="Thickness"
         value={slabThickness.value}

@@ -1,14 +1,16 @@
 /** The tools at the left edge of the annotation view, and the operations below them. */
+import type { ComponentChildren } from "preact";
 import * as display from "../state/display";
 import type { OperationName } from "../state/editing";
 import { hideHypotheses, hypothesesOpen, stepHypothesis } from "../state/hypotheses";
-import { OPERATIONS, operate, takeTool } from "../state/operations";
+import { isOffered, OPERATIONS, operate, takeTool } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { previewOpen } from "../state/previewing";
 import { toggleReasons } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import type { CaseSession } from "../state/session";
 import { type ActionId, withKey } from "../tools/keytables";
+import { ButtonRow } from "./buttonrow";
 import { Key, ToolButton } from "./controls";
 import { Icon, type IconName } from "./icons";
 
@@ -53,89 +55,105 @@ export function Toolbar({ session }: { session: CaseSession }) {
     ));
   const toggleHypotheses = (): void => (hypothesesOpen(session) ? hideHypotheses(session) : void stepHypothesis(session, 1));
   return (
-    <div class="toolbar" role="toolbar" aria-label="Tools" aria-orientation="vertical">
-      {tools(LOOKING, false)}
+    <ButtonRow class="toolbar" label="Tools" vertical>
+      <Group label="Look">{tools(LOOKING, false)}</Group>
       {segments && (
         <>
-          <span class="toolbar-gap" />
-          {tools(DRAWING)}
-          {!session.isFlat && (
-            <ToolButton
-              icon="between"
-              name="Fill the slices between those drawn on"
-              action="fill-between"
-              testid="fill-between"
-              disabled={!draft}
-              onPress={() => fillSlices(session, session.active.value)}
-            />
-          )}
-          <span class="toolbar-gap" />
-          {(Object.keys(OPERATIONS) as OperationName[])
-            .filter((name) => !(session.isFlat && OPERATIONS[name].volumes))
-            .map((name) => (
+          <Group label="Draw">
+            {tools(DRAWING)}
+            {!session.isFlat && (
               <ToolButton
-                key={name}
-                icon={name}
-                name={OPERATIONS[name].name}
-                action={`op-${name}`}
-                testid={`operation-${name}`}
-                pressed={session.editing.open.value?.kind === name}
+                icon="between"
+                name="Fill the slices between those drawn on"
+                action="fill-between"
+                testid="fill-between"
                 disabled={!draft}
-                onPress={() => operate(session, name)}
+                onPress={() => fillSlices(session, session.active.value)}
               />
-            ))}
-          <span class="toolbar-gap" />
-          {tools(PROMPTING)}
-          <span class="toolbar-gap" />
-          <ToolButton
-            icon="undo"
-            name="Undo"
-            action="undo"
-            testid="undo"
-            disabled={!draft?.canUndo.value && !previewOpen(session)}
-            onPress={() => step(session, "undo")}
-          />
-          <ToolButton icon="redo" name="Redo" action="redo" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
-          <span class="toolbar-gap" />
-          <ToolButton
-            icon="next"
-            name="Next place worth a look"
-            action="place-next"
-            testid="next-place"
-            disabled={!session.uncertainty.value}
-            onPress={() => void visitPlace(session, 1)}
-          />
-          <ToolButton
-            icon="hypotheses"
-            name="What else the model may have meant"
-            action="hypothesis-next"
-            testid="hypotheses-toggle"
-            pressed={hypothesesOpen(session)}
-            disabled={!session.draft.value}
-            onPress={toggleHypotheses}
-          />
+            )}
+          </Group>
+          <Group label="Operations">
+            {(Object.keys(OPERATIONS) as OperationName[])
+              .filter((name) => isOffered(name, session))
+              .map((name) => (
+                <ToolButton
+                  key={name}
+                  icon={name}
+                  name={OPERATIONS[name].name}
+                  action={`op-${name}`}
+                  testid={`operation-${name}`}
+                  pressed={session.editing.open.value?.kind === name}
+                  disabled={!draft}
+                  onPress={() => operate(session, name)}
+                />
+              ))}
+          </Group>
+          <Group label="Prompts">{tools(PROMPTING)}</Group>
+          <Group label="Steps">
+            <ToolButton
+              icon="undo"
+              name="Undo"
+              action="undo"
+              testid="undo"
+              disabled={!draft?.canUndo.value && !previewOpen(session)}
+              onPress={() => step(session, "undo")}
+            />
+            <ToolButton icon="redo" name="Redo" action="redo" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
+          </Group>
         </>
       )}
-      <ToolButton
-        icon="why"
-        name="The model’s reasons"
-        action="reasons"
-        testid="reasons-toggle"
-        pressed={session.advice.reasonShown.value}
-        onPress={() => toggleReasons(session)}
-      />
-      <ToolButton
-        icon="region"
-        name="Draw a box: where to take a hypothesis, or what must not count"
-        action="region"
-        testid="tool-region"
-        pressed={display.tool.value === "region"}
-        disabled={session.looksOnly}
-        onPress={() => takeTool(session, "region")}
-      />
-      <span class="toolbar-gap" />
-      <ToolButton icon="reset" name="Fit the image again" action="fit" testid="reset" onPress={() => session.resetViews()} />
-      {segments && <HoldToHide />}
+      <Group label="Model">
+        {segments && (
+          <>
+            <ToolButton
+              icon="next"
+              name="Next place worth a look"
+              action="place-next"
+              testid="next-place"
+              disabled={!session.uncertainty.value}
+              onPress={() => void visitPlace(session, 1)}
+            />
+            <ToolButton
+              icon="hypotheses"
+              name="What else the model may have meant"
+              action="hypothesis-next"
+              testid="hypotheses-toggle"
+              pressed={hypothesesOpen(session)}
+              disabled={!session.draft.value}
+              onPress={toggleHypotheses}
+            />
+          </>
+        )}
+        <ToolButton
+          icon="why"
+          name="The model’s reasons"
+          action="reasons"
+          testid="reasons-toggle"
+          pressed={session.advice.reasonShown.value}
+          onPress={() => toggleReasons(session)}
+        />
+        <ToolButton
+          icon="region"
+          name="Draw a box: where to take a hypothesis, or what must not count"
+          action="region"
+          testid="tool-region"
+          pressed={display.tool.value === "region"}
+          disabled={session.looksOnly}
+          onPress={() => takeTool(session, "region")}
+        />
+      </Group>
+      <Group label="View">
+        <ToolButton icon="reset" name="Fit the image again" action="fit" testid="reset" onPress={() => session.resetViews()} />
+        {segments && <HoldToHide />}
+      </Group>
+    </ButtonRow>
+  );
+}
+
+function Group({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    <div class="tool-group" role="group" aria-label={label}>
+      {children}
     </div>
   );
 }

@@ -12,6 +12,7 @@ import { isComposing } from "../tools/keynames";
 import { pressIn } from "../tools/keytable";
 import { LIST_KEYS, type ListScene } from "../tools/listkeys";
 import { BulkBar } from "./bulk";
+import { ButtonRow } from "./buttonrow";
 import { CaseTable } from "./casetable";
 import { Allowed, Key } from "./controls";
 import { Header } from "./header";
@@ -72,13 +73,13 @@ export function Worklist({ project, query }: { project: Project; query: string }
         <Warnings project={project} />
         <div class="filter-bar">
           <SearchBox search={filters.search} onSearch={(search) => show({ search }, "replace")} />
-          <div class="segments" role="group" aria-label="Show">
+          <ButtonRow class="segments" label="Show">
             {STATES.map(([value, name]) => (
               <button key={value} aria-pressed={filters.state === value} data-testid={`filter-${value}`} onClick={() => show({ state: value })}>
                 {name}
               </button>
             ))}
-          </div>
+          </ButtonRow>
           {readsSeveral(project) && (
             <label class="hint">
               Readings{" "}

@@ -42,7 +42,12 @@ def with_setting_options(settings: Mapping[str, Setting]) -> Callable[[Callable[
 
 
 def _older(declared: Setting) -> list[str]:
-    return [old for old, new in OLDER_NAMES.items() if new == declared.name]
+    short = declared.shorthand[0] if declared.shorthand else ""
+    return [old for old, new in OLDER_NAMES.items() if new == declared.name and _flag(old) != short]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _once(declared: Setting, given: list[SettingValue | None]) -> SettingValue | None:
@@ -59,7 +64,7 @@ def _options(declared: Setting) -> list[inspect.Parameter]:
     annotation = Annotated[declared.kind | None, option]  # type: ignore[name-defined]  # made at run time, for typer
     made = [inspect.Parameter(declared.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)]
     for old in _older(declared):
-        hidden = Annotated[declared.kind | None, typer.Option(f"--{old.replace('_', '-')}", hidden=True)]  # type: ignore[name-defined]  # as above
+        hidden = Annotated[declared.kind | None, typer.Option(_flag(old), hidden=True)]  # type: ignore[name-defined]  # as above
         made.append(inspect.Parameter(old, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=hidden))
     if declared.shorthand:
         flag, value = declared.shorthand

@@ -7,7 +7,7 @@ gives them. Everything here can be written as JSON; arrays live in blobs and are
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -142,6 +142,8 @@ class Display:
         unit: What the intensities are measured in (HU, SUV, Bq/ml), "" when unknown.
         inverted: Whether low intensities are meant to be bright (MONOCHROME1 of measured values).
         channel_values: Smallest, 5 %, 95 % and largest intensity of each channel, or () when not looked at.
+        over_time: The last axis is time: its slices are frames of one picture, and no distance lies between them.
+        frame_seconds: When each frame begins, from the first; () when unknown.
     """
 
     windows: tuple[Window, ...] = ()
@@ -152,6 +154,12 @@ class Display:
     unit: str = ""
     inverted: bool = False
     channel_values: tuple[tuple[float, ...], ...] = ()
+    over_time: bool = False
+    frame_seconds: tuple[float, ...] = ()
+
+
+OVER_TIME = frozenset({"US", "IVUS", "XA", "RF", "ES", "XC", "GM"})
+"""DICOM's words for modalities whose frames without a distance are moments: ultrasound, angiography, fluoroscopy, films of light."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +200,8 @@ def _display_from_json(value: Mapping[str, Any] | None) -> Display | None:
         unit=value.get("unit", ""),
         inverted=value.get("inverted", False),
         channel_values=tuple(tuple(map(float, values)) for values in value.get("channel_values", ())),
+        over_time=value.get("over_time", False),
+        frame_seconds=tuple(map(float, value.get("frame_seconds", ()))),
     )
 
 
@@ -229,8 +239,10 @@ class Case:
     @property
     def display(self) -> Display:
         """How its files say it is shown; for cases from before this was kept, what their notes say."""
-        if self.source.display is not None:
-            return self.source.display
+        stated = self.source.display
+        if stated is not None:
+            filmed = stated.modality in OVER_TIME and any("no spacing of frames is stored" in note for note in self.notes)
+            return replace(stated, over_time=True) if filmed and not stated.over_time else stated
         flat = self.source.format == "raster" or any("no orientation is stored" in note for note in self.notes)
         return Display(oriented=not flat)
 
@@ -275,6 +287,7 @@ class Assignment:
         base_id: The annotation that its draft began with, anybody's; None when it began with something else.
         blind: Its draft shows nothing of what other people annotated.
         gold_id: The gold case that it is a check by; None for real work.
+        annotated: Values of the labels that its annotation is going to annotate; () for every label of the task.
     """
 
     id: str
@@ -291,6 +304,7 @@ class Assignment:
     base_id: str | None = None
     blind: bool = False
     gold_id: str | None = None
+    annotated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -407,6 +421,26 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamedFrame:
+    """Which frame or slice a person takes for a name of the project's template; the newest of a case, person and name counts.
+
+    Attributes:
+        axis, index: The voxel axis across the slice, and the slice's number from 0.
+        placed: The person put the name there; else it stood there by the template when they submitted.
+    """
+
+    id: str
+    case_id: str
+    assignment_id: str
+    annotator_id: str
+    name: str
+    axis: int
+    index: int
+    placed: bool
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """How a submitted mask came about.
 
@@ -414,8 +448,9 @@ class Provenance:
         prompt_ids: The prompts in force when it was submitted, in order.
         withdrawn_prompts: How many gestures were taken back or changed on the way.
         parts: What differs from the mask that the edit began with, by hand: "prompt", "brush", "filled" (between drawn
-            slices), "taken" (of a hypothesis) and "elsewhere" (drawn by another program or in a mask sent whole), each
-            {"voxels", "labels": {value: voxels}, "start", "stop"}; absent hands are left out.
+            slices), "propagated" (to other frames of a film), "taken" (of a hypothesis) and "elsewhere" (drawn by another program
+            or in a mask sent whole), each {"voxels", "labels": {value: voxels}, "start", "stop"}, of a film also "frames"; absent
+            hands are left out.
     """
 
     id: str
@@ -446,6 +481,8 @@ class Annotation:
         untouched: Share, 0..1, of the voxels of the proposal or of this annotation that are the proposal's and that nobody
             touched, through all annotations in between; for a tag 1 when it is the proposed class, else 0. None where no
             proposal stands at its beginning.
+        annotated: Values of the labels that it annotates, in order, and its mask holds no others; any of the others may lie in its
+            background. () for every label of its version of the task.
     """
 
     id: str
@@ -463,6 +500,7 @@ class Annotation:
     created_at: str
     began_with: BeganWith | None = None
     untouched: float | None = None
+    annotated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

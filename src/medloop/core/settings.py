@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from medloop.core.errors import SettingError
 from medloop.core.names import nearest_names
+from medloop.core.templates import check_template
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
@@ -24,6 +25,7 @@ ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
+UnlabelledLearning: TypeAlias = Literal["none", "pseudo-labels", "mean-teacher", "copy-paste"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ProposalTiming: TypeAlias = Literal["at-once", "after-first-stroke", "random"]
 Routing: TypeAlias = Literal["none", "value"]
@@ -40,12 +42,23 @@ MAX_TEXT = 100
 ALREADY_MADE = "is decided when a project is made"
 
 OLDER_NAMES: Mapping[str, str] = MappingProxyType(
-    {"summed": "aggregation", "guided": "interactive_network", "right_reasons": "explanation_penalty"}
+    {
+        "summed": "aggregation",
+        "guided": "interactive_network",
+        "right_reasons": "explanation_penalty",
+        "pseudo_labels": "unlabelled",
+    }
 )
 """Names that settings had before, as databases, plans of trainings, scripts and programs hold them, and today's."""
 
+OLDER_VALUES: Mapping[str, Mapping[bool, str]] = MappingProxyType(
+    {"warm_start": {True: "all", False: "scratch"}, "unlabelled": {True: "pseudo-labels", False: "none"}}
+)
+"""What yes and no of settings that were such before stand for."""
+
+_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+
 C = TypeVar("C", bound=type[Any])
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +135,7 @@ class Setting:
             SettingError: Text that is no such value.
         """
         try:
-            value: SettingValue = _PARSERS[self.kind](text.strip())
+            value: SettingValue = current_value(self.name, _PARSERS[self.kind](text.strip()))
         except ValueError:
             shown = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
             raise SettingError(f"{called or self.name} must be {_KINDS[self.kind]}, got {shown!r}") from None
@@ -130,26 +143,37 @@ class Setting:
         return value
 
 
+_TRUTHS: Mapping[str, bool] = MappingProxyType({**dict.fromkeys(_YES, True), **dict.fromkeys(_NO, False)})
+
+
 def _truth(text: str) -> bool:
-    known = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
-    if text.lower() not in known:
+    if text.lower() not in _TRUTHS:
         raise ValueError(text)
-    return known[text.lower()]
+    return _TRUTHS[text.lower()]
 
 
 _KINDS: Mapping[type[Any], str] = MappingProxyType({str: "text", int: "a whole number", float: "a number", bool: "yes or no"})
 _PARSERS: Mapping[type[Any], Any] = MappingProxyType({str: str, int: int, float: float, bool: _truth})
 
 
-def current_names(values: Mapping[str, V]) -> dict[str, V]:
-    """Values by today's names of settings, whichever names they were given by.
+def current_value(name: str, value: Any) -> Any:
+    """The value of a setting, by its name of today; yes and no, as text too, where it was such before."""
+    older = OLDER_VALUES.get(name, {})
+    if isinstance(value, str) and older and value.lower() in _TRUTHS:
+        return older[_TRUTHS[value.lower()]]
+    return older[value] if isinstance(value, bool) and older else value
+
+
+def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by today's names of settings, whichever names they were given by, and as they are written today.
 
     Raises:
         SettingError: One setting by two names, with different values.
     """
-    found: dict[str, V] = {}
-    for name, value in values.items():
+    found: dict[str, Any] = {}
+    for name, given in values.items():
         today = OLDER_NAMES.get(name, name)
+        value = current_value(today, given)
         if today in found and found[today] != value:
             raise SettingError(f"{today} must be given once, got {found[today]!r} and {value!r}", remedy="leave out its older name")
         found[today] = value
@@ -192,6 +216,11 @@ class ProjectSettings:
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
     query_parts: int = setting(1, "Slices, regions or superpixels queried per case.", "--query-parts", "next query", low=1, high=100)
+    template: str = setting(
+        "", "The frames or slices that are annotated of each training case, in place of the whole: names with places "
+        "(end-diastole@first, end-systole@40%), names alone, first, middle, last, evenly:K or every:N (segmentation).",
+        "--template", "at once", longest=300, shown_default="the whole case",
+    )  # fmt: skip
     stream: Stream = setting(
         "off", "The rule that judges each case when it arrives, annotate now or keep unlabelled, in place of queries from the pool.",
         "--stream", "at once", choices=get_args(Stream),
@@ -242,7 +271,12 @@ class ProjectSettings:
         "temperature", "How a model's probabilities are calibrated on validation patients, where there are enough of them.",
         "--calibration", "next training", choices=get_args(ProbabilityScaling),
     )  # fmt: skip
-    pseudo_labels: bool = setting(False, "Let trainings learn from the model's surest predictions too.", "--pseudo-labels", "next training")
+    unlabelled: UnlabelledLearning = setting(
+        "none", "What trainings learn from unlabelled training cases: nothing; the live model's surest predictions (pseudo-labels); to "
+        "agree with the running mean of their own weights (mean-teacher), or with it where unlabelled and annotated patches are mixed "
+        "(copy-paste, segmentation).", "--unlabelled", "next training", choices=get_args(UnlabelledLearning),
+        shorthand=("--pseudo-labels", "pseudo-labels"),
+    )  # fmt: skip
     bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
     )
@@ -362,8 +396,21 @@ def check_settings(settings: ProjectSettings) -> None:
     if settings.uncertainty_source == "ensemble" and settings.members < 2:
         raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
     _check_targets(settings)
+    _check_template(settings)
+    if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
+        rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
+        raise SettingError(rule, remedy="set unlabelled=mean-teacher")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
+
+
+def _check_template(settings: ProjectSettings) -> None:
+    check_template(settings.template)
+    if settings.template and settings.query_unit != "case":
+        rule = f"template names the slices of a case, query_unit {settings.query_unit} chooses parts of it"
+        raise SettingError(f"{rule}, got both", remedy="set query_unit=case or template=")
+    if settings.template and (settings.gold_rate or settings.tutorial):
+        raise SettingError("Gold cases count whole, a template names slices, got both", remedy="set gold_rate=0 and tutorial=0")
 
 
 def _check_targets(settings: ProjectSettings) -> None:
@@ -406,8 +453,9 @@ def changed_settings(settings: ProjectSettings, changes: Mapping[str, SettingVal
     """
     given: dict[str, str] = {}
     values: dict[str, SettingValue] = {}
-    for name, value in changes.items():
+    for name, said in changes.items():
         declared = setting_named(name)
+        value = current_value(declared.name, said)
         if declared.name in given:
             raise SettingError(f"{declared.name} must be given once, got {given[declared.name]!r} and {name!r}", remedy="keep one of them")
         given[declared.name] = name

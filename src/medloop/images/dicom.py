@@ -5,6 +5,7 @@ decoded at a time, and a series that is not one regular volume is refused or not
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,8 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     require_finite(name, array)
     i, j, k = array.shape[1:]
     display, said = display_of(slices, array, oriented=found.oriented)
+    if found.over_time:
+        display = replace(display, over_time=True, frame_seconds=found.seconds)
     source = Source(
         format="dicom", names=(name,), sha256=sha256_of(sorted(header.path for header in headers)), dicom=_uids(slices), display=display
     )

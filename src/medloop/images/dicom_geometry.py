@@ -19,6 +19,7 @@ from medloop.core.errors import FormatError, GeometryError
 from medloop.core.geometry import MAX_AXIS
 from medloop.images.dicom_frames import detector_of, frame_offsets
 from medloop.images.dicom_series import Header
+from medloop.images.frame_times import are_moments, frame_seconds, time_note
 from medloop.images.result import UNSIZED, UNSPACED
 
 Vector = npt.NDArray[np.float64]
@@ -80,12 +81,22 @@ class Slice:
 
 @dataclass(frozen=True)
 class Stack:
-    """Slices in order, the affine (RAS+) of their volume, what is irregular, and whether the patient's directions are known."""
+    """Slices in order, and what they are together.
+
+    Attributes:
+        affine: Of their volume, RAS+.
+        notes: What is irregular.
+        oriented: Whether the patient's directions are known.
+        over_time: The slices are moments of one picture: the last axis of the volume is time.
+        seconds: When each of them begins, from the first; () where that is not stored.
+    """
 
     slices: tuple[Slice, ...]
     affine: Affine
     notes: tuple[str, ...]
     oriented: bool = True
+    over_time: bool = False
+    seconds: tuple[float, ...] = ()
 
 
 def slices_of(header: Header) -> list[Slice]:
@@ -271,11 +282,17 @@ def _flat_stack(slices: Sequence[Slice], name: str) -> Stack:
             remedy="import each as its own picture",
         )
     spacing, notes = _spacing(slices[0])
-    depth = slices[0].depth_mm
+    depth, tags = slices[0].depth_mm, slices[0].header.tags
+    stays = "no orientation is stored"
+    if len(slices) > 1 and are_moments(tags, spaced=depth is not None):
+        seconds = frame_seconds(tags, len(slices))
+        # Time has no millimetres; a step that is no finer than a pixel keeps the frames the slices that people page along.
+        affine = np.diag([-spacing[0], -spacing[1], max(1.0, *spacing), 1.0])
+        return Stack(tuple(slices), affine, (*notes, time_note(len(slices), seconds), stays), False, True, seconds)
     if len(slices) > 1:
         notes += (UNSPACED,) if depth is None else (f"frames have no positions; they are kept in stored order, {depth:g} mm apart",)
     affine = np.diag([-spacing[0], -spacing[1], depth or 1.0, 1.0])
-    return Stack(tuple(slices), affine, (*notes, "no orientation is stored"), oriented=False)
+    return Stack(tuple(slices), affine, (*notes, stays), oriented=False)
 
 
 def _spacing(first: Slice) -> tuple[tuple[float, float], tuple[str, ...]]:

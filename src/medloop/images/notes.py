@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from medloop.core.names import first_named
 
 KINDS: tuple[tuple[str, str], ...] = (
+    ("time", r"frames are moments"),
     ("tilt", r"gantry tilt"),
     ("missing", r"slice\(s\) seem to be missing"),
     ("uneven", r"slice spacing is uneven"),

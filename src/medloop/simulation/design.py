@@ -9,6 +9,7 @@ from typing import Any
 
 from medloop.core.errors import SettingError
 from medloop.core.records import Json, TaskKind
+from medloop.core.settings import current_value
 from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
 from medloop.simulation.study_settings import NAMES_IN_PROJECTS, STUDY_SETTINGS, StudySettings
@@ -85,9 +86,7 @@ class StudyDesign(StudySettings):
             raise SettingError(f"A study has no setting {unknown[0]!r}", remedy=f"it has {', '.join(sorted(known))}")
         try:
             values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
-            if isinstance(values.get("warm_start"), bool):  # as it used to be said
-                values["warm_start"] = "all" if values["warm_start"] else "scratch"
-            return cls(**values)
+            return cls(**{name: current_value(name, value) for name, value in values.items()})
         except TypeError as error:
             raise SettingError(f"Not a study: {error}") from error
 

@@ -26,7 +26,7 @@ from medloop.simulation.suite_results import SuiteResult, collect_suite
 IMPORT = ("dataset", "format", "split_seed", "test_fraction", "validation_fraction", "cases")
 """Settings that decide what a project holds before its first answer."""
 
-NOT_OF_FULL = (*BUDGET, *EQUAL_FOR_ALL, "warm_start")
+NOT_OF_FULL = (*BUDGET, *EQUAL_FOR_ALL, "warm_start", "unlabelled")
 """Settings that the full-data model does not depend on."""
 
 

@@ -149,7 +149,7 @@ def _grid(*, shape: list[int], affine: list[list[float]]) -> Grid:
 
 
 _LATER_SETTINGS = (
-    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "pseudo_labels", "cold_start", "aggregation", "uncertainty_source"})
+    frozenset({"query_unit", "query_parts", "stream", "stream_budget", "unlabelled", "cold_start", "aggregation", "uncertainty_source"})
     | {
         "budget_labels",
         "budget_minutes",
@@ -171,8 +171,8 @@ _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),
     records.Task: frozenset({"pictures"}),
     accounts.Account: frozenset({"issuer", "subject", "preferences"}),
-    records.Assignment: frozenset({"began_with", "base_id", "blind", "gold_id"}),
-    records.Annotation: frozenset({"began_with", "untouched"}),
+    records.Assignment: frozenset({"began_with", "base_id", "blind", "gold_id", "annotated"}),
+    records.Annotation: frozenset({"began_with", "untouched", "annotated"}),
     records.Evaluation: frozenset({"leaning", "surfaces"}),
     records.Consensus: frozenset({"voxel_probabilities", "expected_error"}),
 }
@@ -194,9 +194,8 @@ def _nested(item: Any) -> Any:
 
 
 def _settings_from_json(value: Any) -> records.ProjectSettings:
-    """Settings of any version: some had other names (`OLDER_NAMES`), and `warm_start` used to be yes or no."""
-    start = value.get("warm_start", "scratch")
-    return records.ProjectSettings(**{**value, "warm_start": ("all" if start else "scratch") if isinstance(start, bool) else start})
+    """Settings of any version: some had other names (`OLDER_NAMES`) and were yes or no (`OLDER_VALUES`)."""
+    return records.ProjectSettings(**value)
 
 
 def _records(record: type[Any]) -> Codec:
@@ -282,10 +281,16 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Prediction, "prediction", tables.predictions),
     _kind(records.Query, "query", tables.queries),
     _kind(records.Round, "round", tables.rounds, "state", "query_id", "snapshot_id", "model_id", "message", "updated_at"),
-    _kind(records.Assignment, "assignment", tables.assignments, "state", "revision", "reason", "closed_at", "proposal_id", "round_id"),
+    _kind(
+        records.Assignment,
+        "assignment",
+        tables.assignments,
+        *("state", "revision", "reason", "closed_at", "proposal_id", "round_id", "annotated"),
+        annotated=_LATER_TUPLE,
+    ),
     _kind(records.DraftPatch, "patch", tables.draft_patches, runs=_RUNS),
     _kind(records.PromptRecord, "prompt", tables.prompts, "withdrawn"),
-    _kind(records.Annotation, "annotation", tables.annotations),
+    _kind(records.Annotation, "annotation", tables.annotations, annotated=_LATER_TUPLE),
     _kind(records.Withdrawal, "withdrawal", tables.withdrawals),
     _kind(records.Review, "review", tables.reviews),
     _kind(records.Consensus, "consensus", tables.consensuses),
@@ -301,6 +306,7 @@ _ALL: tuple[Kind[Any], ...] = (
         *("points", "axis", "index", "figures", "note", "changed_at", "withdrawn_at"),
         points=_POINTS,
     ),
+    _kind(records.NamedFrame, "named_frame", tables.named_frames),
     _kind(records.Provenance, "provenance", tables.provenances),
     _kind(records.Descriptor, "descriptor", tables.descriptors),
     _kind(records.Evaluation, "evaluation", tables.evaluations, leaning=_LATER_TUPLE),

@@ -13,7 +13,7 @@ from medloop.core.records import Assignment, Case, DraftPatch, Task, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.interaction.locks import check_locks, keep_locked
 from medloop.interaction.runs import Run, apply_runs, runs_between
-from medloop.loop.annotating.open_edit import ELSEWHERE, TAKE, Draft, load_edit, require_revision
+from medloop.loop.annotating.open_edit import ELSEWHERE, PROPAGATE, TAKE, Draft, load_edit, require_revision
 from medloop.loop.annotating.prompt_log import bring_back, take_back
 from medloop.loop.annotating.submission import submitted_mask
 from medloop.loop.foundation.workspace import Workspace
@@ -38,6 +38,7 @@ class Edit:
         locked: Labels that stay as they are: the edit changes other voxels only.
         taken: The runs put something that a model proposed into the draft; see `medloop.loop.annotating.independence`.
         elsewhere: Another program drew it.
+        propagated: The runs are labels carried to other frames; see `medloop.loop.annotating.propagating`.
     """
 
     base_revision: int
@@ -47,6 +48,12 @@ class Edit:
     locked: Sequence[int] = ()
     taken: bool = False
     elsewhere: bool = False
+    propagated: bool = False
+
+    @property
+    def verb(self) -> str:
+        """What the event log calls it."""
+        return TAKE if self.taken else ELSEWHERE if self.elsewhere else PROPAGATE if self.propagated else "edit"
 
 
 def save_patch(workspace: Workspace, assignment_id: str, edit: Edit) -> int:
@@ -70,7 +77,7 @@ def save_patch(workspace: Workspace, assignment_id: str, edit: Edit) -> int:
         runs = runs_between(before, keep_locked(before, apply_runs(before, runs), edit.locked))
     with workspace.store.write(assignment.annotator_id) as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), edit.base_revision)
-        revision = append_patch(tx, assignment, runs, verb=TAKE if edit.taken else ELSEWHERE if edit.elsewhere else "edit")
+        revision = append_patch(tx, assignment, runs, verb=edit.verb)
         take_back(tx, assignment_id, edit.withdraws, revision)
         bring_back(tx, assignment_id, edit.restores, revision)
     return revision

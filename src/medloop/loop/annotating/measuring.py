@@ -36,7 +36,11 @@ Inside = Callable[[int], BoolArray | None]
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurementRequest:
-    """What is to be measured; fields as in `medloop.core.records.Measurement`."""
+    """What is to be measured; fields as in `medloop.core.records.Measurement`.
+
+    Attributes:
+        id: Of a client that may have to send the request again; None for a fresh one.
+    """
 
     kind: MeasurementKind
     points: Sequence[Point] = ()
@@ -47,6 +51,7 @@ class MeasurementRequest:
     assignment_id: str | None = None
     revision: int | None = None
     note: str = ""
+    id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,22 +69,24 @@ class Placed:
 
 
 def take_measurement(workspace: Workspace, case_id: str, annotator_id: str, wanted: MeasurementRequest) -> Measurement:
-    """Measure, and keep it.
+    """Measure, and keep it; a request that came before is not measured again, and gives what became of its measurement since.
 
     Raises:
         NotFoundError: No such case or assignment.
         InputError: Points that are too few, too many, off the image or off their slice, or a region without width.
         LabelError: A label that the task does not have.
         ConflictError: The draft has not come to that revision.
-        ForbiddenError: The draft is somebody else's.
+        ForbiddenError: The draft, or a measurement of that id, is somebody else's.
     """
     with workspace.store.read() as tx:
         case = tx.get(Case, case_id)
+        if (before := _taken_before(tx, case_id, annotator_id, wanted.id)) is not None:
+            return before
         taken = tx.count(Measurement, where={"case_id": case_id, "annotator_id": annotator_id, "withdrawn_at": None})
     if taken >= MOST_MEASUREMENTS:
         raise InputError(f"One person keeps up to {MOST_MEASUREMENTS} measurements on a case", remedy="remove some")
     made = Measurement(
-        id=new_id("measurement"),
+        id=wanted.id or new_id("measurement"),
         case_id=case_id,
         annotator_id=annotator_id,
         kind=wanted.kind,
@@ -96,8 +103,17 @@ def take_measurement(workspace: Workspace, case_id: str, annotator_id: str, want
         changed_at=at,
     )
     with workspace.store.write(annotator_id) as tx:
+        if (before := _taken_before(tx, case_id, annotator_id, wanted.id)) is not None:
+            return before
         tx.add(made, verb="measure")
     return made
+
+
+def _taken_before(tx: Reader, case_id: str, annotator_id: str, measurement_id: str | None) -> Measurement | None:
+    found = tx.find(Measurement, where={"id": measurement_id}) if measurement_id is not None else []
+    if found and (found[0].case_id, found[0].annotator_id) != (case_id, annotator_id):
+        raise ForbiddenError("The id of this measurement is taken", remedy="choose another one, or none")
+    return found[0] if found else None
 
 
 def move_measurement(workspace: Workspace, measurement_id: str, annotator_id: str, points: Sequence[Point]) -> Measurement:
@@ -114,6 +130,8 @@ def move_measurement(workspace: Workspace, measurement_id: str, annotator_id: st
         case = tx.get(Case, old.case_id)
     if old.axis is None or not old.points:
         raise InputError("The measurement of a label has no ends to move", remedy="measure the label again")
+    if tuple(map(tuple, points)) == old.points and old.withdrawn_at is None:
+        return old
     index = round(points[0][old.axis]) if points else old.index
     wanted = MeasurementRequest(kind=old.kind, points=points, axis=old.axis, index=index, channel=old.channel)
     fields = {"points": tuple(points), "index": index, "figures": _figures(workspace, case, annotator_id, wanted), "changed_at": now()}

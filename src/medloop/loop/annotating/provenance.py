@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from medloop.core.arrays import IntArray, MaskArray
 from medloop.core.records import Annotation, DraftPatch, Json, PromptRecord, Provenance, new_id, now
-from medloop.loop.annotating.open_edit import ELSEWHERE, FILLED, TAKE, OpenEdit
+from medloop.loop.annotating.open_edit import ELSEWHERE, FILLED, PROPAGATE, TAKE, TIME, OpenEdit
 from medloop.loop.annotating.prompt_log import in_force
 from medloop.store.reader import Reader
 
-HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3, "filled": 4, "taken": 5}
+HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3, "filled": 4, "taken": 5, "propagated": 6}
 """Codes in the arrays of this module; 0 is untouched."""
 
 
 NO_VERBS: Mapping[str, str] = {}
-_BY_VERB = {**dict.fromkeys(FILLED, "filled"), TAKE: "taken", ELSEWHERE: "elsewhere"}
+_BY_VERB = {**dict.fromkeys(FILLED, "filled"), TAKE: "taken", ELSEWHERE: "elsewhere", PROPAGATE: "propagated"}
 
 
 def hands(
@@ -50,7 +50,7 @@ def hands(
 
 def provenance_of(edit: OpenEdit, mask: MaskArray, annotation_id: str) -> Provenance:
     """What led to a mask, shape (I, J, K), that is about to be submitted under an id; it may differ from the draft."""
-    log = edit.log
+    log, film = edit.log, edit.case.display.over_time
     hand = hands(mask, edit.patches, log, edit.verbs).ravel(order="F")
     final = mask.ravel(order="F")
     changed = np.flatnonzero(final != edit.begun.ravel(order="F"))
@@ -62,7 +62,7 @@ def provenance_of(edit: OpenEdit, mask: MaskArray, annotation_id: str) -> Proven
         assignment_id=edit.assignment.id,
         prompt_ids=tuple(record.id for record in in_force(log)),
         withdrawn_prompts=sum(record.withdrawn is not None for record in log),
-        parts={name: _part(places, final, mask.shape) for name, places in parts.items() if len(places)},
+        parts={name: _part(places, final, mask.shape, film=film) for name, places in parts.items() if len(places)},
         created_at=now(),
     )
 
@@ -73,13 +73,14 @@ def provenance(tx: Reader, annotation: Annotation) -> Provenance | None:
     return found[0] if found else None
 
 
-def _part(flat: IntArray, final: MaskArray, shape: tuple[int, ...]) -> Json:
-    """Voxels by their place in file order: how many, of which labels, and the box around them."""
+def _part(flat: IntArray, final: MaskArray, shape: tuple[int, ...], *, film: bool) -> Json:
+    """Voxels by their place in file order: how many, of which labels, the box around them, and the frames of a film."""
     places = np.unravel_index(flat, shape, order="F")
     values, counts = np.unique(final[flat], return_counts=True)
-    return {
+    part = {
         "voxels": len(flat),
         "labels": {str(value): int(count) for value, count in zip(values.tolist(), counts.tolist(), strict=True)},
         "start": [int(along.min()) for along in places],
         "stop": [int(along.max()) + 1 for along in places],
     }
+    return part | {"frames": np.unique(places[TIME]).tolist()} if film else part

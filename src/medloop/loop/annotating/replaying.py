@@ -17,7 +17,7 @@ from medloop.core.geometry import Shape3
 from medloop.core.records import DraftPatch, PromptRecord
 from medloop.interaction.prompts import Prompt
 from medloop.interaction.runs import Run, covered, painted_voxels, put_runs
-from medloop.loop.annotating.open_edit import FILLED, OpenEdit
+from medloop.loop.annotating.open_edit import NOT_DRAWN, OpenEdit
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, line_starts
 
 
@@ -30,7 +30,7 @@ class Deed:
         since: A draft of this revision or later shows it as it is now.
         runs: A stroke's runs; empty for prompts.
         records: Prompts that are answered together, in order; empty for a stroke.
-        by_hand: Whether a stroke was painted, not filled in between slices.
+        by_hand: Whether a stroke was painted, not filled in between slices nor propagated.
     """
 
     place: int
@@ -52,7 +52,7 @@ def history_of(edit: OpenEdit) -> History:
     """What counts of a draft's history, in order."""
     log = edit.log
     standing, undone = standing_strokes(edit)
-    strokes = [Deed(p.revision, p.revision, p.runs, by_hand=edit.verbs.get(p.id) not in FILLED) for p in standing]
+    strokes = [Deed(p.revision, p.revision, p.runs, by_hand=edit.verbs.get(p.id) not in NOT_DRAWN) for p in standing]
     place = line_starts(log)
     together: dict[int, list[PromptRecord]] = {}
     for record in in_force(log):

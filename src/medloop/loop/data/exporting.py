@@ -14,11 +14,12 @@ from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd
 from medloop.datasets.regular import is_sheared
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
+from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
 from medloop.loop.data.measured import measurement_files, measurement_lines
+from medloop.loop.foundation.annotated_labels import annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.waiting import unaccepted_lines
@@ -27,7 +28,7 @@ from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "csv", "measurements", "model")
+FORMATS = ("nifti", "msd", "nnunet", "csv", "frames", "measurements", "model")
 """Formats that can be written now."""
 
 
@@ -67,6 +68,8 @@ def export_project(
         return _export_model(workspace, out, model, actor)
     if model is not None:
         raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
+    if fmt == "frames":
+        return _export_frames(workspace, out, actor)
     if fmt == "measurements":
         return _export_measurements(workspace, out, actor)
     if (fmt == "csv") != (workspace.task.kind == "classification"):
@@ -80,7 +83,8 @@ def export_project(
         require_right_angles([case for _, case in answers])
     names = [label.name for label in workspace.task.labels]
     measured = measurement_lines(workspace)
-    beside = measurement_files(measured) if measured else {}
+    named = frame_lines(workspace)
+    beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {})
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside)
     _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
@@ -115,6 +119,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
     with workspace.store.read() as tx:
         people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
+        said = annotated_labels(tx, workspace.task)
     for annotation, case in answers:
         answer = load_annotation(workspace.store.blobs, annotation, case)
         yield ExportCase(
@@ -130,6 +135,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             annotated_at=annotation.created_at,
             effort_seconds=annotation.effort_seconds,
             untouched=leaning.get(annotation.id),
+            annotated=tuple(label.name for label in said.of(annotation)) if said.lacking(annotation) and isinstance(answer, Mask) else (),
         )
 
 
@@ -159,6 +165,17 @@ def _export_measurements(workspace: Workspace, out: Path, actor: str) -> ExportR
         pass
     _note(workspace, actor, "project", workspace.project.id, {"format": "measurements", "measurements": len(measured), "at": now()})
     return ExportReport(out, "measurements", len({one.case for one in measured}))
+
+
+def _export_frames(workspace: Workspace, out: Path, actor: str) -> ExportReport:
+    lines, left_out = frame_lines(workspace), LeftOut(workspace)
+    with staged_folder(out, frame_files(lines)) as staging:
+        (staging / "masks").mkdir()
+        written = write_frame_masks(workspace, staging / "masks", left_out)
+        if not written and not lines:
+            raise NotFoundError("No frame or slice is named or annotated yet", remedy="set a template, and annotate a case on the page")
+    _note(workspace, actor, "project", workspace.project.id, {"format": "frames", "cases": written, "at": now()})
+    return ExportReport(out, "frames", written, tuple(brief_lines({"damaged": left_out.cases})))
 
 
 def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:

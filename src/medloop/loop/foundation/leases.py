@@ -12,6 +12,9 @@ from medloop.loop.foundation import workspace as limits
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
+UNTOUCHED = ("open", "undo")
+"""Verbs of the audit after which nobody has looked at an assignment again: it was opened, or its submission taken back."""
+
 
 def release_stale(workspace: Workspace, *, hours: float | None = None) -> tuple[str, ...]:
     """Release every open assignment without a sign of life for so long, usually `LEASE_HOURS`; returns their ids."""
@@ -34,6 +37,25 @@ def release_assignment(workspace: Workspace, assignment_id: str, *, actor: str) 
             raise StateError(f"This assignment is {assignment.state}", remedy="open the case")
         tx.change(Assignment, assignment_id, verb="release", fields={"state": "released", "closed_at": now()})
     return assignment.case_id
+
+
+def release_untouched(workspace: Workspace, assignment_id: str) -> Assignment:
+    """Give back a case that its annotator passed over: at once, where nothing was done in it since it was opened.
+
+    What was edited, or opened again meanwhile in another window, stays open: its lease ends as any other.
+
+    Returns:
+        The assignment as it is then, released or not.
+
+    Raises:
+        NotFoundError: No such assignment.
+    """
+    with workspace.store.write(workspace.store.get(Assignment, assignment_id).annotator_id) as tx:
+        assignment = tx.get(Assignment, assignment_id)
+        signs = tx.events_about("assignment", [assignment_id])
+        if assignment.state != "open" or assignment.revision > 0 or signs[-1].verb not in UNTOUCHED:
+            return assignment
+        return tx.change(Assignment, assignment_id, verb="release", fields={"state": "released", "closed_at": now()})
 
 
 def any_stale(tx: Reader) -> bool:

@@ -159,6 +159,10 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
             raise SettingError(f"Interactive networks ({name}) draw masks, this is a {kind}", remedy=f"leave {name} at no")
     if settings.query_unit != "case" and kind != "segmentation":
         raise SettingError(f"A {settings.query_unit} is queried to be segmented, this is a {kind}", remedy="leave query_unit at case")
+    if settings.template and kind != "segmentation":
+        raise SettingError(f"A template names slices to be segmented, this is a {kind}", remedy="leave template empty")
+    if settings.unlabelled == "copy-paste" and kind != "segmentation":
+        raise SettingError(f"copy-paste mixes masks, this is a {kind}", remedy="set unlabelled=mean-teacher")
     methods = CONSENSUS_METHODS[kind]
     if settings.consensus not in methods:
         rule = f"A {kind} fuses readings by one of {', '.join(methods)}, got {settings.consensus}"

@@ -12,8 +12,8 @@ from medloop.metrics.measures import MeasureName, measure, measure_names
 
 
 def is_sized(case: Case) -> bool:
-    """Whether the case's voxels have a known size, so that its figures may be called millimetres."""
-    return not {UNSIZED, UNSPACED} & set(case.notes)
+    """Whether the case's voxels have a known size, so that its figures may be called millimetres; frames over time have none."""
+    return not case.display.over_time and not {UNSIZED, UNSPACED} & set(case.notes)
 
 
 def mask_figures(inside: BoolArray, case: Case) -> dict[str, float | None]:

@@ -22,7 +22,7 @@ from medloop.loop.learning.objections import NOUN, VERB
 from medloop.store.reader import Reader
 
 _BUDGET = ("train_minutes", "train_steps", "warm_start", "members", "seed")
-_LOSS = ("pseudo_labels", "bias_correction", "correction_weight", "explanation_penalty")
+_LOSS = ("unlabelled", "bias_correction", "correction_weight", "explanation_penalty")
 DECIDING = (*_BUDGET, *_LOSS, "annotator_model", "targets", "interactive_network", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
@@ -39,8 +39,15 @@ def annotations_digest(
     annotations: Sequence[Annotation], names: Mapping[str, str], more: Mapping[str, object] = MappingProxyType({})
 ) -> str:
     """Over case names and answer bytes: equal ones hash equal, whenever and by whom they were given, unless `more` is said by their id."""
-    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}{f' {more[a.id]}' if a.id in more else ''}" for a in annotations)
+    lines = sorted(
+        f"{names[a.case_id]} {a.kind} {a.blob or a.tag}{_only(a)}{f' {more[a.id]}' if a.id in more else ''}" for a in annotations
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _only(annotation: Annotation) -> str:
+    """Which labels an annotation annotates, where not all of its task's."""
+    return f" only {' '.join(map(str, annotation.annotated))}" if annotation.annotated else ""
 
 
 def case_names(tx: Reader, annotations: Sequence[Annotation]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def pseudo_annotations(workspace: Workspace, *, answers: int, threshold: Thresho
     Only unanswered cases of the training split. A mask without any foreground is left out, however sure: a structure
     that is missed altogether looks just as sure.
     """
-    if not workspace.settings.pseudo_labels:
+    if workspace.settings.unlabelled != "pseudo-labels":
         return []
     with workspace.store.read() as tx:
         predictions = _believable(tx, workspace.task)

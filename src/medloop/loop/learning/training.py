@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.core.settings import current_names
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.round_moves import MIN_TRAINING_ANNOTATIONS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_of, calibration_words
@@ -31,6 +31,7 @@ from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.nothing_new import already_learned, case_names, digest_to_learn, learned_with, nothing_new
 from medloop.loop.learning.soft_labels import soft_labels
 from medloop.loop.learning.training_set import make_training_set, training_case
+from medloop.loop.learning.unlabelled import unlabelled_cases
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
 from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask); the job's result."""
-    from medloop.models.training.train import train
+    from medloop.models.training.train import TrainingRun, train_members
 
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,9 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
     crowd = taught.crowd
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
-    validation = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
+    pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
+    held_out = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
+    validation = taught.held_out(held_out, workspace.task.label_values)
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
@@ -76,13 +79,14 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         return True
 
     initial = weights_of(workspace.store.blobs, parent) if parent else []
-    trained = train(recipe, taught.cases, validation, folder, report=report, initial=initial, guide=_guide(recipe))
+    trained = train_members(TrainingRun(recipe, taught.cases, validation, folder, report, initial, _guide(recipe), pool))
     own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
+    metrics |= {"unlabelled_cases": len(pool)} if pool else {}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
-    more, facts = train_any_label(workspace, recipe, taught.cases, folder, report=report)
+    more, facts = train_any_label(workspace, recipe, taught, folder, report=report)
     model, live = _keep(workspace, recipe, snapshot, [*trained.weights, *more], {**metrics, **facts})
     request_evaluation_of(workspace, model)
     if live:
@@ -137,6 +141,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         guided=guided,
         hints=settings.prompt_encoding if guided else "euclidean",
         targets=settings.targets,
+        unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
@@ -195,7 +200,8 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
     own = {
-        name: getattr(recipe, name) for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets")
+        name: getattr(recipe, name)
+        for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled")
     }
     return dataclasses.replace(before, **own), parent
 
@@ -268,11 +274,11 @@ def _validation(
     with workspace.store.read() as tx:
         answers = [tx.get(Annotation, i) for i in chosen]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        versions = label_versions(tx, workspace.task)
+        said = annotated_labels(tx, workspace.task)
     fit = {case.id for case in fitting(cases.values())}
     sound = sound_annotations([a for a in answers if a.case_id in fit], cases, left_out)
     soft = soft_labels(workspace, sound, cases)
-    made = [(a, training_case(workspace, a, cases[a.case_id], versions)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
+    made = [(a, training_case(workspace, a, cases[a.case_id], said)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
     return [dataclasses.replace(case, soft=soft.get(a.id)) for a, case in made]
 
 

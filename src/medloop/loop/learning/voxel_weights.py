@@ -13,7 +13,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray
 from medloop.core.records import Annotation, Case
 from medloop.loop.annotating.corrections import touched_of
-from medloop.loop.annotating.open_edit import FILLED
+from medloop.loop.annotating.open_edit import NOT_DRAWN
 from medloop.loop.foundation.workspace import Workspace
 from medloop.models.foundation.recipes import MOST_MARKED_CLASSES
 
@@ -48,7 +48,7 @@ def weighing_of(workspace: Workspace, answers: Sequence[Annotation]) -> Weighing
     if workspace.task.kind != "segmentation":
         return Weighing(1.0, by_setting=False, filled=frozenset())
     with workspace.store.read() as tx:
-        assignments = tx.assignments_patched(FILLED)
+        assignments = tx.assignments_patched(NOT_DRAWN)
     filled = frozenset(answer.id for answer in answers if answer.assignment_id in assignments)
     asked = workspace.settings.correction_weight
     if asked > 1 or not filled or workspace.task.classes > MOST_MARKED_CLASSES:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from medloop.core.names import counted
 from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
@@ -147,12 +148,18 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,
-        note=said.note,
+        note="; ".join(filter(None, (said.note, unlabelled_words(model)))),
         comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
         calibration=calibration_words(model),
     )
+
+
+def unlabelled_words(model: Model) -> str:
+    """How many unlabelled cases a model learned from, and how; empty without any."""
+    count = int(model.metrics.get("unlabelled_cases", 0))
+    return f"also learned from {counted(count, 'unlabelled case')} ({model.recipe['unlabelled']})" if count else ""
 
 
 def _comparison(found: Comparison) -> ComparisonLine:

@@ -16,6 +16,7 @@ from medloop.core.settings import QueryUnit
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import chances_of_entropy, rank_places, unreviewed
 from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.named_frames import named_parts
 from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -65,7 +66,9 @@ def _whole(choice: Choice, why: str) -> Choice:
 
 
 def queried_parts(tx: Reader, assignment: Assignment) -> tuple[Part, ...]:
-    """What an assignment was queried for; nothing where it is the whole case."""
+    """What an assignment was queried for, by the project's template or its query; nothing where it is the whole case."""
+    if named := named_parts(tx, assignment):
+        return named
     if assignment.round_id is None or (query_id := tx.get(Round, assignment.round_id).query_id) is None:
         return ()
     choices = tx.get(Query, query_id).choices
@@ -82,6 +85,8 @@ def _part(value: Json) -> Part:
 def _words(part: Part, case: Case, unit: QueryUnit) -> str:
     """A part as the page numbers it, from 1."""
     if isinstance(part, SlicePart):
+        if case.display.over_time:
+            return f"frame {part.index + 1} of {case.grid.shape[part.axis]}"
         plane = next((p.name for p in case.grid.planes() if p.slice_axis == part.axis), "")
         return f"{plane} slice {part.index + 1} of {case.grid.shape[part.axis]}".strip()
     return f"{unit} {', '.join(f'{a + 1}–{b}' if b > a + 1 else str(b) for a, b in zip(part.start, part.stop, strict=True))}"

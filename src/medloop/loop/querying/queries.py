@@ -15,6 +15,7 @@ from medloop.core.records import Choice, Query, Round, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.effort import minutes_words
+from medloop.loop.foundation.named_frames import annotated_on_names
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.parts import with_parts
@@ -50,7 +51,7 @@ def make_query(
     """
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
-        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx)
+        table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
         refused |= {case.case_id for case in damaged}
         model = tx.live_model()
         wanted, drawn = followed(workspace, tx, round_index)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3, triple
 from medloop.core.records import Json, TaskKind
-from medloop.core.settings import AnnotatorModel, PromptEncoding, Targets
+from medloop.core.settings import AnnotatorModel, PromptEncoding, Targets, UnlabelledLearning
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -38,6 +38,9 @@ FRAMED = 2.0
 
 NOBODY = -1
 """Index of an annotator who is not modelled: unknown, new, or without an annotator model."""
+
+IN_A_RECIPE: tuple[UnlabelledLearning, ...] = ("none", "mean-teacher", "copy-paste")
+"""Ways to learn from unlabelled cases that change how a network is trained; pseudo-labels are cases like others."""
 
 BASE_FEATURES = 16
 MAX_FEATURES = 256
@@ -87,6 +90,7 @@ class Recipe:
         annotator_model: What is learned of each annotator with the network; see `models.foundation.confusions`.
         annotators: How many annotators are modelled; 0 without an annotator model.
         targets: Whether cases that have `TrainingCase.soft` are learned by it.
+        unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
     """
 
     kind: TaskKind
@@ -126,6 +130,7 @@ class Recipe:
     annotator_model: AnnotatorModel = "none"
     annotators: int = 0
     targets: Targets = "hard"
+    unlabelled: UnlabelledLearning = "none"
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -152,6 +157,10 @@ class Recipe:
         _require(modelled, "annotators", "2 or more with an annotator model, else 0", (self.annotator_model, self.annotators))
         _require(self.targets in get_args(Targets), "targets", "hard or soft", self.targets)
         _require(self.targets == "hard" or not self.annotators, "targets", "hard with an annotator model", self.targets)
+        _require(self.unlabelled in IN_A_RECIPE, "unlabelled", " or ".join(IN_A_RECIPE), self.unlabelled)
+        pasted = self.unlabelled == "copy-paste"
+        pastes = self.kind == "segmentation" and not self.annotators
+        _require(pastes or not pasted, "unlabelled", "none or mean-teacher in a classification or with annotators", self.unlabelled)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

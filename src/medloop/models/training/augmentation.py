@@ -68,6 +68,19 @@ class Change:
         return self.scale != 1.0 or self.elastic is not None or any(self.degrees)
 
 
+@dataclass(frozen=True, eq=False)
+class Views:
+    """The same patches of unlabelled cases twice, both of shape (B, channels, spatial…), float32.
+
+    Attributes:
+        plain: As they are, moved alone.
+        changed: With other intensities.
+    """
+
+    plain: Tensor
+    changed: Tensor
+
+
 def sample_change(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator) -> Change:
     """Draw what happens to the next patch; a rotation never mixes axes of very different spacing."""
     strength = recipe.augmentation
@@ -114,6 +127,21 @@ def _comparable(recipe: Recipe, spacing_mm: Spacing, axis: int) -> bool:
 def geometry_of(change: Change) -> Change:
     """The part of a change that moves voxels: what is no intensity moves as the image does and keeps its values."""
     return Change(flips=change.flips, degrees=change.degrees, scale=change.scale, elastic=change.elastic)
+
+
+def intensities_of(recipe: Recipe, rng: np.random.Generator) -> Change:
+    """Other intensities for a patch that stays where it is, each kind for more patches than `sample_change` gives it to."""
+    strength = recipe.augmentation
+    if strength == 0:
+        return Change()
+    return Change(
+        contrast=float(np.exp(rng.uniform(-0.25, 0.25) * strength)),
+        brightness=float(rng.normal(0, 0.15 * strength)),
+        gamma=float(np.exp(rng.uniform(-0.35, 0.35) * strength)) if rng.random() < 0.5 else 1.0,
+        blur=float(rng.uniform(0.4, 1.0) * strength) if rng.random() < 0.3 else 0.0,
+        noise=float(rng.uniform(0, 0.15) * strength) if rng.random() < 0.5 else 0.0,
+        noise_seed=int(rng.integers(2**62)),
+    )
 
 
 def window_shape(change: Change, patch: Shape3) -> Shape3:

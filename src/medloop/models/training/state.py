@@ -106,15 +106,17 @@ def identify(
     initial: Sequence[bytes] = (),
     *,
     guide: str = "",
+    unlabelled: Sequence[str] = (),
 ) -> str:
     """What a checkpoint is bound to: SHA-256 over the recipe, the member, the cases' ids, the initial weights and the guide's name."""
     content = [recipe.to_json(), member, [case.id for case in training], [case.id for case in validation]]
     content += [hashlib.sha256(data).hexdigest() for data in initial]
     content += [guide] if guide else []
     known = [case.known for case in (*training, *validation)]
-    content += [known] if any(known) else []
+    content += [["known", *known]] if any(known) else []
     content += [["annotators", *(case.annotator for case in training)]] if recipe.annotators else []
     content += [["soft", *(case.soft is not None for case in training)]] if recipe.targets == "soft" else []
+    content += [["unlabelled", *unlabelled]] if unlabelled else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -152,7 +154,8 @@ def restore(state: TrainingState, folder: Path, *, member: int, identity: str) -
     facts = checkpoint.facts
     require_identity(identity, facts, folder)
     state.network.load_state_dict(_part(checkpoint, "network"))
-    state.mean = {name: tensor.to(state.device) for name, tensor in _part(checkpoint, "mean").items()}
+    for name, tensor in _part(checkpoint, "mean").items():
+        state.mean[name].copy_(tensor)  # in the layout it had: a teacher that adds up in another order says other last digits
     state.best = {name: tensor.to(state.device) for name, tensor in _part(checkpoint, "best").items()}
     if state.confusions:
         state.confusions.load_state_dict(_part(checkpoint, "confusions"))

@@ -27,20 +27,20 @@ from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.foundation.compute import limited_threads, mixed_precision
 from medloop.models.foundation.losses import (
-    IGNORE,
     fade,
     irrelevance_penalty,
-    known_classes,
     loss_as_annotated,
     loss_of,
     plain_masks,
-    with_known_classes,
 )
 from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.partial_labels import marginal_chances, marginal_logits
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.ahead import in_order
 from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
+from medloop.models.training.consistency import UnlabelledCase, agreement_loss, draw_views, first_step, prepare_unlabelled
 from medloop.models.training.guiding import Guide
+from medloop.models.training.pasting import paste
 from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.training.validate import affordable_cases, validate
 
@@ -75,11 +75,13 @@ class Trained:
 
 
 Report = Callable[[TrainingProgress], bool]
+Draw = Callable[[int], tuple[tuple[Tensor, Tensor], Marks]]
+"""What a step learns from, by its number."""
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Everything that makes a training; see `train`."""
+    """Everything that makes a training: what `train` takes, and unlabelled cases, for a recipe that learns from such too."""
 
     recipe: Recipe
     training: Sequence[TrainingCase]
@@ -88,6 +90,7 @@ class TrainingRun:
     report: Report
     initial: Sequence[bytes] = ()
     guide: Guide | None = None
+    unlabelled: Sequence[UnlabelledCase] = ()
 
 
 def train(
@@ -100,7 +103,7 @@ def train(
     initial: Sequence[bytes] = (),
     guide: Guide | None = None,
 ) -> Trained:
-    """Train every member, one after the other.
+    """Train every member, one after the other, from annotated cases alone; `train_members` learns from unlabelled ones too.
 
     Args:
         recipe: What to train.
@@ -121,17 +124,21 @@ def train(
         IntegrityError: When a checkpoint was damaged.
         MedloopError: When the loss is no longer a number.
     """
-    run = TrainingRun(recipe, training, validation, folder, report, initial, guide)
-    trained = [train_member(run, member) for member in range(recipe.members)]
+    return train_members(TrainingRun(recipe, training, validation, folder, report, initial, guide))
+
+
+def train_members(run: TrainingRun) -> Trained:
+    """Train every member of a run, one after the other; see `train`."""
+    trained = [train_member(run, member) for member in range(run.recipe.members)]
     return Trained(tuple(file for file, _ in trained), summarise([metrics for _, metrics in trained]))
 
 
 def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
     """Train one member, or find it trained already; see `train`. Members may be trained in parallel processes."""
-    recipe, folder, guide = run.recipe, run.folder, run.guide
+    recipe, folder = run.recipe, run.folder
     folder.mkdir(parents=True, exist_ok=True)
     result, prepared = folder / f"member-{member}", folder / f"prepared-{member}"
-    identity = identify(recipe, member, run.training, run.validation, run.initial, guide=guide.name if guide else "")
+    identity = identify_run(run, member)
     if finished := read_checkpoint(result):
         require_identity(identity, finished.facts, folder)
         return checkpoint_file(result), finished.facts["metrics"]
@@ -141,13 +148,13 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
             begun = time.perf_counter()
             cases = prepare_cases(recipe, run.training, prepared / "training")
             held_out = prepare_cases(recipe, run.validation, prepared / "validation") if run.validation else []
+            pool = prepare_unlabelled(recipe, run.unlabelled, prepared / "unlabelled")
             state = start(recipe, member, run.initial, cases=cases)
             if not restore(state, folder, member=member, identity=identity):
-                state.steps = recipe.steps or plan_steps(
-                    recipe, seconds_per_step(recipe, cases, guide=guide), spent=time.perf_counter() - begun
-                )
+                seconds = 0.0 if recipe.steps else seconds_per_step(recipe, cases, guide=run.guide, pool=pool)
+                state.steps = recipe.steps or plan_steps(recipe, seconds, spent=time.perf_counter() - begun)
                 save(state, folder, member=member, identity=identity)
-            _train_to_end(run, member, state, cases, held_out, identity=identity)
+            _train_to_end(run, member, state, partial(_draw, recipe, cases, pool, member, state.steps), held_out, identity=identity)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
@@ -159,14 +166,19 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
     return file, metrics
 
 
+def identify_run(run: TrainingRun, member: int) -> str:
+    """What a member's checkpoint is bound to; see `identify`."""
+    name, pool = run.guide.name if run.guide else "", run.unlabelled if run.recipe.unlabelled != "none" else ()
+    return identify(run.recipe, member, run.training, run.validation, run.initial, guide=name, unlabelled=[case.id for case in pool])
+
+
 def _train_to_end(
-    run: TrainingRun, member: int, state: TrainingState, cases: Sequence[PreparedCase], held_out: Sequence[PreparedCase], *, identity: str
+    run: TrainingRun, member: int, state: TrainingState, draw: Draw, held_out: Sequence[PreparedCase], *, identity: str
 ) -> None:
     recipe = run.recipe
     held_out = affordable_cases(recipe, held_out, state.steps)
     due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
     begun = saved = time.perf_counter() - state.seconds
-    draw = partial(_draw, recipe, cases, member)
     ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
     for batch, marks in in_order(draw, range(state.step, state.steps), ahead=ahead):
         state.loss = take_step(recipe, member, state, *batch, marks=marks, guide=run.guide)
@@ -181,8 +193,13 @@ def _train_to_end(
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
 
 
-def _draw(recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int) -> tuple[tuple[Tensor, Tensor], Marks]:
-    return draw_batch(recipe, cases, member=member, step=step), draw_marks(recipe, cases, member=member, step=step)
+def _draw(
+    recipe: Recipe, cases: Sequence[PreparedCase], pool: Sequence[PreparedCase], member: int, steps: int, step: int
+) -> tuple[tuple[Tensor, Tensor], Marks]:
+    batch, marks = draw_batch(recipe, cases, member=member, step=step), draw_marks(recipe, cases, member=member, step=step)
+    if step < first_step(steps):
+        return batch, marks
+    return batch, replace(marks, unlabelled=draw_views(recipe, pool, member=member, step=step))
 
 
 def take_step(
@@ -211,12 +228,12 @@ def take_step(
     """
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps) * group.get("times", 1.0)
+    images, targets, marks = paste(recipe, member, state, images, targets, marks or Marks())
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
-        images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state), member=member, step=state.step)
-        marks = _as_wanted(marks or Marks(), wanted == plain)
-        wanted = with_known_classes(wanted, known_classes(targets))
-        targets = torch.where(wanted & IGNORE == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
+        images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state, marks.known), member=member, step=state.step)
+        marks = _as_wanted(marks, wanted == plain)
+        targets = torch.where(wanted == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
     images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
@@ -225,13 +242,13 @@ def take_step(
             features = state.network.features(images)
             logits = state.network.head(features)
     targets = targets.to(state.device)
-    marks = marks or Marks()
+    marks = marks.to(state.device)
     if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
-        loss = loss_of(recipe, logits, targets, soft=None if marks.soft is None else marks.soft.to(state.device))
+        loss = loss_of(recipe, logits, targets, known=marks.known, soft=marks.soft)
     else:
-        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators.to(state.device), features)
-    if marks.irrelevant is not None:
-        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks.irrelevant.to(state.device))
+        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators, features, known=marks.known)
+    loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks)
+    loss = loss + agreement_loss(recipe, member, state, marks.unlabelled)
     value = _finite(float(loss.detach()), state.step)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
@@ -248,22 +265,26 @@ def _as_wanted(marks: Marks, same: Tensor) -> Marks:
 
 
 @torch.no_grad()
-def _predict(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
+def _predict(recipe: Recipe, state: TrainingState, known: Tensor | None, images: Tensor, which: Sequence[int]) -> Tensor:
+    """What the network says now of some samples, as their simulated users see it: these know nothing of classes not annotated."""
     state.network.eval()
     with mixed_precision(state.device, recipe.precision):
         logits: Tensor = state.network(images.to(state.device))
-    return logits.float().softmax(1).cpu()
+    return marginal_chances(logits.float().softmax(1).cpu(), None if known is None else known[list(which)])
 
 
-def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, irrelevant: Tensor) -> Tensor:
-    """The penalty on evidence from irrelevant voxels, by a second pass over faded images."""
+def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, marks: Marks) -> Tensor:
+    """The penalty on evidence from irrelevant voxels, by a second pass over faded images; 0 where none are marked."""
+    irrelevant = marks.irrelevant
+    if irrelevant is None:
+        return images.new_zeros(())
     seed = derive_seed(recipe.seed, member, "fade", state.step)
     shares = torch.rand(len(images), generator=torch.Generator().manual_seed(seed)).to(state.device)
     faded = fade(images, irrelevant, shares).requires_grad_(True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         with mixed_precision(state.device, recipe.precision):
-            logits = state.network(faded)
+            logits = marginal_logits(state.network(faded), marks.known)
     answers = plain_masks(targets, recipe.classes)
     return irrelevance_penalty(images, faded, logits, answers, irrelevant)
 
@@ -277,16 +298,21 @@ def rate_at(step: int, steps: int) -> float:
 
 
 def seconds_per_step(
-    recipe: Recipe, cases: Sequence[PreparedCase], *, clock: Callable[[], float] = time.perf_counter, guide: Guide | None = None
+    recipe: Recipe,
+    cases: Sequence[PreparedCase],
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    guide: Guide | None = None,
+    pool: Sequence[PreparedCase] = (),
 ) -> float:
-    """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away."""
+    """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away; of one with the second batch."""
     state = start(recipe, 0, cases=cases)
     state.steps = TIMED_STEPS + 2
     seconds = []
     for step in range(state.steps):
         begun = clock()
-        marks = draw_marks(recipe, cases, member=0, step=step)
-        take_step(recipe, 0, state, *draw_batch(recipe, cases, member=0, step=step), marks=marks, guide=guide)
+        batch, marks = _draw(recipe, cases, pool, 0, state.steps, step)
+        take_step(recipe, 0, state, *batch, marks=marks, guide=guide)
         seconds.append(clock() - begun)
     return median(seconds[2:])
 

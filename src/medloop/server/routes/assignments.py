@@ -11,13 +11,15 @@ from medloop.core.records import Annotation, Assignment, Case, Model
 from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
+from medloop.loop.annotating.placing import place_frame
+from medloop.loop.annotating.propagating import preview_propagation
 from medloop.loop.annotating.reviewing import mark_visited, review_places
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.blinding import seen_annotation
-from medloop.loop.foundation.leases import release_assignment
+from medloop.loop.foundation.leases import release_assignment, release_untouched
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.case_outlook import case_outlook
 from medloop.server.web.callers import Caller, CallerHere
@@ -26,13 +28,15 @@ from medloop.server.web.sending import VOXELS, send_packed
 from medloop.server.web.site import OwnAssignment, ReviewedAssignment, WorkspaceHere, is_own
 from medloop.server.web.uploads import RAW_BODY, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
-from medloop.server.wire.project_views import CaseOutlookView, ClosedView, FilledView, RevisionView, SubmittedView, TimeView
+from medloop.server.wire.project_views import CaseOutlookView, ClosedView, FilledView, PropagatedView, RevisionView, SubmittedView, TimeView
 from medloop.server.wire.schemas import (
     DraftEdit,
     EffortBody,
     FillBody,
     Nothing,
+    PlaceBody,
     PlaceNumber,
+    PropagateBody,
     Reason,
     Seconds,
     Submission,
@@ -40,7 +44,7 @@ from medloop.server.wire.schemas import (
     part_of,
     reported,
 )
-from medloop.server.wire.standing_views import OpenAssignmentView, open_assignment_view
+from medloop.server.wire.standing_views import NamedFramesView, OpenAssignmentView, open_assignment_view
 from medloop.server.wire.views import PredictionView, prediction_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -70,6 +74,24 @@ def post_fill(workspace: WorkspaceHere, assignment: OwnAssignment, asked: FillBo
     except ConflictError as error:
         raise_stale(workspace, assignment, asked.base_revision, error)
     return FilledView(revision=made.draft.revision, runs=list(made.runs), drawn=list(made.drawn), filled=made.filled)
+
+
+@router.post("/propagate")
+def post_propagate(workspace: WorkspaceHere, assignment: OwnAssignment, asked: PropagateBody) -> PropagatedView:
+    """What carrying the labels of a film to other frames would do; nothing is saved until the runs come back as a patch."""
+    try:
+        made = preview_propagation(workspace, assignment, base_revision=asked.base_revision, reach=asked.reach, locked=asked.locked)
+    except ConflictError as error:
+        raise_stale(workspace, assignment, asked.base_revision, error)
+    return PropagatedView.model_validate(made)
+
+
+@router.put("/frames")
+def put_frames(workspace: WorkspaceHere, assignment: OwnAssignment, body: PlaceBody) -> NamedFramesView:
+    """Let a name of the project's template stand for another frame or slice of the case."""
+    place_frame(workspace, assignment, body.name, body.index)
+    with workspace.store.read() as tx:
+        return NamedFramesView.of(tx, tx.get(Assignment, assignment))
 
 
 @router.post("/submit")
@@ -129,6 +151,12 @@ def get_proposal(workspace: WorkspaceHere, assignment: OwnAssignment) -> Predict
         if found is not None and opened.revision == 0:
             raise StateError("The proposal is hidden until the first edit of this draft", remedy="draw first")
         return prediction_view(found, tx.get(Model, found.model_id)) if found else None
+
+
+@router.post("/release")
+def post_release(workspace: WorkspaceHere, assignment: OwnAssignment, _body: Nothing) -> ClosedView:
+    """Give a case that was passed over back to the others; one that was edited, or opened again meanwhile, stays open."""
+    return _closed(release_untouched(workspace, assignment))
 
 
 @router.get("/places")

@@ -57,6 +57,7 @@ class MeasurementBody(Body):
         axis, index: The slice that all of it lies in; null for a label in the whole volume.
         channel: Whose values; null for the mean of all channels.
         label, assignment_id, revision: Of a label: which, and the draft that it is measured in.
+        id: Chosen by the client, so that a request that is sent again keeps one measurement; else the server chooses it.
     """
 
     kind: MeasurementKind
@@ -68,6 +69,7 @@ class MeasurementBody(Body):
     assignment_id: IdText | None = None
     revision: Revision | None = None
     note: Note = ""
+    id: Annotated[str, Field(pattern=r"^measurement-[0-9a-f]{12}$")] | None = None
 
     def wanted(self) -> MeasurementRequest:
         """As the loop takes it."""

@@ -155,6 +155,20 @@ class FilledView(View):
     filled: int
 
 
+class PropagatedView(View):
+    """What carrying labels would do to the draft of `revision`: its runs, the frames drawn on, and those made anew.
+
+    `weakest` is the frame between drawn ones where the two directions agree least, by `agreement` (Dice of the worst label).
+    """
+
+    revision: int
+    runs: list[tuple[int, int, int]]
+    drawn: list[int]
+    reached: list[int]
+    weakest: int | None
+    agreement: float | None
+
+
 class SubmittedView(View):
     """A stored annotation; one of a gold case has feedback."""
 
@@ -170,7 +184,7 @@ class TimeView(View):
 
 
 class ClosedView(View):
-    """An assignment closed without an answer."""
+    """An assignment after it was closed without an annotation, or was not."""
 
     assignment_id: str
     state: str

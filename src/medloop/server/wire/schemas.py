@@ -6,7 +6,9 @@ from typing import Annotated, Self, TypeAlias
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from medloop.core.templates import MAX_NAME
 from medloop.loop.annotating.drafts import MAX_RUNS
+from medloop.loop.annotating.propagating import MAX_REACH, REACH
 from medloop.loop.foundation.anchoring import FirstSight
 from medloop.loop.foundation.effort_log import MAX_COUNT, MAX_SPAN_SECONDS, Reported, plain_seconds
 from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart, Part, SlicePart
@@ -71,6 +73,7 @@ class DraftEdit(Body):
         restores: Prompts whose effect the runs bring back (redo).
         locked: Labels that must stay as they are: the runs change other voxels only.
         taken: The runs put something that the model proposed, such as a hypothesis, into the mask.
+        propagated: The runs are what `POST …/propagate` showed.
     """
 
     base_revision: Revision
@@ -79,6 +82,34 @@ class DraftEdit(Body):
     restores: Annotated[tuple[IdText, ...], Field(max_length=MAX_PROMPTS)] = ()
     locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
     taken: Annotated[bool, Field(strict=True)] = False
+    propagated: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.taken and self.propagated:
+            raise ValueError("runs are taken from the model or propagated, not both")
+        return self
+
+
+class PropagateBody(Body):
+    """How far to carry labels from the frames that were drawn on.
+
+    Attributes:
+        base_revision: The revision it is asked on.
+        reach: Frames from such a frame at most.
+        locked: Labels that must stay as they are.
+    """
+
+    base_revision: Revision
+    reach: Annotated[int, Field(ge=1, le=MAX_REACH, strict=True)] = REACH
+    locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
+
+
+class PlaceBody(Body):
+    """A name of the template, and the slice along its axis that it is to stand for, from 0."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]*$")]
+    index: Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
 
 
 class FillBody(Body):

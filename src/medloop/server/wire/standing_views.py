@@ -22,6 +22,7 @@ from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.effort_log import spent_on
 from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.in_force import base_of, began
+from medloop.loop.foundation.named_frames import named_slices
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
 from medloop.loop.foundation.refusals import refusals
@@ -110,6 +111,28 @@ class SituationView(View):
     returned: ReturnedView | None
 
 
+class NamedSliceView(View):
+    """A name of the project's template, and the slice that it stands for; `placed` by a person, else by the template."""
+
+    name: str
+    axis: int
+    index: int
+    placed: bool
+
+
+class NamedFramesView(View):
+    """The named frames of an open case, and the parts of it that a submission counts."""
+
+    frames: list[NamedSliceView]
+    parts: list[SliceBody | BoxBody]
+
+    @classmethod
+    def of(cls, tx: Reader, assignment: Assignment) -> Self:
+        """As they stand."""
+        named = [NamedSliceView.model_validate(one) for one in named_slices(tx, assignment)]
+        return cls(frames=named, parts=[_part(part) for part in queried_parts(tx, assignment)])
+
+
 class OpenAssignmentView(SituationView, AssignmentView):
     """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case.
 
@@ -117,6 +140,7 @@ class OpenAssignmentView(SituationView, AssignmentView):
     """
 
     parts: list[SliceBody | BoxBody]
+    frames: list[NamedSliceView]
     active_seconds: float
     proposal_hidden: bool
 
@@ -130,10 +154,17 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     who = opened.assignment.annotator_id
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), Sight(who, sees, check))
-    parts = [_part(part) for part in queried_parts(tx, opened.assignment)]
+    named = NamedFramesView.of(tx, opened.assignment)
     hidden = opened.assignment.revision == 0 and hidden_proposal(tx, opened.assignment) is not None
     seconds = spent_on(tx, opened.assignment)
-    return OpenAssignmentView(**shown.model_dump(), **situation.model_dump(), parts=parts, active_seconds=seconds, proposal_hidden=hidden)
+    return OpenAssignmentView(
+        **shown.model_dump(),
+        **situation.model_dump(),
+        frames=named.frames,
+        parts=named.parts,
+        active_seconds=seconds,
+        proposal_hidden=hidden,
+    )
 
 
 @dataclass(frozen=True)

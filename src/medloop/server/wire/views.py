@@ -130,6 +130,8 @@ class CaseView(View):
     spaced: bool
     channel_names: tuple[str, ...]
     channel_windows: tuple[tuple[float, float], ...]
+    over_time: bool
+    frame_seconds: tuple[float, ...]
 
 
 class PredictionView(View):
@@ -201,7 +203,9 @@ def case_view(case: Case, *, unread: bool = False) -> CaseView:
         spacing_mm=case.grid.spacing_mm,
         affine=[[float(v) for v in row] for row in case.grid.affine],
         window=channel_windows(case)[0],
-        planes=[plane_view(plane, oriented=shown.oriented) for plane in case.grid.planes()],
+        planes=[plane_view(plane, oriented=shown.oriented) for plane in case.grid.planes() if plane.slice_axis == 2 or not shown.over_time],
+        over_time=shown.over_time,
+        frame_seconds=shown.frame_seconds,
         presets=windows[0],
         channel_presets=windows,
         colour=is_colour(case.source, case.channels, case.dtype),

@@ -1,0 +1,270 @@
+"""What unlabelled cases add to few annotated ones: training with and without them, at equal CPU time or equal steps.
+
+A quarter of the patients of every set is held out, always the same ones. Of the others a few are annotated, drawn by seed, and the rest
+are images only. All ways learn from the same annotations by the recipe that the product chooses; the supervised one (`none`) never sees
+the rest. With `--minutes` a step of each way is timed on one thread, in CPU time, before anything is trained, and the steps that fit are
+fixed, so that a busy machine only takes longer; with `--steps` all take as many. Every run is a line of the `--json` file, written when
+it ends; one that is there is not run again, and the table is printed at the end.
+
+    python benchmarks/semi_supervised.py --data ../shared/data --minutes 5 --seeds 3 --json semi_supervised.jsonl
+"""
+
+import argparse
+import csv
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+
+from medloop.core.image import Image, Mask
+from medloop.core.seeds import derive_seed, generator
+from medloop.datasets.discover import open_dataset
+from medloop.images.phantoms import phantom_3d
+from medloop.images.read import read_image, read_mask
+from medloop.metrics.overlap import dice
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+
+HELD_OUT = 0.25
+MOST_TESTED = 40
+"""Test cases: enough for an interval, few enough that predicting them takes less time than a training."""
+
+MOST_UNLABELLED = 60
+SHAPED = 30
+"""Cases whose shapes the recipe is chosen by."""
+
+SETS = ("acdc_cardiac", "hippocampus", "hc18", "nuclei", "phantoms", "bubil")
+PICTURES: Mapping[str, tuple[str, str]] = {
+    "hc18": ("hc18_ultrasound", "masks"),
+    "nuclei": ("nuclei_dsb2018", "labels"),
+    "bubil": ("bubil_multirater", ""),
+}
+"""Folder of a set of pictures, and where its masks are; whatever is above 0 is the structure."""
+
+WAYS = ("none", "copy-paste", "mean-teacher")
+PHANTOMS, PHANTOM_SHAPE = 60, (48, 48, 32)
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Item:
+    """One case of a set: its name, its patient, and how to read image and mask."""
+
+    name: str
+    patient: str
+    load: Callable[[], tuple[Image, Mask]]
+
+
+def read_set(name: str, data: Path) -> tuple[list[Item], int]:
+    """The cases of a set and its number of classes, background included."""
+    if name == "phantoms":
+        return [Item(f"phantom-{n}", f"{n}", partial(_phantom, n)) for n in range(PHANTOMS)], 3
+    if name in PICTURES:
+        return list(_pictures(name, data / PICTURES[name][0])), 2
+    dataset = open_dataset(data / name)
+    items = [Item(c.name, c.patient, partial(_pair, Path(str(c.images[0])), Path(str(c.mask)))) for c in dataset.cases]
+    return items, len(dataset.labels) + 1
+
+
+def _pictures(name: str, folder: Path) -> Iterator[Item]:
+    with (folder / "index.csv").open() as file:
+        for row in csv.DictReader(file):
+            if name == "bubil":
+                place = folder / "cases" / row["case"]
+                yield Item(row["case"], row["case"], partial(_pair, place / "image.png", place / "gold.png", whole=True))
+            else:
+                own = row["filename"]
+                paths = folder / "images" / own, folder / PICTURES[name][1] / own
+                yield Item(own, row.get("group_id") or own, partial(_pair, *paths, whole=True))
+
+
+def _pair(image: Path, mask: Path, *, whole: bool = False) -> tuple[Image, Mask]:
+    read = read_image(image).image
+    found = read_mask(mask, read.grid)
+    return read, Mask((found.array > 0).astype(np.uint8), read.grid) if whole else found
+
+
+def _phantom(n: int) -> tuple[Image, Mask]:
+    made = phantom_3d(n, shape=PHANTOM_SHAPE)
+    return made.image, made.mask
+
+
+def _image(item: Item) -> Image:
+    return item.load()[0]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The cases of one run; no patient is in two of them."""
+
+    annotated: list[Item]
+    unlabelled: list[Item]
+    tested: list[Item]
+
+
+def split(items: Sequence[Item], labels: int, seed: int) -> Split:
+    """Test patients, the same for all seeds; of the others one case each is annotated; five annotated cases are the first of ten."""
+    patients = sorted({item.patient for item in items})
+    held_out = {str(p) for p in generator(0, "test").permutation(patients)[: max(1, round(HELD_OUT * len(patients)))]}
+    order = [str(p) for p in generator(seed, "annotated").permutation([p for p in patients if p not in held_out])]
+    of = {patient: [item for item in items if item.patient == patient] for patient in patients}
+    tested = [item for patient in patients if patient in held_out for item in of[patient]]
+    rest = [item for patient in order[labels:] for item in of[patient]]
+    return Split([of[patient][0] for patient in order[:labels]], rest[:MOST_UNLABELLED], tested[:MOST_TESTED])
+
+
+def plan(cases: Split, classes: int, options: argparse.Namespace, seed: int) -> Recipe:
+    """The product's own recipe for these images, without steps where the time decides."""
+    images = [_image(item) for item in (*cases.annotated, *cases.unlabelled)[:SHAPED]]
+    found = fingerprint([CaseShape(i.grid.shape, i.grid.spacing_mm, i.channels) for i in images])
+    chosen = choose_recipe(
+        found, kind="segmentation", classes=classes, minutes=options.minutes, threads=1, seed=derive_seed(seed, "semi-supervised")
+    )
+    return dataclasses.replace(chosen, steps=options.steps, validations=0, checkpoint_seconds=1e9)
+
+
+def run(cases: Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Train, then predict the test cases."""
+    from medloop.models.inference.predict import Predictor
+    from medloop.models.training.batches import TrainingCase
+    from medloop.models.training.consistency import UnlabelledCase
+    from medloop.models.training.train import TrainingRun, train_members
+
+    training = [TrainingCase(item.name, item.load) for item in cases.annotated]
+    pool = [UnlabelledCase(item.name, partial(_image, item)) for item in cases.unlabelled]
+    recipe = recipe if recipe.steps else dataclasses.replace(recipe, steps=affordable_steps(recipe, training, pool, folder))
+    begun = time.process_time()
+    trained = train_members(TrainingRun(recipe, training, [], folder / "run", lambda _: True, unlabelled=pool))
+    spent = time.process_time() - begun
+    predictor = Predictor.load(recipe, [file.read_bytes() for file in trained.weights])
+    scores = []
+    for item in cases.tested:
+        image, truth = item.load()
+        answer = predictor.predict(image, samples=1, rng=generator(recipe.seed, "predict", item.name))
+        found = dice(answer.probabilities.argmax(axis=0).astype(np.uint8), truth.array, range(1, recipe.classes))
+        scores.append(float(np.mean(list(found.values()))))
+    return {"steps": recipe.steps, "cpu_seconds": round(spent, 1), "dice": scores, "patch": recipe.patch, "batch": recipe.batch}
+
+
+def affordable_steps(recipe: Recipe, training: Sequence[Any], pool: Sequence[Any], folder: Path) -> int:
+    """Steps that fit into the minutes in CPU time, after the cases were prepared."""
+    from medloop.models.foundation.compute import limited_threads
+    from medloop.models.training.batches import prepare_cases
+    from medloop.models.training.consistency import prepare_unlabelled
+    from medloop.models.training.train import plan_steps, seconds_per_step
+
+    begun = time.process_time()
+    with limited_threads(1):
+        cases, others = prepare_cases(recipe, training, folder / "a"), prepare_unlabelled(recipe, pool, folder / "b")
+        spent = time.process_time() - begun
+        return plan_steps(recipe, seconds_per_step(recipe, cases, clock=time.process_time, pool=others), spent=spent)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one line of the results is about."""
+
+    dataset: str
+    labels: int
+    seed: int
+    way: str
+    minutes: float
+    steps: int
+
+
+def wanted(options: argparse.Namespace) -> list[Run]:
+    """Every run, seed after seed, so that results cut short hold whole seeds."""
+    sets, labels, ways = options.datasets.split(","), [int(n) for n in options.labels.split(",")], options.ways.split(",")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    minutes = 0.0 if options.steps else options.minutes
+    return [Run(name, n, seed, way, minutes, options.steps) for seed in seeds for n in labels for name in sets for way in ways]
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The runs that are done."""
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def _is(one: Run, row: Mapping[str, Any]) -> bool:
+    return all(row[name] == value for name, value in dataclasses.asdict(one).items())
+
+
+def difference(with_them: Sequence[Sequence[float]], without: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Mean difference of Dice and its 95 % interval, both drawn again: rows are seeds, columns test cases."""
+    table = np.asarray(with_them, dtype=np.float64) - np.asarray(without, dtype=np.float64)
+    seeds, cases = table.shape
+    rng = generator(0, "bootstrap")
+    rows, columns = rng.integers(seeds, size=(DRAWS, seeds)), rng.integers(cases, size=(DRAWS, cases))
+    means = [table[np.ix_(row, column)].mean() for row, column in zip(rows, columns, strict=True)]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(table.mean()), float(low), float(high)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line per set, number of labels and way: Dice, steps and CPU seconds, and the difference from the supervised way."""
+    print(f"{'set':<14} {'labels':>6} {'seeds':>5} {'way':<13} {'Dice':>6} {'steps':>6} {'CPU s':>6}  difference (95 % interval)")
+    kinds = dict.fromkeys((row["dataset"], row["labels"]) for row in rows)
+    for name, labels in kinds:
+        found = {(row["way"], row["seed"]): row for row in rows if (row["dataset"], row["labels"]) == (name, labels)}
+        for way in dict.fromkeys(way for way, _ in found):
+            seeds = [seed for one, seed in found if one == way and ("none", seed) in found]
+            own = [found[way, seed] for seed in seeds]
+            if not own:
+                continue
+            mean, steps, spent = (float(np.mean([np.mean(row[key]) for row in own])) for key in ("dice", "trained_steps", "cpu_seconds"))
+            words = ""
+            if way != "none":
+                gain, low, high = difference([row["dice"] for row in own], [found["none", seed]["dice"] for seed in seeds])
+                words = f"{gain:+.4f} ({low:+.4f} to {high:+.4f})"
+            print(f"{name:<14} {labels:>6} {len(seeds):>5} {way:<13} {mean:.4f} {steps:>6.0f} {spent:>6.0f}  {words}")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds the sets")
+    parser.add_argument("--datasets", default=",".join(SETS), help="which of them")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds: each has its own annotated cases and weights")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
+    parser.add_argument("--labels", default="5,10", help="numbers of annotated cases")
+    parser.add_argument("--ways", default=",".join(WAYS), help="values of the setting unlabelled")
+    parser.add_argument("--minutes", type=float, default=5.0, help="CPU minutes of each training")
+    parser.add_argument("--steps", type=int, default=0, help="steps of each training in place of the time, by the same recipe")
+    parser.add_argument("--json", type=Path, required=True, help="where every run becomes a line, and is found again")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the runs that are missing, print the table."""
+    options = parse(arguments)
+    runs = wanted(options)
+    for one in runs:
+        if any(_is(one, row) for row in read_rows(options.json)):
+            continue
+        items, classes = read_set(one.dataset, options.data)
+        cases = split(items, one.labels, one.seed)
+        recipe = dataclasses.replace(plan(cases, classes, options, one.seed), unlabelled=one.way)  # type: ignore[arg-type]  # checked there
+        with tempfile.TemporaryDirectory() as folder:
+            found = run(cases, recipe, Path(folder))
+        row = {**dataclasses.asdict(one), "trained_steps": found.pop("steps"), "pool": len(cases.unlabelled), **found}
+        with options.json.open("a") as out:
+            out.write(json.dumps(row) + "\n")
+        words = f"{one}: Dice {np.mean(found['dice']):.4f} after {row['trained_steps']} steps, {found['cpu_seconds']} CPU s"
+        print(words, file=sys.stderr, flush=True)
+    print_table([row for row in read_rows(options.json) if any(_is(one, row) for one in runs)])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
