@@ -28,6 +28,7 @@ from medloop.cli import (
     serving,
     streaming,
     studies,
+    tracing,
     triage,
     users,
 )
@@ -49,7 +50,7 @@ COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
     learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status, projects.report,
     measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators, routing.next_,
-    reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export,
+    reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export, tracing.trace,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:

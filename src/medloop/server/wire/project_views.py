@@ -169,6 +169,17 @@ class PropagatedView(View):
     agreement: float | None
 
 
+class TracedView(View):
+    """What a trace would add to the draft of `revision`: its runs, and how sure they are (`expected_dice`, 0..1, of a heuristic)."""
+
+    revision: int
+    runs: list[tuple[int, int, int]]
+    samples: int
+    seconds: float
+    slices: list[int]
+    expected_dice: float
+
+
 class SubmittedView(View):
     """A stored annotation; one of a gold case has feedback."""
 
