@@ -1,174 +1,191 @@
-"""Takes the pictures of the documentation from the page: `make screenshots`, or `docs/screenshots.py [annotating] [reviewing]`.
+"""Takes the pictures of the documentation from the page: `make screenshots`, or `docs/screenshots.py [annotating] [reviewing] [grid]`.
 
-A demonstration project of phantoms is made in a temporary folder and served; once its first model has proposed, a real browser
-shows the views. A second project, which three made-up readers have read, shows review and the team. No other image is ever in
-these pictures.
+Projects of phantoms are made in a temporary folder and served, and a real browser shows their views; no other image is ever in
+these pictures. Every view is taken in light and in dark into build/screenshots, to be looked at; what a page of the documentation
+links is kept in docs/images, in few colours, so that the repository stays small.
 """
 
-import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from scipy.ndimage import binary_dilation, binary_erosion
+import PIL.Image
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from screenshot_projects import make_demo, make_pictures, make_readings
 
-from medloop.core.arrays import MaskArray
-from medloop.core.records import ProjectSettings, Source
-from medloop.images.phantoms import phantom_3d
-from medloop.loop.annotating.annotations import open_case, submit
-from medloop.loop.annotating.submission import Submitted
-from medloop.loop.data.cases import NewCase, add_case
-from medloop.loop.data.demo import create_demo
-from medloop.loop.foundation.annotators import annotator_named, set_cost
-from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.worker import drain
-
-IMAGES = Path(__file__).parent / "images"
+REPOSITORY = Path(__file__).resolve().parents[1]
+IMAGES = REPOSITORY / "docs" / "images"
+TAKEN = REPOSITORY / "build" / "screenshots"
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
-PATIENCE_S = 1800.0
-"""Longest wait for the demonstration's first model: a minute on two idle cores."""
+PATIENCE_MS = 120_000
+WINDOW: ViewportSize = {"width": 1400, "height": 860}
+LARGEST_BYTES = 150_000
+COLOURS = (256, 160, 112, 80, 56, 40, 28)
+"""Tried one after the other until a picture is small enough."""
 
 SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", ""), ("dark", "-dark"))
 """Every view is taken in both; what the name of the second one ends in."""
 
-STEPS = 320
-"""Of its training: what a minute of two idle cores brings, also where the machine is busy."""
+
+def linked() -> set[str]:
+    """The names of the pictures that pages of the documentation show."""
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    return {name for page in pages for name in re.findall(r"images/([\w-]+\.png)", page.read_text())}
 
 
-def make_demo(project: Path) -> None:
-    """The demonstration, whose first model comes soon."""
-    create_demo(project).close()
-    medloop = str(Path(sys.executable).with_name("medloop"))
-    subprocess.run([medloop, "configure", str(project), f"train_steps={STEPS}"], check=True, stdout=subprocess.DEVNULL)
-
-
-def grown(mask: MaskArray) -> MaskArray:
-    """Every label two voxels too large."""
-    made = mask.copy()
-    for label in (1, 2):
-        made[binary_dilation(mask == label, iterations=2) & (mask == 0)] = label
-    return made
-
-
-def shrunk(mask: MaskArray) -> MaskArray:
-    """Every label a voxel too small, and one kidney is missed."""
-    made = np.zeros_like(mask)
-    for label in (1, 2):
-        made[binary_erosion(mask == label)] = label
-    made[: mask.shape[0] // 2][made[: mask.shape[0] // 2] == 2] = 0
-    return made
-
-
-def make_readings(project: Path) -> None:
-    """Phantoms that three people have read, with their consensus: one close to the truth, one too generous, one careless."""
-    rules = ProjectSettings(readings=3, consensus="staple", review="disagreement", minimum_agreement=0.8, train_after=0, audit_fraction=0.0)
-    readers = (("Ann", 140.0, lambda mask: mask), ("Bob", 95.0, grown), ("Eva", 40.0, shrunk))
-    with Workspace.create(project, name="Abdomen", kind="segmentation", labels=["liver", "kidneys"], settings=rules) as workspace:
-        for index in range(4):
-            phantom = phantom_3d(index)
-            source = Source(format="phantom", names=(phantom.name,), sha256=f"{index:064d}")
-            case = add_case(workspace, phantom.image, NewCase(name=phantom.name, patient=phantom.patient, split="train", source=source))
-            assert case is not None
-            for name, seconds, changed in readers:
-                opened = open_case(workspace, case.id, annotator_named(workspace, name).id)
-                submit(workspace, opened.assignment.id, Submitted(mask=changed(phantom.mask.array), effort_seconds=seconds))
-        for name, cost in (("Ann", 2.5), ("Bob", 1.2), ("Eva", 0.8)):
-            set_cost(workspace, name, cost, actor=annotator_named(workspace, "Rita").id)
-        drain(workspace)
+def keep_small(taken: Path, kept: Path) -> None:
+    """Write a picture in as many colours as fit into `LARGEST_BYTES`."""
+    picture = PIL.Image.open(taken).convert("RGB")
+    for colours in COLOURS:
+        picture.quantize(colours, method=PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE).save(kept, optimize=True)
+        if kept.stat().st_size <= LARGEST_BYTES:
+            return
+    raise SystemExit(
+        f"{kept.name} has {kept.stat().st_size} bytes in {COLOURS[-1]} colours, at most {LARGEST_BYTES} are kept: show less of the view"
+    )
 
 
 @contextmanager
 def served(make: Callable[[Path], None], *options: str) -> Iterator[str]:
-    """The address of a project that is made for it."""
+    """The address of a project that is made for it, without a slash at its end."""
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder) / "demo"
+        project = Path(folder) / "project"
         make(project)
         medloop = str(Path(sys.executable).with_name("medloop"))
-        command = [medloop, "serve", str(project), "--port", "0", *options]
-        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        server = subprocess.Popen([medloop, "serve", str(project), "--port", "0", *options], stderr=subprocess.PIPE, text=True)
         assert server.stderr is not None
         try:
-            yield next(word for line in server.stderr for word in line.split() if word.startswith("http"))
+            yield next(word for line in server.stderr for word in line.split() if word.startswith("http")).rstrip("/")
         finally:
             server.terminate()
             server.wait(60)
 
 
-def get(url: str) -> Any:
-    """The JSON document at an address."""
-    with urllib.request.urlopen(url) as response:
-        return json.load(response)
+def take(page: Page, name: str, *, height: int | None = None) -> None:
+    """Keep one view as it is in light and in dark; `height` where a window shows too little of it."""
+    if height is not None:
+        page.set_viewport_size({"width": 1400, "height": height})
+    for scheme, ending in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(500)  # colours change gradually
+        page.screenshot(path=TAKEN / f"{name}{ending}.png")
+        print(f"{name}{ending}.png")
+    page.emulate_media(color_scheme="light")
+    if height is not None:
+        page.set_viewport_size(WINDOW)
 
 
-def first_model(api: str) -> str:
-    """The project's id, once its first model has predicted the pool and the next round is ready."""
-    project: str = get(f"{api}/projects")[0]["id"]
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        upcoming = get(f"{api}/projects/{project}/upcoming")
-        if upcoming["prediction_id"]:
-            return project
-        time.sleep(2)
-    raise SystemExit(f"no proposal within {PATIENCE_S:g} s")
+def project_at(address: str, page: Page) -> str:
+    """The address of the only project there."""
+    found = page.request.get(f"{address}/api/v1/projects").json()
+    return f"{address}/#/p/{found[0]['id']}"
+
+
+def voxel(page: Page, i: int, j: int, k: int, plane: str = "axial") -> tuple[float, float]:
+    """Where a voxel's centre is on the screen."""
+    at = page.evaluate(f"window.medloop.pointOf('{plane}', {i}, {j}, {k})")
+    return at["x"], at["y"]
 
 
 def settled(page: Page) -> None:
-    """Wait until the case is on the screen, and its proposal."""
-    expect(page.get_by_test_id("submit")).to_be_enabled(timeout=60_000)
-    page.wait_for_timeout(3000)
+    """Wait until the case is on the screen, has been looked at, and nothing is on its way."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate("Boolean(window.medloop?.seen && window.medloop.saved === 'saved' && !window.medloop.refining)"):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"the case is not on the screen within {PATIENCE_MS / 1000:g} s")
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(1000)  # the uncertainty comes after the draft
 
 
-def take(page: Page, name: str, *, whole: bool = False) -> None:
-    """Keep one view as it is in light and in dark."""
-    for scheme, ending in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        page.wait_for_timeout(500)
-        page.screenshot(path=IMAGES / f"{name}{ending}.png", full_page=whole)
-        print(f"{name}{ending}.png")
-    page.emulate_media(color_scheme="light")
+def dragged(page: Page, start: tuple[float, float], stop: tuple[float, float]) -> None:
+    """One stroke of the pointer."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*stop, steps=8)
+    page.mouse.up()
 
 
 def annotating(address: str, page: Page) -> None:
-    """The annotation view and progress."""
-    project = first_model(f"{address}/api/v1")
-    page.goto(f"{address}/#/p/{project}/next")
+    """The list, a case with its tools, and the progress."""
+    project = project_at(address, page)
+    page.goto(f"{project}/next")
     settled(page)
     take(page, "first-case")
     page.get_by_test_id("intro-skip").click()
     page.keyboard.press("u")
-    page.wait_for_timeout(1000)
+    settled(page)
     take(page, "annotate")
     page.keyboard.press("u")
     page.keyboard.press("Control+k")
     page.keyboard.type("slice")
     take(page, "palette")
     page.keyboard.press("Escape")
-    page.get_by_test_id("tool-point").click()
-    box = page.locator("canvas").first.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
-    page.wait_for_timeout(3000)
+    page.keyboard.press("?")
+    take(page, "keys")
+    page.keyboard.press("Escape")
+    prompting(page)
+    measuring(page)
+    page.goto(project)
+    expect(page.get_by_test_id("worklist").locator("img").first).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_timeout(2000)
+    take(page, "worklist")
+    page.goto(f"{project}/progress")
+    page.wait_for_timeout(4000)
+    take(page, "progress", height=1900)
+
+
+def prompting(page: Page) -> None:
+    """A preview of an operation, and what prompts made of the mask."""
+    i, j, k = page.evaluate("window.medloop.crosshair")
+    page.keyboard.press("Shift+g")
+    expect(page.get_by_test_id("accept")).to_be_enabled(timeout=PATIENCE_MS)
+    take(page, "preview")
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    page.mouse.click(*voxel(page, i + 8, j, k))
+    settled(page)
+    page.keyboard.press("l")
+    dragged(page, voxel(page, i - 6, j - 4, k), voxel(page, i - 2, j + 5, k))
+    settled(page)
     take(page, "refine")
-    page.goto(f"{address}/#/p/{project}/progress")
+
+
+def measuring(page: Page) -> None:
+    """A ruler, an angle and an ellipse; then the surfaces beside the planes."""
+    i, j, k = page.evaluate("window.medloop.crosshair")
+    page.get_by_test_id("tool-ruler").click()
+    dragged(page, voxel(page, i - 10, j + 8, k), voxel(page, i + 8, j - 6, k))
+    page.get_by_test_id("tool-ellipse").click()
+    dragged(page, voxel(page, i - 5, j - 9, k), voxel(page, i + 3, j - 2, k))
+    page.get_by_test_id("tool-angle").click()
+    for di, dj in ((14, 12), (20, 4), (24, 14)):
+        page.mouse.click(*voxel(page, i + di, j + dj, k))
+    page.get_by_test_id("measure-volume").click()
+    expect(page.get_by_test_id("measurement")).to_have_count(4)
+    expect(page.get_by_test_id("measurements")).to_have_attribute("aria-busy", "false")
+    page.keyboard.press("v")
+    page.get_by_test_id("measurements").scroll_into_view_if_needed()
+    take(page, "measure")
+    page.keyboard.press("Shift+z")
+    expect(page.get_by_test_id("surface")).to_be_visible(timeout=PATIENCE_MS)
     page.wait_for_timeout(3000)
-    take(page, "progress", whole=True)
+    take(page, "surface")
+    page.keyboard.press("Shift+z")
 
 
 def reviewing(address: str, page: Page) -> None:
     """A case that waits for its reviewer, and the team."""
-    project = get(f"{address}/api/v1/projects")[0]["id"]
-    page.goto(f"{address}/#/p/{project}/review")
+    project = project_at(address, page)
+    page.goto(f"{project}/review")
     page.get_by_test_id("in-review").locator("tbody tr").first.click()
-    expect(page.get_by_test_id("comparing")).to_have_attribute("data-ready", "true", timeout=60_000)
+    expect(page.get_by_test_id("comparing")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
     page.wait_for_timeout(1000)
     take(page, "review-overlay")
     page.get_by_test_id("compare-side").click()
@@ -179,29 +196,47 @@ def reviewing(address: str, page: Page) -> None:
     page.get_by_test_id("compare-map").click()
     page.wait_for_timeout(1000)
     take(page, "review-map")
-    page.goto(f"{address}/#/p/{project}/team")
-    expect(page.get_by_test_id("suspects")).to_be_visible(timeout=60_000)
+    page.goto(f"{project}/team")
+    expect(page.get_by_test_id("suspects")).to_be_visible(timeout=PATIENCE_MS)
     page.wait_for_timeout(500)
-    take(page, "team", whole=True)
+    take(page, "team", height=1300)
+
+
+def grid(address: str, page: Page) -> None:
+    """Many pictures, some of them classed, some selected."""
+    page.goto(project_at(address, page))
+    page.get_by_test_id("to-grid").click()
+    expect(page.get_by_test_id("grid").locator("img")).to_have_count(24, timeout=PATIENCE_MS)
+    for key in ("1", "2", "1", "1", "2"):
+        page.keyboard.press(key)
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_timeout(1000)
+    take(page, "grid")
 
 
 VIEWS: dict[str, tuple[Callable[[Path], None], Callable[[str, Page], None], tuple[str, ...]]] = {
-    "annotating": (make_demo, annotating, ()),
+    "annotating": (make_demo, annotating, ("--no-worker",)),
     "reviewing": (make_readings, reviewing, ("--no-worker", "--no-assistant")),
+    "grid": (make_pictures, grid, ("--no-worker", "--no-assistant")),
 }
 
 
 def main(names: Sequence[str]) -> None:
-    """Take the pictures of these views."""
+    """Take the pictures of these views, and keep those that are linked."""
+    TAKEN.mkdir(parents=True, exist_ok=True)
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         browser: Browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         for name in names:
             make, show, options = VIEWS[name]
             with served(make, *options) as address:
-                page = browser.new_page(viewport={"width": 1400, "height": 860})
-                show(address.rstrip("/"), page)
+                page = browser.new_page(viewport=WINDOW)
+                show(address, page)
                 page.close()
+    for name in sorted(linked()):
+        if (TAKEN / name).exists():
+            keep_small(TAKEN / name, IMAGES / name)
 
 
 if __name__ == "__main__":

@@ -61,11 +61,22 @@ function privateWords({ file, line, words }: Text): string[] {
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => /\.tsx?$/.test(file));
 
+/** A key in a text: people change theirs, so tooltips and hints read the table (`withKey`, `<Key of>`). */
+const KEY = /\((?:(?:Shift|Ctrl|Alt) \+ )*[A-Z]\)|\b(?:Shift|Ctrl|Alt) \+ [A-Z]\b|\b[Pp]ress [A-Z]\b|(?:^|[;·] *)[A-Z]: /;
+/** The tables themselves, and what a name of a key is made of. */
+const TABLES = /^tools\/(\w*keys|keynames|keytable\w*)\.ts$/;
+
 describe("the page's words", () => {
   it("are found between tags, in labels and in templates, not in names", () => {
     const source = 'const doubt = "doubt"; const a = <p class="a hint" title="doubt">Mend it {`Answer`}</p>;';
     expect(textsOf("a.tsx", source).flatMap(privateWords)).toHaveLength(3);
   });
+
+  it("name no key that people can change", () => {
+    const texts = files.filter((file) => !TABLES.test(file)).flatMap((file) => textsOf(file, readFileSync(join(SRC, file), "utf8")));
+    expect(texts.filter(({ words }) => KEY.test(words)).map(({ file, line, words }) => `${file}:${line} ${words}`)).toEqual([]);
+    expect(["Low (Shift + I)", "Draw (Z)", "press Q: so", "N: next"].every((words) => KEY.test(words))).toBe(true);
+  }, 60_000);
 
   it("are the field's", () => {
     const found = files.flatMap((file) => textsOf(file, readFileSync(join(SRC, file), "utf8")).flatMap(privateWords));

@@ -3,7 +3,7 @@ import pytest
 
 from medloop.core.errors import LabelError, ShapeError
 from medloop.core.geometry import Grid
-from medloop.core.image import Image, Mask
+from medloop.core.image import Image, Mask, label_values
 
 GRID = Grid.of_spacing((2, 3, 4), (1, 1, 1))
 
@@ -32,3 +32,11 @@ def test_a_mask_names_the_labels_its_task_does_not_have() -> None:
     mask.require_labels((1, 7, 9))
     with pytest.raises(LabelError, match=r"\[7, 9\]"):
         mask.require_labels((1, 2))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("values", [[0], [3], [0, 255], [1, 7]])
+def test_the_values_of_a_mask_are_named_once_each_in_either_order_in_memory(order: str, values: list[int]) -> None:
+    array = np.array(np.resize(values, (3, 4, 5)), dtype=np.uint8, order=order)
+    assert label_values(array) == tuple(values)
+    assert label_values(array[:, ::2]) == tuple(np.unique(array[:, ::2]).tolist())

@@ -8,6 +8,7 @@ from medloop.core.records import Annotator, Label, Task
 from medloop.images.encode import decode_mask
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import MAX_COVER, Edit, check_runs, packed_draft, read_draft, save_patch
+from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
@@ -49,6 +50,14 @@ def test_a_draft_is_the_replay_of_its_patches(pool: Workspace, opened: Opened) -
             expected[start : start + length] = value
         assert save_patch(pool, opened.assignment.id, Edit(revision, runs)) == revision + 1
     assert np.array_equal(read_draft(pool, opened.assignment.id).mask.ravel(order="F"), expected)
+
+
+def test_an_edit_and_its_draft_lie_in_file_order_so_that_nothing_is_compared_across_memory(pool: Workspace, opened: Opened) -> None:
+    with pool.store.read() as tx:
+        edit = load_edit(tx, opened.assignment, pool.store.blobs)
+    save_patch(pool, opened.assignment.id, Edit(0, [(3, 2, 1)]))
+    assert edit.begun.flags.f_contiguous
+    assert read_draft(pool, opened.assignment.id).mask.flags.f_contiguous
 
 
 def test_an_edit_of_an_older_revision_is_a_conflict_and_changes_nothing(pool: Workspace, opened: Opened) -> None:

@@ -10,7 +10,8 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Mask
 from medloop.metrics.overlap import dice
 from medloop.metrics.surface import hd95_mm
-from medloop.simulation.oracle import Errors, Oracle, with_wrong_outlines, with_wrong_tag
+from medloop.simulation.oracle import Errors, Oracle
+from medloop.simulation.outlines import with_wrong_outlines, with_wrong_tag
 from medloop.simulation.prepare import TRUTH
 
 GRID = Grid.of_spacing((40, 40, 20), (1.0, 1.0, 2.0))

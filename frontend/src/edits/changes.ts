@@ -1,6 +1,6 @@
 /** What runs would do to a mask: which labels gain and lose how many voxels, and how one slice would look. */
 import type { PlaneHeader, Run, Triple } from "../api/types";
-import { type Slice, strides } from "../geometry/plane";
+import { type Slice, voxelOfIndex } from "../geometry/plane";
 
 export interface LabelChange {
   label: number;
@@ -54,30 +54,45 @@ export interface Ghost {
 }
 
 export function ghostOf(mask: Uint8Array, runs: readonly Run[], slice: Slice, plane: PlaneHeader, shape: Triple): Ghost | null {
-  const step = strides(shape);
-  const along = (index: number, axis: number): number => Math.floor(index / step[axis]!) % shape[axis]!;
-  const [number, left, top] = [plane.slice_axis, plane.x_axis, plane.y_axis].map((axis) => along(slice.start, axis)) as [number, number, number];
-  /** How far it is at least to the next voxel of the slice: of a large change nearly all lies elsewhere. */
-  const stepsTo = (index: number): number => {
-    if (plane.slice_axis === 0) return (number - along(index, 0) + shape[0]) % shape[0];
-    return along(index, plane.slice_axis) === number ? 0 : shape[0] - (index % shape[0]);
-  };
+  const corner = voxelOfIndex(shape, slice.start);
   const labels = new Set<number>();
   let ghost: Ghost | null = null;
-  for (const [start, length, value] of runs) {
-    for (let index = start; index < start + length; index++) {
-      const skipped = stepsTo(index);
-      if (skipped > 0) index += skipped - 1;
-      if (skipped > 0 || mask[index] === value) continue;
-      ghost ??= { after: drawnSlice(mask, slice), lost: new Uint8Array(slice.width * slice.height), labels };
-      const pixel = Math.abs(along(index, plane.x_axis) - left) + slice.width * Math.abs(along(index, plane.y_axis) - top);
-      ghost.after[pixel] = value;
-      ghost.lost[pixel] = mask[index] === 0 ? 0 : 1;
-      labels.add(value).add(mask[index]!);
-    }
-  }
+  visitShown(runs, corner, plane, shape, (index, voxel, value) => {
+    if (mask[index] === value) return;
+    ghost ??= { after: drawnSlice(mask, slice), lost: new Uint8Array(slice.width * slice.height), labels };
+    const across = Math.abs(voxel[plane.x_axis]! - corner[plane.x_axis]!);
+    const pixel = across + slice.width * Math.abs(voxel[plane.y_axis]! - corner[plane.y_axis]!);
+    ghost.after[pixel] = value;
+    ghost.lost[pixel] = mask[index] === 0 ? 0 : 1;
+    labels.add(value).add(mask[index]!);
+  });
   labels.delete(0);
   return ghost;
+}
+
+/** Visit the voxels of runs that lie in one slice, row by row of the file: of a large change nearly all lies elsewhere, and is not looked at. */
+function visitShown(
+  runs: readonly Run[],
+  corner: Triple,
+  { slice_axis: axis }: PlaneHeader,
+  [nx, ny]: Triple,
+  visit: (index: number, voxel: Triple, value: number) => void,
+): void {
+  const number = corner[axis]!;
+  for (const [start, length, value] of runs) {
+    const end = start + length;
+    for (let index = start; index < end; ) {
+      const row = Math.floor(index / nx);
+      const [j, k] = [row % ny, Math.floor(row / ny)];
+      if (axis === 2 && k > number) break;
+      const next = axis === 2 && k < number ? number * nx * ny : (row + 1) * nx;
+      const isShown = axis === 0 || (axis === 1 ? j : k) === number;
+      const from = axis === 0 ? Math.max(index, row * nx + number) : index;
+      const stop = isShown ? Math.min(end, axis === 0 ? row * nx + number + 1 : next) : 0;
+      for (let at = from; at < stop; at++) visit(at, [at - row * nx, j, k], value);
+      index = next;
+    }
+  }
 }
 
 function drawnSlice(mask: Uint8Array, { start, right, down, width, height }: Slice): Uint8Array {

@@ -31,11 +31,22 @@ function shareOf(value: number, { low, high, curve }: Window): number {
   return ramp > 0 ? (value - low) / ramp : value > low ? 1 : 0;
 }
 
-/** A table over every value of an 8- or 16-bit type, indexed by the value's low bits; null for wider types. */
+let latest: { key: string; table: Table } | null = null;
+
+/**
+ * A table over every value of an 8- or 16-bit type, indexed by the value's low bits; null for wider types. The latest one is kept: every
+ * plane and slice is drawn by it until the window changes.
+ */
 export function greyTable(values: Voxels, window: Window): Table | null {
   const signed = values instanceof Int8Array || values instanceof Int16Array;
   const size = values.BYTES_PER_ELEMENT === 1 ? 256 : values.BYTES_PER_ELEMENT === 2 ? 65536 : 0;
   if (size === 0) return null;
+  const key = [signed, size, window.low, window.high, window.curve, window.inverted].join();
+  if (latest?.key !== key) latest = { key, table: greyLevels(size, signed, window) };
+  return latest.table;
+}
+
+function greyLevels(size: number, signed: boolean, window: Window): Table {
   const table = new Uint32Array(size);
   for (let bits = 0; bits < size; bits++) {
     const value = signed && bits >= size / 2 ? bits - size : bits;

@@ -1,13 +1,14 @@
 /** Paints one pane: image, labels and head-up, each on its own canvas, so that a brush redraws labels only. */
 import type { PlaneHeader, Run, Triple } from "../api/types";
 import { ghostOf } from "../edits/changes";
-import type { Slice } from "../geometry/plane";
+import { type Slice, voxelOfIndex } from "../geometry/plane";
 import { type Placement, placeSlice, type Viewport } from "../geometry/viewport";
 import type { Volume } from "../volume/volume";
 import { SliceLayer } from "./layer";
 import { type LabelColour, labelTable, type Table, type Window } from "./lut";
 import { labelsIn, outlineOf } from "./outline";
 import { type Reduced, reduceSlice, reductionOf } from "./reduce";
+import { type Block, blockAround, liesAcross, sliceIn } from "./sideways";
 import { type ChannelView, drawImage, drawTable, type Rect } from "./slice";
 
 export interface PaneSize {
@@ -56,6 +57,8 @@ export interface Outlined {
 
 export interface LabelLayers {
   mask: Uint8Array | null;
+  /** Counts the changes of the mask; none while a hand is drawing on it. */
+  version?: number | undefined;
   style: LabelStyle;
   heat: Heat | null;
   /** The model's proposal, drawn dashed for comparison. */
@@ -80,6 +83,9 @@ export class PanePainter {
   private readonly heat = new SliceLayer();
   private size: PaneSize = { width: 0, height: 0, ratio: 1 };
   private reduced: { of: Volume; start: number; copy: Reduced } | null = null;
+  private block: Block | null = null;
+  private masked: (Volume & { values: Uint8Array; version: number | undefined }) | null = null;
+  private maskBlock: Block | null = null;
   private coloursFor = "";
   private heatFor = "";
   private heatOf: Uint8Array | null = null;
@@ -127,11 +133,28 @@ export class PanePainter {
   /** The slice itself, or a coarser copy when the screen could not show more. */
   private sourceOf(volume: Volume, slice: Slice, devicePixelsPerPixel: number): Reduced {
     const factor = reductionOf(slice, devicePixelsPerPixel);
+    if (factor === 1 && liesAcross(this.plane, volume, this.shape)) return this.sideways(volume, slice);
     if (factor === 1 || volume.received < volume.values.length) return { volume, slice, factor: 1 };
     if (this.reduced?.of !== volume || this.reduced.start !== slice.start || this.reduced.copy.factor !== factor) {
       this.reduced = { of: volume, start: slice.start, copy: reduceSlice(volume, slice, factor) };
     }
     return this.reduced.copy;
+  }
+
+  private sideways(volume: Volume, { start }: Slice): Reduced {
+    const [number] = voxelOfIndex(this.shape, start);
+    this.block = blockAround(this.block, volume, this.plane, this.shape, number);
+    return sliceIn(this.block, number);
+  }
+
+  /** The mask's own slice, or a copy of it that neighbours were copied with; the copy is of one version of the mask. */
+  private labelsOf(mask: Uint8Array, version: number | undefined, slice: Slice): { values: Uint8Array; slice: Slice } {
+    if (this.masked?.values !== mask || this.masked.version !== version) this.masked = { ...wholeVolume(mask, this.shape), values: mask, version };
+    if (version === undefined || !liesAcross(this.plane, this.masked, this.shape)) return { values: mask, slice };
+    const [number] = voxelOfIndex(this.shape, slice.start);
+    this.maskBlock = blockAround(this.maskBlock, this.masked, this.plane, this.shape, number);
+    const { volume, slice: drawn } = sliceIn(this.maskBlock, number);
+    return { values: volume.values as Uint8Array, slice: drawn };
   }
 
   /** `change`: what differs from the last call: the view, the pixels within a part of the slice, or anything. */
@@ -141,7 +164,7 @@ export class PanePainter {
     const partly = typeof change === "object" && filled && this.coloursFor === fillState(slice, layers.style);
     const context = partly ? this.clippedTo(change, place) : this.cleared(this.canvases.labels);
     if (layers.heat) this.paintHeat(context, layers.heat, slice, place, smooth);
-    if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers.style, slice, place, change);
+    if (layers.mask && !layers.style.outline) this.paintFill(context, layers.mask, layers, slice, place, change);
     if (layers.proposal) this.paintOutlines(context, layers.proposal, slice, place, layers.style, "dashed");
     if (layers.mask && layers.style.outline) this.paintOutlines(context, layers.mask, slice, place, layers.style, "plain");
     if (layers.prompted) this.paintGhost(context, layers.prompted, slice, place, layers.style);
@@ -156,14 +179,22 @@ export class PanePainter {
     return this.cleared(this.canvases.head);
   }
 
-  private paintFill(context: CanvasRenderingContext2D, mask: Uint8Array, style: LabelStyle, slice: Slice, place: Placement, change: Change): void {
+  private paintFill(
+    context: CanvasRenderingContext2D,
+    mask: Uint8Array,
+    { style, version }: LabelLayers,
+    slice: Slice,
+    place: Placement,
+    change: Change,
+  ): void {
     const state = fillState(slice, style);
     const emptied = this.colours.fit(slice);
     const known = !emptied && state === this.coloursFor;
     this.coloursFor = state;
     if (!known || change !== "view") {
       const part = known && typeof change === "object" ? change : undefined;
-      drawTable(this.colours.pixels, mask, slice, labelTable(shownOf(style), style.opacity), 255, part);
+      const source = this.labelsOf(mask, version, slice);
+      drawTable(this.colours.pixels, source.values, source.slice, labelTable(shownOf(style), style.opacity), 255, part);
       this.colours.commit(part);
     }
     this.colours.stretchOnto(context, place, false);
@@ -280,6 +311,8 @@ function pathOf(lines: readonly number[], place: Placement): Path2D {
   }
   return path;
 }
+
+const wholeVolume = (mask: Uint8Array, shape: Triple): Volume => ({ shape, channels: 1, values: mask, voxels: mask.length, received: mask.length });
 
 const shownOf = ({ labels, hidden }: LabelStyle): readonly LabelColour[] => labels.filter(({ value }) => !hidden.has(value));
 

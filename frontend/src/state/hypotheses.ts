@@ -78,7 +78,7 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   if (session.refining.value) return tell("info", "The last prompt is still being computed", "take the hypothesis when the result is there");
   const { shape } = session.header;
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);
-  if (!region) return askForBox(session, "take this hypothesis in it with Shift + J");
+  if (!region) return askForBox(session, "take this hypothesis in it");
   const kept = new Set<number>();
   const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session.locks), kept));
   applyRuns(draft.mask, edit.forward);
@@ -86,7 +86,7 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   sayLocked(session, kept);
   maskShown.value = true;
   session.advice.message.value =
-    edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Ctrl + Z takes it back`;
+    edit.forward.length === 0 ? "Nothing to take: the mask says the same there" : `${takenOf(session, extent)}; Undo takes it back`;
 }
 
 /** The drawn box; without one the slice in hand, which for a picture would be everything. */

@@ -297,7 +297,7 @@ export function accept(session: CaseSession): void {
     applyRuns(draft.mask, preview.edit.forward);
     draft.commit({ ...preview.edit, ...sourceOf(open) });
   }
-  session.advice.message.value = `${preview.title}: ${preview.text}${preview.edit.forward.length > 0 ? "; Ctrl + Z takes it back" : ""}`;
+  session.advice.message.value = `${preview.title}: ${preview.text}${preview.edit.forward.length > 0 ? "; Undo takes it back" : ""}`;
 }
 
 export function cancel(session: CaseSession): void {

@@ -70,7 +70,7 @@ export function accept(session: CaseSession): void {
 }
 
 export function dropPreview(session: CaseSession): void {
-  if (!session.previews!.drop()) return tell("info", "The preview is being saved", "Ctrl + Z takes it back then");
+  if (!session.previews!.drop()) return tell("info", "The preview is being saved", "Undo takes it back then");
   remember(session, 0);
 }
 

@@ -106,21 +106,21 @@ export function adoptOffer(session: CaseSession): void {
   const offer = session.offered.value;
   if (!offer || !become(session, offer.mask)) return;
   session.offered.value = null;
-  tell("info", `The proposal of model ${offer.prediction.model_index} is in the draft`, "Ctrl + Z takes it back");
+  tell("info", `The proposal of model ${offer.prediction.model_index} is in the draft`, "Undo takes it back");
 }
 
 /** All of the proposal again. */
 export function takeProposal(session: CaseSession): void {
   const mask = session.proposal.value;
   if (!mask) return tell("info", "There is no proposal of this case");
-  if (become(session, mask)) tell("info", "The draft is the proposal now", "Ctrl + Z takes it back");
+  if (become(session, mask)) tell("info", "The draft is the proposal now", "Undo takes it back");
 }
 
 /** Nothing of the proposal, nor of what was drawn on it. */
 export function rejectProposal(session: CaseSession): void {
   const { draft } = session;
   if (draft.value && become(session, new Uint8Array(draft.value.mask.length)))
-    tell("info", "The proposal is rejected: the draft is empty", "Ctrl + Z takes it back");
+    tell("info", "The proposal is rejected: the draft is empty", "Undo takes it back");
 }
 
 /** Outlines of the draft and of the proposal, without fills; again: as before. */

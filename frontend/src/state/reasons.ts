@@ -43,7 +43,7 @@ function tellReason(session: CaseSession): void {
   const drawn = session.advice.drawnReason;
   if (!drawn) return;
   const name = session.labels.find(({ value }) => value === drawn.label)?.name;
-  session.advice.message.value = `Green: evidence for ${name}${METHODS[drawn.method].signed ? ", magenta: against it" : ""}  ·  Z draws a box, Q marks what lies in it as irrelevant`;
+  session.advice.message.value = `Green: evidence for ${name}${METHODS[drawn.method].signed ? ", magenta: against it" : ""}  ·  draw a box around what is irrelevant, then “This reason is wrong”`;
 }
 
 async function readReason(session: CaseSession, label: number, method: Method, signal: AbortSignal): Promise<Reason> {
@@ -62,11 +62,11 @@ export async function objectToReason(session: CaseSession): Promise<void> {
   const { advice } = session;
   const region = advice.region.value;
   if (!advice.drawnReason) return;
-  if (!region) return askForBox(session, "press Q: what lies in it must not count as evidence");
+  if (!region) return askForBox(session, "“This reason is wrong”: what lies in it must not count as evidence");
   const earlier = advice.drawnObjections.filter((other) => JSON.stringify(other) !== JSON.stringify(region));
   const made = await record(session, [...earlier, region]);
   const where = earlier.length === 0 ? "the box" : `${earlier.length + 1} boxes`;
-  if (made) advice.message.value = `Recorded: ${made.voxels} voxels in ${where} must not count as evidence; Shift + Q takes it back`;
+  if (made) advice.message.value = `Recorded: ${made.voxels} voxels in ${where} must not count as evidence; “Take back” withdraws it`;
 }
 
 export async function withdrawObjection(session: CaseSession): Promise<void> {

@@ -54,7 +54,7 @@ export function sayLocked(
   const names = kept.map(({ name }) => `“${name}”`).join(", ");
   const message =
     what === "step" ? `This step would change ${names}, which is locked, so nothing was changed` : `${names} is locked: its voxels stay as they were`;
-  tell("info", message, "unlock it in the table of segments, or with Shift + L");
+  tell("info", message, "unlock it in the table of segments");
 }
 
 /** How large a voxel is: in ml of a volume, in mm² of a picture, 1 where that is not known. */

@@ -1,5 +1,5 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
-import { computed, type Signal, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { LookedAt } from "../api/calls";
 import { lacking, may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
@@ -86,6 +86,8 @@ export class CaseSession {
   /** From which uncertainty a voxel stands out by itself. */
   private readonly islandsOf = computed(() => (this.uncertainty.value ? islandLevel(this.uncertainty.value) : 255));
   readonly crosshair: Signal<Triple>;
+  /** By plane: who follows one of them hears nothing of the slices of another. */
+  private readonly numbers: readonly ReadonlySignal<number>[];
   /** The voxel under the pointer. */
   readonly pointed = signal<Triple | null>(null);
   readonly window: ChannelWindows;
@@ -185,6 +187,7 @@ export class CaseSession {
     this.named = signal(opened.assignment.frames);
     const first = this.named.value[0] ?? this.queried[0];
     this.crosshair = signal(first ? placeIn(first, centre) : centre);
+    this.numbers = this.planes.map(({ slice_axis }) => computed(() => this.crosshair.value[slice_axis]!));
     this.channel = signal<ChannelView>(this.header.colour ? "rgb" : 0);
     this.window = new ChannelWindows(project.id, this.header, () => this.channel.value);
     this.views = this.planes.map(() => signal(FITTED));
@@ -330,7 +333,7 @@ export class CaseSession {
   }
 
   sliceNumber(plane: number): number {
-    return this.crosshair.value[this.planes[plane]!.slice_axis]!;
+    return this.numbers[plane]!.value;
   }
 
   lookAt(voxel: Triple): void {

@@ -67,7 +67,7 @@ const partsOf = (chord: string): string[] => chord.split(/\+(?=.)/).map((part) =
 export const writtenOut = (chord: string): string => partsOf(chord).join(" + ");
 
 /** "⇧E", for the corner of a button. */
-export const written = (chord: string): string => partsOf(chord).join("").replace("Shift", "⇧").replace("Ctrl", "⌃");
+export const written = (chord: string): string => partsOf(chord).join("").replace("Alt", "Alt+").replace("Shift", "⇧").replace("Ctrl", "⌃");
 
 /** As `aria-keyshortcuts` wants it. */
 export const forAria = (chord: string): string => chord.replace("Ctrl", "Control");

@@ -4,6 +4,7 @@ import * as calls from "../api/calls";
 import type { Region } from "../api/types";
 import type { Comparison } from "../state/comparing";
 import { tool } from "../state/display";
+import { withKey } from "../tools/keytables";
 import type { Difference, Ruling } from "../volume/fusing";
 import { Allowed, Swatch } from "./controls";
 import { className } from "./readers";
@@ -112,7 +113,13 @@ function ByRegion({ found }: { found: Comparison }) {
       {box ? (
         <Within key={JSON.stringify([box.start, box.stop].map((corner) => corner.filter((_, axis) => axis !== thinAxis(box))))} found={found} box={box} />
       ) : (
-        <button class="small" aria-pressed={tool.value === "region"} title="Draw a box (Z)" data-testid="draw-region" onClick={() => (tool.value = "region")}>
+        <button
+          class="small"
+          aria-pressed={tool.value === "region"}
+          title={withKey("Draw a box", "compare-region")}
+          data-testid="draw-region"
+          onClick={() => (tool.value = "region")}
+        >
           {tool.value === "region" ? "Draw a box on the image" : "Decide within a box"}
         </button>
       )}

@@ -4,7 +4,7 @@ import { assignCases, listAnnotatorsHere } from "../api/calls";
 import type { Assigned, Project } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import type { WorkRows } from "../state/workrows";
-import { Allowed } from "./controls";
+import { Allowed, Key } from "./controls";
 
 /** What one request may hold. */
 const AT_ONCE = 1000;
@@ -41,7 +41,12 @@ export function BulkBar({ project, rows, chosen, onChosen }: BulkProps) {
       .then((ids) => onChosen(new Set(ids)))
       .catch(tellError);
   };
-  if (!some) return <p class="hint bulk">Select cases (X, or the boxes) to assign them.</p>;
+  if (!some)
+    return (
+      <p class="hint bulk">
+        Select cases by their boxes or <Key of="row-select" /> to assign them.
+      </p>
+    );
   return (
     <Allowed verb="manage" project={project.id}>
       <div class="bulk" role="group" aria-label="Selected cases" data-testid="bulk">
@@ -62,7 +67,7 @@ export function BulkBar({ project, rows, chosen, onChosen }: BulkProps) {
           Take back
         </button>
         <button class="small quiet" onClick={() => onChosen(new Set())}>
-          Clear <kbd>Esc</kbd>
+          Clear <Key of="row-clear" />
         </button>
       </div>
     </Allowed>

@@ -16,6 +16,7 @@ import { go, linkTo } from "../state/router";
 import { current } from "../state/session";
 import { type CompareScene, compareOffers, pressCompareKey } from "../tools/comparekeys";
 import { isComposing } from "../tools/keynames";
+import { withKey } from "../tools/keytables";
 import { offersHere } from "../tools/palette";
 import { Adjudication, Refused } from "./adjudication";
 import { ButtonRow } from "./buttonrow";
@@ -161,7 +162,7 @@ function Manners({ found }: { found: Comparison }) {
           <button
             key={value}
             aria-pressed={manner.value === value}
-            title={`${name} (V)`}
+            title={withKey(name, "compare-manner")}
             data-testid={`compare-${value}`}
             onClick={() => (manner.value = value)}
           >

@@ -3,6 +3,7 @@ import type { SuggestedPrompt } from "../api/types";
 import type { Alternatives } from "../state/advice";
 import { hypothesesOpen, showHypothesis, takeHypothesis } from "../state/hypotheses";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
 import { ButtonRow } from "./buttonrow";
 import { Bar, Key, PlainButton, useInView } from "./controls";
 
@@ -63,12 +64,17 @@ function Taking({ session }: { session: CaseSession }) {
   const part = session.advice.region.value || session.isPicture ? "In the box" : `In this ${session.sliceWord}`;
   return (
     <div class="row pair">
-      <PlainButton class="small" title="The hypothesis drawn becomes the mask (J)" testid="take-hypothesis" onPress={() => takeHypothesis(session, "whole")}>
+      <PlainButton
+        class="small"
+        title={withKey("The hypothesis drawn becomes the mask", "hypothesis-take")}
+        testid="take-hypothesis"
+        onPress={() => takeHypothesis(session, "whole")}
+      >
         Take it <Key of="hypothesis-take" />
       </PlainButton>
       <PlainButton
         class="small"
-        title="Take it inside your box, else in this slice only (Shift + J); Z draws a box"
+        title={`${withKey("Take it inside your box, else in this slice only", "hypothesis-part")}; ${withKey("a box is drawn first", "region")}`}
         testid="take-hypothesis-part"
         onPress={() => takeHypothesis(session, "part")}
       >

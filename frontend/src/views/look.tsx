@@ -5,6 +5,7 @@ import { heatColour } from "../render/lut";
 import * as display from "../state/display";
 import { HANGINGS } from "../state/hanging";
 import type { CaseSession } from "../state/session";
+import { fullKey, withKey } from "../tools/keytables";
 import { ButtonRow } from "./buttonrow";
 import { Slider, Toggle } from "./controls";
 import { SlabOptions } from "./slab";
@@ -116,7 +117,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
             key={preset.name}
             class="chip"
             aria-pressed={preset.low === low && preset.high === high}
-            title={`${preset.explanation && `${preset.explanation}: `}${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (Shift + ${n + 1})` : ""}`}
+            title={`${preset.explanation && `${preset.explanation}: `}${edge(preset.low)} … ${edge(preset.high)}${n < 9 ? ` (${fullKey("preset").replace("1 … 9", String(n + 1))})` : ""}`}
             data-testid={`preset-${n}`}
             onMouseDown={(event) => event.preventDefault()}
             onClick={() => session.window.choose(preset)}
@@ -136,7 +137,7 @@ export function WindowOptions({ session }: { session: CaseSession }) {
             class="chip"
             aria-pressed={session.window.inverted}
             data-testid="invert"
-            title="Low values bright (Shift + I)"
+            title={withKey("Low values bright", "invert")}
             onMouseDown={(event) => event.preventDefault()}
             onClick={() => session.window.invert()}
           >
@@ -184,12 +185,12 @@ function HangingOptions({ session }: { session: CaseSession }) {
       <h3>Planes</h3>
       <ButtonRow class="chips" label="How the planes hang">
         {HANGINGS.map((name) =>
-          chip(`hanging-${name.replaceAll(" ", "")}`, hanging.name.value === name, name, "Shift + M: the next", () => hanging.hang(name)),
+          chip(`hanging-${name.replaceAll(" ", "")}`, hanging.name.value === name, name, withKey(`Hang ${name}; the next`, "hang"), () => hanging.hang(name)),
         )}
       </ButtonRow>
       <ButtonRow class="chips" label="Plane in the large pane">
         {session.planes.map(({ name }, index) =>
-          chip(`large-${name}`, hanging.large.value === index, session.planeTitle(index), "In the large pane (Shift + P: the next)", () =>
+          chip(`large-${name}`, hanging.large.value === index, session.planeTitle(index), withKey("In the large pane; the next", "plane"), () =>
             hanging.enlarge(index),
           ),
         )}

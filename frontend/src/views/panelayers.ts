@@ -33,6 +33,7 @@ function layersOf(session: CaseSession): LabelLayers {
   const reasons = session.advice.drawnReason !== null;
   return {
     mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
+    version: session.drag?.draws ? undefined : session.draft.value?.changes.value,
     style: { labels: session.labels, hidden: session.hidden.value, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
     heat: heatOf(session),
     proposal: display.proposalShown.value ? session.proposal.value : null,

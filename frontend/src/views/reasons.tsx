@@ -8,6 +8,7 @@ import type { Outcome } from "../state/question";
 import { askReasons, explainedLabel, METHODS, objectToReason, withdrawObjection } from "../state/reasons";
 import { linkTo } from "../state/router";
 import type { CaseSession } from "../state/session";
+import { withKey } from "../tools/keytables";
 import { ButtonRow } from "./buttonrow";
 import { Key, PlainButton, useInView } from "./controls";
 import { Legend, OpacitySlider, percent } from "./look";
@@ -116,14 +117,19 @@ function Objecting({ session }: { session: CaseSession }) {
       <div class="row pair">
         <PlainButton
           class="small"
-          title="Record that what lies in your box must not count as evidence (Q); Z draws a box"
+          title={`${withKey("Record that what lies in your box must not count as evidence", "object")}; ${withKey("a box is drawn first", "region")}`}
           testid="object"
           onPress={() => void objectToReason(session)}
         >
           This reason is wrong <Key of="object" />
         </PlainButton>
         {advice.drawnObjections.length > 0 && (
-          <PlainButton class="small" title="Take your objection back (Shift + Q)" testid="withdraw-objection" onPress={() => void withdrawObjection(session)}>
+          <PlainButton
+            class="small"
+            title={withKey("Take your objection back", "object-withdraw")}
+            testid="withdraw-objection"
+            onPress={() => void withdrawObjection(session)}
+          >
             Take back <Key of="object-withdraw" />
           </PlainButton>
         )}

@@ -1,6 +1,6 @@
 /** The line below the image: what is queried of the case; what was shown or done last, before that, which keys ask the model. */
 import type { CaseSession } from "../state/session";
-import { shortKey } from "../tools/keytables";
+import { type ActionId, shortKey } from "../tools/keytables";
 import { ReadoutLine } from "./crosshair";
 
 export function StatusLine({ session }: { session: CaseSession }) {
@@ -22,7 +22,14 @@ export function StatusLine({ session }: { session: CaseSession }) {
 
 function invitation({ prediction, project }: CaseSession): string {
   if (prediction.value === null) return "";
-  return project.kind === "classification"
-    ? `${shortKey("reasons")}: why the model thinks so`
-    : `${shortKey("place-next")}: the place most worth a look  ·  ${shortKey("hypothesis-next")}: what else the model may have meant  ·  ${shortKey("reasons")}: its reasons`;
+  const offers: [id: ActionId, words: string][] =
+    project.kind === "classification"
+      ? [["reasons", "why the model thinks so"]]
+      : [
+          ["place-next", "next place worth a look"],
+          ["hypothesis-next", "alternatives"],
+          ["reasons", "reasons"],
+        ];
+  const named = offers.filter(([id]) => shortKey(id));
+  return named.map(([id, words]) => `${shortKey(id)}: ${words}`).join("  ·  ");
 }

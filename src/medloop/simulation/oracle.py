@@ -6,33 +6,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
-from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image, Mask
-from medloop.core.records import Annotation, Case, Round, TaskKind
+from medloop.core.records import Annotation, Case, Query, Round, TaskKind
 from medloop.core.seeds import generator
 from medloop.core.states import RoundState
-from medloop.loop.annotating.annotations import next_assignment, submit
+from medloop.loop.annotating.annotations import Opened, next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.arrays import load_annotation, load_image, load_proposal
 from medloop.loop.foundation.workspace import Workspace
-from medloop.quality.corruption import smooth_noise
+from medloop.simulation.noise import NO_NOISE, Noise
+from medloop.simulation.outlines import with_wrong_outlines, with_wrong_tag
 
 NAME = "oracle"
-WAVE_VOXELS = 3.0
-"""Correlation length of a wrong outline: people stray over several voxels, not in single ones."""
 
 
 @dataclass(frozen=True)
 class Errors:
-    """How wrong the oracle is; its mistakes depend on the seed and the case, not on when it is asked."""
+    """How wrong the oracle is; its mistakes depend on the seed and the case, not on when it is asked, but for `Noise` that says so.
+
+    Attributes:
+        outline_mm: How far every outline strays, in mm.
+        tag: Share of wrong tags.
+        seed: Of these two.
+        noise: What is wrong with a share of the cases; these two then are of the others.
+    """
 
     outline_mm: float = 0.0
     tag: float = 0.0
     seed: int = 0
+    noise: Noise = NO_NOISE
 
 
 class Oracle(AbstractContextManager["Oracle"]):
@@ -50,17 +56,27 @@ class Oracle(AbstractContextManager["Oracle"]):
             found = [(tx.get(Case, annotation.case_id), annotation) for annotation in tx.current_annotations()]
         self._answers: Mapping[str, tuple[Case, Annotation]] = {case.name: (case, annotation) for case, annotation in found}
 
-    def annotation(self, name: str) -> MaskArray | int:
+    def annotation(self, name: str, *, nth: int = 0, proposal: MaskArray | int | None = None) -> MaskArray | int:
         """The mask, shape (I, J, K), or tag of a case.
+
+        Args:
+            name: Of the case.
+            nth: Its place in the sitting, from 0.
+            proposal: What the model shows, of the same kind.
 
         Raises:
             NotFoundError: The data set has no annotation for it.
         """
-        truth = self.truth(name)
+        truth, noise = self.truth(name), self._errors.noise
         rng = generator(self._errors.seed, "oracle", name)
         if isinstance(truth, Mask):
+            if noise.is_wrong(name, nth=nth):
+                return noise.mask(truth, name, nth=nth, proposal=proposal if isinstance(proposal, np.ndarray) else None)
             return with_wrong_outlines(truth, self._errors.outline_mm, rng)
-        return with_wrong_tag(truth, self._workspace.task.label_values, self._errors.tag, rng)
+        known = self._workspace.task.label_values
+        if noise.is_wrong(name, nth=nth):
+            return noise.tag(truth, known, name, nth=nth, proposal=proposal if isinstance(proposal, int) else None)
+        return with_wrong_tag(truth, known, self._errors.tag, rng)
 
     @property
     def task(self) -> tuple[TaskKind, tuple[str, ...]]:
@@ -95,52 +111,30 @@ class Oracle(AbstractContextManager["Oracle"]):
 def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
     """Answer every case a round still asks, through the verbs a person's page uses; returns how many."""
     annotator = annotator_named(workspace, NAME, kind="simulated")
-    answered = 0
+    sitting, answered = _sitting(workspace, round_id), 0
     while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
-        answer = oracle.annotation(opened.case.name)
+        answer = oracle.annotation(opened.case.name, nth=sitting.get(opened.case.id, 0), proposal=_proposal(workspace, opened))
         submit(workspace, opened.assignment.id, Submitted(tag=answer) if isinstance(answer, int) else Submitted(mask=answer))
         answered += 1
     return answered
 
 
-def with_wrong_outlines(mask: Mask, error_mm: float, rng: np.random.Generator) -> MaskArray:
-    """The mask with its outlines moved in and out by a smooth random amount.
-
-    Every label's signed distance is shifted by noise of that standard deviation; where labels then compete, the
-    deepest wins.
-
-    Args:
-        mask: The truth.
-        error_mm: Standard deviation of the shift in mm; 0 gives the mask back.
-        rng: Source of the noise.
-    """
-    labels = [value for value in mask.values() if value]
-    if error_mm <= 0 or not labels:
-        return mask.array
-    waves = [WAVE_VOXELS] * mask.array.ndim
-    depths = [
-        _depth_mm(mask.array == value, mask.grid.spacing_mm) + error_mm * smooth_noise(mask.array.shape, waves, rng) for value in labels
-    ]
-    deepest = np.argmax(depths, axis=0)
-    inside = np.max(depths, axis=0) > 0
-    return np.where(inside, np.array(labels, dtype=np.uint8)[deepest], np.uint8(0))
+def _sitting(workspace: Workspace, round_id: str) -> dict[str, int]:
+    """Case id → its place in the round's query: the same after an interruption."""
+    with workspace.store.read() as tx:
+        query_id = tx.get(Round, round_id).query_id
+        return {choice.case_id: n for n, choice in enumerate(tx.get(Query, query_id).choices)} if query_id else {}
 
 
-def with_wrong_tag(tag: int, known: tuple[int, ...], error: float, rng: np.random.Generator) -> int:
-    """The tag, or with the given chance another one."""
-    others = [value for value in known if value != tag]
-    return int(rng.choice(others)) if others and rng.random() < error else tag
+def _proposal(workspace: Workspace, opened: Opened) -> MaskArray | int | None:
+    """What the model shows for a case."""
+    if opened.prediction is None:
+        return None
+    if workspace.task.kind == "segmentation":
+        return load_proposal(workspace.store.blobs, opened.prediction, opened.case)
+    return workspace.task.label_values[int(np.argmax(opened.prediction.probabilities))]
 
 
 def _is_querying(workspace: Workspace, round_id: str) -> bool:
     with workspace.store.read() as tx:
         return tx.get(Round, round_id).state == RoundState.ANNOTATING
-
-
-def _depth_mm(inside: np.ndarray, spacing_mm: tuple[float, float, float]) -> FloatArray:
-    """Distance to the outline, positive inside."""
-    depth: FloatArray = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
-    outside: FloatArray = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
-    # Voxel centres next to the outline are about half a voxel away from it on either side.
-    half = 0.5 * min(spacing_mm)
-    return np.where(inside, depth - half, half - outside)

@@ -7,9 +7,14 @@ import numpy as np
 from scipy import ndimage
 
 from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.image import Mask
+from medloop.quality.corruption import smooth_noise
 
 THICKER = 6.0
 """Distances count slices as so many pixels apart: outlines are drawn slice by slice."""
+
+WAVE_VOXELS = 3.0
+"""Correlation length of a wrong outline: people stray over several voxels, not in single ones."""
 
 
 @dataclass(frozen=True)
@@ -66,3 +71,45 @@ def _smooth(rng: np.random.Generator, shape: Sequence[int]) -> FloatArray:
     coarse = rng.normal(size=[min(n, 8) for n in shape])
     field = ndimage.zoom(coarse, [n / c for n, c in zip(shape, coarse.shape, strict=True)], order=1)
     return np.asarray(field / field.std(), dtype=np.float32)
+
+
+def with_wrong_outlines(mask: Mask, error_mm: float, rng: np.random.Generator) -> MaskArray:
+    """The mask with its outlines moved in and out by a smooth random amount.
+
+    Every label's signed distance is shifted by noise of that standard deviation; where labels then compete, the
+    deepest wins.
+
+    Args:
+        mask: The truth.
+        error_mm: Standard deviation of the shift in mm; 0 gives the mask back.
+        rng: Source of the noise.
+    """
+    labels = [value for value in mask.values() if value]
+    if error_mm <= 0 or not labels:
+        return mask.array
+    waves = [WAVE_VOXELS] * mask.array.ndim
+    depths = [
+        _depth_mm(mask.array == value, mask.grid.spacing_mm) + error_mm * smooth_noise(mask.array.shape, waves, rng) for value in labels
+    ]
+    deepest = np.argmax(depths, axis=0)
+    inside = np.max(depths, axis=0) > 0
+    return np.where(inside, np.array(labels, dtype=np.uint8)[deepest], np.uint8(0))
+
+
+def with_wrong_tag(tag: int, known: tuple[int, ...], error: float, rng: np.random.Generator) -> int:
+    """The tag, or with the given chance another one."""
+    others = [value for value in known if value != tag]
+    return int(rng.choice(others)) if others and rng.random() < error else tag
+
+
+def _depth_mm(inside: np.ndarray, spacing_mm: tuple[float, float, float]) -> FloatArray:
+    """Distance to the outline, positive inside."""
+    depth: FloatArray = ndimage.distance_transform_edt(inside, sampling=spacing_mm)
+    outside: FloatArray = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
+    half = half_voxel_mm(inside.shape, spacing_mm)
+    return np.where(inside, depth - half, half - outside)
+
+
+def half_voxel_mm(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
+    """How far the centres of voxels next to an outline are about away from it, in mm; an axis of one voxel has no outline across it."""
+    return 0.5 * min((mm for n, mm in zip(shape, spacing_mm, strict=True) if n > 1), default=1.0)

@@ -90,6 +90,7 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
     if dataset.kind is None:
         raise InputError(f"{design.dataset} holds no annotations", remedy="a simulation needs a data set with its truth")
     labels, masks = read_labels(dataset)
+    _require_flips(design, dataset.kind, labels)
     settings = _settings_at_import(design)
     with (
         Workspace.create(out / TRUTH, name="truth", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as truth,
@@ -224,3 +225,8 @@ def _require_enough(design: StudyDesign, setup: Setup) -> None:
         raise SettingError(f"The rounds query {asked} cases, but the pool has {setup.pool}", remedy="lower --start, --batch or --rounds")
     if not setup.patients:
         raise SettingError("No case is held out to measure the models", remedy="raise the test fraction")
+
+
+def _require_flips(design: StudyDesign, kind: TaskKind, labels: Sequence[str]) -> None:
+    if design.noise == "class-flip" and kind == "segmentation" and len(labels) < 2:
+        raise SettingError(f"Noise of kind class-flip needs two labels, got {', '.join(labels)}", remedy="take missed-object or mixed")

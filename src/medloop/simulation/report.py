@@ -11,6 +11,7 @@ from medloop.report.charts import Line, Point, curves
 from medloop.report.markup import element, joined, note
 from medloop.report.page import advice, facts, page, section
 from medloop.simulation.curves import LEVEL
+from medloop.simulation.noise import Noise
 from medloop.simulation.report_tables import areas_table, differences_table, foreground_table, labels_table, penalty_table
 from medloop.simulation.results import StudyResult
 from medloop.simulation.summary import Summary
@@ -137,9 +138,9 @@ def _training(result: StudyResult) -> str:
 
 def _annotator(result: StudyResult) -> str:
     design = result.design
-    if not (design.outline_error_mm or design.tag_error):
-        return "perfect annotations"
-    return f"outlines off by {design.outline_error_mm:g} mm, {design.tag_error:.0%} wrong tags"
+    always = f"outlines off by {design.outline_error_mm:g} mm, {design.tag_error:.0%} wrong tags"
+    noise = Noise(design.noise, design.noise_share, design.noise_mm).words()
+    return "; ".join([always] * bool(design.outline_error_mm or design.tag_error) + [noise] * bool(noise)) or "perfect annotations"
 
 
 def _recipes(recipes: Sequence[tuple[Json, int]]) -> str:

@@ -4,9 +4,10 @@ What a study decides about its projects is declared there (`core.settings`) and 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from medloop.core.settings import SETTINGS, ColdStart, SettingValue, UnlabelledLearning, WarmStart, declared, setting
+from medloop.simulation.noise import NoiseKind
 
 
 def _of_project(name: str, default: SettingValue, **rules: Any) -> Any:
@@ -53,6 +54,9 @@ class StudySettings:
         0.0, "How far simulated outlines stray, in mm; 0 is perfect.", "--outline-error-mm", low=0, high=100
     )
     tag_error: float = _of_study(0.0, "Share of wrong simulated tags.", "--tag-error", low=0, high=1)
+    noise: NoiseKind = _of_study("none", "What is wrong with a share of the annotations.", "--noise", choices=get_args(NoiseKind))
+    noise_share: float = _of_study(0.2, "Share of the cases that --noise makes wrong.", "--noise-share", low=0, high=1)
+    noise_mm: float = _of_study(2.0, "How far --noise moves outlines, in mm.", "--noise-mm", low=0, high=100)
     format: str = _of_study("auto", "Layout of the data set: auto, msd, nnunet, folder or csv.", "--format")
 
 

@@ -33,8 +33,8 @@ from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.readings import due_for_consensus
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.fusing import reconcile_case
-from medloop.simulation.oracle import Oracle, with_wrong_tag
-from medloop.simulation.outlines import draw_mask, outline_depths
+from medloop.simulation.oracle import Oracle
+from medloop.simulation.outlines import draw_mask, outline_depths, with_wrong_tag
 from medloop.simulation.prepare import read_labels
 from medloop.simulation.team import Member
 

@@ -22,6 +22,7 @@ from medloop.query.bandit import arms
 from medloop.query.strategies import strategy
 from medloop.simulation.design import FULL, SHARED, StudyDesign, Unit
 from medloop.simulation.files import copy_workspace, only_one, write_json
+from medloop.simulation.noise import Noise
 from medloop.simulation.oracle import Errors, Oracle, annotate_round
 from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
 
@@ -70,19 +71,20 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
         state=JobState.RUNNING
     ):  # a killed process left it: this run's lock proves that nobody else has it
         workspace.store.jobs.release(job)
-    errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"))
+    noise = Noise(design.noise, design.noise_share, design.noise_mm, derive_seed(unit.seed, "annotation noise"))
+    errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"), noise)
     with Oracle(out / TRUTH, errors) as oracle:
-        current = _queried(workspace, unit, oracle)
+        current = _queried(workspace, design, unit, oracle)
         annotate_round(workspace, current.id, oracle)
     advance(workspace)
     _require_training(workspace, unit)
     _run_jobs(workspace, unit, ("train", "evaluate"))
-    if unit.strategy == SHARED and any(strategy(name).needs for name in design.strategies):
+    if unit.strategy == SHARED and (design.noise == "lazy" or any(strategy(name).needs for name in design.strategies)):
         _run_jobs(workspace, unit, ("predict",))
     return _finished(workspace, unit, setup.split)
 
 
-def _queried(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
+def _queried(workspace: Workspace, design: StudyDesign, unit: Unit, oracle: Oracle) -> Round:
     """This unit's round: the one it began before, or a new query of its strategy."""
     with workspace.store.read() as tx:
         begun = [r for r in tx.find(Round, where={"index": unit.round}) if r.state != RoundState.QUERYING]
@@ -90,7 +92,7 @@ def _queried(workspace: Workspace, unit: Unit, oracle: Oracle) -> Round:
     if begun:
         return begun[0]
     needs = strategy(unit.strategy).needs if unit.strategy not in (SHARED, FULL) else frozenset[str]()
-    if needs:
+    if needs or design.noise == "lazy":  # who accepts a proposal needs one
         _run_jobs(workspace, unit, ("predict",))
     extra = {"oracle_foreground": oracle.foreground_shares(pool)} if "oracle_foreground" in needs else {}
     opened = open_round(workspace, extra_scores=extra, thorough=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError, StateError
+from medloop.core.image import label_values
 from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import check_submitted, checked_mask, require_known_revision
@@ -247,7 +248,7 @@ class _Decided:
 
 
 def _values(mask: MaskArray | None, tag: int | None) -> frozenset[int]:
-    return frozenset({tag or 0}) if mask is None else frozenset(np.unique(mask).tolist()) - {0}
+    return frozenset({tag or 0}) if mask is None else frozenset(label_values(mask)) - {0}
 
 
 def _stored(

@@ -10,7 +10,7 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError, ConflictError, InputError, LabelError, ShapeError, StateError
-from medloop.core.image import Mask
+from medloop.core.image import Mask, label_values
 from medloop.core.names import one_line
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
@@ -148,7 +148,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
     mask, revision = (draft.mask, draft.revision) if draft is not None else (submitted.mask, submitted.revision)
     blob = workspace.store.blobs.put(_encoded(workspace, edit.case, mask, submitted)) if mask is not None else None
-    values = frozenset(np.unique(mask).tolist()) - {0} if mask is not None else frozenset({submitted.tag or 0})
+    values = frozenset(label_values(mask)) - {0} if mask is not None else frozenset({submitted.tag or 0})
     annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)
     made = provenance_of(edit, mask, annotation_id) if mask is not None else None
     held = _held(workspace, edit, submitted, mask) if gold else None

@@ -80,9 +80,9 @@ class OpenEdit:
 
     @cached_property
     def begun(self) -> MaskArray:
-        """The mask it began with, shape (I, J, K)."""
+        """The mask it began with, shape (I, J, K), in file order in memory, as patches are applied and masks compared."""
         shape = self.case.grid.shape
-        mask = np.zeros(shape, dtype=np.uint8) if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
+        mask = np.zeros(shape, dtype=np.uint8, order="F") if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
         if not self.partial:
             return mask
         known = merged_annotation(self.blobs, self.partial, self.case).array

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import IntArray, MaskArray
 from medloop.core.records import Annotation, DraftPatch, Json, PromptRecord, Provenance, new_id, now
 from medloop.loop.annotating.open_edit import ELSEWHERE, FILLED, PROPAGATE, TAKE, TIME, TRACED, OpenEdit
 from medloop.loop.annotating.prompt_log import in_force
@@ -50,17 +50,19 @@ def hands(
 
 def provenance_of(edit: OpenEdit, mask: MaskArray, annotation_id: str) -> Provenance:
     """What led to a mask, shape (I, J, K), that is about to be submitted under an id; it may differ from the draft."""
-    base, log, film = edit.begun, edit.log, edit.case.display.over_time
-    hand = hands(mask, edit.patches, log, edit.verbs)
-    hand[(hand == 0) & (mask != base)] = HANDS["elsewhere"]
-    hand[mask == base] = 0
+    log, film = edit.log, edit.case.display.over_time
+    hand = hands(mask, edit.patches, log, edit.verbs).ravel(order="F")
+    final = mask.ravel(order="F")
+    changed = np.flatnonzero(final != edit.begun.ravel(order="F"))
+    by = np.where(hand[changed] == 0, HANDS["elsewhere"], hand[changed])
+    parts = {name: changed[by == code] for name, code in HANDS.items()}
     return Provenance(
         id=new_id("provenance"),
         annotation_id=annotation_id,
         assignment_id=edit.assignment.id,
         prompt_ids=tuple(record.id for record in in_force(log)),
         withdrawn_prompts=sum(record.withdrawn is not None for record in log),
-        parts={name: _part(hand == code, mask, film=film) for name, code in HANDS.items() if (hand == code).any()},
+        parts={name: _part(places, final, mask.shape, film=film) for name, places in parts.items() if len(places)},
         created_at=now(),
     )
 
@@ -71,13 +73,14 @@ def provenance(tx: Reader, annotation: Annotation) -> Provenance | None:
     return found[0] if found else None
 
 
-def _part(where: npt.NDArray[np.bool_], mask: MaskArray, *, film: bool) -> Json:
-    places = np.argwhere(where)
-    values, counts = np.unique(mask[where], return_counts=True)
+def _part(flat: IntArray, final: MaskArray, shape: tuple[int, ...], *, film: bool) -> Json:
+    """Voxels by their place in file order: how many, of which labels, the box around them, and the frames of a film."""
+    places = np.unravel_index(flat, shape, order="F")
+    values, counts = np.unique(final[flat], return_counts=True)
     part = {
-        "voxels": len(places),
+        "voxels": len(flat),
         "labels": {str(value): int(count) for value, count in zip(values.tolist(), counts.tolist(), strict=True)},
-        "start": places.min(axis=0).tolist(),
-        "stop": (places.max(axis=0) + 1).tolist(),
+        "start": [int(along.min()) for along in places],
+        "stop": [int(along.max()) + 1 for along in places],
     }
-    return part | {"frames": np.unique(places[:, TIME]).tolist()} if film else part
+    return part | {"frames": np.unique(places[TIME]).tolist()} if film else part
