@@ -199,6 +199,16 @@ export interface DraftEdit {
   propagated?: boolean; traced?: boolean;
 }
 
+/** One saved edit of a draft: what it was in words, when, and its runs. */
+export interface DraftStep {
+  revision: number; what: string; at: string; runs: [number, number, number][];
+}
+
+/** All of them, oldest first, and the runs that make what the draft began with out of background. */
+export interface DraftSteps {
+  began: [number, number, number][]; steps: DraftStep[];
+}
+
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
 export interface EffortBody {
   session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |

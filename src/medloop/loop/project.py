@@ -40,6 +40,7 @@ from medloop.loop.annotating.measuring import MeasurementRequest, take_measureme
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
+from medloop.loop.annotating.steps import DraftStep, draft_steps
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
@@ -205,6 +206,10 @@ class Project:
             InputError: The template does not have the name, or the case not the slice.
         """
         return place_frame(self.workspace, opened.assignment.id, name, index)
+
+    def steps(self, opened: Opened) -> tuple[DraftStep, ...]:
+        """Every saved edit of an opened case, oldest first, to be gone through again."""
+        return draft_steps(self.workspace, opened.assignment.id)
 
     def trace(self, opened: Opened, text: str, *, label: int = 1) -> Dwelt:
         """What a trace of a pointer or of gaze (CSV or JSON) says of a label on an open case: chances, mask, prompts; nothing is saved.

@@ -180,6 +180,22 @@ class TracedView(View):
     expected_dice: float
 
 
+class DraftStepView(View):
+    """One saved edit of a draft: what it was in words, when, and its runs."""
+
+    revision: int
+    what: str
+    at: str
+    runs: list[tuple[int, int, int]]
+
+
+class DraftStepsView(View):
+    """All of them, oldest first, and the runs that make what the draft began with out of background."""
+
+    began: list[tuple[int, int, int]]
+    steps: list[DraftStepView]
+
+
 class SubmittedView(View):
     """A stored annotation; one of a gold case has feedback."""
 
