@@ -8,6 +8,7 @@ Source: Card, Moran and Newell 1980, doi:10.1145/358886.358895: K (average skill
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from math import dist
 
 from playwright.sync_api import Page
@@ -64,6 +65,14 @@ class Hand:
         self.clicks += 1
         self.acted += POINT + KEY
 
+    def type(self, field: str, text: str) -> None:
+        """Point at a field, click, type, and Enter."""
+        self.page.get_by_test_id(field).fill(text)
+        self.page.keyboard.press("Enter")
+        self.clicks += 1
+        self.keys += len(text) + 1
+        self.acted += POINT + KEY * (2 + len(text))
+
     def draw(self, line: list[Point]) -> None:
         """Point at its beginning, press, follow the line, let go."""
         self.page.mouse.move(*line[0])
@@ -72,7 +81,7 @@ class Hand:
             self.page.mouse.move(*at)
         self.page.mouse.up()
         self.strokes += 1
-        length = sum(dist(a, b) for a, b in zip(line, line[1:], strict=False)) / POINTS_PER_CENTIMETRE
+        length = sum(dist(a, b) for a, b in pairwise(line)) / POINTS_PER_CENTIMETRE
         self.acted += POINT + 2 * KEY + SEGMENT * (len(line) - 1) + CENTIMETRE * length
 
     def wait(self, condition: str) -> None:

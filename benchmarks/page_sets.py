@@ -21,22 +21,23 @@ from page_figures import PageError
 
 @dataclass(frozen=True)
 class Cases:
-    """A set: the folder of its images, its labels, and the truth of each case by its name."""
+    """A set: the folder of its images, its labels, and of each case by its name the truth and the image, mean over channels."""
 
     folder: Path
     labels: Sequence[str]
     truths: dict[str, MaskArray]
+    images: dict[str, np.ndarray]
 
 
 def phantoms(folder: Path, count: int, first: int) -> Cases:
     """Abdomens with liver and kidneys."""
     folder.mkdir(parents=True)
-    truths = {}
+    truths, images = {}, {}
     for n in range(first, first + count):
         made = phantom_3d(n, 17)
         nib.save(nib.Nifti1Image(made.image.array[0], made.image.grid.affine), folder / f"{made.name}.nii.gz")
-        truths[made.name] = made.mask.array
-    return Cases(folder, ("liver", "kidneys"), truths)
+        truths[made.name], images[made.name] = made.mask.array, made.image.array.mean(axis=0)
+    return Cases(folder, ("liver", "kidneys"), truths, images)
 
 
 def real(data: Path, folder: Path, count: int, first: int) -> Cases:
@@ -44,14 +45,14 @@ def real(data: Path, folder: Path, count: int, first: int) -> Cases:
     folder.mkdir(parents=True)
     dataset = open_dataset(data, masks="foreground" if (data / "labels").is_dir() else "labels")
     question = question_of(dataset)
-    truths = {}
+    truths, images = {}, {}
     cases = dataset.cases[first :: max(1, len(dataset.cases) // count)][:count]
     for case in cases:
         shutil.copy(case.images[0], folder)
-        mask = read_case(case, question)[1]
+        image, mask = read_case(case, question)
         assert isinstance(mask, Mask)
-        truths[case.name] = mask.array
-    return Cases(folder, tuple(dataset.labels) or ("foreground",), truths)
+        truths[case.name], images[case.name] = mask.array, image.array.mean(axis=0)
+    return Cases(folder, tuple(dataset.labels) or ("foreground",), truths, images)
 
 
 def import_with(cases: Cases, project: Path, source: Path | None) -> None:

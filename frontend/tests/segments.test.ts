@@ -68,7 +68,9 @@ describe("sizes", () => {
   test("cost a stroke's voxels, not a look at the whole volume", () => {
     const counts = new LabelCounts(new Uint8Array(100));
     counts.move([[0, 3, 0]], [[0, 3, 2]]);
-    expect([counts.of(0), counts.of(2)]).toEqual([97, 3]);
+    expect([counts.of(0), counts.of(2), counts.empty]).toEqual([97, 3, false]);
+    counts.move([[0, 3, 2]], [[0, 3, 0]]);
+    expect(counts.empty).toBe(true);
     const session = sessionOf(new Uint8Array(243), headerOf(SHAPE));
     const draft = session.draft.value!;
     draft.mask[at(8, 8, 2)] = 3; // nobody said so

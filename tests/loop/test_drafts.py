@@ -12,6 +12,8 @@ from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
+from medloop.store import writer
+from medloop.store.states import refresh
 
 from .conftest import SMALL
 
@@ -155,3 +157,14 @@ def test_a_draft_with_strokes_comes_back_although_another_annotation_stands_by_n
     assert int(read_draft(pool, again.assignment.id).mask.sum()) == 4
     with pool.store.read() as tx:
         assert not list(tx.events_about("assignment", [again.assignment.id], verbs=["release"]))
+
+
+def test_a_stroke_is_no_reason_to_work_the_state_of_its_case_out_but_a_submission_is(
+    pool: Workspace, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked: list[str] = []
+    monkeypatch.setattr(writer, "refresh", lambda connection, case_id: [worked.append(case_id), refresh(connection, case_id)])
+    save_patch(pool, opened.assignment.id, Edit(0, [(0, 1, 1)]))
+    assert worked == []
+    submit(pool, opened.assignment.id, Submitted(revision=1))
+    assert worked == [opened.case.id]

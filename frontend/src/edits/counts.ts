@@ -4,12 +4,20 @@ import type { Run, Triple } from "../api/types";
 export class LabelCounts {
   private counts: Int32Array;
 
+  private readonly voxels: number;
+
   constructor(mask: Uint8Array) {
+    this.voxels = mask.length;
     this.counts = counted(mask);
   }
 
   of(label: number): number {
     return this.counts[label]!;
+  }
+
+  /** Whether no voxel has a label: kept, so that nothing is looked through while somebody waits for the next case. */
+  get empty(): boolean {
+    return this.counts[0] === this.voxels;
   }
 
   /** Another mask altogether. */

@@ -114,7 +114,7 @@ function isPromptWhole({ drawing }: CaseSession): boolean {
 
 /** An empty mask is a possible answer, but more often a slip of the finger: it is asked once. */
 function emptyIsMeant(session: CaseSession): boolean {
-  if (session.emptyMeant || session.draft.value!.mask.some((value) => value !== 0)) return true;
+  if (session.emptyMeant || !session.draft.value!.counts.empty) return true;
   session.emptyMeant = true;
   tell("warning", "The mask is empty", "submit again if there is nothing to outline in this case");
   return false;

@@ -84,6 +84,10 @@ def _withdrawn(answers: FromClause) -> Exists:
     return select(literal(1)).select_from(withdrawals).where(withdrawals.c.annotation_id == answers.c.id).exists()
 
 
+DECIDES = frozenset({"state", "gold_id"})
+"""Fields of an assignment that a case's line in the worklist follows from; no other change of one is a reason to work it out."""
+
+
 def note_added(connection: Connection, record: object) -> None:
     """Bring the worklist up to date after a record was added."""
     if isinstance(record, Case):

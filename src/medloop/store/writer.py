@@ -15,7 +15,7 @@ from medloop.store.database import advised
 from medloop.store.events import append_event, row_digest
 from medloop.store.reader import Reader
 from medloop.store.rows import Kind, encode_fields, event_values, from_row, kind_of, plain, to_row
-from medloop.store.states import note_added, refresh
+from medloop.store.states import DECIDES, note_added, refresh
 
 R = TypeVar("R")
 
@@ -72,7 +72,7 @@ class Writer(Reader):
         with advised(), self._connection.begin_nested():
             self._append(verb, known.noun, id, {"changed": changed, "sha256": row_digest(event_values(kind, to_row(result)))})
             self._connection.execute(update(known.table).where(known.table.c.id == id).values(new))
-            if isinstance(result, Assignment):
+            if isinstance(result, Assignment) and DECIDES & changed.keys():  # a stroke only numbers its patch
                 refresh(self._connection, result.case_id)
         return result
 
