@@ -131,7 +131,7 @@ def plan(cases: Split, classes: int, options: argparse.Namespace, seed: int) -> 
     chosen = choose_recipe(
         found, kind="segmentation", classes=classes, minutes=options.minutes, threads=1, seed=derive_seed(seed, "semi-supervised")
     )
-    return dataclasses.replace(chosen, steps=options.steps, validations=0, checkpoint_seconds=1e9)
+    return dataclasses.replace(chosen, steps=options.steps, validations=0, checkpoint_seconds=1e9, precision=options.precision)
 
 
 def run(cases: Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
@@ -181,6 +181,7 @@ class Run:
     way: str
     minutes: float
     steps: int
+    precision: str = "auto"
 
 
 def wanted(options: argparse.Namespace) -> list[Run]:
@@ -188,7 +189,8 @@ def wanted(options: argparse.Namespace) -> list[Run]:
     sets, labels, ways = options.datasets.split(","), [int(n) for n in options.labels.split(",")], options.ways.split(",")
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     minutes = 0.0 if options.steps else options.minutes
-    return [Run(name, n, seed, way, minutes, options.steps) for seed in seeds for n in labels for name in sets for way in ways]
+    given = minutes, options.steps, options.precision
+    return [Run(name, n, seed, way, *given) for seed in seeds for n in labels for name in sets for way in ways]
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -197,7 +199,7 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _is(one: Run, row: Mapping[str, Any]) -> bool:
-    return all(row[name] == value for name, value in dataclasses.asdict(one).items())
+    return all(row.get(name, "auto") == value for name, value in dataclasses.asdict(one).items())
 
 
 def difference(with_them: Sequence[Sequence[float]], without: Sequence[Sequence[float]]) -> tuple[float, float, float]:
@@ -241,6 +243,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ways", default=",".join(WAYS), help="values of the setting unlabelled")
     parser.add_argument("--minutes", type=float, default=5.0, help="CPU minutes of each training")
     parser.add_argument("--steps", type=int, default=0, help="steps of each training in place of the time, by the same recipe")
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"), help="of the networks")
     parser.add_argument("--json", type=Path, required=True, help="where every run becomes a line, and is found again")
     return parser.parse_args(arguments)
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { frameAfter, framesText, frameText, lengthOf, timesOf } from "../src/geometry/frames";
 import { Film } from "../src/state/film";
-import { isOffered, propagationText } from "../src/state/operations";
+import { isOffered, propagationText, traceText } from "../src/state/operations";
 
 describe("the time of a frame", () => {
   const uneven = [0, 0.03, 0.08, 0.1];
@@ -92,4 +92,9 @@ test("a propagation says from which frames it comes, which it reaches, and where
   expect(propagationText({ drawn: [0, 9], reached: [4], weakest: 4, agreement: 0.8123 })).toBe(
     "; frames 5 from frames 1, 10; least sure at frame 5 (agreement 0.81)",
   );
+});
+
+test("a trace says which slices it looked at, from how much, and how sure that is", () => {
+  const made = { samples: 120, seconds: 6.04, slices: [2, 3, 4], expected_dice: 0.807 };
+  expect(traceText({ sliceWord: "slice" }, made)).toBe("; slices 3–5 from 120 samples of 6.0 s, expected Dice 0.81 (a heuristic)");
 });

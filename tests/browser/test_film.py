@@ -124,6 +124,21 @@ def test_two_named_frames_are_found_drawn_and_submitted_and_nothing_else(page: P
     assert [(line.name, line.index, line.placed) for line in frame_lines(films)] == [("end-diastole", 0, False), ("end-systole", 6, True)]
 
 
+def test_a_trace_of_where_somebody_looked_becomes_a_preview(page: Page, serve: Serve, films: Workspace, tmp_path: Path) -> None:
+    _, assignment = open_next(page, serve(films.folder), films)
+    trace = tmp_path / "gaze.csv"
+    samples = [f"{n * 0.05:.2f},{i},{j},2" for n, (i, j) in enumerate(np.argwhere(film()[1][..., 2]))]
+    trace.write_text("\n".join(["time,x,y,frame", *samples]))
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Alt+Shift+T")
+    chooser.value.set_files(trace)
+    expect(page.get_by_test_id("preview")).to_contain_text(f"frames 3 from {len(samples)} samples")
+    assert drawn_on(films, assignment) == []
+    page.keyboard.press("Enter")
+    until(page, lambda: drawn_on(films, assignment) == [2])
+    assert dice(read_draft(films, assignment).mask[..., 2], film()[1][..., 2].astype(np.uint8), [1])[1] > 0.85
+
+
 def drawn_on(workspace: Workspace, assignment: str) -> list[int]:
     """Frames that hold something in the stored draft."""
     found: list[int] = np.flatnonzero(read_draft(workspace, assignment).mask.any(axis=(0, 1))).tolist()

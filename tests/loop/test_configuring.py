@@ -97,10 +97,11 @@ def test_a_training_in_progress_ends_with_the_settings_and_labels_it_began_with(
 
 
 def test_a_training_begun_under_older_names_of_settings_goes_on(pool: Workspace, tmp_path):
-    settings = {"summed": "top", "guided": True, "right_reasons": 30.0, "train_steps": 3}
+    settings = {"summed": "top", "guided": True, "right_reasons": 30.0, "train_steps": 3, "pseudo_labels": True}
     (tmp_path / "plan.json").write_text(json.dumps({"project": {"settings": settings, "task_id": pool.task.id}}))
     resumed = _as_begun(pool, TrainingPlan(tmp_path)).settings
     assert (resumed.aggregation, resumed.interactive_network, resumed.explanation_penalty, resumed.train_steps) == ("top", True, 30.0, 3)
+    assert resumed.unlabelled == "pseudo-labels"
 
 
 def test_labels_are_renamed_coloured_and_added_in_a_new_version(pool: Workspace):

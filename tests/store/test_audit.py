@@ -70,7 +70,7 @@ def test_a_row_written_with_fewer_settings_is_whole_before_and_after_a_change(st
 
 def test_a_project_with_the_older_names_of_its_settings_is_whole_before_and_after_a_change(store: Store) -> None:
     row = to_row(samples.PROJECT)
-    early = {**row, "settings": {**row["settings"], "summed": "top", "guided": True, "right_reasons": 30.0}}
+    early = {**row, "settings": {**row["settings"], "summed": "top", "guided": True, "right_reasons": 30.0, "pseudo_labels": True}}
     with store.write("me") as tx:
         tx.add(samples.TASK)
         added = tx.record("create", "project", row["id"], {"sha256": row_digest(early)})
@@ -80,6 +80,7 @@ def test_a_project_with_the_older_names_of_its_settings_is_whole_before_and_afte
     with store.write("me") as tx:
         settings = tx.get(Project, row["id"]).settings
         assert (settings.aggregation, settings.interactive_network, settings.explanation_penalty) == ("top", True, 30.0)
+        assert settings.unlabelled == "pseudo-labels"
         tx.change(Project, row["id"], verb="rename", fields={"name": "Livers"})
     assert verify(store).ok
 

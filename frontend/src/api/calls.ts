@@ -34,6 +34,9 @@ export const changePath = (p: string, c: string, index: number): string => at(p,
 
 export const fillBetween = (p: string, a: string, revision: number, axis: number, locked: number[]): Promise<T.Filled> =>
   sendJson("POST", at(p, `/assignments/${a}/fill`), { base_revision: revision, axis, locked });
+/** What a trace would add of a label; nothing is saved. */
+export const trace = (p: string, a: string, revision: number, text: string, label: number, locked: number[]): Promise<T.Traced> =>
+  sendJson("POST", at(p, `/assignments/${a}/trace`), { base_revision: revision, text, label, locked });
 /** Let a name of the template stand for another slice. */
 export const placeFrame = (p: string, a: string, name: string, index: number): Promise<T.NamedFrames> =>
   sendJson("PUT", at(p, `/assignments/${a}/frames`), { name, index });

@@ -196,7 +196,17 @@ export interface Damaged {
 /** One autosaved edit. */
 export interface DraftEdit {
   base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
-  propagated?: boolean;
+  propagated?: boolean; traced?: boolean;
+}
+
+/** One saved edit of a draft: what it was in words, when, and its runs. */
+export interface DraftStep {
+  revision: number; what: string; at: string; runs: [number, number, number][];
+}
+
+/** All of them, oldest first, and the runs that make what the draft began with out of background. */
+export interface DraftSteps {
+  began: [number, number, number][]; steps: DraftStep[];
 }
 
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
@@ -860,6 +870,16 @@ export interface TokenBody {
 /** A token in use, without its secret. */
 export interface Token {
   id: string; name: string; scope: "read" | "annotate" | "all"; created_at: string; expires_at: string;
+}
+
+/** A trace of a pointer or of gaze on the case. */
+export interface TraceBody {
+  base_revision: number; text: string; label: number; spread_share?: number; locked?: number[];
+}
+
+/** What a trace would add to the draft of `revision`: its runs, and how sure they are (`expected_dice`, 0..1, of a heuristic). */
+export interface Traced {
+  revision: number; runs: [number, number, number][]; samples: number; seconds: number; slices: number[]; expected_dice: number;
 }
 
 /** What to train. */

@@ -37,7 +37,8 @@ export interface PromptLog extends Omit<S.Prompts, "prompts"> {
   prompts: (Omit<S.Prompt, "prompt"> & { prompt: Prompt })[];
 }
 
-/** Prompts whose effect a patch takes back or brings back, and whether it is something that the model proposed, or labels carried to other frames. */
+/** Prompts whose effect a patch takes back or brings back, and whether it is something that the model proposed, labels carried to other frames, or the proposal of a trace. */
 export type Propagated = S.Propagated;
+export type Traced = S.Traced;
 export type NamedSlice = S.NamedSlice;
-export type Link = Pick<S.DraftEdit, "withdraws" | "restores"> & { taken?: true; propagated?: true };
+export type Link = Pick<S.DraftEdit, "withdraws" | "restores"> & { taken?: true; propagated?: true; traced?: true };

@@ -23,7 +23,8 @@ export interface QueueWiring {
 export const MAX_RUNS = 100000;
 
 /** What the later parts of a patch that is sent in parts say of it, too. */
-const sourceOf = (link?: Link): Link | undefined => (link?.taken && { taken: true }) || (link?.propagated && { propagated: true }) || undefined;
+const sourceOf = (link?: Link): Link | undefined =>
+  (link?.taken && { taken: true }) || (link?.propagated && { propagated: true }) || (link?.traced && { traced: true }) || undefined;
 
 export class PatchQueue {
   /** Numbers go on from one queue of a window to the next, so that none takes the place of another in the browser. */

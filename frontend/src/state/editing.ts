@@ -6,12 +6,13 @@ import type { Pixel } from "../geometry/plane";
 import type { Ring } from "../operations/polygon";
 import { letGo } from "../operations/remote";
 
-export type OperationName = "clear" | "copy" | "carry" | "smooth" | "islands" | "margin" | "propagate";
+export type OperationName = "clear" | "copy" | "carry" | "smooth" | "islands" | "margin" | "propagate" | "trace";
 
 /** Outlines and floods are begun by a tool on one slice; the others by a button or key. */
 export type Open = { plane: number } & (
-  | { kind: Exclude<OperationName, "propagate"> }
+  | { kind: Exclude<OperationName, "propagate" | "trace"> }
   | { kind: "propagate" }
+  | { kind: "trace"; name: string; text: string }
   | { kind: "flood"; seed: Triple }
   | { kind: "outline"; number: number; rings: readonly Ring[] }
 );

@@ -4,7 +4,8 @@
  */
 import { effect, type Signal } from "@preact/signals";
 import * as calls from "../api/calls";
-import type { CaseHeader, Propagated, Region, Triple } from "../api/types";
+import type { CaseHeader, Propagated, Region, Traced, Triple } from "../api/types";
+import { chooseFile } from "../browser/choosing";
 import { keptSignal } from "../browser/kept";
 import { changesOf } from "../edits/changes";
 import { lockedLabels, mayChange } from "../edits/locks";
@@ -69,6 +70,7 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   },
   carry: { name: "Carry on", of: "volumes", variants: [], amount: { unit: "slices", first: () => 5, low: 1, high: 200 } },
   propagate: { name: "Propagate", of: "films", variants: [], amount: { unit: "frames", first: () => 100, low: 1, high: 1000 } },
+  trace: { name: "Trace", variants: [] },
   smooth: {
     name: "Smooth",
     sliceable: true,
@@ -176,6 +178,7 @@ const whyNotOffered = ({ isPicture, isFilm }: CaseSession): string =>
 /** Begin an operation; once more, it takes the next of its variants. */
 export function operate(session: CaseSession, kind: OperationName): void {
   if (!isOffered(kind, session)) return tell("info", `${OPERATIONS[kind].name}: ${whyNotOffered(session)}`);
+  if (kind === "trace") return void openTrace(session);
   if (session.editing.open.value?.kind !== kind) return propose(session, { kind, plane: session.active.value });
   const ids = variantsOf(kind, session).map(([id]) => id);
   if (ids.length > 0) chooseVariant(kind, ids[(ids.indexOf(variantOf(kind, session)) + 1) % ids.length]!);
@@ -190,7 +193,7 @@ export function propose(session: CaseSession, open: Open): void {
 function refresh(session: CaseSession, open: Open): void {
   const isWanted = session.editing.renew();
   session.draft.value!.changes.value;
-  if (open.kind === "propagate") return void askPropagation(session, open, isWanted);
+  if (open.kind === "propagate" || open.kind === "trace") return void askServer(session, open, isWanted);
   const wanted = taskOf(session, open);
   const may = mayPaint(session, session.queriedBoxes);
   const show = (runs: Int32Array): void => {
@@ -205,21 +208,44 @@ function refresh(session: CaseSession, open: Open): void {
     });
 }
 
-/** Labels are carried where the film is, on the server; reads all that it depends on before it waits. */
-async function askPropagation(session: CaseSession, open: Open, isWanted: () => boolean): Promise<void> {
-  const reach = measureFor(open, session)!.value;
+/** What the server works out; all that it depends on is read before anything is waited for. */
+async function askServer(session: CaseSession, open: Extract<Open, { kind: "propagate" | "trace" }>, isWanted: () => boolean): Promise<void> {
+  const [reach, label] = [measureFor(open, session)?.value ?? 0, session.label.value];
   const locked = lockedLabels(session.locks, session.labels);
   const may = mayPaint(session);
   try {
     await session.queue!.flushed();
     if (!isWanted()) return;
-    const made = await calls.propagate(session.project.id, session.assignmentId, session.queue!.revision, reach, locked);
-    if (isWanted()) showPreview(session, open, Int32Array.from(made.runs.flat()), may, propagationText(made));
+    const { id } = session.project;
+    const { revision } = session.queue!;
+    const made =
+      open.kind === "propagate"
+        ? await calls.propagate(id, session.assignmentId, revision, reach, locked)
+        : await calls.trace(id, session.assignmentId, revision, open.text, label, locked);
+    const words = "drawn" in made ? propagationText(made) : traceText(session, made);
+    if (isWanted()) showPreview(session, open, Int32Array.from(made.runs.flat()), may, words);
   } catch (error) {
     if (!isWanted()) return;
     session.editing.end();
     tellError(error);
   }
+}
+
+/** A file of a trace is chosen and shown as what it proposes of the label in hand. */
+async function openTrace(session: CaseSession): Promise<void> {
+  if (!mayEdit(session)) return;
+  const file = await chooseFile(".csv,.json,text/csv,application/json");
+  if (!file || session.closed) return;
+  const text = await file.text();
+  if (!session.closed) propose(session, { kind: "trace", plane: session.active.value, name: file.name, text });
+}
+
+/** "; slices 3–5 from 120 samples of 6.0 s, expected Dice 0.81 (a heuristic)". */
+export function traceText(
+  { sliceWord }: Pick<CaseSession, "sliceWord">,
+  { samples, seconds, slices, expected_dice }: Omit<Traced, "runs" | "revision">,
+): string {
+  return `; ${sliceWord}s ${framesText(slices)} from ${samples} samples of ${seconds.toFixed(1)} s, expected Dice ${expected_dice.toFixed(2)} (a heuristic)`;
 }
 
 /** "frames 1–7, 9–40 from frame 8; least sure at frame 22 (0.81)". */
@@ -250,10 +276,14 @@ function say(session: CaseSession, open: Open, edit: Edit, text: string, keys: s
 
 /** Whether an operation changes one slice of a volume, the one that is shown in its plane. */
 function isInSlice(session: CaseSession, { kind }: Open): boolean {
-  if (session.isPicture || kind === "outline" || kind === "propagate") return false;
+  if (session.isPicture || kind === "outline" || kind === "propagate" || kind === "trace") return false;
   if (kind === "clear") return variantOf(kind, session).includes("slice");
   return kind === "copy" || (isSliceable(kind) && !goesThrough(kind, session));
 }
+
+/** What the provenance says of it. */
+const sourceOf = ({ kind }: Open): Pick<Edit, "redo"> =>
+  kind === "propagate" ? { redo: { propagated: true } } : kind === "trace" ? { redo: { traced: true } } : {};
 
 /** One step of undo, one patch. */
 export function accept(session: CaseSession): void {
@@ -266,7 +296,7 @@ export function accept(session: CaseSession): void {
   if (preview.edit.forward.length > 0) {
     reveal(session);
     applyRuns(draft.mask, preview.edit.forward);
-    draft.commit(open.kind === "propagate" ? { ...preview.edit, redo: { propagated: true } } : preview.edit);
+    draft.commit({ ...preview.edit, ...sourceOf(open) });
   }
   session.advice.message.value = `${preview.title}: ${preview.text}${preview.edit.forward.length > 0 ? "; Undo takes it back" : ""}`;
 }
@@ -316,7 +346,7 @@ export function toggleRange({ segments, window }: CaseSession): void {
 }
 
 /** What is to be worked out; runs where that is done, words where there is nothing to do. */
-function taskOf(session: CaseSession, open: Exclude<Open, { kind: "propagate" }>): Task | Int32Array | string {
+function taskOf(session: CaseSession, open: Exclude<Open, { kind: "propagate" | "trace" }>): Task | Int32Array | string {
   const { planes, header } = session;
   const { shape } = header;
   const plane = planes[open.plane]!;

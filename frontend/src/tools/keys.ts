@@ -141,6 +141,7 @@ export const CASE_KEYS = [
   { id: "op-copy", group: "Draw", keys: ["Shift+Y"], does: "Copy the label from the previous slice (again: from the next)", for: SEG, on: slices, changes: true, why: drawn, run: ({ session }) => operate(session, "copy") },
   { id: "op-carry", group: "Draw", keys: ["Shift+X"], does: "Carry the label on to the next slices, by how the image looks", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "carry") },
   { id: "op-propagate", group: "Draw", keys: ["Shift+C"], does: "Propagate: carry labels from the frames drawn on to the others of a film", for: SEG, on: film, changes: true, why: drawn, run: ({ session }) => operate(session, "propagate") },
+  { id: "op-trace", group: "Draw", keys: ["Alt+Shift+T"], does: "Trace: what a recorded pointer or gaze (CSV or JSON) proposes of the label", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "trace") },
   { id: "op-smooth", group: "Draw", keys: ["Shift+S"], does: "Smooth: median (again: Gaussian; open, then close)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "smooth") },
   { id: "op-islands", group: "Draw", keys: ["Shift+O"], does: "Islands: keep the largest (again: remove small ones, keep one, split)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "islands") },
   { id: "op-margin", group: "Draw", keys: ["Shift+G"], does: "Grow by millimetres (again: shrink)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "margin") },

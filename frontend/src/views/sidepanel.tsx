@@ -61,14 +61,18 @@ function Reason({ session }: { session: CaseSession }) {
       )}
       {session.queried.length > 0 && (
         <div class="note" data-testid="queried-parts">
-          Submitting keeps what is queried only, background included.{" "}
-          {session.named.value.length > 0
-            ? `${session.named.value.map(({ name }) => name).join(", ")}; the bar below the image leads to them.`
-            : session.queried.map((_, n) => (
+          {session.named.value.length > 0 ? (
+            `Submitting keeps the named ${session.sliceWord}s only, background included: ${session.named.value.map(({ name }) => name).join(", ")}.`
+          ) : (
+            <>
+              Submitting keeps what is queried only, background included.{" "}
+              {session.queried.map((_, n) => (
                 <button key={n} class="small" data-testid={`queried-${n}`} onClick={() => lookAtPart(session, n)}>
                   {session.partTitle(n)}
                 </button>
               ))}
+            </>
+          )}
         </div>
       )}
       <Provenance session={session} />

@@ -447,10 +447,10 @@ class Provenance:
     Attributes:
         prompt_ids: The prompts in force when it was submitted, in order.
         withdrawn_prompts: How many gestures were taken back or changed on the way.
-        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush", "filled" (between drawn
-            slices), "propagated" (to other frames of a film), "taken" (of a hypothesis) and "elsewhere" (drawn by another program
-            or in a mask sent whole), each {"voxels", "labels": {value: voxels}, "start", "stop"}, of a film also "frames"; absent
-            hands are left out.
+        parts: What differs from the mask that the edit began with, by hand: "prompt", "brush", "filled" (between drawn slices),
+            "propagated" (to other frames of a film), "traced" (of a trace), "taken" (of a hypothesis) and "elsewhere" (drawn by
+            another program or in a mask sent whole), each {"voxels", "labels": {value: voxels}, "start", "stop"}, of a film also
+            "frames"; absent hands are left out.
     """
 
     id: str

@@ -30,6 +30,7 @@ from medloop.core.records import (
 from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
+from medloop.interaction.dwell import Dwelt
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, next_assignment, skip_case, submit
 from medloop.loop.annotating.declaring import AnnotatedCases, Declared, annotated_cases, declare_annotated
@@ -40,7 +41,9 @@ from medloop.loop.annotating.measuring import MeasurementRequest, take_measureme
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
+from medloop.loop.annotating.steps import DraftStep, draft_steps
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
@@ -235,6 +238,20 @@ class Project:
         named = labels_named(self.workspace.task, labels)
         what = Submitted(mask=mask, annotated=named, effort_seconds=effort_seconds, replace=replace, whole=True)
         return submit(self.workspace, opened.assignment.id, what)
+
+    def steps(self, opened: Opened) -> tuple[DraftStep, ...]:
+        """Every saved edit of an opened case, oldest first, to be gone through again."""
+        return draft_steps(self.workspace, opened.assignment.id)
+
+    def trace(self, opened: Opened, text: str, *, label: int = 1) -> Dwelt:
+        """What a trace of a pointer or of gaze (CSV or JSON) says of a label on an open case: chances, mask, prompts; nothing is saved.
+
+        Raises:
+            FormatError: Text that is no trace.
+            InputError: Samples outside the image, times that run backwards, or nothing that was looked at.
+            LabelError: A label that the task does not have.
+        """
+        return dwell_of(self.workspace, opened.case, text, label)[0]
 
     def propagate(self, opened: Opened, *, reach: int = REACH) -> Propagation:
         """Carry the labels of an open film from the frames drawn on to the others, as one edit of the draft.

@@ -13,7 +13,7 @@ from medloop.core.records import Assignment, Case, DraftPatch, Task, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.interaction.locks import check_locks, keep_locked
 from medloop.interaction.runs import Run, apply_runs, runs_between
-from medloop.loop.annotating.open_edit import ELSEWHERE, PROPAGATE, TAKE, Draft, load_edit, require_revision
+from medloop.loop.annotating.open_edit import ELSEWHERE, PROPAGATE, TAKE, TRACED, Draft, load_edit, require_revision
 from medloop.loop.annotating.prompt_log import bring_back, take_back
 from medloop.loop.annotating.submission import submitted_mask
 from medloop.loop.foundation.workspace import Workspace
@@ -39,6 +39,7 @@ class Edit:
         taken: The runs put something that a model proposed into the draft; see `medloop.loop.annotating.independence`.
         elsewhere: Another program drew it.
         propagated: The runs are labels carried to other frames; see `medloop.loop.annotating.propagating`.
+        traced: The runs are what a trace proposed; see `medloop.loop.annotating.tracing`.
     """
 
     base_revision: int
@@ -49,11 +50,13 @@ class Edit:
     taken: bool = False
     elsewhere: bool = False
     propagated: bool = False
+    traced: bool = False
 
     @property
     def verb(self) -> str:
         """What the event log calls it."""
-        return TAKE if self.taken else ELSEWHERE if self.elsewhere else PROPAGATE if self.propagated else "edit"
+        sources = {TAKE: self.taken, ELSEWHERE: self.elsewhere, PROPAGATE: self.propagated, TRACED: self.traced}
+        return next((verb for verb, holds in sources.items() if holds), "edit")
 
 
 def save_patch(workspace: Workspace, assignment_id: str, edit: Edit) -> int:

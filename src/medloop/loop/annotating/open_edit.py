@@ -37,6 +37,9 @@ TAKE = "take"
 """Verb of a patch that put something a model proposed (a hypothesis) into the draft."""
 
 
+TRACED = "trace-in"
+"""Verb of a patch that a trace of a pointer or of gaze proposed."""
+
 ELSEWHERE = "edit-elsewhere"
 """Verb of a patch that another program drew (a front end of nnInteractive)."""
 
@@ -62,7 +65,7 @@ class OpenEdit:
         partial: Partial annotations that stood when it began with no whole one; their parts lie over the stored mask.
         patches: In order.
         log: Every prompt it ever had, in order.
-        verbs: Of the patches that are no strokes: id → one of `NOT_DRAWN`, `TAKE` or `ELSEWHERE`.
+        verbs: Of the patches that are no strokes: id → one of `NOT_DRAWN`, `TAKE`, `TRACED` or `ELSEWHERE`.
         blobs: Where masks are.
     """
 
@@ -130,7 +133,7 @@ class OpenEdit:
 def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:
     """Everything saved of an assignment's edit, in the caller's transaction; masks are read when they are first used."""
     base, patches = base_of(tx, assignment), tuple(tx.patches(assignment.id))
-    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*NOT_DRAWN, TAKE, ELSEWHERE]) if patches else ()
+    verbs = tx.events_about("patch", [patch.id for patch in patches], verbs=[*NOT_DRAWN, TAKE, TRACED, ELSEWHERE]) if patches else ()
     return OpenEdit(
         assignment=assignment,
         case=tx.get(Case, assignment.case_id),

@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from medloop.core.arrays import IntArray, MaskArray
 from medloop.core.records import Annotation, DraftPatch, Json, PromptRecord, Provenance, new_id, now
-from medloop.loop.annotating.open_edit import ELSEWHERE, FILLED, PROPAGATE, TAKE, TIME, OpenEdit
+from medloop.loop.annotating.open_edit import ELSEWHERE, FILLED, PROPAGATE, TAKE, TIME, TRACED, OpenEdit
 from medloop.loop.annotating.prompt_log import in_force
 from medloop.store.reader import Reader
 
-HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3, "filled": 4, "taken": 5, "propagated": 6}
+HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3, "filled": 4, "taken": 5, "propagated": 6, "traced": 7}
 """Codes in the arrays of this module; 0 is untouched."""
 
 
 NO_VERBS: Mapping[str, str] = {}
-_BY_VERB = {**dict.fromkeys(FILLED, "filled"), TAKE: "taken", ELSEWHERE: "elsewhere", PROPAGATE: "propagated"}
+_BY_VERB = {**dict.fromkeys(FILLED, "filled"), TAKE: "taken", ELSEWHERE: "elsewhere", PROPAGATE: "propagated", TRACED: "traced"}
 
 
 def hands(

@@ -14,7 +14,9 @@ from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import preview_propagation
 from medloop.loop.annotating.reviewing import mark_visited, review_places
+from medloop.loop.annotating.steps import began_runs, draft_steps
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.annotating.tracing import preview_trace
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.annotators import annotator_named
@@ -28,7 +30,18 @@ from medloop.server.web.sending import VOXELS, send_packed
 from medloop.server.web.site import OwnAssignment, ReviewedAssignment, WorkspaceHere, is_own
 from medloop.server.web.uploads import RAW_BODY, uploaded_mask
 from medloop.server.wire.place_views import PlacesView, VisitView, places_view
-from medloop.server.wire.project_views import CaseOutlookView, ClosedView, FilledView, PropagatedView, RevisionView, SubmittedView, TimeView
+from medloop.server.wire.project_views import (
+    CaseOutlookView,
+    ClosedView,
+    DraftStepsView,
+    DraftStepView,
+    FilledView,
+    PropagatedView,
+    RevisionView,
+    SubmittedView,
+    TimeView,
+    TracedView,
+)
 from medloop.server.wire.schemas import (
     DraftEdit,
     EffortBody,
@@ -41,6 +54,7 @@ from medloop.server.wire.schemas import (
     Seconds,
     Submission,
     TaskVersion,
+    TraceBody,
     part_of,
     reported,
 )
@@ -84,6 +98,25 @@ def post_propagate(workspace: WorkspaceHere, assignment: OwnAssignment, asked: P
     except ConflictError as error:
         raise_stale(workspace, assignment, asked.base_revision, error)
     return PropagatedView.model_validate(made)
+
+
+@router.post("/trace")
+def post_trace(workspace: WorkspaceHere, assignment: OwnAssignment, asked: TraceBody) -> TracedView:
+    """What a trace of a pointer or of gaze would add of a label to the draft; nothing is saved until the runs come back as a patch."""
+    try:
+        made = preview_trace(workspace, assignment, **dict(asked))
+    except ConflictError as error:
+        raise_stale(workspace, assignment, asked.base_revision, error)
+    return TracedView.model_validate(made)
+
+
+@router.get("/steps")
+def get_steps(workspace: WorkspaceHere, assignment: ReviewedAssignment) -> DraftStepsView:
+    """Every saved edit of a draft, oldest first: applied one after the other to what it began with they give the draft as it stands."""
+    return DraftStepsView(
+        began=list(began_runs(workspace, assignment)),
+        steps=[DraftStepView.model_validate(step) for step in draft_steps(workspace, assignment)],
+    )
 
 
 @router.put("/frames")

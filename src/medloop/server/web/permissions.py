@@ -76,6 +76,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"POST {_WORK}/fill",
     f"POST {_WORK}/propagate",
     f"PUT {_WORK}/frames",
+    f"GET {_WORK}/steps",
+    f"POST {_WORK}/trace",
     f"POST {_WORK}/submit",
     f"PUT {_WORK}/mask",
     f"PUT {_WORK}/effort",

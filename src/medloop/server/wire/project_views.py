@@ -169,6 +169,33 @@ class PropagatedView(View):
     agreement: float | None
 
 
+class TracedView(View):
+    """What a trace would add to the draft of `revision`: its runs, and how sure they are (`expected_dice`, 0..1, of a heuristic)."""
+
+    revision: int
+    runs: list[tuple[int, int, int]]
+    samples: int
+    seconds: float
+    slices: list[int]
+    expected_dice: float
+
+
+class DraftStepView(View):
+    """One saved edit of a draft: what it was in words, when, and its runs."""
+
+    revision: int
+    what: str
+    at: str
+    runs: list[tuple[int, int, int]]
+
+
+class DraftStepsView(View):
+    """All of them, oldest first, and the runs that make what the draft began with out of background."""
+
+    began: list[tuple[int, int, int]]
+    steps: list[DraftStepView]
+
+
 class SubmittedView(View):
     """A stored annotation; one of a gold case has feedback."""
 

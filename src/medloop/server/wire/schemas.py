@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from medloop.core.templates import MAX_NAME
+from medloop.interaction.dwell import SPREAD_SHARE
 from medloop.loop.annotating.drafts import MAX_RUNS
 from medloop.loop.annotating.propagating import MAX_REACH, REACH
 from medloop.loop.foundation.anchoring import FirstSight
@@ -16,6 +17,8 @@ from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart, Part
 MAX_VOXEL = 2**48
 MAX_REVISION = 2**31
 MAX_PROMPTS = 1000
+MAX_TRACE = 16_000_000
+"""Characters of a trace: an hour of gaze at 60 samples a second."""
 
 Id: TypeAlias = Annotated[str, Path(max_length=80, pattern=r"^[A-Za-z0-9_-]+$", description="An id as this interface gave it.")]
 IdText: TypeAlias = Annotated[str, Field(max_length=80, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -73,7 +76,7 @@ class DraftEdit(Body):
         restores: Prompts whose effect the runs bring back (redo).
         locked: Labels that must stay as they are: the runs change other voxels only.
         taken: The runs put something that the model proposed, such as a hypothesis, into the mask.
-        propagated: The runs are what `POST …/propagate` showed.
+        propagated, traced: The runs are what `POST …/propagate` or `POST …/trace` showed.
     """
 
     base_revision: Revision
@@ -83,12 +86,31 @@ class DraftEdit(Body):
     locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
     taken: Annotated[bool, Field(strict=True)] = False
     propagated: Annotated[bool, Field(strict=True)] = False
+    traced: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if self.taken and self.propagated:
-            raise ValueError("runs are taken from the model or propagated, not both")
+        if self.taken + self.propagated + self.traced > 1:
+            raise ValueError("runs are taken from the model, propagated or traced, one of these at most")
         return self
+
+
+class TraceBody(Body):
+    """A trace of a pointer or of gaze on the case.
+
+    Attributes:
+        base_revision: The revision it is asked on.
+        text: CSV or JSON, as docs/formats.md describes it.
+        label: The value of the label that it proposes.
+        spread_share: How far somebody looked around a sample, as a share of the slice's longer side.
+        locked: Labels that must stay as they are.
+    """
+
+    base_revision: Revision
+    text: Annotated[str, Field(max_length=MAX_TRACE, pattern=r"^[^\x00]*$")]
+    label: LabelValue
+    spread_share: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = SPREAD_SHARE
+    locked: Annotated[tuple[LabelValue, ...], Field(max_length=254)] = ()
 
 
 class PropagateBody(Body):
