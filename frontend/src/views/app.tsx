@@ -5,6 +5,7 @@ import { explain } from "../api/errors";
 import { hasAccounts, may, maySomewhere, me } from "../api/me";
 import { annotatorName } from "../api/person";
 import type { Project } from "../api/types";
+import { helpShown } from "../state/display";
 import { dismissPassing } from "../state/notices";
 import { projectOf, route } from "../state/router";
 import { isComposing } from "../tools/keynames";
@@ -12,8 +13,7 @@ import { pressIn } from "../tools/keytable";
 import { PAGE_KEYS, type PageScene } from "../tools/pagekeys";
 import { Annotate } from "./annotate";
 import { Header } from "./header";
-import { Help } from "./help";
-import { later } from "./later";
+import { later, Missing } from "./later";
 import { Notices } from "./notices";
 import { Palette } from "./palette";
 import { Projects } from "./projects";
@@ -23,6 +23,10 @@ import { Worklist } from "./worklist";
 
 const AccountView = later(() => import("./account").then((part) => part.AccountView));
 const CompareView = later(() => import("./comparing").then((part) => part.CompareView));
+const Help = later(
+  () => import("./help").then((part) => part.Help),
+  ({ failed }) => (failed && helpShown.value ? <Missing failed /> : null),
+);
 const GridView = later(() => import("./grid").then((part) => part.GridView));
 const PeopleView = later(() => import("./people").then((part) => part.PeopleView));
 const ProgressView = later(() => import("./progress").then((part) => part.ProgressView));

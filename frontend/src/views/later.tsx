@@ -3,7 +3,10 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 /** A view that comes with its script, and what stands in its place until then, or where the script cannot be had. */
-export function later<Props extends object>(load: () => Promise<ComponentType<Props>>, Place: ComponentType<{ failed: boolean }> = Page): ComponentType<Props> {
+export function later<Props extends object>(
+  load: () => Promise<ComponentType<Props>>,
+  Place: ComponentType<{ failed: boolean }> = Missing,
+): ComponentType<Props> {
   let known: ComponentType<Props> | null = null;
   return function Later(props: Props) {
     const [, setArrived] = useState(known !== null);
@@ -24,7 +27,7 @@ export function later<Props extends object>(load: () => Promise<ComponentType<Pr
   };
 }
 
-function Page({ failed }: { failed: boolean }) {
+export function Missing({ failed }: { failed: boolean }) {
   return (
     <main class="centre">
       {failed && (
