@@ -1,4 +1,4 @@
-"""The projects in the documentation's pictures, made of phantoms: a demonstration with two models, three people's readings, tagged pictures."""
+"""The projects in the pictures of the documentation, made of phantoms: a demonstration with two models, readings of three, tags."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,13 +32,17 @@ def make_demo(folder: Path) -> None:
     with create_demo(folder) as workspace:
         configure(workspace, settings={"train_steps": STEPS, "target_score": 0.9}, actor="demo")
         drain(workspace)
-        truths = {phantom.name: phantom.mask.array for phantom in (phantom_3d(n, DEMO_SETTINGS.seed) for n in range(DEMO_CASES))}
         reader = annotator_named(workspace, "local")
         for seconds in ROUND_SECONDS:
             opened = next_assignment(workspace, reader.id)
             assert opened is not None
-            submit(workspace, opened.assignment.id, Submitted(mask=truths[opened.case.name], effort_seconds=seconds))
+            submit(workspace, opened.assignment.id, Submitted(mask=truth_of(opened.case.name), effort_seconds=seconds))
         drain(workspace)
+
+
+def truth_of(name: str) -> MaskArray:
+    """The hidden truth of a case of the demonstration."""
+    return next(phantom.mask.array for phantom in (phantom_3d(n, DEMO_SETTINGS.seed) for n in range(DEMO_CASES)) if phantom.name == name)
 
 
 def make_readings(folder: Path) -> None:

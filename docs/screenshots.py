@@ -16,9 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
-from screenshot_projects import make_demo, make_pictures, make_readings
+from scipy.ndimage import distance_transform_edt
+from screenshot_projects import make_demo, make_pictures, make_readings, truth_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
@@ -27,8 +30,11 @@ FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
 PATIENCE_MS = 120_000
 WINDOW: ViewportSize = {"width": 1400, "height": 860}
 LARGEST_BYTES = 150_000
-COLOURS = (256, 160, 112, 80, 56, 40, 28)
-"""Tried one after the other until a picture is small enough."""
+WHITE = 250
+"""Greys from here on are the page's own."""
+
+GREY_STEPS = (1, 4, 8, 12, 16, 20)
+"""How coarse the greys of medical images become, tried one after the other until a picture is small enough: noise takes the most room."""
 
 SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", ""), ("dark", "-dark"))
 """Every view is taken in both; what the name of the second one ends in."""
@@ -37,19 +43,21 @@ SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", ""), ("da
 def linked() -> set[str]:
     """The names of the pictures that pages of the documentation show."""
     pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
-    return {name for page in pages for name in re.findall(r"images/([\w-]+\.png)", page.read_text())}
+    return {name for page in pages for name in re.findall(r"\]\((?:docs/)?images/([\w-]+\.png)\)", page.read_text())}
 
 
 def keep_small(taken: Path, kept: Path) -> None:
-    """Write a picture in as many colours as fit into `LARGEST_BYTES`."""
-    picture = PIL.Image.open(taken).convert("RGB")
-    for colours in COLOURS:
-        picture.quantize(colours, method=PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE).save(kept, optimize=True)
+    """Write a picture in 256 colours, its greys as fine as `LARGEST_BYTES` allow."""
+    values = np.asarray(PIL.Image.open(taken).convert("RGB"))
+    grey = (np.ptp(values, axis=-1) == 0) & (values[..., 0] < WHITE)
+    for step in GREY_STEPS:
+        coarse = values.copy()
+        coarse[grey] = np.round(values[grey] / step) * step
+        few = PIL.Image.fromarray(coarse).quantize(method=PIL.Image.Quantize.MAXCOVERAGE, kmeans=2, dither=PIL.Image.Dither.NONE)
+        few.save(kept, optimize=True)
         if kept.stat().st_size <= LARGEST_BYTES:
             return
-    raise SystemExit(
-        f"{kept.name} has {kept.stat().st_size} bytes in {COLOURS[-1]} colours, at most {LARGEST_BYTES} are kept: show less of the view"
-    )
+    raise SystemExit(f"{kept.name} has {kept.stat().st_size} bytes, at most {LARGEST_BYTES} are kept: show less of the view")
 
 
 @contextmanager
@@ -72,6 +80,7 @@ def take(page: Page, name: str, *, height: int | None = None) -> None:
     """Keep one view as it is in light and in dark; `height` where a window shows too little of it."""
     if height is not None:
         page.set_viewport_size({"width": 1400, "height": height})
+    page.mouse.move(700, 22)  # what the pointer rests on looks otherwise
     for scheme, ending in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(500)  # colours change gradually
@@ -143,18 +152,39 @@ def annotating(address: str, page: Page) -> None:
 
 def prompting(page: Page) -> None:
     """A preview of an operation, and what prompts made of the mask."""
-    i, j, k = page.evaluate("window.medloop.crosshair")
+    k = page.evaluate("window.medloop.crosshair[2]")
     page.keyboard.press("Shift+g")
     expect(page.get_by_test_id("accept")).to_be_enabled(timeout=PATIENCE_MS)
     take(page, "preview")
     page.keyboard.press("Escape")
+    missing, wrong = mistakes(page, k)
     page.keyboard.press("c")
-    page.mouse.click(*voxel(page, i + 8, j, k))
-    settled(page)
-    page.keyboard.press("l")
-    dragged(page, voxel(page, i - 6, j - 4, k), voxel(page, i - 2, j + 5, k))
-    settled(page)
+    for here, key in ((missing, ""), (wrong, "Control")):
+        if here is None:
+            continue
+        if key:
+            page.keyboard.down(key)
+        page.mouse.click(*voxel(page, *here))
+        if key:
+            page.keyboard.up(key)
+        settled(page)
     take(page, "refine")
+
+
+def mistakes(page: Page, k: int) -> tuple[tuple[int, int, int] | None, tuple[int, int, int] | None]:
+    """The voxels of an axial slice that lie deepest in what the first label lacks, and in what it has too much."""
+    truth = truth_of(page.get_by_test_id("case-name").inner_text())
+    columns, rows, _ = truth.shape
+    script = f"Array.from({{ length: {columns * rows} }}, (_, n) => window.medloop.labelAt(n % {columns}, Math.floor(n / {columns}), {k}))"
+    drawn = np.array(page.evaluate(script)).reshape(rows, columns).T == 1
+
+    def deepest(region: NDArray[np.bool_]) -> tuple[int, int, int] | None:
+        depths = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+        i, j = np.unravel_index(depths.argmax(), depths.shape)
+        return (int(i), int(j), k) if depths[i, j] > 1 else None
+
+    inside = truth[:, :, k] == 1
+    return deepest(inside & ~drawn), deepest(drawn & ~inside)
 
 
 def measuring(page: Page) -> None:
@@ -189,7 +219,7 @@ def reviewing(address: str, page: Page) -> None:
     page.wait_for_timeout(1000)
     take(page, "review-overlay")
     page.get_by_test_id("compare-side").click()
-    page.get_by_test_id("rule-label-1").select_option(label="Ann")
+    page.get_by_test_id("rule-label-1").select_option(label="Bob")
     page.wait_for_timeout(1000)
     take(page, "review-side")
     page.get_by_test_id("discard-rulings").click()
@@ -212,11 +242,11 @@ def grid(address: str, page: Page) -> None:
     for _ in range(3):
         page.keyboard.press("Shift+ArrowRight")
     page.wait_for_timeout(1000)
-    take(page, "grid")
+    take(page, "grid", height=570)
 
 
 VIEWS: dict[str, tuple[Callable[[Path], None], Callable[[str, Page], None], tuple[str, ...]]] = {
-    "annotating": (make_demo, annotating, ("--no-worker",)),
+    "annotating": (make_demo, annotating, ()),
     "reviewing": (make_readings, reviewing, ("--no-worker", "--no-assistant")),
     "grid": (make_pictures, grid, ("--no-worker", "--no-assistant")),
 }

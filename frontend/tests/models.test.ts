@@ -21,8 +21,8 @@ const POINT = { model_index: 3, labelled_cases: 3, effort_minutes: 1, split: "te
 
 describe("a model in the table", () => {
   test("has its own score where the curve counts another one that learned the same", () => {
-    expect(scoresOf(row({ index: 3 }), [POINT])).toEqual(["test dice 0.750 (0.700–0.800)"]);
-    expect(scoresOf(row({ score: 0.7, low: null, high: null, score_split: "test" }), [POINT])).toEqual(["test dice 0.700"]);
+    expect(scoresOf(row({ index: 3 }), [POINT])).toEqual(["test Dice 0.750 (0.700–0.800)"]);
+    expect(scoresOf(row({ score: 0.7, low: null, high: null, score_split: "test" }), [POINT])).toEqual(["test Dice 0.700"]);
     expect(scoresOf(row({ score: null }), [POINT])).toEqual(["not evaluated"]);
   });
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from medloop.core.records import Annotation
-from medloop.loop.foundation.label_versions import label_versions
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import fill_project
 
@@ -31,8 +31,8 @@ def test_a_page_opened_before_a_label_was_added_does_not_speak_of_it(page: Page,
         page.keyboard.press("Enter")
         wait_for(page, f"window.medloop.caseId && window.medloop.caseId !== {here!r}")
     with Workspace.open(tmp_path / "project") as newer, newer.store.read() as tx:
-        versions = label_versions(tx, newer.task)
-        unknown = [[label.name for label in versions.unknown(annotation)] for annotation in tx.find(Annotation)]
+        said = annotated_labels(tx, newer.task)
+        unknown = [[label.name for label in said.lacking(annotation)] for annotation in tx.find(Annotation)]
     assert unknown == [["cyst"], ["cyst"]]
     page.goto(f"{address}/#/p/{workspace.project.id}/progress")
     expect(page.get_by_test_id("label-gap")).to_contain_text("cyst")

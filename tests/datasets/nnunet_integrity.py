@@ -42,7 +42,8 @@ def _labels(given: dict[str, int]) -> list[int]:
     assert given["background"] == 0
     values = sorted(value for name, value in given.items() if name != "ignore")
     assert values == list(range(len(values)))
-    return values
+    assert given.get("ignore", len(values)) == len(values)
+    return values + [len(values)] * ("ignore" in given)
 
 
 def _verify_case(images: list[Path], mask: Path, labels: list[int]) -> None:

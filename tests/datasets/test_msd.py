@@ -125,7 +125,8 @@ def test_labels_that_no_value_stands_for_are_named(tmp_path: Path):
     write_json(tmp_path, {"labels": {"background": 0, "whole": [1, 2], "ignore": 3, "liver": 1, "big": 256}, "training": []})
     dataset = open_msd(tmp_path)
     assert dataset.labels == ("liver",)
-    assert len(dataset.refused) == 3
+    assert len(dataset.refused) == 2
+    assert dataset.ignore == 3
 
 
 def test_frames_of_one_patient_share_the_patient(tmp_path: Path):

@@ -8,6 +8,7 @@ import pytest
 from medloop import Project
 from medloop.core.records import Annotation, Model, ProjectSettings, Snapshot
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
@@ -172,7 +173,7 @@ def test_of_one_person_and_a_reviewer_the_decision_is_learned(make_workspace: Ma
     case = case_named(workspace, "case00")
     decided = adjudicate(workspace, case.id, rita.id, np.zeros(case.grid.shape, dtype=np.uint8))
     with workspace.store.read() as tx:
-        answers = annotations_for_training(workspace, tx)
-    together = [[a.id for a in group] for group in learned_together(answers, Crowd())]
+        answers, said = annotations_for_training(workspace, tx), annotated_labels(tx, workspace.task)
+    together = [[a.id for a in group] for group in learned_together(answers, Crowd(), said)]
     assert [decided.id] in together
     assert len(together) == 2

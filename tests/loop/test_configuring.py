@@ -12,10 +12,10 @@ from medloop.loop.annotating.annotations import next_assignment, open_case, subm
 from medloop.loop.annotating.engines import choose_engine
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotated_labels import annotated_labels, label_gaps
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.damage import LeftOut
-from medloop.loop.foundation.label_versions import label_gaps, label_versions
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
@@ -156,8 +156,8 @@ def test_an_annotation_speaks_only_of_the_labels_it_knew(make_workspace: MakeWor
     submit(workspace, open_case(workspace, second.id, ann.id).assignment.id, Submitted(mask=np.full(second.grid.shape, 3, dtype=np.uint8)))
     with workspace.store.read() as tx:
         answers = tx.current_annotations()
-        versions = label_versions(tx, workspace.task)
-        known = {a.case_id: [x.name for x in versions.known(a)] for a in answers}
+        said = annotated_labels(tx, workspace.task)
+        known = {a.case_id: [x.name for x in said.of(a)] for a in answers}
     assert known == {case.id: ["large", "small"], second.id: ["large", "small", "cyst"]}
     model = add_model(workspace, 1)
     for one in (case, second):
@@ -201,8 +201,8 @@ def test_a_page_from_before_a_label_does_not_speak_of_it(pool: Workspace, ann: A
     fresh = submit(workspace, second.id, Submitted(mask=np.ones(shape, dtype=np.uint8), task_version=2))
     used = submit(workspace, third.id, Submitted(mask=np.full(shape, 3, dtype=np.uint8), task_version=1))
     with workspace.store.read() as tx:
-        versions = label_versions(tx, workspace.task)
-    assert [len(versions.known(a)) for a in (stale, fresh, used)] == [2, 3, 3]
+        said = annotated_labels(tx, workspace.task)
+    assert [len(said.of(a)) for a in (stale, fresh, used)] == [2, 3, 3]
     with pytest.raises(InputError, match="versions 1 to 2"):
         submit(workspace, open_case(workspace, first.case_id, ann.id).assignment.id, Submitted(task_version=7))
 
@@ -214,7 +214,7 @@ def test_annotations_that_lack_a_label_are_named_where_they_go_out(make_workspac
     (gap,) = label_gaps(workspace.reload())
     assert (gap.label, gap.annotations, gap.names) == ("cyst", 2, ("case00", "case01"))
     report = export_project(workspace.reload(), tmp_path / "out", "nifti")
-    assert any("before the label 'cyst' was added" in note and "case00, case01" in note for note in report.notes)
+    assert any("'cyst' is annotated in no case" in note for note in report.notes)
 
 
 def test_validation_cases_that_come_while_a_training_is_interrupted_wait_for_the_next(make_workspace: MakeWorkspace, tmp_path):
@@ -255,5 +255,5 @@ def test_an_export_notes_labels_that_came_later_in_plain_words(make_workspace: M
     labelled = make_workspace(["train", "train"], labelled=2)
     configure(labelled, task=TaskChange(added=["cyst"]))
     notes = export_project(labelled.reload(), tmp_path / "out", "nnunet").notes
-    assert any("annotated before the label 'cyst' was added" in note for note in notes)
+    assert any("'cyst' is annotated in no case" in note for note in notes)
     assert not any(note.startswith("note") for note in notes), "who prints them says that they are notes"

@@ -35,7 +35,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.blinding import is_hidden
-from medloop.loop.foundation.consensus import training_annotations
+from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.effort import annotator_lines
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.readings import case_readings
@@ -127,10 +127,10 @@ def test_whoever_worked_before_tutorials_were_wanted_is_not_new(checked: Workspa
 def test_a_gold_reading_is_no_reading_of_its_case_and_nothing_learns_from_it(checked: Workspace) -> None:
     ann = annotator_named(checked, "Ann")
     with checked.store.read() as tx:
-        before = [a.id for a in training_annotations(tx, "train")]
+        before = [a.id for a in training_annotations(checked, tx)]
     opened, given = give_next(checked, ann, cube(6))
     with checked.store.read() as tx:
-        assert [a.id for a in training_annotations(tx, "train")] == before
+        assert [a.id for a in training_annotations(checked, tx)] == before
         found = case_readings(tx, [opened.case.id])[opened.case.id]
         assert given.id not in [a.id for a in tx.current_annotations(case_ids=[opened.case.id])]
         assert [line.minutes for line in annotator_lines(tx) if line.annotator == "Ann"] == [0.5], "their time counts"

@@ -11,7 +11,8 @@ from medloop.loop.annotating.annotations import next_assignment, open_case, subm
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_annotation
-from medloop.loop.foundation.consensus import consensus_annotations, training_annotations
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.partial_annotations import (
     UNKNOWN,
     BoxPart,
@@ -122,7 +123,7 @@ def test_a_case_answered_in_part_is_unanswered_and_may_be_asked_again(pool: Work
         assert tx.case_counts().annotated == 0
         assert tx.current_annotations() == []
         assert consensus_annotations(tx, "train") == []
-        assert [a.kind for a in training_annotations(tx, "train")] == ["partial"]
+        assert [a.kind for a in training_annotations(pool, tx)] == ["partial"]
         table = pool_table(pool, tx)
         assert tx.get(Case, case_id).name in table.named(table.askable(tx.refused_cases(["train"]))["train"])
 
@@ -135,7 +136,7 @@ def test_a_full_answer_replaces_the_parts_of_its_annotator_and_decides_over_thos
     with pool.store.read() as tx:
         assert [a.annotator_id for a in tx.partial_annotations()] == [annotator_named(pool, "Bob").id]
         assert tx.current_annotations() == [full]
-        assert training_annotations(tx, "train") == [full]
+        assert training_annotations(pool, tx) == [full]
         assert tx.case_counts().annotated == 1
     assert verify(pool.store).ok
 

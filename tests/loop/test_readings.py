@@ -21,7 +21,8 @@ from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.consensus import deciding, training_annotations
+from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.readings import CaseReading, case_readings, readings_needed
 from medloop.loop.foundation.waiting import nothing_left_words, reading_summary
@@ -181,7 +182,7 @@ def test_a_consensus_is_made_when_a_case_has_its_readings_and_is_what_trains_the
     np.testing.assert_array_equal(load_mask(workspace.store.blobs, made, case).array, cube(5))
     with workspace.store.read() as tx:
         found = tx.find(Consensus, where={"case_id": case.id})[0]
-        assert [a.origin for a in training_annotations(tx, "train")] == ["consensus", "consensus"]
+        assert [a.origin for a in training_annotations(workspace, tx)] == ["consensus", "consensus"]
     assert found.method == "majority"
     assert found.agreement == pytest.approx((2 * 7 / 16 + 2 * 3 / 16 + 2 * 4 / 16) / 3)
     assert [round(found.skills[a.id]["labels"]["1"]["value"], 3) for a in people(workspace, "Ann", "Bob", "Eva")] == [0.875, 1.0, 0.5]

@@ -13,8 +13,8 @@ from medloop.core.settings import check_settings
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace, check_project_settings
 from medloop.loop.judging.calibration import _rows_of
@@ -155,9 +155,9 @@ def test_a_calibration_is_fitted_to_readers_and_not_to_their_majority(make_works
     workspace, case = read_by_three(make_workspace)
     standing_now = standing(workspace, case.id)
     with workspace.store.read() as tx:
-        versions = label_versions(tx, workspace.task)
+        said = annotated_labels(tx, workspace.task)
     target = soft_labels(workspace, [standing_now], {case.id: case})[standing_now.id]()
-    image, mask = training_case(workspace, standing_now, case, versions).load()
+    image, mask = training_case(workspace, standing_now, case, said).load()
     rng = np.random.default_rng
     hard, _ = _rows_of(Flat(), image, mask, samples=1, rng=rng(0))  # type: ignore[arg-type]
     soft, _ = _rows_of(Flat(), image, mask, samples=1, rng=rng(0), soft=target)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.consensus import training_annotations
+from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.refusals import refusals
 from medloop.loop.foundation.workspace import Workspace
@@ -33,7 +33,7 @@ def opened_by(workspace: Workspace, name: str, by: str = "Ann") -> Opened:
 def learned(workspace: Workspace) -> list[str]:
     """Names of the cases whose annotations a training would learn from now."""
     with workspace.store.read() as tx:
-        ids = {a.case_id for a in training_annotations(tx, "train")}
+        ids = {a.case_id for a in training_annotations(workspace, tx)}
         return [row.name for row in tx.worklist() if row.case_id in ids]
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from medloop.core.errors import CancelledError, SettingError
 from medloop.models.foundation import confusions
 from medloop.models.foundation.confusions import DIAGONAL, Annotated, Confusions
-from medloop.models.foundation.losses import IGNORE, loss_as_annotated, loss_of, with_known_classes
+from medloop.models.foundation.losses import IGNORE, loss_as_annotated, loss_of
 from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.inference.predict import Predictor
 from medloop.models.training.batches import draw_annotators, draw_batch, draw_marks, prepare_cases
@@ -250,14 +250,15 @@ def test_voxels_that_were_not_annotated_and_labels_that_came_later_teach_nothing
     masks = torch.ones(1, 6, 6, dtype=torch.int64)
     masks[:, 3:] = IGNORE
     seen, looks = logits(1, 3, 6, 6).requires_grad_(), logits(1, WIDTH, 6, 6)
-    loss = loss_as_annotated(recipe, seen, with_known_classes(masks, torch.tensor([2])), model, torch.tensor([1]), looks)
+    known = torch.tensor([[True, True, False]])
+    loss = loss_as_annotated(recipe, seen, masks, model, torch.tensor([1]), looks, known=known)
     loss.backward()
     assert not seen.grad[:, :, 3:].any()
     assert seen.grad[:, :, :3].any()
     assert torch.isfinite(seen.grad).all()
     elsewhere, others = made_up(kind), looks.clone()
     others[:, :, 3:] = 5.0
-    again = loss_as_annotated(recipe, seen, with_known_classes(masks, torch.tensor([2])), elsewhere, torch.tensor([1]), others)
+    again = loss_as_annotated(recipe, seen, masks, elsewhere, torch.tensor([1]), others, known=known)
     assert again.item() == pytest.approx(loss.item())
     assert torch.allclose(model.matrices(), elsewhere.matrices())
 

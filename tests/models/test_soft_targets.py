@@ -11,7 +11,7 @@ from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import CancelledError, SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
-from medloop.models.foundation.losses import IGNORE, classification_loss, loss_of, segmentation_loss, with_known_classes
+from medloop.models.foundation.losses import IGNORE, classification_loss, loss_of, segmentation_loss
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.inference.predict import Predictor
 from medloop.models.training.batches import Marks, TrainingCase, draw_batch, draw_soft, prepare_cases
@@ -127,11 +127,11 @@ def test_unknown_voxels_and_labels_nobody_knew_stay_out_of_soft_targets(recipe_3
     masks[:, 0] = IGNORE
     logits = torch.randn((1, 3, 4, 4, 4), generator=torch.Generator().manual_seed(1)).requires_grad_()
     soft = torch.tensor([0.5, 0.2, 0.3]).reshape(1, 3, 1, 1, 1).expand(1, 3, 4, 4, 4)
-    targets = with_known_classes(masks, torch.tensor([2]))
-    loss = loss_of(recipe_of(recipe_3d, classes=3), logits, targets, soft=soft)
+    known = torch.tensor([[True, True, False]])
+    loss = loss_of(recipe_of(recipe_3d, classes=3), logits, masks, known=known, soft=soft)
     folded = torch.tensor([0.8, 0.2, 0.0]).reshape(1, 3, 1, 1, 1).expand(1, 3, 4, 4, 4)
     assert float(loss.detach()) == pytest.approx(
-        float(loss_of(recipe_of(recipe_3d, classes=3), logits, targets, soft=folded).detach()), abs=1e-6
+        float(loss_of(recipe_of(recipe_3d, classes=3), logits, masks, known=known, soft=folded).detach()), abs=1e-6
     )
     loss.backward()
     assert logits.grad is not None
@@ -141,7 +141,7 @@ def test_unknown_voxels_and_labels_nobody_knew_stay_out_of_soft_targets(recipe_3
 
 def test_rows_of_a_classification_without_probabilities_are_learned_as_ever() -> None:
     logits, classes = torch.tensor([[1.0, -1.0, 0.5], [0.2, 0.1, 0.0]]), torch.tensor([2, 0])
-    for known in (None, torch.tensor([0, 2])):
+    for known in (None, torch.tensor([[True, True, True], [True, True, False]])):
         plain = classification_loss(logits, classes, known=known)
         assert float(classification_loss(logits, classes, known=known, soft=torch.zeros((2, 3)))) == pytest.approx(float(plain), abs=1e-6)
     by_hand = -(0.7 * logits[0].log_softmax(0)[2] + 0.3 * logits[0].log_softmax(0)[0])

@@ -15,7 +15,7 @@ import torch
 from medloop.core.errors import CancelledError, ConflictError, SettingError, ShapeError
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_2d, phantom_3d, phantom_tags
-from medloop.models.foundation.losses import IGNORE, with_known_classes
+from medloop.models.foundation.losses import IGNORE, loss_of
 from medloop.models.training import pasting
 from medloop.models.training.batches import Marks, PreparedCase, draw_batch, prepare_cases
 from medloop.models.training.consistency import (
@@ -133,10 +133,27 @@ def test_a_label_that_the_teacher_is_not_confident_of_counts_nothing():
     assert confident_labels(chances).tolist() == [[0, IGNORE, 1]]
 
 
-def test_background_that_may_be_a_label_its_annotator_did_not_know_counts_nothing():
+def test_background_that_may_be_a_class_which_is_not_annotated_counts_nothing():
     masks = torch.tensor([[0, 1, IGNORE], [0, 1, 4]])  # 4 is a touched 1 of three classes
-    targets = with_known_classes(masks, torch.tensor([2, 0]))
-    assert unmarked(targets, 3).tolist() == [[IGNORE, 1, IGNORE], [0, 1, 1]]
+    known = torch.tensor([[True, True, False], [True, True, True]])
+    assert unmarked(masks, 3, known).tolist() == [[IGNORE, 1, IGNORE], [0, 1, 1]]
+
+
+def test_a_mixed_patch_learns_the_teachers_labels_also_of_classes_that_its_annotation_lacks(recipe_2d, prepared, monkeypatch):
+    monkeypatch.setattr(pasting, "MIXED", 1.0)
+    monkeypatch.setattr(pasting, "confident_labels", lambda chances: torch.full_like(chances[:, 0], 2, dtype=torch.int64))
+    recipe = with_(recipe_2d, "copy-paste", batch=4, steps=10)
+    state = start(recipe, 0)
+    state.step = 8
+    images, targets = draw_batch(recipe, prepared[0], member=0, step=8)
+    known = torch.tensor([[True, True, False]] * 4)
+    marks = Marks(known=known, unlabelled=draw_views(recipe, prepared[1], member=0, step=8))
+    _, mixed, marks = paste(recipe, 0, state, images, targets.clamp(max=1), marks)
+    pasted = (mixed == 2).flatten(1).any(1)
+    assert pasted.any()
+    assert torch.equal(marks.known.all(1), pasted)
+    assert not (mixed[pasted] == 0).any()
+    assert torch.isfinite(loss_of(recipe, torch.randn(4, 3, *mixed.shape[1:]), mixed, known=marks.known))
 
 
 @pytest.fixture

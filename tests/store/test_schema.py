@@ -44,6 +44,8 @@ LATER_COLUMNS = (
     ("annotators", "admitted"),
     ("assignments", "gold_id"),
     ("tasks", "pictures"),
+    ("annotations", "annotated"),
+    ("assignments", "annotated"),
 )
 """Columns that tables gained after the first schema."""
 

@@ -25,6 +25,7 @@ import type { Open, OperationName } from "./editing";
 import { mayEdit, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
 import { mayPaint, rangeAround, rangeInForce, valuesIn, valuesOf } from "./painting";
+import { acceptKey } from "./preferences";
 import { changeText } from "./previewing";
 import { measureOf } from "./segments";
 import type { CaseSession } from "./session";
@@ -258,7 +259,7 @@ function showPreview(session: CaseSession, open: Open, runs: Int32Array, may: Re
   const edit = permitted(session.draft.value!.mask, unpacked(runs), may, kept);
   if (edit.forward.length === 0) return showNothing(session, open, kept.size > 0 ? "what it would change may not change here" : "the mask is so already");
   const text = changeText(session, changesOf(session.draft.value!.mask, edit.forward));
-  say(session, open, edit, `${text}${kept.size > 0 ? "; what may not change stays" : ""}${more}`, "Enter accepts, Esc cancels");
+  say(session, open, edit, `${text}${kept.size > 0 ? "; what may not change stays" : ""}${more}`, `${acceptKey()} accepts, Esc cancels`);
 }
 
 const showNothing = (session: CaseSession, open: Open, why: string): void =>

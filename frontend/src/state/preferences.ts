@@ -31,6 +31,9 @@ const inForce = computed(() => keysInForce(keyed.value.views, preferences.value.
 /** The keys of an action: a person's own, else those of the table, without any that another action has. */
 export const keysOf = ({ id, keys }: Keyed): readonly string[] => inForce.value.get(id)?.keys ?? keys;
 
+/** The key that accepts what a preview would do, for texts. */
+export const acceptKey = (): string => inForce.value.get("submit")?.keys[0] ?? "Enter";
+
 /** The keys that an action would have, and which action has them. */
 export const lostKeysOf = ({ id }: Keyed): InForce["lost"] => inForce.value.get(id)?.lost ?? [];
 

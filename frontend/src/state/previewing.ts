@@ -10,6 +10,7 @@ import { Previews, type Shown } from "../edits/previews";
 import { alreadyApplied } from "../edits/runs";
 import { flatIndex } from "../geometry/plane";
 import { tell, tellError } from "./notices";
+import { acceptKey } from "./preferences";
 import type { Settle } from "./saving";
 import { sizeText } from "./segments";
 import type { CaseSession } from "./session";
@@ -85,7 +86,7 @@ export const previewOpen = ({ previews }: CaseSession): boolean => previews?.ope
 /** Whether a preview must be accepted or dropped before anything else is done; says so. */
 export function previewFirst(session: CaseSession, done = "nothing was changed"): boolean {
   if (!previewOpen(session)) return false;
-  tell("info", `A preview is open, so ${done}`, "Enter accepts it, Esc drops it");
+  tell("info", `A preview is open, so ${done}`, `${acceptKey()} accepts it, Esc drops it`);
   return true;
 }
 

@@ -6,6 +6,7 @@ import { forgetEffort, reportOf } from "./effort";
 import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
 import { settleLooks } from "./places";
+import { acceptKey } from "./preferences";
 import { leavePreview, previewFirst } from "./previewing";
 import { go, linkTo, projectOf, route } from "./router";
 import type { CaseSession } from "./session";
@@ -21,7 +22,7 @@ let last: { project: string; assignment: string; caseId: string; person: string 
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
   session.drag?.finish();
-  if (session.editing.pending) return tell("info", "An operation is not accepted yet, so nothing was submitted", "Enter accepts it, Esc puts it away");
+  if (session.editing.pending) return tell("info", "An operation is not accepted yet, so nothing was submitted", `${acceptKey()} accepts it, Esc puts it away`);
   if (!isPromptResultSeen(session) || previewFirst(session, "nothing was submitted") || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
     const body = { ...submission(session), ...(replace && { replace }) };

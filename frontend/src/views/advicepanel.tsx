@@ -1,5 +1,6 @@
 /** Whether to go on annotating, and what the next batch should bring: the same words as `medloop status`. */
 import type { EffortLine, StopAdvice } from "../api/types";
+import { money } from "./format";
 
 export function AdvicePanel({ advice }: { advice: StopAdvice }) {
   return (
@@ -53,7 +54,7 @@ export function People({ effort }: { effort: EffortLine[] }) {
               <td class="number">{row.annotations}</td>
               <td class="number">{row.timed === 0 ? "–" : row.minutes.toFixed(1)}</td>
               <td class="number">{row.median_seconds === null ? "–" : `${Math.round(row.median_seconds)} s`}</td>
-              {priced && <td class="number">{Number(row.cost.toPrecision(4))}</td>}
+              {priced && <td class="number">{money(row.cost)}</td>}
             </tr>
           ))}
         </tbody>

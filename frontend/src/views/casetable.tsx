@@ -31,7 +31,7 @@ interface TableProps {
 
 const COLUMNS: [Sort | null, string, string, string?][] = [
   ["name", "Case", "named"],
-  ["patient", "Patient", ""],
+  ["patient", "Patient", "patient"],
   ["split", "Split", ""],
   ["state", "State", "wide"],
   ["assignee", "Assignee", ""],

@@ -1,6 +1,7 @@
 /** A curve with its interval band, as plain SVG; the point nearest to the pointer is read out. */
 import { useState } from "preact/hooks";
 import type { CurvePoint } from "../api/types";
+import { metricName } from "./format";
 import { linearScale } from "./scale";
 
 export type CurveAxis = "labelled_cases" | "effort_minutes";
@@ -73,7 +74,7 @@ export function Curve({ points, axis }: { points: Measured[]; axis: CurveAxis })
       </svg>
       <figcaption>
         <strong>
-          {metric === "dice" ? "Dice" : metric} {read.mean.toFixed(3)}
+          {metricName(metric)} {read.mean.toFixed(3)}
         </strong>{" "}
         {interval(read)} · model {read.model_index} · {read.labelled_cases} cases · {read.effort_minutes.toFixed(1)} min
         {read.surface && <div data-testid="surface">{read.surface}</div>}

@@ -1,4 +1,10 @@
-/** Times for readers. */
+/** Times, money and scores for readers. */
+
+/** In whatever unit a project counts. */
+export const money = (value: number): string => value.toFixed(2);
+
+/** "Dice" of the score that the server calls "dice". */
+export const metricName = (metric: string): string => (metric === "dice" ? "Dice" : metric);
 
 export function clock(iso: string): string {
   const time = new Date(iso);

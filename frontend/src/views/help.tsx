@@ -36,25 +36,27 @@ function Overview({ kind }: { kind: TaskKind | null }) {
   return (
     <Dialog title={changing ? "Change keys" : "Keyboard and mouse"} testid="help-dialog" wide onClose={close}>
       {changing && <p class="hint">Choose an action, then press its new key. Esc keeps the one it has. Your keys are yours alone.</p>}
-      <div class="help-columns">
-        {GROUPS.map((group) => (
-          <section key={group}>
-            <h3>{group}</h3>
-            <dl class="key-list">
-              {entries
-                .filter((entry) => entry.group === group)
-                .map((entry) => (
-                  <div key={entry.id}>
-                    <dt>{changing ? <Change entry={entry} waits={waiting === entry.id} onWait={setWaiting} /> : howTo(entry) || "no key"}</dt>
-                    <dd>
-                      {entry.does}
-                      <Lost entry={entry} />
-                    </dd>
-                  </div>
-                ))}
-            </dl>
-          </section>
-        ))}
+      <div class="scrolled">
+        <div class="help-columns">
+          {GROUPS.map((group) => (
+            <section key={group}>
+              <h3>{group}</h3>
+              <dl class="key-list">
+                {entries
+                  .filter((entry) => entry.group === group)
+                  .map((entry) => (
+                    <div key={entry.id}>
+                      <dt>{changing ? <Change entry={entry} waits={waiting === entry.id} onWait={setWaiting} /> : howTo(entry) || "no key"}</dt>
+                      <dd>
+                        {entry.does}
+                        <Lost entry={entry} />
+                      </dd>
+                    </div>
+                  ))}
+              </dl>
+            </section>
+          ))}
+        </div>
       </div>
       <div class="row-end">
         {measures.firstImageMs > 0 && !changing && (

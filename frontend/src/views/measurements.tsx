@@ -1,4 +1,5 @@
 /** Measurements in the panel: what to measure with, and each one with its figures, its name and the way to it. */
+import { Fragment } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Measurement } from "../api/types";
 import type { MeasurementKind } from "../geometry/measure";
@@ -105,7 +106,15 @@ function Row({ session, one }: { session: CaseSession; one: Measurement }) {
     <li class={one.id === measurements.chosen.value ? "chosen" : ""} data-testid="measurement" data-id={one.id}>
       <PlainButton class="measurement" title={`Show it: ${placeOf(session, one)}`} testid={`show-${one.id}`} onPress={() => showMeasurement(session, one)}>
         <span>{titleOf(session, one)}</span>
-        <span class="figures">{lines.join(", ") || "…"}</span>
+        <span class="figures">
+          {lines.length === 0 && "…"}
+          {lines.map((line, n) => (
+            <Fragment key={line}>
+              {n > 0 && " "}
+              <span class="whole">{n + 1 < lines.length ? `${line},` : line}</span>
+            </Fragment>
+          ))}
+        </span>
         <span class="faint">
           {placeOf(session, one)}
           {!one.own && (

@@ -6,7 +6,7 @@ import { tell, tellError } from "../state/notices";
 import { Allowed, Empty } from "./controls";
 import { interval, type Measured } from "./curve";
 import { SPLITS } from "./curvepanel";
-import { clock, duration } from "./format";
+import { clock, duration, metricName } from "./format";
 
 interface ModelsProps {
   project: string;
@@ -108,14 +108,15 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
   );
 }
 
-/** "test dice 0.812 (0.771–0.845)", the most trustworthy split first; a model that the curve leaves out has its own score. */
+/** "test Dice 0.812 (0.771–0.845)", the most trustworthy split first; a model that the curve leaves out has its own score. */
 export function scoresOf(model: Pick<ModelLine, "index" | "score" | "low" | "high" | "score_split" | "score_note">, curve: readonly Measured[]): string[] {
   const own = curve.filter((point) => point.model_index === model.index);
   const rank = ({ split }: Measured): number => (SPLITS.indexOf(split) + SPLITS.length + 1) % (SPLITS.length + 1);
-  if (own.length > 0) return own.sort((a, b) => rank(a) - rank(b)).map((point) => `${point.split} ${point.metric} ${point.mean.toFixed(3)} ${interval(point)}`);
+  if (own.length > 0)
+    return own.sort((a, b) => rank(a) - rank(b)).map((point) => `${point.split} ${metricName(point.metric)} ${point.mean.toFixed(3)} ${interval(point)}`);
   if (model.score == null) return ["not evaluated"];
   const bounds = model.low != null && model.high != null ? ` (${model.low.toFixed(3)}–${model.high.toFixed(3)})` : model.score_note && ` (${model.score_note})`;
-  return [`${model.score_split} ${curve[0]?.metric ?? "score"} ${model.score.toFixed(3)}${bounds}`];
+  return [`${model.score_split} ${metricName(curve[0]?.metric ?? "score")} ${model.score.toFixed(3)}${bounds}`];
 }
 
 /** "test: surface Dice 0.912 within a voxel, median HD95 2.3 mm", where surfaces were measured. */

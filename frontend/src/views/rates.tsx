@@ -7,6 +7,7 @@ import { numberOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { Save } from "./controls";
+import { money } from "./format";
 
 export const EXPERTISE: readonly Expertise[] = ["novice", "expert", "consultant"];
 
@@ -114,7 +115,7 @@ export function Rates({ project }: { project: string }) {
                     )}
                   </td>
                 ))}
-                <td class="number">{Number(line.cost.toPrecision(4))}</td>
+                <td class="number">{money(line.cost)}</td>
               </tr>
             ))}
           </tbody>

@@ -61,7 +61,7 @@ function About({ reading, skill }: { reading: Reading; skill: Skill | undefined 
     <span class="hint facts-line">
       {facts.join(" · ")}
       {skill && (
-        <span data-testid={`skill-${reading.annotator}`} title="In this case, against the consensus, with its 90 % interval">
+        <span class="whole" data-testid={`skill-${reading.annotator}`} title="In this case, against the consensus, with its 90 % interval">
           {" "}
           · skill {skillWords(skill)}
         </span>

@@ -8,6 +8,7 @@ import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
 import { AgreementChart } from "./agreement";
 import { Allowed, Bar, Empty } from "./controls";
+import { money } from "./format";
 import { GoldPanel } from "./goldpanel";
 import { Header } from "./header";
 import { skillWords } from "./readers";
@@ -103,8 +104,6 @@ function Summary({ project, people, waiting }: { project: Project; people: Annot
     </div>
   );
 }
-
-const money = (value: number): string => String(Number(value.toFixed(2)));
 
 interface Column {
   head: string;

@@ -3,7 +3,7 @@ import * as display from "../state/display";
 import type { OperationName } from "../state/editing";
 import { accept, cancel, chooseVariant, isSliceable, type Measure, measureFor, throughOf, titleOf, variantOf, variantsOf } from "../state/operations";
 import type { CaseSession } from "../state/session";
-import { withKey } from "../tools/keytables";
+import { fullKey, withKey } from "../tools/keytables";
 import { NumberField, Slider, Toggle } from "./controls";
 import { Icon } from "./icons";
 import { ValueRange } from "./valuerange";
@@ -123,7 +123,8 @@ function Amount({ value, unit, low, high, set }: Measure) {
 /** What the preview would do, to be accepted or put away. */
 function Pending({ session }: { session: CaseSession }) {
   const { open, preview, ring } = session.editing;
-  const text = preview.value?.text ?? (open.value ? "Working…" : ring.value ? `${ring.value.points.length} points; Enter closes the outline` : "");
+  const text =
+    preview.value?.text ?? (open.value ? "Working…" : ring.value ? `${ring.value.points.length} points; ${fullKey("submit")} closes the outline` : "");
   const press = (act: (session: CaseSession) => void) => ({ onMouseDown: (event: Event) => event.preventDefault(), onClick: () => act(session) });
   return (
     <div class="tool-pending" data-busy={open.value !== null && preview.value === null}>

@@ -4,6 +4,7 @@ import { effortFile, readEffort } from "../api/calls";
 import { may } from "../api/me";
 import type { Grouping, WorkLine } from "../api/types";
 import { tellError } from "../state/notices";
+import { money } from "./format";
 
 const GROUPINGS: readonly Grouping[] = ["person", "round", "case", "annotation", "proposal"];
 const SHOWN = 200;
@@ -70,7 +71,7 @@ export function WorkTable({ project, version }: { project: string; version: stri
               <td class="number">{counted(line.prompts)}</td>
               <td class="number">{counted(line.slices_viewed)}</td>
               <td class="number">{counted(line.undos)}</td>
-              <td class="number">{Number(line.cost.toPrecision(4))}</td>
+              <td class="number">{money(line.cost)}</td>
               <td class="number">{shareOf(line.agreement)}</td>
               <td class="number">{shareOf(line.skill)}</td>
             </tr>

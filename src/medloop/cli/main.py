@@ -15,6 +15,7 @@ import typer
 
 from medloop import __version__
 from medloop.cli import (
+    annotated,
     annotations,
     configuring,
     keeping,
@@ -49,7 +50,8 @@ app = typer.Typer(
 COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
     learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status, projects.report,
-    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators, routing.next_,
+    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
+    annotated.annotated, routing.next_,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export, tracing.trace,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -7,22 +9,37 @@ import typer
 
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_json, say, tell
+from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
+from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
     from medloop.loop.data.importing import ImportReport
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """What the names in a source mean, as options."""
+
+    annotated: str = setting(
+        "", "Labels, A,B, that its masks annotate where its table does not say.", "--annotated", "at once", shown_default="all it names"
+    )
+    patient_pattern: str = setting(
+        "", "Regular expression whose first group is the patient in a case's name.", "--patient-pattern", "at once", shown_default="none"
+    )
+
+
+@with_setting_options(declared(_Names))
 def import_(
     folder: ProjectFolder,
     source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
+    settings: Mapping[str, SettingValue],
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
     annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
     ] = "labels",
-    patient_pattern: Annotated[str | None, option(help="Regular expression whose first group is the patient in a case's name.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring images in, with labels and splits.
@@ -33,13 +50,16 @@ def import_(
     from medloop.cli.progress import Bar
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
+    from medloop.datasets.table import split_names
     from medloop.loop.data.importing import AnnotationsWanted, import_dataset
 
     wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
     reading = one_of("--masks", masks, get_args(MaskReading))
     with open_project(folder) as workspace, Bar("Importing") as bar:
-        dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=patient_pattern)
-        report = import_dataset(workspace, dataset, annotations=wanted, actor="cli", report=bar.update)
+        pattern, labels = settings.get("patient_pattern"), settings.get("annotated")
+        dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=None if pattern is None else str(pattern))
+        named = None if labels is None else split_names(str(labels))
+        report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
     _print_import(report, as_json=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         remedy = "see the lines above" if report.refused else "choose another source"

@@ -6,10 +6,10 @@ import typer
 
 from medloop.core.names import counted
 from medloop.core.states import JobState
+from medloop.loop.foundation.annotated_labels import LabelGap, label_gaps
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import DamagedCase, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
-from medloop.loop.foundation.label_versions import LabelGap, label_gaps
 from medloop.loop.foundation.refusals import LeftOutCase, refused_cases
 from medloop.loop.foundation.waiting import ReadingSummary, reading_summary
 from medloop.loop.foundation.workspace import Workspace

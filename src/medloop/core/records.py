@@ -287,6 +287,7 @@ class Assignment:
         base_id: The annotation that its draft began with, anybody's; None when it began with something else.
         blind: Its draft shows nothing of what other people annotated.
         gold_id: The gold case that it is a check by; None for real work.
+        annotated: Values of the labels that its annotation is going to annotate; () for every label of the task.
     """
 
     id: str
@@ -303,6 +304,7 @@ class Assignment:
     base_id: str | None = None
     blind: bool = False
     gold_id: str | None = None
+    annotated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -479,6 +481,8 @@ class Annotation:
         untouched: Share, 0..1, of the voxels of the proposal or of this annotation that are the proposal's and that nobody
             touched, through all annotations in between; for a tag 1 when it is the proposed class, else 0. None where no
             proposal stands at its beginning.
+        annotated: Values of the labels that it annotates, in order, and its mask holds no others; any of the others may lie in its
+            background. () for every label of its version of the task.
     """
 
     id: str
@@ -496,6 +500,7 @@ class Annotation:
     created_at: str
     began_with: BeganWith | None = None
     untouched: float | None = None
+    annotated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

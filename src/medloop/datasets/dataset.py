@@ -56,6 +56,7 @@ class CaseSource:
         annotated_at: When it was made, as `medloop.core.records.now` writes times; None when unknown.
         effort_seconds: How long it took; 0 when unknown.
         untouched: Share of a model's proposal that stands in the label untouched, 0..1; None for one made without a model.
+        annotated: Names of the labels that the mask annotates; None when the source does not say.
         notes: What was noticed about the case and not repaired, one line each.
     """
 
@@ -71,6 +72,7 @@ class CaseSource:
     annotated_at: str | None = None
     effort_seconds: float = 0.0
     untouched: float | None = None
+    annotated: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -99,6 +101,7 @@ class Dataset:
         cases: In order of name.
         refused: One line per thing left out.
         masks: How mask values are meant.
+        ignore: Mask value of voxels that say nothing, None without such.
         notes: What was noticed about the source as a whole, one line each.
     """
 
@@ -110,4 +113,5 @@ class Dataset:
     refused: tuple[Refusal, ...] = ()
     label_values: Mapping[str, int] = field(default_factory=dict)
     masks: MaskReading = "labels"
+    ignore: int | None = None
     notes: tuple[str, ...] = ()

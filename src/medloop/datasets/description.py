@@ -11,6 +11,9 @@ from medloop.core.records import Json
 from medloop.datasets.dataset import Refusal
 from medloop.datasets.files import read_list
 
+IGNORE = "ignore"
+"""What nnU-Net calls the label of voxels that say nothing."""
+
 
 @dataclass(frozen=True)
 class LabelList:
@@ -19,10 +22,12 @@ class LabelList:
     Attributes:
         values: Name → mask value (1..255), in order of value.
         refused: Entries that no mask value stands for.
+        ignore: Mask value of voxels that say nothing (nnU-Net's ignore label); None without such.
     """
 
     values: Mapping[str, int]
     refused: tuple[Refusal, ...] = ()
+    ignore: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,16 +79,19 @@ def read_labels(description: Json) -> LabelList:
         raise FormatError("dataset.json: `labels` must map values to names", remedy='write "labels": {"0": "background", "1": "liver"}')
     pairs: list[tuple[int, str]] = []
     refused: list[Refusal] = []
+    ignore: int | None = None
     for key, value in given.items():
         pair = _pair(key, value)
         if isinstance(pair, Refusal):
             refused.append(pair)
+        elif pair[1].lower() == IGNORE:
+            ignore = pair[0]
         elif pair[0] != 0:
             pairs.append(pair)
     values = {name: value for value, name in sorted(pairs)}
     if not values or len(values) < len(pairs) or len(set(values.values())) < len(pairs):
         raise FormatError(f"dataset.json: `labels` must name at least one value and each once, got {dict(given)}"[:300])
-    return LabelList(values, tuple(refused))
+    return LabelList(values, tuple(refused), ignore)
 
 
 def read_channels(description: Json) -> tuple[str, ...]:
@@ -116,8 +124,6 @@ def _pair(key: str, value: Any) -> tuple[int, str] | Refusal:
         return Refusal("dataset.json", f"label {key!r:.80} must stand for one whole number", f"{value!r:.80}", "regions are not supported")
     if not 0 <= number <= 255 or not name.strip() or not name.isprintable():
         return Refusal("dataset.json", "a label has a name and a value of 1 to 255", f"{name!r:.80} = {number}")
-    if name.strip().lower() == "ignore":
-        return Refusal("dataset.json", "an ignore label is not a label", f"{number}", "masks that use it are refused")
     return number, name.strip()
 
 

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
 from medloop.core.errors import InputError
-from medloop.core.image import Image
+from medloop.core.image import Image, Mask
+from medloop.core.names import counted, first_named
 from medloop.core.records import Json
+from medloop.datasets.description import IGNORE
 from medloop.datasets.drawing import draw, natural_suffix
 from medloop.datasets.export_tally import TABLE_COLUMNS, DatasetNames, ExportCase, Exported, ExportTally, dataset_names
 from medloop.datasets.files import SIDECAR
@@ -21,6 +25,7 @@ from medloop.datasets.staging import NOTHING, staged_folder, write_rows
 __all__ = ["ExportCase", "Exported", "Exporter", "export_csv", "export_msd", "export_nifti", "export_nnunet"]
 
 SPLITS = "splits_final.json"
+MOST_LABELS = 255
 _NNUNET_FOLDER = re.compile(r"Dataset\d{3}_\w+")
 
 
@@ -82,6 +87,7 @@ def export_nnunet(
     """
     tally = ExportTally(regular_grid)
     folds: dict[str, list[str]] = {"train": [], "val": []}
+    partly: list[str] = []
     with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given, plain=True)
@@ -92,15 +98,30 @@ def export_nnunet(
                 alone = Image(case.image.array[channel : channel + 1], case.image.grid)
                 draw(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
             if case.mask is not None:
-                draw(out / f"labels{part}" / f"{name}.nii.gz", case.mask, case.source)
+                draw(out / f"labels{part}" / f"{name}.nii.gz", _with_ignored(case, case.mask, len(labels), partly), case.source)
             if part == "Tr":
                 folds["val" if case.split == "validation" else "train"].append(name)
             tally.row(case, f"images{part}/{name}_0000.nii.gz")
-        _finish_nnunet(out, folder, tally, labels, folds)
+        _finish_nnunet(out, folder, tally, labels, folds, ignored=bool(partly))
+        if partly:
+            rule = f"background is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
+            tally.notes.append(f"{rule}: {first_named(partly)}")
         return tally.result(folder)
 
 
-def _finish_nnunet(out: Path, folder: Path, tally: ExportTally, labels: Sequence[str], folds: Mapping[str, Sequence[str]]) -> None:
+def _with_ignored(case: ExportCase, mask: Mask, labels: int, partly: list[str]) -> Mask:
+    """The mask with the ignore label for background that may be a label which is not annotated; such cases join `partly`."""
+    if not case.annotated:
+        return mask
+    if labels >= MOST_LABELS:
+        raise InputError(f"nnU-Net needs a value for its ignore label, all {labels} are taken", remedy="export as msd or nifti")
+    partly.append(case.name)
+    return Mask(np.where(mask.array == 0, labels + 1, mask.array).astype(np.uint8), mask.grid)
+
+
+def _finish_nnunet(
+    out: Path, folder: Path, tally: ExportTally, labels: Sequence[str], folds: Mapping[str, Sequence[str]], *, ignored: bool
+) -> None:
     """Everything beside the images; see nnU-Net's documentation/dataset_format.md and verify_dataset_integrity.py, version 2."""
     names = dataset_names(tally, labels)
     training = len(folds["train"]) + len(folds["val"])
@@ -108,7 +129,11 @@ def _finish_nnunet(out: Path, folder: Path, tally: ExportTally, labels: Sequence
         raise InputError("nnU-Net needs a mask for training, got those of test and audit cases only", remedy="annotate a training case")
     description = {
         "channel_names": {str(n): name for n, name in enumerate(names.channels)},
-        "labels": {"background": 0, **{name: value for value, name in enumerate(names.labels, start=1)}},
+        "labels": {
+            "background": 0,
+            **{name: value for value, name in enumerate(names.labels, start=1)},
+            **({IGNORE: len(labels) + 1} if ignored else {}),
+        },
         "numTraining": training,
         "file_ending": ".nii.gz",
     }

@@ -16,9 +16,20 @@ from medloop.datasets.channels import common_channels, named_channels
 from medloop.datasets.drawing import pixel_mm
 from medloop.datasets.regular import header_trouble, is_sheared, made_regular
 from medloop.datasets.staging import FileNames
+from medloop.datasets.table import annotated_cell
 from medloop.images.notes import grouped_notes
 
-TABLE_COLUMNS = ("patient_id", "split", "stratum", "pixel_size_mm", "annotator", "annotated_at", "effort_seconds", "untouched_proposal")
+TABLE_COLUMNS = (
+    "patient_id",
+    "split",
+    "stratum",
+    "pixel_size_mm",
+    "annotator",
+    "annotated_at",
+    "effort_seconds",
+    "untouched_proposal",
+    "annotated",
+)
 """Columns of the table beside every export, after the file's name; an import reads them back."""
 
 _SHEARED = "its voxel axes are not at right angles (a tilted gantry or a shear), which ITK and nnU-Net refuse"
@@ -41,6 +52,7 @@ class ExportCase:
         annotated_at: When, ISO 8601; "" when unknown.
         effort_seconds: How long it took; 0 when unknown.
         untouched: Share of a model's proposal that stands in it untouched, 0..1; None for one made without a model.
+        annotated: Names of the labels that the mask annotates; () for all.
     """
 
     name: str
@@ -55,6 +67,7 @@ class ExportCase:
     annotated_at: str = ""
     effort_seconds: float = 0.0
     untouched: float | None = None
+    annotated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +146,17 @@ class ExportTally:
         effort = f"{case.effort_seconds:.3f}".rstrip("0").rstrip(".") if case.effort_seconds else ""
         share = "" if case.untouched is None else f"{case.untouched:.4g}"
         split = case.split if case.mask is not None or case.tag is not None else ""  # the others are drawn anew wherever they go
-        told = [case.patient, split, case.stratum, pixel_mm(case.image), case.annotator, case.annotated_at, effort, share]
+        told = [
+            case.patient,
+            split,
+            case.stratum,
+            pixel_mm(case.image),
+            case.annotator,
+            case.annotated_at,
+            effort,
+            share,
+            annotated_cell(case.annotated),
+        ]
         self.rows.append([file, *more, *told])
 
     def result(self, folder: Path) -> Exported:

@@ -15,7 +15,17 @@ from medloop.core.names import composed, first_named
 from medloop.datasets.dataset import CaseSource, Refusal
 from medloop.datasets.files import Root, split_suffix
 from medloop.datasets.pairing import CaseList
-from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
+from medloop.datasets.table import (
+    COLUMNS,
+    SPLIT_NAMES,
+    Table,
+    annotated_names,
+    authorship,
+    authorship_notes,
+    patient_in,
+    pixel_size,
+    read_table,
+)
 
 Row = Mapping[str, str]
 
@@ -144,5 +154,6 @@ def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> Case
         annotated_at=made.at,
         effort_seconds=made.seconds,
         untouched=made.untouched,
+        annotated=annotated_names(row),
         notes=(*case.notes, *notes, *authorship_notes(table, row)),
     )

@@ -41,7 +41,17 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     _refuse_unlisted(root, cases, met)
     notes = add_index(root, cases, SIDECAR)
     channels = read_channels(description)
-    return Dataset("msd", "segmentation", labels.names, channels, cases.sorted(), tuple(cases.refused), labels.values, notes=notes)
+    return Dataset(
+        "msd",
+        "segmentation",
+        labels.names,
+        channels,
+        cases.sorted(),
+        tuple(cases.refused),
+        labels.values,
+        ignore=labels.ignore,
+        notes=notes,
+    )
 
 
 def present(root: Root, entry: str) -> Path | Refusal:

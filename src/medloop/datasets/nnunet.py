@@ -42,7 +42,17 @@ def open_nnunet(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
     _add_part(root, cases, "Tr", None, len(channels), ending)
     _add_part(root, cases, "Ts", "test", len(channels), ending)
     notes = add_index(root, cases, SIDECAR)
-    return Dataset("nnunet", "segmentation", labels.names, channels, cases.sorted(), tuple(cases.refused), labels.values, notes=notes)
+    return Dataset(
+        "nnunet",
+        "segmentation",
+        labels.names,
+        channels,
+        cases.sorted(),
+        tuple(cases.refused),
+        labels.values,
+        ignore=labels.ignore,
+        notes=notes,
+    )
 
 
 def looks_like_nnunet(root: Root, description: Json) -> bool:

@@ -12,7 +12,17 @@ from medloop.datasets.files import IMAGE_SUFFIXES, Root, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
 from medloop.datasets.series import header_patient, is_dicom
-from medloop.datasets.table import COLUMNS, SPLIT_NAMES, Table, authorship, authorship_notes, patient_in, pixel_size, read_table
+from medloop.datasets.table import (
+    COLUMNS,
+    SPLIT_NAMES,
+    Table,
+    annotated_names,
+    authorship,
+    authorship_notes,
+    patient_in,
+    pixel_size,
+    read_table,
+)
 
 LIST_NAMES = ("labels.csv", "index.csv", "data.csv", "dataset.csv", "train.csv")
 _IMAGE_PLACES = ("", "images/")
@@ -71,7 +81,7 @@ def open_rows(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
             f"{table.name}: column {table.columns['label']} is not read, as the masks in column {table.columns['mask']} are the labels",
         )
     values = {name: value for value, name in enumerate(classes)}
-    return Dataset("csv", _kind(table), classes, (), cases.sorted(), tuple(cases.refused), values, masks, notes)
+    return Dataset("csv", _kind(table), classes, (), cases.sorted(), tuple(cases.refused), values, masks, notes=notes)
 
 
 def _refuse_repeated(cases: CaseList, table: Table, first: int, number: int, row: Mapping[str, str]) -> None:
@@ -163,9 +173,8 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
         notes += said
     notes += authorship_notes(table, row)
     name, stratum, made = names[row["image"]], row.get("stratum", ""), authorship(row)
-    return CaseSource(
-        name, patient, (image,), mask, tag, split, stratum, size, made.annotator, made.at, made.seconds, made.untouched, notes=notes
-    )
+    own = (made.annotator, made.at, made.seconds, made.untouched, annotated_names(row) if mask is not None else None)
+    return CaseSource(name, patient, (image,), mask, tag, split, stratum, size, *own, notes=notes)
 
 
 def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:

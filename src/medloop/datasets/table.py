@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "annotated_at": ("annotated_at",),
     "effort_seconds": ("effort_seconds",),
     "untouched": ("untouched_proposal",),
+    "annotated": ("annotated", "annotated_labels"),
 }
 """Meaning → accepted column names, first match wins; letter case and spaces do not matter."""
 
@@ -178,6 +180,31 @@ def _share(cell: str) -> float:
     except ValueError:
         return 1.0
     return value if 0 <= value <= 1 else 1.0
+
+
+def annotated_names(row: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Names of the labels that a row's mask annotates, `liver; spleen` or a JSON list; None for an empty cell."""
+    cell = row.get("annotated", "")
+    if not cell:
+        return None
+    if cell.startswith("["):
+        try:
+            given = json.loads(cell)
+        except (ValueError, RecursionError):
+            return (cell,)
+        return tuple(str(name) for name in given) if isinstance(given, list) else (cell,)
+    return split_names(cell)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Names between semicolons or, without any, between commas."""
+    return tuple(name.strip() for name in text.split(";" if ";" in text else ",") if name.strip())
+
+
+def annotated_cell(names: Sequence[str]) -> str:
+    """A cell that `annotated_names` reads back."""
+    plain = not any(set(name) & set(";,") or name.startswith("[") or name != name.strip() for name in names)
+    return "; ".join(names) if plain else json.dumps(list(names), ensure_ascii=False)
 
 
 def authorship_notes(table: Table, row: Mapping[str, str]) -> tuple[str, ...]:

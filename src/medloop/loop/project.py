@@ -7,7 +7,7 @@ with Project.create("liver", kind="segmentation", labels=["liver"]) as project:
     project.submit(case, my_mask)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace as replace_record
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, next_assignment, skip_case, submit
+from medloop.loop.annotating.declaring import AnnotatedCases, Declared, annotated_cases, declare_annotated
 from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
@@ -48,6 +49,7 @@ from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
+from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
@@ -121,10 +123,26 @@ class Project:
         masks: MaskReading = "labels",
         patient_pattern: str | None = None,
         annotations: AnnotationsWanted = "all",
+        annotated: Sequence[str] | None = None,
     ) -> ImportReport:
         """Import a folder or CSV; see `import_dataset`, and for how it is read `open_dataset`."""
         dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern)
-        return import_dataset(self.workspace, dataset, annotations=annotations, actor="python")
+        return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
+
+    def annotated(self) -> tuple[AnnotatedCases, ...]:
+        """Of every label: in how many cases it is annotated, and which annotated cases lack it."""
+        return annotated_cases(self.workspace)
+
+    def declare_annotated(self, cases: Iterable[str], labels: Iterable[str]) -> Declared:
+        """Say which labels the annotations of some cases annotate, by names; see `medloop.loop.annotating.declaring`.
+
+        Raises:
+            NotFoundError: No case of that name.
+            InputError: No label, or a case without an annotation.
+            LabelError: A label that the task does not have.
+        """
+        chosen = [self._case(name).id for name in cases]
+        return declare_annotated(self.workspace, chosen, labels_named(self.workspace.task, labels), actor="python")
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""
@@ -220,6 +238,20 @@ class Project:
             LabelError: A label that the task does not have.
         """
         return dwell_of(self.workspace, opened.case, text, label)[0]
+
+    def submit_labels(
+        self, opened: Opened, mask: MaskArray, labels: Iterable[str], *, effort_seconds: float | None = None, replace: bool = False
+    ) -> Annotation:
+        """Finish an opened case with a mask of some labels, by names: of the others it says nothing, and holds no voxel.
+
+        Raises:
+            InputError: A mask that does not fit, or no label.
+            LabelError: A label that the task does not have, or a mask that holds another one.
+            ReplacesError: Somebody else's annotation stands, and `replace` is off.
+        """
+        named = labels_named(self.workspace.task, labels)
+        what = Submitted(mask=mask, annotated=named, effort_seconds=effort_seconds, replace=replace, whole=True)
+        return submit(self.workspace, opened.assignment.id, what)
 
     def propagate(self, opened: Opened, *, reach: int = REACH) -> Propagation:
         """Carry the labels of an open film from the frames drawn on to the others, as one edit of the draft.

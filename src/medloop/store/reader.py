@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, cast, func, select
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
@@ -103,6 +103,12 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
         answer to the same case.
         """
         return self._current(full_annotations_query(), splits, case_ids)
+
+    def some_annotated_in_part(self) -> bool:
+        """Whether any annotation, current or not, says nothing of some label of its version of the task."""
+        said = cast(annotations.c.annotated, Text)
+        query = select(annotations.c.id).where(annotations.c.annotated.is_not(None), said.not_in(("null", "[]"))).limit(1)
+        return self._connection.execute(query).first() is not None
 
     def event_numbers(self, kind: type[Any], ids: Collection[str]) -> dict[str, int]:
         """Id → number of the event that added the record: the order of records, whatever the clocks said."""

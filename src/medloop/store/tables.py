@@ -78,6 +78,7 @@ assignments = _records(
     "assignments",
     records.Assignment,
     Column("base_id", String(80)),  # no foreign key: annotations name assignments, and tables are made in one order
+    Column("annotated", JSON, nullable=True),  # those from before it was kept have none
     Column("gold_id", String(80)),  # none for the same reason: gold cases name annotations
     Index(None, "case_id", "state"),
     Index(None, "annotator_id", "state", "opened_at"),
@@ -89,6 +90,7 @@ prompts = _records("prompts", records.PromptRecord, Index(None, "assignment_id",
 annotations = _records(
     "annotations",
     records.Annotation,
+    Column("annotated", JSON, nullable=True),  # likewise
     Index(None, "case_id", "annotator_id", "event"),
     Index(None, "supersedes"),
     Index(None, "created_at"),

@@ -23,7 +23,7 @@ def batch(size=6, shape=(24, 24)):
     return torch.zeros(size, 1, *shape), masks
 
 
-def wrong_answer(seen):
+def wrong_answer(seen, which):
     answer = torch.zeros(len(seen), 3, *seen.shape[2:])
     answer[:, 0] = 0.6
     answer[:, 1, 8:18, 8:18] = 0.9
@@ -36,7 +36,7 @@ def guidance(guide, step=0, ask=wrong_answer, size=6):
 
 
 def test_automatic_samples_carry_no_guidance_and_ask_nobody():
-    assert not guidance(Rehearsal(automatic=1.0), ask=lambda _: pytest.fail("asked")).any()
+    assert not guidance(Rehearsal(automatic=1.0), ask=lambda *_: pytest.fail("asked")).any()
 
 
 def test_guided_samples_show_the_wrong_answer_and_hints_where_it_is_wrong():
@@ -44,7 +44,7 @@ def test_guided_samples_show_the_wrong_answer_and_hints_where_it_is_wrong():
         robots=(Apprentice(strokes=0, wrong=0),), automatic=0.0, corrupted=0.0, boxed=0.0, disputed=0.0, blank=0.0, rounds=1, gestures=1
     )
     channels, (_, masks) = guidance(guide).numpy(), batch()
-    answered = wrong_answer(torch.zeros(6, 1, 24, 24)).argmax(1).numpy()
+    answered = wrong_answer(torch.zeros(6, 1, 24, 24), range(6)).argmax(1).numpy()
     assert (channels[:, LAYOUT.previous][:, 0] == (answered == 1)).all()
     hinted = np.argwhere(channels[:, LAYOUT.hints] == 1)
     assert len(hinted) == 6

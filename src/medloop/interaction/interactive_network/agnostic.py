@@ -36,15 +36,15 @@ def cases_for_any_label(
 
     Args:
         cases: Of a segmentation.
-        labels: Values that may be learned from, in cases whose annotator knew them; all others are background.
+        labels: Values that may be learned from, in cases where they are annotated; all others are background.
         seed: Root of all chance.
         superpixels: Cases with superpixels made of each.
         shapes: Cases with painted shapes made of each.
     """
     made = []
     for case in cases:
-        known = [label for label in labels if not case.known or label < case.known]
-        made += [TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, label), case.weight) for label in known]
+        annotated = [label for label in labels if not case.known or label in case.known]
+        made += [TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, label), case.weight) for label in annotated]
         for count, kind, make in ((superpixels, "superpixels", _with_superpixels), (shapes, "shape", _with_shape)):
             names = [f"{case.id}/{kind}-{number}" for number in range(count)]
             made += [TrainingCase(name, partial(make, case, seed, name), case.weight) for name in names]

@@ -118,7 +118,7 @@ class Rehearsal:
         answered: dict[int, MaskArray] = {}
         if unseen:
             seen = torch.cat([images[unseen], _flat(recipe, guided[unseen])], dim=1)
-            masks = _volumes(recipe, ask(seen).argmax(1)).numpy().astype(np.uint8)
+            masks = _volumes(recipe, ask(seen, unseen).argmax(1)).numpy().astype(np.uint8)
             answered = dict(zip(unseen, masks, strict=True))
         return [answered[n] if n in answered else _given(samples[n]) for n in which]
 

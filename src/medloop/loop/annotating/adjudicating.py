@@ -5,6 +5,7 @@ may also draw, in a case opened with what stands (`medloop.loop.foundation.readi
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,17 +13,18 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError, StateError
 from medloop.core.image import label_values
-from medloop.core.records import Annotation, Assignment, BeganWith, Case, Provenance, new_id, now
+from medloop.core.records import Annotation, Assignment, BeganWith, Case, Label, Provenance, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import check_submitted, checked_mask, require_known_revision
 from medloop.loop.annotating.open_edit import load_edit, require_open
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, source_of
 from medloop.loop.annotating.review_verdicts import NOW, Looked, make_review, require_looked, require_standing
-from medloop.loop.annotating.submission import Submitted
+from medloop.loop.annotating.submission import Submitted, annotated_in
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, every_as_none, without_others
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort, record_outside
-from medloop.loop.foundation.label_versions import shared_version, version_seen
+from medloop.loop.foundation.label_versions import version_seen
 from medloop.loop.foundation.partial_annotations import BoxPart, annotated_voxels
 from medloop.loop.foundation.readings import DERIVED, RESTORE, case_readings, is_reviewing, most_leaning
 from medloop.loop.foundation.round_moves import after_annotation
@@ -95,14 +97,23 @@ def _adjudicated(
         standing = None if bare else require_standing(tx, case_id, verdict.looked)
     made_of = [*sources.values(), *([standing] if standing and not whole else [])]
     made = tag = None
+    annotated: tuple[int, ...] = ()
     if workspace.task.kind == "classification":
-        tag = sources[choices[0].annotation_id].tag
+        tag, annotated = sources[choices[0].annotation_id].tag, _annotated_by(workspace, [sources[choices[0].annotation_id]])
+    elif mask is not None:
+        made = checked_mask(workspace, case, mask)
     else:
-        made = checked_mask(workspace, case, mask) if mask is not None else _composed(workspace, case, standing, choices, sources)
-    with workspace.store.read() as tx:
-        task = workspace.task if mask is not None else shared_version(tx, made_of, _values(made, tag))
+        made, annotated = _composed(workspace, case, standing, choices, sources)
     leaning = most_leaning(made_of)
-    decided = _Decided(mask=made, tag=tag, task_id=task.id, effort=effort, proposal_id=leaning.proposal_id, untouched=leaning.untouched)
+    decided = _Decided(
+        mask=made,
+        tag=tag,
+        task_id=workspace.task.id,
+        annotated=annotated,
+        effort=effort,
+        proposal_id=leaning.proposal_id,
+        untouched=leaning.untouched,
+    )
     return _stored(workspace, case, reviewer_id, standing, decided, verdict)
 
 
@@ -136,14 +147,17 @@ def adjudicate_draft(
             raise StateError("This case is open to read it: its draft is a reading and no decision", remedy="open it as its reviewer")
         standing, source = require_standing(tx, edit.case.id, looked), source_of(tx, edit)
     require_known_revision(edit.assignment, submitted.revision)
-    mask = checked_mask(workspace, edit.case, edit.draft().mask) if submitted.tag is None else None
-    origin, values = origin_of(source, submitted, mask), _values(mask, submitted.tag)
+    annotated = annotated_in(workspace.task, edit, submitted)
+    submitted = replace(submitted, annotated=annotated)
+    mask = checked_mask(workspace, edit.case, without_others(edit.draft().mask, annotated)) if submitted.tag is None else None
+    origin, values = origin_of(source, submitted, mask), _values(mask, submitted.tag) | {*annotated}
     with workspace.store.read() as tx:
         task = version_seen(tx, workspace.task, edit.assignment.opened_at, submitted.task_version, values)
     decided = _Decided(
         mask=mask,
         tag=submitted.tag,
         task_id=task.id,
+        annotated=annotated,
         effort=submitted.reported,
         proposal_id=origin.proposal_id,
         untouched=origin.untouched,
@@ -205,22 +219,45 @@ def _require_kind(workspace: Workspace, mask: MaskArray | None, choices: Sequenc
 
 def _composed(
     workspace: Workspace, case: Case, standing: Annotation | None, choices: Sequence[Ruling], sources: dict[str, Annotation]
-) -> MaskArray:
+) -> tuple[MaskArray, tuple[int, ...]]:
+    """What the rulings make, and the labels that it annotates."""
     blobs = workspace.store.blobs
+    with workspace.store.read() as tx:
+        said = annotated_labels(tx, workspace.task)
     whole = choices[0].label is None and choices[0].box is None
     begin = sources[choices[0].annotation_id] if whole or standing is None else standing
-    mask = load_mask(blobs, begin, case).array.copy()
+    mask, annotated = load_mask(blobs, begin, case).array.copy(), set(said.of(begin))
     for choice in choices[whole:]:
         reading = load_mask(blobs, sources[choice.annotation_id], case).array
         inside = np.ones(mask.shape, dtype=np.bool_) if choice.box is None else annotated_voxels([choice.box], case.grid.shape)
         if choice.label is None:
+            _require_annotated(said, sources[choice.annotation_id], annotated)
             mask[inside] = reading[inside]
             continue
         if choice.label not in workspace.task.label_values:
             raise LabelError(f"Unknown label {choice.label}", remedy=f"use one of {list(workspace.task.label_values)}")
+        ruled = next(label for label in workspace.task.labels if label.value == choice.label)
+        _require_annotated(said, sources[choice.annotation_id], {ruled})
+        if choice.box is not None and ruled not in annotated:
+            rule = f"{ruled.name!r} is annotated nowhere else in what this ruling is laid over"
+            raise InputError(rule, remedy="rule on the whole label, without a box")
+        annotated.add(ruled)
         mask[inside & (mask == choice.label)] = 0
         mask[inside & (reading == choice.label)] = choice.label
-    return mask
+    values = {label.value for label in annotated}
+    return without_others(mask, every_as_none(workspace.task, values)), every_as_none(workspace.task, values)
+
+
+def _require_annotated(said: AnnotatedLabels, reading: Annotation, labels: AbstractSet[Label]) -> None:
+    missing = [label.name for label in said.lacking(reading) if label in labels]
+    if missing:
+        rule = f"Reading {reading.id} does not annotate {', '.join(missing)}"
+        raise InputError(rule, remedy="rule by a reading that does, or on the labels that it annotates")
+
+
+def _annotated_by(workspace: Workspace, made_of: Sequence[Annotation]) -> tuple[int, ...]:
+    with workspace.store.read() as tx:
+        return annotated_labels(tx, workspace.task).union(made_of)
 
 
 @dataclass(frozen=True)
@@ -239,6 +276,7 @@ class _Decided:
     mask: MaskArray | None
     tag: int | None
     task_id: str
+    annotated: tuple[int, ...]
     effort: Reported
     proposal_id: str | None
     untouched: float | None
@@ -272,6 +310,7 @@ def _stored(
         created_at=now(),
         began_with=decided.began_with,
         untouched=decided.untouched,
+        annotated=decided.annotated,
     )
     review = make_review(case.id, annotation.id, reviewer_id, "approve", verdict.comment)
     with workspace.store.write(reviewer_id) as tx:

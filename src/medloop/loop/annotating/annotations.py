@@ -19,9 +19,10 @@ from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.annotating.opening import go_on, open_assignment, open_gold, require_same_purpose
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
-from medloop.loop.annotating.submission import Submitted
+from medloop.loop.annotating.submission import Submitted, annotated_in
 from medloop.loop.annotating.withdrawing import withdraw_case
 from medloop.loop.foundation.anchoring import hidden_proposal
+from medloop.loop.foundation.annotated_labels import require_only, without_others
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
 from medloop.loop.foundation.gold import open_checks, unread_gold
@@ -129,7 +130,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         ReturnedError: A reviewer returned the case to this annotator since they opened it.
         InputError: An effort out of range, no parts, or parts outside the image.
         ShapeError: The mask is not the case's shape.
-        LabelError: Values that the task does not know.
+        LabelError: Values that the task does not know, or a mask with a label that it is said not to annotate.
     """
     check_submitted(workspace, submitted)
     with workspace.store.read() as tx:
@@ -145,10 +146,12 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
             raise StateError("You have annotated this whole case already", remedy="correct the whole mask instead")
         source = source_of(tx, edit)
     require_known_revision(edit.assignment, submitted.revision)
+    annotated = annotated_in(workspace.task, edit, submitted)
+    submitted = replace(submitted, annotated=annotated)
     draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
-    mask, revision = (draft.mask, draft.revision) if draft is not None else (submitted.mask, submitted.revision)
+    mask, revision = (without_others(draft.mask, annotated), draft.revision) if draft else (submitted.mask, submitted.revision)
     blob = workspace.store.blobs.put(_encoded(workspace, edit.case, mask, submitted)) if mask is not None else None
-    values = frozenset(label_values(mask)) - {0} if mask is not None else frozenset({submitted.tag or 0})
+    values = frozenset(label_values(mask)) - {0} | {*annotated} if mask is not None else frozenset({submitted.tag or 0})
     annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)
     made = provenance_of(edit, mask, annotation_id) if mask is not None else None
     held = _held(workspace, edit, submitted, mask) if gold else None
@@ -172,6 +175,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
             created_at=now(),
             began_with=origin.began_with,
             untouched=origin.untouched,
+            annotated=annotated,
         )
         tx.add(annotation, verb="submit")
         if made is not None:
@@ -287,6 +291,7 @@ def check_submitted(workspace: Workspace, submitted: Submitted) -> None:
 
 def _encoded(workspace: Workspace, case: Case, mask: MaskArray, submitted: Submitted) -> bytes:
     """The bytes to keep of a mask; of parts of it, what lies within them."""
+    require_only(mask, tuple(submitted.annotated or ()), workspace.task, f"The mask of {case.name}")
     if submitted.parts is None:
         return encode_mask(checked_mask(workspace, case, mask))
     if mask.shape == case.grid.shape:

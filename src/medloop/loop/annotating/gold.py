@@ -12,11 +12,11 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading, new_id, now
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.annotators import annotator_known
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.gold import tutorial_of
 from medloop.loop.foundation.in_force import standing_annotation
-from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.readings import gold_in_force
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
@@ -125,7 +125,7 @@ def hold(workspace: Workspace, case: Case, given: Annotation | MaskArray | int, 
         return Held(float(own == right), {})
     mask = own.array if isinstance(own, Mask) else own
     with workspace.store.read() as tx:
-        values = [label.value for label in label_versions(tx, workspace.task).known(truth)]
+        values = [label.value for label in annotated_labels(tx, workspace.task).of(truth)]
     return hold_masks(mask, right.array, values)
 
 

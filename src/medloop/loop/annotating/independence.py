@@ -1,5 +1,6 @@
 """What an annotation owes to a model's proposal: which one it goes back to, and the share of it that nobody touched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from medloop.images.encode import decode_mask
 from medloop.interaction.runs import put_runs
 from medloop.loop.annotating.open_edit import TAKE, OpenEdit, load_edit
 from medloop.loop.annotating.touching import Edits, edits_in_force, state_of, taken_in_a_label
+from medloop.loop.foundation.annotated_labels import without_others
 from medloop.loop.foundation.in_force import began
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.store.reader import Reader
@@ -62,13 +64,14 @@ class Debt:
     taken: bool = False
 
 
-def debt_of_mask(found: Lineage, mask: MaskArray, *, elsewhere: bool) -> Debt | None:
+def debt_of_mask(found: Lineage, mask: MaskArray, *, elsewhere: bool, annotated: Sequence[int] = ()) -> Debt | None:
     """What a mask owes: the share of the proposal's and its own voxels that are the proposal's and that nobody touched.
 
     Args:
         found: The draft's `lineage`.
         mask: What is submitted, shape (I, J, K).
         elsewhere: It was made outside the draft: then every voxel that is the proposal's counts as untouched.
+        annotated: The labels that it annotates, as a record keeps them: what a proposal shows of others is owed by nobody.
 
     Returns:
         None when no proposal stands at the beginning.
@@ -78,10 +81,12 @@ def debt_of_mask(found: Lineage, mask: MaskArray, *, elsewhere: bool) -> Debt | 
     hypothesis = _of_hypotheses(edit, own)
     adopted = None if elsewhere else _adopted(found, own)
     proposal = adopted[0] if adopted else found.proposal
+    if proposal is None and found.shown is not None and (beside := without_others(edit.overlay, annotated)).any():
+        return Debt(found.shown, _share(beside, mask, own.touched(mask.shape) & ~hypothesis))
     if proposal is None or proposal.mask is None:
         source = found.shown or next(iter(found.later), None)
         return Debt(source, _of_all(hypothesis & (mask > 0), mask > 0), taken=True) if source is not None and hypothesis.any() else None
-    proposed = _proposed(edit, proposal)
+    proposed = without_others(_proposed(edit, proposal), annotated)
     touched = own.touched(mask.shape, after=adopted[1] if adopted else 0) & ~hypothesis
     for step in () if adopted else found.steps[1:]:
         touched |= _in_force(step).touched(mask.shape)

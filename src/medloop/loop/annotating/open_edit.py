@@ -61,6 +61,7 @@ class OpenEdit:
         case: What is edited.
         base: The annotation it began with; None when it began with a proposal or with nothing.
         stored: Blob of the mask it began with; None for background.
+        beside: Blob of the proposal whose labels are shown that an annotation of some labels, its base, says nothing of.
         partial: Partial annotations that stood when it began with no whole one; their parts lie over the stored mask.
         patches: In order.
         log: Every prompt it ever had, in order.
@@ -72,6 +73,7 @@ class OpenEdit:
     case: Case
     base: Annotation | None
     stored: str | None
+    beside: str | None
     partial: tuple[Annotation, ...]
     patches: tuple[DraftPatch, ...]
     log: tuple[PromptRecord, ...]
@@ -83,10 +85,25 @@ class OpenEdit:
         """The mask it began with, shape (I, J, K), in file order in memory, as patches are applied and masks compared."""
         shape = self.case.grid.shape
         mask = np.zeros(shape, dtype=np.uint8, order="F") if self.stored is None else decode_mask(self.blobs.get(self.stored), shape)
+        if self.beside is not None:
+            mask = np.where(mask == 0, self.overlay, mask)
         if not self.partial:
             return mask
         known = merged_annotation(self.blobs, self.partial, self.case).array
         return np.where(known == UNKNOWN, mask, known)
+
+    @cached_property
+    def overlay(self) -> MaskArray:
+        """What a proposal shows of labels that the base does not annotate, shape (I, J, K); background elsewhere."""
+        if self.beside is None or self.base is None:
+            return np.zeros(self.case.grid.shape, dtype=np.uint8)
+        shown = decode_mask(self.blobs.get(self.beside), self.case.grid.shape)
+        return np.where(np.isin(shown, self.base.annotated), 0, shown).astype(np.uint8)
+
+    @property
+    def drawn_labels(self) -> frozenset[int]:
+        """Labels that a patch drew."""
+        return frozenset(value for patch in self.patches for _, _, value in patch.runs) - {0}
 
     @property
     def by_hand(self) -> tuple[DraftPatch, ...]:
@@ -122,6 +139,9 @@ def load_edit(tx: Reader, assignment: Assignment, blobs: Blobs) -> OpenEdit:
         case=tx.get(Case, assignment.case_id),
         base=base,
         stored=_stored(tx, assignment, base),
+        beside=tx.get(Prediction, assignment.proposal_id).mask
+        if base and base.annotated and base.blob and assignment.proposal_id
+        else None,
         partial=_partial(tx, assignment) if base is None else (),
         patches=patches,
         log=tuple(prompt_log(tx, assignment.id)),

@@ -9,8 +9,9 @@ stands by now.
 """
 
 from medloop.core.errors import BlobError, StateError
-from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, Prediction, Task, new_id, now
 from medloop.loop.foundation.anchoring import hides_proposal
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.blinding import begun_from
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
@@ -41,9 +42,17 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
         began_with=beginning(standing, proposal),
         base_id=standing.id if standing else None,
         blind=project_settings(tx).blind and reason != REVIEWING,
+        annotated=going_to_annotate(tx, workspace.task, standing),
     )
     tx.add(assignment, verb="open")
     return assignment
+
+
+def going_to_annotate(tx: Reader, task: Task, standing: Annotation | None) -> tuple[int, ...]:
+    """What a draft is going to annotate until somebody says otherwise: what the annotation that it begins with does, else every label."""
+    if standing is None or task.kind != "segmentation":
+        return ()
+    return annotated_labels(tx, task).union([standing])
 
 
 def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, gold_id: str, reason: str) -> Assignment:

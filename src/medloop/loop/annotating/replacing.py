@@ -57,7 +57,11 @@ def origin_of(source: Source, submitted: Submitted, mask: MaskArray | None) -> O
         return Origin(origin, "blank", source.shown)
     if source.simulated and (elsewhere or mask is None):
         return Origin(origin, "elsewhere", source.shown)
-    debt = debt_of_tag(source.lineage, submitted.tag or 0) if mask is None else debt_of_mask(source.lineage, mask, elsewhere=elsewhere)
+    debt = (
+        debt_of_tag(source.lineage, submitted.tag or 0)
+        if mask is None
+        else debt_of_mask(source.lineage, mask, elsewhere=elsewhere, annotated=tuple(submitted.annotated or ()))
+    )
     if debt is not None and debt.taken:
         return Origin(origin, "prediction", debt.proposal.id, debt.untouched)
     return Origin(origin, "elsewhere" if elsewhere else source.begun, source.shown, debt.untouched if debt else None)

@@ -1,10 +1,12 @@
 """What an assignment is closed with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from medloop.core.arrays import MaskArray
-from medloop.core.records import Annotation, AnnotationKind, Assignment
+from medloop.core.records import Annotation, AnnotationKind, Assignment, Task
+from medloop.loop.annotating.open_edit import OpenEdit
+from medloop.loop.foundation.annotated_labels import checked_labels, every_as_none
 from medloop.loop.foundation.effort_log import Reported, plain_seconds
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.store.reader import Reader
@@ -26,6 +28,8 @@ class Submitted:
         replace: Replace an annotation that somebody else gave, knowingly; see `medloop.loop.annotating.replacing`.
         independent: It owes nothing to the proposal that was shown; see `medloop.loop.annotating.independence`.
         task_version: The version of the task that its maker saw; see `medloop.loop.foundation.label_versions`.
+        annotated: Values of the labels that it annotates; None takes those of the draft (`annotated_in`), and every label for a mask
+            that was made elsewhere.
         returned: Id of the review that its maker saw, by which the case was returned to them while they had it open.
     """
 
@@ -39,6 +43,7 @@ class Submitted:
     replace: bool = False
     independent: bool = False
     task_version: int | None = None
+    annotated: Collection[int] | None = None
     returned: str | None = None
 
     @property
@@ -50,6 +55,23 @@ class Submitted:
     def kind(self) -> AnnotationKind:
         """Kind of the annotation that it makes."""
         return "tag" if self.tag is not None else "mask" if self.parts is None else "partial"
+
+
+def annotated_in(task: Task, edit: OpenEdit, submitted: Submitted) -> tuple[int, ...]:
+    """Values of the labels that a submission annotates, as a record keeps them.
+
+    Of a draft whose assignment is for some labels these, and any other that was drawn in it: whoever draws a label annotates it.
+
+    Raises:
+        StateError: Labels are named in a classification.
+        InputError: None at all.
+        LabelError: One that the task does not have.
+    """
+    if submitted.annotated is not None:
+        return checked_labels(task, submitted.annotated)
+    if submitted.mask is not None or not edit.assignment.annotated:
+        return ()
+    return every_as_none(task, {*edit.assignment.annotated, *edit.drawn_labels})
 
 
 def submitted_mask(tx: Reader, assignment: Assignment) -> str | None:

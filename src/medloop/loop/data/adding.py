@@ -3,6 +3,7 @@
 Reading may fail in any way: it costs the case, which is named. Only a store that cannot write is passed on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -22,6 +23,7 @@ from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
+from medloop.loop.data.source_annotated import annotated_by, require_annotated, rule_of
 from medloop.loop.data.source_labels import read_label
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
@@ -40,9 +42,12 @@ _READ_FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, Arithm
 class Intake:
     """Takes one case after another into a project."""
 
-    def __init__(self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str) -> None:
+    def __init__(
+        self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str, annotated: Sequence[str] | None = None
+    ) -> None:
         self._workspace, self._dataset = workspace, dataset
         self._values = label_map(workspace, dataset)
+        self._rule = rule_of(workspace.task, dataset, self._values, annotated)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._channels = known_names(dataset.channels)
         self._annotations = annotations
@@ -81,15 +86,18 @@ class Intake:
             read = _read(case)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
-            answer, said = read_label(case, read.found.image, grid, self._values)
+            annotated = annotated_by(self._workspace.task, self._dataset, self._values, case, self._rule)
+            answer, said = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
+            require_annotated(answer, annotated, self._workspace.task, case)
+            label = None if answer is None else _Labelled(answer, annotated)
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return
         try:
             if known is None:
-                self._add(case, read, answer, said)
+                self._add(case, read, label, said)
             else:
-                self._update(case, known, read, answer, said)
+                self._update(case, known, read, label, said)
         except (InputError, ConflictError, MemoryError) as error:
             with self._workspace.store.read() as tx:
                 grown = tx.count(Case) != self._seen
@@ -134,7 +142,7 @@ class Intake:
             return blobs.put(encode_voxels(storable(image))) == case.voxels
         return False
 
-    def _incoming(self, case: CaseSource, answer: Mask | int | None, split: Split) -> Incoming | None:
+    def _incoming(self, case: CaseSource, answer: "_Labelled | None", split: Split) -> Incoming | None:
         """The case's label with its author, if it is requested; a note when it is not."""
         wanted = self._annotations == "all" or (self._annotations == "evaluation" and split in EVALUATION_SPLITS)
         if answer is None:
@@ -142,7 +150,7 @@ class Intake:
         if not wanted:
             self.tally.remark(case.name, f"has a label that was not requested (--annotations {self._annotations})")
             return None
-        return Incoming(answer, self._author(case), case.annotated_at, case.effort_seconds, case.untouched)
+        return Incoming(answer.label, self._author(case), case.annotated_at, case.effort_seconds, case.untouched, answer.annotated)
 
     def _author(self, case: CaseSource) -> Annotator:
         """Whose the label is: whom the source names, else the importer."""
@@ -154,7 +162,7 @@ class Intake:
             self.tally.remark(case.name, f"its annotator's name cannot be kept ({error.message}); the label counts as imported")
             return self._importer
 
-    def _add(self, case: CaseSource, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
+    def _add(self, case: CaseSource, read: "_Read", answer: "_Labelled | None", said: tuple[str, ...]) -> None:
         split = self._splits[case.name]
         given = self._incoming(case, answer, split)
         notes = (*read.notes, *said, *case.notes)
@@ -179,7 +187,7 @@ class Intake:
         if case.name in self._along:
             self.tally.remark(case.name, f"kept for {split}, where the source has another image of the patient")
 
-    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: Mask | int | None, said: tuple[str, ...]) -> None:
+    def _update(self, case: CaseSource, known: Case, read: "_Read", answer: "_Labelled | None", said: tuple[str, ...]) -> None:
         """Take what the source says now of a case that is there."""
         if composed(known.patient) != case.patient:
             self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
@@ -200,6 +208,14 @@ class Intake:
             self.tally.refused.append(taken)
         else:
             {"known": self.tally.duplicates, "annotated": self.tally.annotated, "corrected": self.tally.corrected}[taken].append(known.name)
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A label in the task's values, and the labels that it annotates."""
+
+    label: Mask | int
+    annotated: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Annotator, Case, Source, Split, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.data.first_display import displayed
+from medloop.loop.foundation.annotated_labels import require_only
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.workspace import Workspace
 
@@ -41,6 +42,7 @@ class Incoming:
         at: When it was made, as `now` writes times; None when the source does not say.
         effort_seconds: What it took.
         untouched: Share of a model's proposal that stands in it untouched; None for one made without a model.
+        annotated: Values of the labels that it annotates, as a record keeps them.
     """
 
     label: Mask | int
@@ -48,6 +50,7 @@ class Incoming:
     at: str | None = None
     effort_seconds: float = 0.0
     untouched: float | None = None
+    annotated: tuple[int, ...] = ()
 
 
 def add_case(
@@ -83,12 +86,13 @@ def require_fit(workspace: Workspace, incoming: Incoming, name: str, grid: Grid)
     """Refuse a mask off the case's grid, or of labels that the task does not know.
 
     Raises:
-        LabelError: Values that the task does not know.
+        LabelError: Values that the task does not know, or labels that it is said not to annotate.
         GeometryError: A mask off the case's grid.
     """
     if isinstance(incoming.label, Mask):
         incoming.label.grid.require_same(grid, f"{name}: the mask")
         incoming.label.require_labels(workspace.task.label_values, f"{name}: the mask")
+        require_only(incoming.label.array, incoming.annotated, workspace.task, f"{name}: the mask")
 
 
 def store_mask(workspace: Workspace, incoming: Incoming | None) -> str | None:
@@ -152,4 +156,5 @@ def imported_annotation(workspace: Workspace, case: Case, incoming: Incoming, bl
         effort_seconds=incoming.effort_seconds,
         created_at=incoming.at or now(),
         untouched=incoming.untouched,
+        annotated=incoming.annotated,
     )

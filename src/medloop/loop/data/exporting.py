@@ -16,10 +16,10 @@ from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
 from medloop.loop.data.measured import measurement_files, measurement_lines
+from medloop.loop.foundation.annotated_labels import annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.waiting import unaccepted_lines
@@ -119,6 +119,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
     with workspace.store.read() as tx:
         people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
+        said = annotated_labels(tx, workspace.task)
     for annotation, case in answers:
         answer = load_annotation(workspace.store.blobs, annotation, case)
         yield ExportCase(
@@ -134,6 +135,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             annotated_at=annotation.created_at,
             effort_seconds=annotation.effort_seconds,
             untouched=leaning.get(annotation.id),
+            annotated=tuple(label.name for label in said.of(annotation)) if said.lacking(annotation) and isinstance(answer, Mask) else (),
         )
 
 

@@ -5,7 +5,7 @@ voxels (blob first), its row, its imported answer. A file that cannot be read, w
 only a store that cannot write ends an import, and what was finished before stays.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -28,20 +28,30 @@ def import_dataset(
     source: str | Path | Dataset,
     *,
     annotations: AnnotationsWanted = "all",
+    annotated: Sequence[str] | None = None,
     actor: str = "system",
     report: ImportProgress | None = None,
 ) -> ImportReport:
-    """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found; `report` is called before each.
+    """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found.
+
+    Args:
+        workspace: The project.
+        source: The folder, CSV or opened source.
+        annotations: Which of its labels become annotations.
+        annotated: Names of the labels that its masks annotate where its table has no `annotated` for a case; None for the labels that
+            the source names, or every label where it names none.
+        actor: Who imports, for the audit.
+        report: Called before each case.
 
     Raises:
         FormatError: The source as a whole is in no known layout.
         SettingError: It is of another kind than the project's task.
-        LabelError: Its labels are not the project's.
+        LabelError: Its labels, or those that are said to be annotated, are not the project's.
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
     dataset = open_dataset(source) if isinstance(source, str | Path) else source
-    intake = Intake(workspace, dataset, annotations, actor)
+    intake = Intake(workspace, dataset, annotations, actor, annotated)
     try:
         for done, case in enumerate(dataset.cases):
             if report is not None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from medloop.core.errors import LabelError, SettingError
 from medloop.core.names import folded
+from medloop.core.records import Task
 from medloop.datasets.dataset import Dataset
+from medloop.loop.foundation.annotated_labels import every_as_none
 from medloop.loop.foundation.workspace import Workspace
 
 
@@ -18,6 +20,8 @@ class LabelMap:
         tags: Class name → label value.
         foreground: Label value that every voxel above 0 gets (instance maps, 0/255 masks), or None.
         only: The task's label value when it has one label: then a black and white mask can mean nothing else.
+        annotated: Values of the labels that the source's masks annotate where nothing else is said, as a record keeps them.
+        ignore: Mask value of voxels that say nothing, None without such.
         notes: What was decided about the labels as a whole.
     """
 
@@ -25,6 +29,8 @@ class LabelMap:
     tags: Mapping[str, int] = field(default_factory=dict)
     foreground: int | None = None
     only: int | None = None
+    annotated: tuple[int, ...] = ()
+    ignore: int | None = None
     notes: tuple[str, ...] = ()
 
     def tag(self, name: str) -> int | None:
@@ -48,22 +54,24 @@ def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
     first = task.labels[0]
     if dataset.masks == "foreground":
         notes = (f"every mask value above 0 is read as the first label, {first.name!r}",) if len(task.labels) > 1 else ()
-        return LabelMap(foreground=first.value, notes=notes)
+        return LabelMap(foreground=first.value, annotated=every_as_none(task, {first.value}), notes=notes)
     if not dataset.labels:
         return LabelMap(voxels={value: value for value in task.label_values}, only=_only(workspace))
     if len(dataset.labels) == len(task.labels) == 1:
         renamed = folded(dataset.labels[0]) != folded(first.name)
         notes = (f"the source's only label {dataset.labels[0]!r} is read as the project's only one, {first.name!r}",) if renamed else ()
-        return LabelMap(voxels={dataset.label_values[dataset.labels[0]]: first.value}, only=_only(workspace), notes=notes)
-    return _by_name(dataset, {label.name: label.value for label in task.labels}, _only(workspace))
+        voxels = {dataset.label_values[dataset.labels[0]]: first.value}
+        return LabelMap(voxels=voxels, only=_only(workspace), ignore=dataset.ignore, notes=notes)
+    return _by_name(dataset, task, _only(workspace))
 
 
 def _only(workspace: Workspace) -> int | None:
     return workspace.task.labels[0].value if len(workspace.task.labels) == 1 else None
 
 
-def _by_name(dataset: Dataset, known: Mapping[str, int], only: int | None) -> LabelMap:
-    """Labels that are called the same, whatever their case."""
+def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
+    """Labels that are called the same, whatever their case; those that the source does not name its masks do not annotate."""
+    known = {label.name: label.value for label in task.labels}
     spelled = {folded(name): value for name, value in known.items()} | dict(known)
     values = {name: spelled.get(name, spelled.get(folded(name))) for name in dataset.labels}
     unknown = [name for name, value in values.items() if value is None]
@@ -75,6 +83,7 @@ def _by_name(dataset: Dataset, known: Mapping[str, int], only: int | None) -> La
     if len(set(values.values())) < len(values):
         raise LabelError(f"The data has labels that differ in letter case only: {', '.join(dataset.labels)}", remedy="rename one of them")
     missing = [name for name, value in known.items() if value not in values.values()]
-    notes = (f"the source does not name {', '.join(missing)}: its masks count as background there",) if missing else ()
+    rule = "not annotated in its cases, and their background says nothing of it; where it is absent, name it with --annotated"
+    notes = (f"the source does not name {', '.join(missing)}: {rule}",) if missing else ()
     voxels = {dataset.label_values[name]: value for name, value in values.items() if value is not None}
-    return LabelMap(voxels=voxels, only=only, notes=notes)
+    return LabelMap(voxels=voxels, only=only, annotated=every_as_none(task, set(voxels.values())), ignore=dataset.ignore, notes=notes)

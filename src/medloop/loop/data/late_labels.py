@@ -16,6 +16,7 @@ from medloop.core.image import Mask
 from medloop.core.records import Annotation, Annotator, Assignment, Case
 from medloop.datasets.dataset import Refusal
 from medloop.loop.data.cases import Incoming, imported_annotation, require_fit, store_mask
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, every_as_none, without_others
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -31,14 +32,18 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
         GeometryError: A mask off the case's grid.
     """
     require_fit(workspace, incoming, case.name, case.grid)
-    blob = store_mask(workspace, incoming)
     with workspace.store.read() as reading:  # masks are unpacked outside the writing transaction
         _, before = _answers(reading, case, incoming, importer)
-    alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob) else None
+        annotated = annotated_labels(reading, workspace.task)
+    completed = _completed(workspace, case, before[-1] if before else None, incoming, annotated)
+    if isinstance(completed, Refusal):
+        return completed
+    incoming, blob = completed, store_mask(workspace, completed)
+    alike = before[-1].id if before and _says(workspace, case, before[-1], incoming, blob, annotated) else None
     with workspace.store.write(actor) as tx:
         every, own = _answers(tx, case, incoming, importer)
-        said = (blob, None if isinstance(incoming.label, Mask) else incoming.label)
-        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag) == said)
+        said = (blob, None if isinstance(incoming.label, Mask) else incoming.label, incoming.annotated)
+        same = bool(own) and (own[-1].id == alike or (own[-1].blob, own[-1].tag, annotated.union([own[-1]])) == said)
         if refusal := _decided_here(tx, case, incoming, own, every, same=same):
             return refusal
         if same:
@@ -62,10 +67,36 @@ def was_imported(workspace: Workspace, case: Case) -> bool:
     return bool(whole) and whole[-1].origin == "imported"
 
 
-def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None) -> bool:
+def _completed(
+    workspace: Workspace, case: Case, before: Annotation | None, incoming: Incoming, said: AnnotatedLabels
+) -> Incoming | Refusal:
+    """What a source says now, with the labels that it says nothing of as they were imported before."""
+    if before is None or before.origin != "imported" or before.kind != "mask" or not isinstance(incoming.label, Mask):
+        return incoming
+    own = set(incoming.annotated or workspace.task.label_values)
+    kept = [label for label in said.of(before) if label.value not in own]
+    if not kept:
+        return incoming
+    try:
+        old = without_others(load_mask(workspace.store.blobs, before, case).array, [label.value for label in kept])
+    except (IntegrityError, NotFoundError):
+        return incoming
+    new = incoming.label.array
+    if both := int(np.count_nonzero((old > 0) & (new > 0))):
+        names = ", ".join(label.name for label in kept)
+        return Refusal(
+            case.name, f"a voxel has one label, {both} of this mask are {names} by an earlier import", "", "correct one of the two"
+        )
+    annotated = every_as_none(workspace.task, {*own, *(label.value for label in kept)})
+    return replace(incoming, label=Mask(np.where(new > 0, new, old).astype(np.uint8), case.grid), annotated=annotated)
+
+
+def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None, said: AnnotatedLabels) -> bool:
     """Whether an annotation says the same; masks are compared by their voxels, as packing may change between versions."""
     if not isinstance(incoming.label, Mask):
         return known.tag == incoming.label
+    if said.union([known]) != incoming.annotated:
+        return False
     if known.blob == blob:
         return True
     try:

@@ -14,8 +14,17 @@ WHITE = 255
 """What black and white masks hold for their only label."""
 
 
-def read_label(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> tuple[Mask | int | None, tuple[str, ...]]:
+def read_label(
+    case: CaseSource, read: Image, grid: Grid, values: LabelMap, *, partly: bool = False
+) -> tuple[Mask | int | None, tuple[str, ...]]:
     """The label, checked against its image even when it is not kept, and what was noticed.
+
+    Args:
+        case: Where it lies.
+        read: The image.
+        grid: The grid of the case.
+        values: How the source's labels become the task's.
+        partly: The source says that not every label is annotated in this case: then voxels of its ignore label are background.
 
     Raises:
         LabelError: A class or a value that the task does not know, or black and white where several labels could be meant.
@@ -31,12 +40,12 @@ def read_label(case: CaseSource, read: Image, grid: Grid, values: LabelMap) -> t
         return None, ()
     noted = read_mask_with_notes(case.mask, read.grid, reading="labels" if values.foreground is None else "foreground")
     white = [note for note in noted.notes if BLACK_AND_WHITE in note]
-    table = _table(case.mask.name, noted.mask, values, white=bool(white))
+    table = _table(case.mask.name, noted.mask, values, white=bool(white), partly=partly)
     notes = tuple(note for note in noted.notes if values.foreground is None or note not in white)
     return Mask(table[noted.mask.array], grid), notes
 
 
-def _table(name: str, mask: Mask, values: LabelMap, *, white: bool) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+def _table(name: str, mask: Mask, values: LabelMap, *, white: bool, partly: bool) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     """Stored value → the task's, 256 of them."""
     table = np.zeros(256, dtype=np.uint8)
     if values.foreground is not None:
@@ -45,7 +54,13 @@ def _table(name: str, mask: Mask, values: LabelMap, *, white: bool) -> "np.ndarr
     if white:
         table[1] = _meaning_of_white(name, values)
         return table
-    unknown = sorted(set(mask.values()) - {0, *values.voxels})
+    ignored = values.ignore is not None and values.ignore in mask.values()
+    if ignored and not partly:
+        raise LabelError(
+            f"{name}: the voxels of its ignore label, {values.ignore}, do not say which labels are annotated",
+            remedy="name those that are in a column `annotated` of its table, or with --annotated",
+        )
+    unknown = sorted(set(mask.values()) - {0, *values.voxels, *([values.ignore] if ignored else [])})
     if unknown:
         raise LabelError(
             f"{name}: mask values must be 0 or the task's labels, got also {unknown[:8]}",

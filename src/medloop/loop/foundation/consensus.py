@@ -27,13 +27,6 @@ def by_case(annotations: Iterable[Annotation]) -> dict[str, list[Annotation]]:
     return dict(found)
 
 
-def training_annotations(tx: Reader, split: Split) -> list[Annotation]:
-    """What can be learned of a split: the deciding full answer of a case, or all partial ones where there is none."""
-    full = consensus_annotations(tx, split)
-    whole = {a.case_id for a in full}
-    return full + [a for a in tx.partial_annotations(splits=[split]) if a.case_id not in whole]
-
-
 def soft_consensuses(tx: Reader, answers: Sequence[Annotation]) -> list[Consensus]:
     """The consensuses that say of these annotations how probable each label is, by the id of the annotation."""
     fused = [a.id for a in answers if a.origin == "consensus"]

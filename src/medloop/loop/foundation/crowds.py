@@ -7,12 +7,13 @@ that a reviewer's skill is that of what they read themselves.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from medloop.core.records import Annotation, Annotator, Json
 from medloop.core.settings import AnnotatorModel
-from medloop.loop.foundation.consensus import deciding, training_annotations
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
+from medloop.loop.foundation.consensus import consensus_annotations, deciding
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.readings import DERIVED
 from medloop.loop.foundation.workspace import Workspace
@@ -46,18 +47,36 @@ class Crowd:
 def annotations_for_training(workspace: Workspace, tx: Reader) -> list[Annotation]:
     """What can be learned of the training cases: the deciding annotations, or everybody's with an annotator model."""
     if workspace.settings.annotator_model == "none":
-        return training_annotations(tx, "train")
+        return training_annotations(workspace, tx)
     full = [a for a in tx.current_annotations(splits=["train"]) if a.origin != "consensus"]
-    whole = {(a.case_id, a.annotator_id) for a in full}
-    return full + [a for a in tx.partial_annotations(splits=["train"]) if (a.case_id, a.annotator_id) not in whole]
+    return full + _adding(workspace, tx, {(a.case_id, a.annotator_id): a for a in full}, lambda a: (a.case_id, a.annotator_id))
 
 
-def learned_together(answers: Sequence[Annotation], crowd: Crowd) -> list[list[Annotation]]:
-    """Annotations that make one training case: the deciding one or the parts of a case, each annotator's by themselves where modelled."""
-    found: dict[tuple[str, int], list[Annotation]] = defaultdict(list)
+def training_annotations(workspace: Workspace, tx: Reader) -> list[Annotation]:
+    """What can be learned of the training cases: the deciding full annotation of each, and partial ones that say more than it."""
+    full = consensus_annotations(tx, "train")
+    return full + _adding(workspace, tx, {(a.case_id,): a for a in full}, lambda a: (a.case_id,))
+
+
+def _adding(
+    workspace: Workspace, tx: Reader, full: Mapping[tuple[str, ...], Annotation], key: Callable[[Annotation], tuple[str, ...]]
+) -> list[Annotation]:
+    """Partial annotations where there is no full one, or none that annotates all of their labels."""
+    said = annotated_labels(tx, workspace.task)
+    parts = tx.partial_annotations(splits=["train"])
+    return [a for a in parts if key(a) not in full or set(said.of(a)) & set(said.lacking(full[key(a)]))]
+
+
+def learned_together(answers: Sequence[Annotation], crowd: Crowd, said: AnnotatedLabels) -> list[list[Annotation]]:
+    """Annotations that make one training case: the deciding one of a case, and its parts that annotate the same labels.
+
+    Where annotators are modelled, each one's by themselves.
+    """
+    found: dict[tuple[str, int, tuple[int, ...]], list[Annotation]] = defaultdict(list)
     for annotation in answers:
-        found[annotation.case_id, crowd.index(annotation)].append(annotation)
-    return [[deciding(whole)] if (whole := [a for a in each if a.kind != "partial"]) else each for each in found.values()]
+        parts = (-1, *said.known_classes(annotation)) if annotation.kind == "partial" else ()
+        found[annotation.case_id, crowd.index(annotation), parts].append(annotation)
+    return [each if each[0].kind == "partial" else [deciding(each)] for each in found.values()]
 
 
 def crowd_of(workspace: Workspace, control: JobControl, answers: Sequence[Annotation]) -> Crowd:

@@ -20,6 +20,7 @@ from typing import Literal, TypeAlias, TypeVar, get_args
 
 from medloop.core.records import Annotation, Annotator, Assignment, Consensus, GoldCase, Project, ProjectSettings, Review, Routed, Task
 from medloop.core.seeds import drawn_share
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, may_lack_labels
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.raters.case_quality import ClassScale, MaskScale, Standing, classes_standing, masks_standing, no_surer_than
 from medloop.raters.skill_prior import PRIORS
@@ -66,6 +67,7 @@ class CaseHistory:
         skills: Id of a reading → skill of its reader when it was given, 0..1; not needed without routing.
         classes: How many classes the task has; 0 for masks.
         gold: It is a gold case in use, whose truth stands.
+        complementary: Another reading annotates a label that the one which stands without a consensus does not.
     """
 
     case_id: str
@@ -78,6 +80,7 @@ class CaseHistory:
     skills: Mapping[str, float] = field(default_factory=dict)
     classes: int = 0
     gold: bool = False
+    complementary: bool = False
 
     @property
     def readings(self) -> tuple[Annotation, ...]:
@@ -201,7 +204,8 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     enough = len(readings) >= needed or history.adjudicated is not None
     approved = _approved(history, standing)
     judged = enough or (routes(settings) and not history.classes)  # the agreement of masks decides whether another reading is due
-    fuses = reads_several(settings) or any(a.origin == FUSED for a in history.annotations)  # of a method that is no longer set
+    several = reads_several(settings) or history.complementary
+    fuses = several or any(a.origin == FUSED for a in history.annotations)  # of a method that is no longer set
     wants = judged and len(readings) > 1 and fuses and not history.adjudicated and not approved
     due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
     state: ReadingState
@@ -315,6 +319,7 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     project, gold = tx.find(Project, limit=1)[0], gold_in_force(tx, case_ids, given)
     skills = _skills_given(tx, given) if routes(project.settings) else {}
     task = tx.get(Task, project.task_id)
+    said = annotated_labels(tx, task)
     classes = len(task.labels) if task.kind == "classification" else 0
     return {
         case_id: CaseHistory(
@@ -328,9 +333,16 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
             skills=skills,
             classes=classes,
             gold=case_id in gold,
+            complementary=_complementary(said, given.get(case_id, ())),
         )
         for case_id in case_ids
     }
+
+
+def _complementary(said: AnnotatedLabels, given: Sequence[Annotation]) -> bool:
+    """Whether readings of a case say together more than the one of them that decides."""
+    readings = [a for a in given if a.origin not in DERIVED and a.kind == "mask"]
+    return len(readings) > 1 and any(set(said.lacking(deciding(readings))) & set(said.of(a)) for a in readings)
 
 
 def gold_in_force(tx: Reader, case_ids: Collection[str], given: Mapping[str, Sequence[Annotation]] | None = None) -> dict[str, GoldCase]:
@@ -391,7 +403,7 @@ def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
 def due_for_consensus(tx: Reader, case_id: str | None = None) -> list[str]:
     """Ids of the cases, or this one alone, that have their readings and no consensus of them."""
     settings = project_settings(tx)
-    if not reads_several(settings) and not tx.find(Consensus, limit=1):
+    if not reads_several(settings) and not tx.find(Consensus, limit=1) and not may_lack_labels(tx):
         return []
     if case_id is not None:
         return [case_id] if case_readings(tx, [case_id])[case_id].consensus_due else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from medloop.core.records import Assignment, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
-from medloop.loop.foundation.consensus import training_annotations
+from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_consensus, request_evaluation_of
 from medloop.loop.foundation.job_kinds import Train, request_job
 from medloop.loop.foundation.leases import any_stale, release_stale
@@ -31,7 +31,7 @@ def advance(workspace: Workspace) -> None:
             if choices_left(tx, current):
                 continue
             reconciled = move(tx, current, RoundState.RECONCILING)
-            if len({a.case_id for a in training_annotations(tx, "train")}) < MIN_TRAINING_ANNOTATIONS:
+            if len({a.case_id for a in training_annotations(workspace, tx)}) < MIN_TRAINING_ANNOTATIONS:
                 move(tx, reconciled, RoundState.CLOSED, message="too few annotations to train")
             else:
                 move(tx, reconciled, RoundState.TRAINING)

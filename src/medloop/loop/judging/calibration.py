@@ -17,10 +17,11 @@ from medloop.core.image import Image, Mask
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Json, Model
 from medloop.core.seeds import generator
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.label_versions import knows_every_label, label_versions
+from medloop.loop.foundation.label_versions import knows_every_label
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.metrics.calibration import ece
@@ -141,8 +142,8 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     """
     with workspace.store.read() as tx:
         model = tx.live_model()
-        versions = label_versions(tx, workspace.task)
-        found = {split: [a for a in consensus_annotations(tx, split) if not versions.unknown(a)] for split in EVALUATION_SPLITS}
+        said = annotated_labels(tx, workspace.task)
+        found = {split: [a for a in consensus_annotations(tx, split) if not said.lacking(a)] for split in EVALUATION_SPLITS}
         cases = {a.case_id: tx.get(Case, a.case_id) for answers in found.values() for a in answers}
     left_out = LeftOut(workspace)
     answered = {split: [(a, cases[a.case_id]) for a in sound_annotations(answers, cases, left_out)] for split, answers in found.items()}

@@ -1,6 +1,7 @@
 """The job that judges a model on cases it never learned from: one point of the learning curve per split."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +11,14 @@ from medloop.core.image import Mask
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Label, Model, Prediction, Split, new_id, now
 from medloop.core.seeds import generator
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_annotation, load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Evaluate
-from medloop.loop.foundation.label_versions import label_versions, labels_of_model
+from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.leaning import leaning_words, leans_on_proposal
 from medloop.loop.foundation.round_moves import advance, close_evaluated
 from medloop.loop.foundation.workspace import Workspace
@@ -78,11 +80,21 @@ def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, le
         if evaluation is not None:
             result[split] = evaluation.mean
             control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({_interval(workspace, evaluation)})")
+            if words := counted_classes(evaluation):
+                control.log(f"{split}: {words}")
             if words := surface_words(evaluation):
                 control.log(f"{split}: {words}")
             if evaluation.leaning:
                 control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
     return result
+
+
+def counted_classes(evaluation: Evaluation) -> str:
+    """In how many cases each label counts, where not every label counts in all; "" else."""
+    found = Counter(name for scores in evaluation.per_case.values() for name in scores)
+    if len(set(found.values())) < 2 and all(count == len(evaluation.per_case) for count in found.values()):
+        return ""
+    return "annotated cases by label: " + ", ".join(f"{name} {count} of {len(evaluation.per_case)}" for name, count in found.items())
 
 
 def _interval(workspace: Workspace, evaluation: Evaluation) -> str:
@@ -175,17 +187,17 @@ def score_annotations(
 ) -> ScoresByCase:
     """Case id → {label name: Dice}, or {"correct": 0 or 1} for a classification.
 
-    Labels that the annotation or the model does not know, as they were added later, are left out, and cases where none is left.
+    Labels that the annotation does not annotate, or the model has not learned, are left out, and cases where none is left.
     """
     scores: ScoresByCase = {}
     with workspace.store.read() as tx:
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
-        versions = label_versions(tx, workspace.task)
+        said = annotated_labels(tx, workspace.task)
     learnt = set(labels_of_model(model, workspace.task))
     for answer in answers:
         if answer.case_id not in predictions:
             continue
-        labels = [label for label in versions.known(answer) if label in learnt]
+        labels = [label for label in said.of(answer) if label in learnt]
         with (left_out or LeftOut(workspace)).case(cases[answer.case_id]):
             scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
     return {case_id: found for case_id, found in scores.items() if found}

@@ -5,29 +5,28 @@ use it like any other. What cannot be read is left out and said; then the latest
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray, IntArray, MaskArray
+from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import BlobError, InputError
-from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, new_id, now
+from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
+from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none, without_others
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image, load_mask
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.label_versions import label_versions, shared_version
 from medloop.loop.foundation.readings import DERIVED, CaseHistory, derive, due_for_consensus, histories, most_leaning, project_settings
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
-from medloop.raters.class_fusion import dawid_skene, majority, weighted_majority
+from medloop.loop.judging.fusing_classes import LATEST, Fusions, Made, fuse_tags, named_note
 from medloop.raters.edges import edge_strengths
-from medloop.raters.fused import TIE, Fused
 from medloop.raters.fused_mask import FusedMask
-from medloop.raters.glad_fusion import glad
+from medloop.raters.label_groups import LabelGroup, label_groups, lay_together
 from medloop.raters.local_fusion import locally_weighted
 from medloop.raters.mask_skill import MaskSkill, Rate
 from medloop.raters.mask_votes import majority_mask, simple_fusion
@@ -40,50 +39,10 @@ from medloop.store.writer import Writer
 PROGRAM = "consensus"
 """The annotator that fused annotations are by."""
 
-LATEST = "latest"
-
 MOST_LEVELS = 255
 
 MOST_CASES = 20
 """Cases by which readers are known beside the one at hand, with `staple_cases`: each takes reading its masks."""
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """What a method says of one case.
-
-    Attributes:
-        mask: For masks, shape (I, J, K).
-        tag: For classes: the label's value.
-        fused: It is a new annotation; else the latest reading counts.
-        details: The fields of `Consensus` that the method decides.
-        entropy: Per voxel, 255 = ln(classes) nats, shape (I, J, K).
-        chances: See `Consensus.voxel_probabilities`.
-    """
-
-    mask: MaskArray | None = field(default=None, repr=False)
-    tag: int | None = None
-    fused: bool = True
-    details: Json = field(default_factory=dict)
-    entropy: MaskArray | None = field(default=None, repr=False)
-    chances: MaskArray | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class _Fusion:
-    """Classes of every case that some readers read, fused together: their votes, the row of each case, and what was made of them."""
-
-    table: IntArray
-    rows: Mapping[str, int]
-    fused: Fused
-
-    def votes(self, case_id: str) -> tuple[int, ...]:
-        """How the readers voted on a case then; () where none had."""
-        return tuple(self.table[self.rows[case_id]].tolist()) if case_id in self.rows else ()
-
-
-class Fusions(dict[tuple[str, tuple[str, ...]], _Fusion]):
-    """By method and readers: what one job has fused already, so that many cases of the same readers cost one fusion."""
 
 
 def run_reconciling(workspace: Workspace, control: JobControl) -> Json:
@@ -121,7 +80,7 @@ def reconcile_case(workspace: Workspace, case: Case, memo: Fusions | None = None
         fresh = histories(tx, [case.id])[case.id]
         if not derive(project_settings(tx), fresh).consensus_due or _inputs(fresh) != _inputs(history):
             return None
-        annotation_id = _latest(history).id if not made.fused else _materialise(tx, history, program, made, blob)
+        annotation_id = _latest(history).id if not made.fused else _materialise(tx, workspace.task, history, program, made, blob)
         consensus = Consensus(
             id=new_id("consensus"),
             case_id=case.id,
@@ -147,13 +106,12 @@ def _latest(history: CaseHistory) -> Annotation:
     return deciding(history.readings)
 
 
-def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Made, blob: str | None) -> str:
+def _materialise(tx: Writer, task: Task, history: CaseHistory, program: Annotator, made: Made, blob: str | None) -> str:
     leaning = most_leaning(history.readings)
-    used = frozenset({made.tag}) if made.tag is not None else frozenset()
     annotation = Annotation(
         id=new_id("annotation"),
         case_id=history.case_id,
-        task_id=shared_version(tx, history.readings, used).id,
+        task_id=task.id,
         annotator_id=program.id,
         kind="tag" if blob is None else "mask",
         blob=blob,
@@ -163,6 +121,7 @@ def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Mad
         began_with="elsewhere",
         proposal_id=leaning.proposal_id,
         untouched=leaning.untouched,
+        annotated=made.annotated,
     )
     tx.add(annotation, verb="fuse")
     return annotation.id
@@ -170,7 +129,7 @@ def _materialise(tx: Writer, history: CaseHistory, program: Annotator, made: Mad
 
 def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
     if workspace.task.kind == "classification":
-        return _fuse_tags(workspace, readings, method, memo)
+        return fuse_tags(workspace, readings, method, memo)
     found, lost = list[tuple[Annotation, MaskArray]](), list[Annotation]()
     for reading in readings:
         try:
@@ -183,9 +142,15 @@ def _fuse(workspace: Workspace, case: Case, readings: Sequence[Annotation], meth
     except InputError as error:
         made = _nothing(str(error))
     if not made.fused and found and deciding(readings) in lost:  # the latest of the rest counts, by an annotation of its own
-        rest = {a.id: mask for a, mask in found}
-        return replace(made, mask=rest[deciding(a for a, _ in found).id], fused=True)
+        rest, latest = {a.id: mask for a, mask in found}, deciding(a for a, _ in found)
+        return replace(made, mask=rest[latest.id], annotated=_annotated_by(workspace, [latest]), fused=True)
     return made
+
+
+def _annotated_by(workspace: Workspace, readings: Sequence[Annotation]) -> tuple[int, ...]:
+    """What readings annotate together."""
+    with workspace.store.read() as tx:
+        return annotated_labels(tx, workspace.task).union(readings)
 
 
 def _nothing(note: str) -> Made:
@@ -195,23 +160,75 @@ def _nothing(note: str) -> Made:
 
 
 def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
-    found, labels, note = _known_to_all(workspace, given, note)
-    masks = [mask for _, mask in found]
-    fused = _fused_mask(workspace, case, method, found, labels)
-    pairs = {label: mean_of_pairs(table) for label, table in pairwise_dice(masks, labels).items()}
+    groups = _groups(workspace, [a for a, _ in given])
+    labels = sorted(label for group in groups for label in group.labels)
+    parts = {group: _fused_group(workspace, case, method, given, group) for group in groups}
+    fused, masks = lay_together(parts, readers=len(given)), [mask for _, mask in given]
+    agreements = _agreements(masks, groups)
     edges = _edges(workspace, case, masks, labels)
+    note = "; ".join(filter(None, [note, fused.note, *_alone(workspace, given, groups)]))
     details = {
-        "skills": {a.annotator_id: {**_mask_skill(skill), **edge} for (a, _), skill, edge in zip(found, fused.skills, edges, strict=True)},
-        "agreement": round(min(pairs.values()), 6),
-        "agreement_by_label": {str(label): round(dice, 6) for label, dice in pairs.items()},
-        "note": _named(workspace, "; ".join(filter(None, [note, fused.note])), [a for a, _ in found]),
+        "skills": {a.annotator_id: {**_mask_skill(skill), **edge} for (a, _), skill, edge in zip(given, fused.skills, edges, strict=True)},
+        "agreement": round(min(agreements.values(), default=1.0), 6),
+        "agreement_by_label": {str(label): round(dice, 6) for label, dice in agreements.items()},
+        "note": named_note(workspace, note, [a for a, _ in given]),
         "expected_error": None if method == LATEST else round(fused.expected_error, 6),
     }
     scaled = _levels(fused.uncertainty / math.log(workspace.task.classes))
-    if method == LATEST:
+    if method == LATEST and len(groups) == 1:
         return Made(fused=False, details=details, entropy=scaled)
+    annotated = every_as_none(workspace.task, labels)
+    if method == LATEST:
+        return Made(mask=_latest_of_each(given, groups), annotated=annotated, details=details, entropy=scaled)
     uncertain = fused.row_of[scaled.reshape(-1)[fused.disputed] > 0]
-    return Made(mask=fused.mask, details=details, entropy=scaled, chances=_levels(fused.rows[uncertain].T)[:, :, None, None])
+    chances = _levels(fused.rows[uncertain].T)[:, :, None, None]
+    return Made(mask=fused.mask, annotated=annotated, details=details, entropy=scaled, chances=chances)
+
+
+def _groups(workspace: Workspace, readings: Sequence[Annotation]) -> list[LabelGroup]:
+    """The labels that the readings annotate, grouped by which of them do."""
+    with workspace.store.read() as tx:
+        said = annotated_labels(tx, workspace.task)
+    return label_groups([{label.value for label in said.of(a)} for a in readings])
+
+
+def _fused_group(
+    workspace: Workspace, case: Case, method: str, given: Sequence[tuple[Annotation, MaskArray]], group: LabelGroup
+) -> FusedMask:
+    """What a method makes of the labels of a group; of a single reader's, their own mask."""
+    found = [(given[n][0], without_others(given[n][1], group.labels)) for n in group.readers]
+    if len(found) == 1:
+        return replace(majority_mask([found[0][1]], list(group.labels)), note="")
+    return _fused_mask(workspace, case, method, found, group.labels)
+
+
+def _agreements(masks: Sequence[MaskArray], groups: Sequence[LabelGroup]) -> dict[int, float]:
+    """Mean Dice of the pairs of readers of each label, in order; without the labels that one reader alone annotated."""
+    found: dict[int, float] = {}
+    for group in groups:
+        if len(group.readers) > 1:
+            tables = pairwise_dice([without_others(masks[n], group.labels) for n in group.readers], list(group.labels))
+            found |= {label: mean_of_pairs(table) for label, table in tables.items()}
+    return dict(sorted(found.items()))
+
+
+def _alone(workspace: Workspace, given: Sequence[tuple[Annotation, MaskArray]], groups: Sequence[LabelGroup]) -> list[str]:
+    """What to say of labels that not every reader annotated."""
+    names = {label.value: label.name for label in workspace.task.labels}
+    return [
+        f"{', '.join(names[label] for label in group.labels)} annotated by {len(group.readers)} of {len(given)}"
+        for group in groups
+        if len(group.readers) < len(given)
+    ]
+
+
+def _latest_of_each(given: Sequence[tuple[Annotation, MaskArray]], groups: Sequence[LabelGroup]) -> MaskArray:
+    """Every label as the newest reading that annotates it has it; where two claim a voxel, the newer reading has it."""
+    newest = {label: group.readers[-1] for group in groups for label in group.labels}
+    mask = np.zeros(given[0][1].shape, dtype=np.uint8)
+    for n, (_, own) in enumerate(given):
+        mask = np.where(np.isin(own, [label for label, by in newest.items() if by == n]), own, mask)
+    return mask
 
 
 def _edges(workspace: Workspace, case: Case, masks: Sequence[MaskArray], labels: Sequence[int]) -> list[dict[str, float]]:
@@ -227,24 +244,6 @@ def _edges(workspace: Workspace, case: Case, masks: Sequence[MaskArray], labels:
 def _levels(shares: FloatArray) -> MaskArray:
     found: MaskArray = np.rint(np.clip(shares, 0.0, 1.0) * MOST_LEVELS).astype(np.uint8)
     return found
-
-
-def _known_to_all(
-    workspace: Workspace, given: Sequence[tuple[Annotation, MaskArray]], note: str
-) -> tuple[list[tuple[Annotation, MaskArray]], list[int], str]:
-    """Readings without the labels that came after some of them, the labels that are left, and a note that names the others."""
-    with workspace.store.read() as tx:
-        versions = label_versions(tx, workspace.task)
-    known = min((versions.known(a) for a, _ in given), key=len)
-    values, later = [label.value for label in known], [label.name for label in workspace.task.labels[len(known) :]]
-    without = f"{', '.join(later)} came after some of the readings and is left out" if later else ""
-    return [(a, _only(mask, values)) for a, mask in given], values, "; ".join(filter(None, [note, without]))
-
-
-def _only(mask: MaskArray, labels: Sequence[int]) -> MaskArray:
-    """A mask with other labels as background."""
-    only: MaskArray = np.where(np.isin(mask, labels), mask, 0).astype(np.uint8)
-    return only
 
 
 def _fused_mask(
@@ -281,14 +280,16 @@ def _by_other_cases(workspace: Workspace, case: Case, found: Sequence[tuple[Anno
     key = {a.annotator_id: f"{n:03d}" for n, (a, _) in enumerate(found)}  # names that sort in the order of the readings
     with workspace.store.read() as tx:
         others = _read_last(tx, case.id, set(key))
-        cases = {other: tx.get(Case, other) for other in others}
+        cases, said = {other: tx.get(Case, other) for other in others}, annotated_labels(tx, workspace.task)
     together = [{key[a.annotator_id]: mask for a, mask in found}]
     for other, given in others.items():
         masks = dict[str, MaskArray]()
         for reading in given:
+            if not {label.value for label in said.of(reading)} >= set(labels):
+                continue
             with suppress(BlobError):
                 who = key.get(reading.annotator_id, reading.annotator_id)
-                masks[who] = _only(load_mask(workspace.store.blobs, reading, cases[other]).array, labels)
+                masks[who] = without_others(load_mask(workspace.store.blobs, reading, cases[other]).array, labels)
         together += [masks] if len(masks) > 1 else []
     return staple_cases(together, labels).masks[0]
 
@@ -298,58 +299,6 @@ def _read_last(tx: Reader, case_id: str, people: set[str]) -> dict[str, list[Ann
     given = by_case(a for a in tx.current_annotations() if a.kind == "mask" and a.origin not in DERIVED and a.case_id != case_id)
     shared = {case: read for case, read in given.items() if len(read) > 1 and people & {a.annotator_id for a in read}}
     return dict(list(shared.items())[-MOST_CASES:])
-
-
-def _fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str, memo: Fusions) -> Made:
-    """The class of one case. How right each reader is, is told by the cases that they read with others: all of these are fused together."""
-    values, tags = list(workspace.task.label_values), [a.tag for a in readings]
-    people, case_id = tuple(a.annotator_id for a in readings), readings[0].case_id
-    known = memo.get((method, people))
-    if known is None or known.votes(case_id) != tuple(values.index(tag or 0) for tag in tags):
-        table, rows = _votes(workspace, people, values)
-        known = memo[method, people] = _Fusion(table, {name: n for n, name in enumerate(rows)}, _fused_classes(method, table, len(values)))
-    fused, row = known.fused, known.rows[case_id]
-    details = {
-        "skills": {
-            who: {"value": skill.accuracy, "low": skill.low, "high": skill.high, "annotations": skill.annotations}
-            for who, skill in zip(people, fused.skills, strict=True)
-        },
-        "agreement": max(tags.count(tag) for tag in tags) / len(tags),
-        "agreement_by_label": {},
-        "probabilities": tuple(round(float(p), 6) for p in fused.probabilities[row]),
-        "note": "; ".join(filter(None, [_named(workspace, fused.note, readings), _tie(workspace, fused.probabilities[row])])),
-        "expected_error": None if method == LATEST else round(float(fused.expected_error[row]), 6),
-    }
-    return Made(tag=values[int(fused.classes[row])], fused=method != LATEST, details=details)
-
-
-def _tie(workspace: Workspace, probabilities: FloatArray) -> str:
-    """Which classes are equally probable, of which the first counts; "" where one is most."""
-    equal = np.flatnonzero(probabilities >= probabilities.max() - TIE)
-    names = [workspace.task.labels[n].name for n in equal]
-    return f"{' and '.join(names)} are equally probable: {names[0]}, the first, counts" if len(names) > 1 else ""
-
-
-def _fused_classes(method: str, table: IntArray, classes: int) -> Fused:
-    """What a method makes of classes; `latest` is judged against the majority."""
-    if method == "weighted":
-        return weighted_majority(table, weights=[s.accuracy for s in majority(table, classes=classes).skills], classes=classes)
-    if method == "dawid_skene":
-        return dawid_skene(table, classes=classes)
-    return glad(table, classes=classes) if method == "glad" else majority(table, classes=classes)
-
-
-def _votes(workspace: Workspace, people: Sequence[str], values: Sequence[int]) -> tuple[IntArray, list[str]]:
-    """Classes of every case that one of these people read, shape (cases, people), -1 for none; and the cases' ids."""
-    with workspace.store.read() as tx:
-        every = [a for a in tx.current_annotations() if a.kind == "tag" and a.origin not in DERIVED]
-        given = [a for a in every if a.annotator_id in people and a.tag in values]
-    rows = list(dict.fromkeys(a.case_id for a in given))
-    table = np.full((len(rows), len(people)), -1, dtype=np.int64)
-    place = {case_id: n for n, case_id in enumerate(rows)}
-    for a in given:
-        table[place[a.case_id], people.index(a.annotator_id)] = values.index(a.tag or 0)
-    return table, rows
 
 
 def _mask_skill(skill: MaskSkill) -> Json:
@@ -368,15 +317,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _rate(rate: Rate) -> dict[str, float | None]:
     return {"value": rate.value, "low": rate.low, "high": rate.high}
-
-
-def _named(workspace: Workspace, note: str, readings: Sequence[Annotation]) -> str:
-    """A note of a method, which counts annotators from 0, with who they are."""
-    if "annotators" not in note or not any(character.isdigit() for character in note):
-        return note
-    with workspace.store.read() as tx:
-        names = [tx.get(Annotator, a.annotator_id).name for a in readings]
-    return f"{note} ({', '.join(f'{n} is {name}' for n, name in enumerate(names))})"
 
 
 def _noted(found: Consensus) -> str:

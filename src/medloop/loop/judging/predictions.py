@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Aggregation, Case, Json, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import generator
@@ -20,6 +20,7 @@ from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Choose, Predict, request_job
+from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -164,7 +165,7 @@ def make_prediction(
         id=new_id("prediction"),
         case_id=case.id,
         model_id=model.id,
-        mask=blobs.put(encode_mask(mean.argmax(axis=0).astype(np.uint8))) if is_mask else None,
+        mask=blobs.put(encode_mask(_proposed(mean, model))) if is_mask else None,
         uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
         features=store_features(blobs, found.features),
@@ -175,6 +176,13 @@ def make_prediction(
         quality_high=expected.high if expected else None,
         created_at=now(),
     )
+
+
+def _proposed(probabilities: FloatArray, model: Model) -> MaskArray:
+    """The likeliest label of each voxel, shape (I, J, K), among those that the model has learned; probabilities (classes, I, J, K)."""
+    learned = np.array([value not in model.metrics.get(NOT_LEARNED, ()) for value in range(len(probabilities))])
+    proposed: MaskArray = np.where(learned[:, None, None, None], probabilities, -1.0).argmax(axis=0).astype(np.uint8)
+    return proposed
 
 
 def quality_rule(workspace: Workspace, model: Model) -> QualityRule:

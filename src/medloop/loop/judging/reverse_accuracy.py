@@ -5,6 +5,7 @@ newest answers judge by reverse classification; whether that tells anything is c
 it cannot be checked or fails, cases are put in order, and no Dice is named.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,11 @@ from medloop.core.errors import InputError, SettingError
 from medloop.core.names import counted, natural_key
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import derive_seed
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_image, load_mask, load_proposal
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
-from medloop.loop.foundation.label_versions import label_versions, labels_of_model
+from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_patients
 from medloop.loop.judging.predictions import quality_rule
@@ -174,15 +176,23 @@ def _readable(workspace: Workspace, cases: Sequence[Case], predictions: Mapping[
 
 
 def _judge(workspace: Workspace, model: Model, answers: list[tuple[Case, Annotation]], *, grey: bool) -> ReverseClassifier:
-    """By the labels that the model and every reference know."""
+    """By the labels that the model has learned, and the references that annotate as many of them as most do."""
     blobs = workspace.store.blobs
+    answers, values = _alike(workspace, model, answers)
     references = [Reference(_intensities(workspace, case, grey=grey), load_mask(blobs, answer, case).array) for case, answer in answers]
-    seed = derive_seed(workspace.settings.seed, "references")
+    return ReverseClassifier(references, values, seed=derive_seed(workspace.settings.seed, "references"))
+
+
+def _alike(
+    workspace: Workspace, model: Model, answers: list[tuple[Case, Annotation]]
+) -> tuple[list[tuple[Case, Annotation]], tuple[int, ...]]:
+    """The references that annotate the labels which most of them do, as far as the model has learned these, and their values."""
     with workspace.store.read() as tx:
-        versions = label_versions(tx, workspace.task)
-    known = set(labels_of_model(model, workspace.task)).intersection(*(versions.known(answer) for _, answer in answers))
-    values = tuple(label.value for label in workspace.task.labels if label in known)
-    return ReverseClassifier(references, values, seed=seed)
+        said = annotated_labels(tx, workspace.task)
+    learned = labels_of_model(model, workspace.task)
+    own = [tuple(label.value for label in said.of(answer) if label in learned) for _, answer in answers]
+    values = max(Counter(own).items(), key=lambda item: (item[1], len(item[0])))[0]
+    return [pair for pair, found in zip(answers, own, strict=True) if set(values) <= set(found)], values
 
 
 def _score(workspace: Workspace, judge: ReverseClassifier, case: Case, prediction: Prediction, *, grey: bool) -> float:

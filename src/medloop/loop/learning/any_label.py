@@ -1,22 +1,21 @@
 """The second network of a training, whose prompts segment any structure; it learns from the same cases as the model."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.records import Json
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import ANY_LABEL
+from medloop.loop.learning.training_set import TrainingSet
 from medloop.models.foundation.recipes import Recipe
 
 if TYPE_CHECKING:
-    from medloop.models.training.batches import TrainingCase
     from medloop.models.training.train import Report
 
 
 def train_any_label(
-    workspace: Workspace, recipe: Recipe, cases: "Sequence[TrainingCase]", folder: Path, *, report: "Report"
+    workspace: Workspace, recipe: Recipe, taught: TrainingSet, folder: Path, *, report: "Report"
 ) -> tuple[tuple[Path, ...], Json]:
     """Train the network for any label from scratch, with one member's budget; its weights and recipe, empty without the setting."""
     if not workspace.settings.any_label:
@@ -29,6 +28,7 @@ def train_any_label(
         recipe, touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard", unlabelled="none"
     )
     own = dataclasses.replace(plain, classes=2, guided=True, hints=hints, members=1, heads=1, minutes=minutes)
-    made = cases_for_any_label(cases, labels=workspace.task.label_values, seed=recipe.seed)
+    labels = [value for value in workspace.task.label_values if value not in taught.missing]
+    made = cases_for_any_label(taught.cases, labels=labels, seed=recipe.seed)
     trained = train(own, made, [], folder / ANY_LABEL, report=report, guide=rehearsal_for_any_label())
     return trained.weights, {ANY_LABEL: own.to_json()}

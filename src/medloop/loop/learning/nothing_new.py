@@ -39,8 +39,15 @@ def annotations_digest(
     annotations: Sequence[Annotation], names: Mapping[str, str], more: Mapping[str, object] = MappingProxyType({})
 ) -> str:
     """Over case names and answer bytes: equal ones hash equal, whenever and by whom they were given, unless `more` is said by their id."""
-    lines = sorted(f"{names[a.case_id]} {a.kind} {a.blob or a.tag}{f' {more[a.id]}' if a.id in more else ''}" for a in annotations)
+    lines = sorted(
+        f"{names[a.case_id]} {a.kind} {a.blob or a.tag}{_only(a)}{f' {more[a.id]}' if a.id in more else ''}" for a in annotations
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _only(annotation: Annotation) -> str:
+    """Which labels an annotation annotates, where not all of its task's."""
+    return f" only {' '.join(map(str, annotation.annotated))}" if annotation.annotated else ""
 
 
 def case_names(tx: Reader, annotations: Sequence[Annotation]) -> dict[str, str]:

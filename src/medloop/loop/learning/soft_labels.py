@@ -12,6 +12,7 @@ import numpy as np
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Consensus
 from medloop.images.encode import decode_mask, decode_voxels
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.consensus import soft_consensuses
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.blobs import Blobs
@@ -30,8 +31,13 @@ def soft_labels(
     if workspace.settings.targets == "hard":
         return {}
     with workspace.store.read() as tx:
-        found = soft_consensuses(tx, answers)
-    return {c.annotation_id: _loader(workspace.store.blobs, c, cases[c.case_id]) for c in found if _can_read(workspace, c, cases, log)}
+        found, said = soft_consensuses(tx, answers), annotated_labels(tx, workspace.task)
+    values = {a.id: [0, *(label.value for label in said.of(a))] for a in answers}
+    return {
+        c.annotation_id: _loader(workspace.store.blobs, c, cases[c.case_id], values[c.annotation_id])
+        for c in found
+        if _can_read(workspace, c, cases, log)
+    }
 
 
 def _can_read(workspace: Workspace, consensus: Consensus, cases: Mapping[str, Case], log: Callable[[str], None]) -> bool:
@@ -44,17 +50,16 @@ def _can_read(workspace: Workspace, consensus: Consensus, cases: Mapping[str, Ca
     return True
 
 
-def _loader(blobs: Blobs, consensus: Consensus, case: Case) -> "Callable[[], SoftTarget]":
+def _loader(blobs: Blobs, consensus: Consensus, case: Case, values: Sequence[int]) -> "Callable[[], SoftTarget]":
     def load() -> "SoftTarget":
         from medloop.models.training.soft_targets import SoftTarget
 
         if consensus.voxel_probabilities is None or consensus.uncertainty is None:
             return SoftTarget(np.array(consensus.probabilities)[:, None], np.zeros(1, dtype=np.int64))
-        values = [0, *sorted(int(label) for label in consensus.agreement_by_label)]
         places = np.flatnonzero(decode_mask(blobs.get(consensus.uncertainty), case.grid.shape))
         stored = decode_voxels(blobs.get(consensus.voxel_probabilities), (len(values), len(places), 1, 1), "uint8")
         chances = np.zeros((values[-1] + 1, len(places)), dtype=np.float32)
-        chances[values] = stored[:, :, 0, 0]
+        chances[list(values)] = stored[:, :, 0, 0]
         return SoftTarget(chances / np.maximum(chances.sum(axis=0), 1.0), places)
 
     return load

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.core.settings import current_names
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.round_moves import MIN_TRAINING_ANNOTATIONS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_of, calibration_words
@@ -70,7 +70,8 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     crowd = taught.crowd
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
     pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
-    validation = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
+    held_out = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
+    validation = taught.held_out(held_out, workspace.task.label_values)
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
@@ -85,7 +86,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
-    more, facts = train_any_label(workspace, recipe, taught.cases, folder, report=report)
+    more, facts = train_any_label(workspace, recipe, taught, folder, report=report)
     model, live = _keep(workspace, recipe, snapshot, [*trained.weights, *more], {**metrics, **facts})
     request_evaluation_of(workspace, model)
     if live:
@@ -273,11 +274,11 @@ def _validation(
     with workspace.store.read() as tx:
         answers = [tx.get(Annotation, i) for i in chosen]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        versions = label_versions(tx, workspace.task)
+        said = annotated_labels(tx, workspace.task)
     fit = {case.id for case in fitting(cases.values())}
     sound = sound_annotations([a for a in answers if a.case_id in fit], cases, left_out)
     soft = soft_labels(workspace, sound, cases)
-    made = [(a, training_case(workspace, a, cases[a.case_id], versions)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
+    made = [(a, training_case(workspace, a, cases[a.case_id], said)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
     return [dataclasses.replace(case, soft=soft.get(a.id)) for a, case in made]
 
 

@@ -4,18 +4,20 @@ Whatever is decided here goes into the training's plan, so that a resumed traini
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Json, Prediction
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.crowds import Crowd, crowd_of, learned_together
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.label_versions import LabelVersions, label_versions
+from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.case_weights import training_weights
@@ -32,12 +34,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The cases of one training, what its model's metrics say of them, how much a voxel of a person's own making counts, whose they are."""
+    """What one training learns from.
+
+    Attributes:
+        cases: Its cases.
+        facts: What its model's metrics say of them.
+        drawn_weight: How much a voxel of a person's own making counts.
+        crowd: Whose they are.
+        missing: Values of the labels that none of them annotates.
+    """
 
     cases: "list[TrainingCase]"
     facts: Json
     drawn_weight: float
     crowd: Crowd
+    missing: Sequence[int] = ()
+
+    def held_out(self, cases: "Iterable[TrainingCase]", labels: Sequence[int]) -> "list[TrainingCase]":
+        """Cases to validate on by the labels that are learned; those that annotate none of these are left out."""
+        learned = [
+            dataclasses.replace(case, known=tuple(v for v in case.known or (0, *labels) if v not in self.missing)) if self.missing else case
+            for case in cases
+        ]
+        return [case for case in learned if case.known != (0,)]
 
 
 def make_training_set(
@@ -46,7 +65,9 @@ def make_training_set(
     """Gather what a training learns from; `bias_correction`, `correction_weight` and `pseudo_labels` decide what joins the answers."""
     crowd, weighing = crowd_of(workspace, control, answers), weighing_of(workspace, answers)
     weights, marked = _weights(workspace, control, plan, {a.case_id for a in answers}, crowd), _marked(workspace, plan, sorted(cases))
-    together, soft = learned_together(answers, crowd), soft_labels(workspace, answers, cases, control.log)
+    with workspace.store.read() as tx:
+        said = annotated_labels(tx, workspace.task)
+    together, soft = learned_together(answers, crowd, said), soft_labels(workspace, answers, cases, control.log)
     kept = set(plan.decide("soft", lambda: sorted(soft)))
     own = [
         dataclasses.replace(
@@ -55,7 +76,7 @@ def make_training_set(
             irrelevant=irrelevant_loader(workspace, cases[found[0].case_id], marked),
             soft=soft[found[0].id] if found[0].id in kept else None,
         )
-        for c, found in zip(training_cases(workspace, together, cases, weighing, crowd), together, strict=True)
+        for c, found in zip(training_cases(workspace, together, cases, weighing, crowd, said), together, strict=True)
     ]
     believed = _believed(workspace, control, plan, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
@@ -63,28 +84,51 @@ def make_training_set(
     facts |= {"right_reasons_cases": len(marked)} if marked else {}
     facts |= {"soft_cases": len(kept)} if kept else {}
     facts |= crowd.facts(answers)
-    return TrainingSet([*own, *(_pseudo_case(workspace, p) for p in believed)], facts, weighing.weight, crowd)
+    every = [*own, *(_pseudo_case(workspace, p) for p in believed)]
+    missing = _never_annotated(workspace, every)
+    for name in (label.name for label in workspace.task.labels if label.value in missing):
+        control.log(f"{name!r} is annotated in no case that this model learns from: it is not learned, and never proposed")
+    unlearned: Json = {NOT_LEARNED: missing} if missing else {}
+    facts = {**facts, **unlearned}
+    return TrainingSet([with_absent(case, missing) for case in every], facts, weighing.weight, crowd, missing)
+
+
+def with_absent(case: "TrainingCase", missing: Sequence[int]) -> "TrainingCase":
+    """A case in which labels that no case annotates count as absent, so that the network gives them no probability anywhere."""
+    return dataclasses.replace(case, known=tuple(sorted({*case.known, *missing}))) if case.known and missing else case
+
+
+def _never_annotated(workspace: Workspace, cases: "Sequence[TrainingCase]") -> list[int]:
+    """Values of the labels that no case annotates; none of a classification, whose classes are chosen and not annotated."""
+    if workspace.task.kind != "segmentation" or any(not case.known for case in cases):
+        return []
+    found = {value for case in cases for value in case.known}
+    return [value for value in workspace.task.label_values if value not in found]
 
 
 def training_cases(
-    workspace: Workspace, together: Sequence[Sequence[Annotation]], cases: Mapping[str, Case], weighing: Weighing, crowd: Crowd
+    workspace: Workspace,
+    together: Sequence[Sequence[Annotation]],
+    cases: Mapping[str, Case],
+    weighing: Weighing,
+    crowd: Crowd,
+    said: AnnotatedLabels,
 ) -> "list[TrainingCase]":
-    """One training case per group of `learned_together`: a full annotation, or the partial ones of a case."""
+    """One training case per group of `learned_together`: a full annotation, or partial ones of a case that annotate the same labels."""
     from medloop.models.training.batches import TrainingCase
 
-    blobs = workspace.store.blobs
-    with workspace.store.read() as tx:
-        versions = label_versions(tx, workspace.task)
+    blobs, several = workspace.store.blobs, Counter(found[0].case_id for found in together)
 
     def whole(annotation: Annotation) -> "TrainingCase":
         case = cases[annotation.case_id]
         own = weighing.own(workspace, [annotation], case)
-        return dataclasses.replace(training_case(workspace, annotation, case, versions), touched=own)
+        return dataclasses.replace(training_case(workspace, annotation, case, said), touched=own)
 
     def merged(case: Case, parts: Sequence[Annotation]) -> "TrainingCase":
-        known, own = versions.known_classes(parts), weighing.own(workspace, parts, case)
+        known, own = said.known_classes(parts[0]), weighing.own(workspace, parts, case)
+        named = f"{case.name} ({', '.join(label.name for label in said.of(parts[0]))})" if several[case.id] > 1 else case.name
         return TrainingCase(
-            id=case.name, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known
+            id=named, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known
         )
 
     def owned(case: "TrainingCase", annotation: Annotation) -> "TrainingCase":
@@ -96,11 +140,11 @@ def training_cases(
     ]
 
 
-def training_case(workspace: Workspace, annotation: Annotation, case: Case, versions: LabelVersions) -> "TrainingCase":
+def training_case(workspace: Workspace, annotation: Annotation, case: Case, said: AnnotatedLabels) -> "TrainingCase":
     """A case with one full answer."""
     from medloop.models.training.batches import TrainingCase
 
-    blobs, known = workspace.store.blobs, versions.known_classes([annotation])
+    blobs, known = workspace.store.blobs, said.known_classes(annotation)
     return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known)
 
 

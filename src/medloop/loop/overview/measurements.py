@@ -16,11 +16,12 @@ from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.names import natural_key
 from medloop.core.records import Annotation, Case, Label, Model, Prediction
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations, deciding
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.in_force import newest_proposal
-from medloop.loop.foundation.label_versions import label_versions, labels_of_model
+from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, evaluated_cases
@@ -133,9 +134,9 @@ def _measured(run: _Measuring, case_id: str, of: Wanted) -> CaseMeasures:
 
 
 def _measured_annotation(run: _Measuring, case: Case, answer: Annotation) -> CaseMeasures:
-    """Of the labels that the annotation knew: that one added later is not drawn says nothing of its size."""
+    """Of the labels that it annotates: that another is not drawn says nothing of its size."""
     with run.workspace.store.read() as tx:
-        labels = label_versions(tx, run.workspace.task).known(answer)
+        labels = annotated_labels(tx, run.workspace.task).of(answer)
     figures = {label.value: _of_annotation(run, case, answer, label.value) for label in labels}
     rows = [_plain(label, name, figures[label.value], case) for label in labels for name in measure_names(case.grid)]
     return CaseMeasures(case.id, case.name, "annotation", answer.id, is_sized(case), COVERAGE, tuple(rows))
@@ -147,9 +148,9 @@ def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) ->
     rows = []
     with run.workspace.store.read() as tx:
         labels = labels_of_model(tx.get(Model, prediction.model_id), run.workspace.task)
-        versions = label_versions(tx, run.workspace.task)
+        said = annotated_labels(tx, run.workspace.task)
     for label in labels:
-        judging = [row for row in evaluated if label in versions.known(row[1])]
+        judging = [row for row in evaluated if label in said.of(row[1])]
         figures = _of_prediction(run, case, prediction, label.value, mask=mask)
         cut_off = case.grid.is_2d and reaches_border(mask, label.value)
         for name in measure_names(case.grid):

@@ -125,6 +125,22 @@ def _shown(found: Succession, wanted: Collection[str]) -> Sequence[ChangedCase]:
     """The case that gained most, the middle one and the one that lost most."""
     rows = [(i, name, before, after) for i, (name, _, before, after) in zip(found.case_ids, found.scores, strict=True) if i in wanted]
     rows.sort(key=lambda row: (row[2] - row[3], row[1]))
-    last = len(rows) - 1
-    places = {0: "Gained most", last // 2: "In the middle", last: "Lost most"} if last > 1 else dict.fromkeys(range(last + 1), "")
-    return [ChangedCase(places[n], *rows[n]) for n in sorted(places)]
+    return [ChangedCase(word, *rows[n]) for n, word in shown_places([row[3] - row[2] for row in rows])]
+
+
+def shown_places(changes: Sequence[float]) -> list[tuple[int, str]]:
+    """Which cases are shown and why, where all of them gained or lost, too.
+
+    Args:
+        changes: Newer score less older one, the largest first.
+
+    Returns:
+        Index and words of each; no words where all are shown.
+    """
+    last = len(changes) - 1
+    if last <= 1:
+        return [(n, "") for n in range(last + 1)]
+    best, worst = changes[0], changes[last]
+    first = "Gained most" if best > 0 else "Lost least" if best < 0 else "As before"
+    final = "Lost most" if worst < 0 else "Gained least" if worst > 0 else "As before"
+    return [(0, first), (last // 2, "In the middle"), (last, final)]

@@ -16,10 +16,11 @@ from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Model, Prediction, Snapshot
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import chances_of_entropy
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, without_others
 from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.consensus import by_case, deciding
-from medloop.loop.foundation.label_versions import knows_every_label
+from medloop.loop.foundation.label_versions import has_every_output, labels_of_model
 from medloop.loop.foundation.readings import DERIVED
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.mask_suspects import suspect_annotations, suspect_masks
@@ -87,7 +88,7 @@ def suspects(workspace: Workspace, *, limit: int = 100) -> tuple[SuspectAnnotati
         people = annotator_names(tx)
         given = {i: [a for a in found if a.kind != "partial"] for i, found in by_case(tx.current_annotations()).items()}
         cases = {c.id: c for c in tx.find(Case, where={"id": list(given)})}
-        predicted = _out_of_sample(tx, workspace, list(given))
+        predicted, said = _out_of_sample(tx, workspace, list(given)), annotated_labels(tx, workspace.task)
     several = {i: [a for a in found if a.origin not in DERIVED and _sound(workspace, a)] for i, found in given.items()}
     pairs = [(deciding(given[i]), p) for i, p in predicted.items()]
     pairs = [
@@ -96,7 +97,7 @@ def suspects(workspace: Workspace, *, limit: int = 100) -> tuple[SuspectAnnotati
     if workspace.task.kind == "classification":
         found = [*_votes(workspace, several), *_classes(workspace, pairs)]
     else:
-        found = [*_readers(workspace, several, cases), *_masks(workspace, pairs, cases)]
+        found = [*_readers(workspace, several, cases, said), *_masks(workspace, pairs, cases, said)]
     lines = [SuspectAnnotation(a.case_id, cases[a.case_id].name, a.id, people[a.annotator_id], s, by, why) for a, s, by, why in found]
     return tuple(sorted((line for line in lines if line.score > 0), key=lambda line: (-line.score, line.case, line.annotator))[:limit])
 
@@ -124,36 +125,65 @@ def _out_of_sample(tx: Reader, workspace: Workspace, case_ids: Sequence[str]) ->
         learned |= {a.case_id for a in tx.find(Annotation, where={"id": list(ids)})}
         models.append((known.model, frozenset(learned)))
     for model, seen in models:
-        if knows_every_label(model, workspace.task):
+        if has_every_output(model, workspace.task):
             wanted = set(case_ids) - seen
             found |= {p.case_id: p for p in tx.latest_predictions(model.id) if p.case_id in wanted}
     return found
 
 
-def _readers(workspace: Workspace, several: Mapping[str, Sequence[Annotation]], cases: Mapping[str, Case]) -> list[_Found]:
-    """Masks against the other readers of the case, of whom there must be two."""
-    given = [found for found in several.values() if len(found) >= 3]
+def _readers(
+    workspace: Workspace, several: Mapping[str, Sequence[Annotation]], cases: Mapping[str, Case], said: AnnotatedLabels
+) -> list[_Found]:
+    """Masks against the other readers of the case, of whom there must be two, by the labels that all of them annotate."""
+    by_labels: dict[tuple[int, ...], list[Sequence[Annotation]]] = {}
+    for readings in several.values():
+        shared = set(workspace.task.labels).intersection(*(said.of(a) for a in readings))
+        if len(readings) >= 3 and shared:
+            by_labels.setdefault(tuple(sorted(label.value for label in shared)), []).append(readings)
+    return [one for labels, given in by_labels.items() for one in _of_readers(workspace, given, cases, labels)]
 
+
+def _of_readers(
+    workspace: Workspace, given: Sequence[Sequence[Annotation]], cases: Mapping[str, Case], labels: Sequence[int]
+) -> list[_Found]:
     def masks(n: int) -> Mapping[str, MaskArray]:
-        return {a.annotator_id: load_mask(workspace.store.blobs, a, cases[a.case_id]).array for a in given[n]}
+        read = {a.annotator_id: load_mask(workspace.store.blobs, a, cases[a.case_id]).array for a in given[n]}
+        return {who: without_others(mask, labels) for who, mask in read.items()}
 
-    found = suspect_annotations(_Lazily(len(given), masks), list(workspace.task.label_values))
+    found = suspect_annotations(_Lazily(len(given), masks), list(labels))
     of = {(n, a.annotator_id): a for n, each in enumerate(given) for a in each}
     return [(of[s.item, str(s.annotator)], s.score, "readers", s.reason) for s in found]
 
 
-def _masks(workspace: Workspace, pairs: Sequence[tuple[Annotation, Prediction]], cases: Mapping[str, Case]) -> list[_Found]:
-    """Masks against predictions."""
+def _masks(
+    workspace: Workspace, pairs: Sequence[tuple[Annotation, Prediction]], cases: Mapping[str, Case], said: AnnotatedLabels
+) -> list[_Found]:
+    """Masks against predictions, by the labels that the mask annotates and the model has learned; others count as background in both."""
 
     def both(n: int) -> tuple[MaskArray, ClassProbabilities]:
         annotation, prediction = pairs[n]
         case = cases[annotation.case_id]
-        return load_mask(workspace.store.blobs, annotation, case).array, probabilities_of(workspace, prediction, case)
+        learned = labels_of_model(workspace.store.get(Model, prediction.model_id), workspace.task)
+        values = [label.value for label in said.of(annotation) if label in learned]
+        mask = load_mask(workspace.store.blobs, annotation, case).array
+        return without_others(mask, values or NOTHING), _as_background(probabilities_of(workspace, prediction, case), workspace, values)
 
     drawn = [(a, p) for a, p in pairs if p.mask is not None and p.uncertainty is not None]
     pairs = drawn
     found = suspect_masks(_Lazily(len(pairs), both), list(workspace.task.label_values))
     return [(pairs[s.item][0], s.score, "model", s.reason) for s in found]
+
+
+NOTHING = (0,)
+"""Labels of a mask that keeps none."""
+
+
+def _as_background(chances: ClassProbabilities, workspace: Workspace, values: Sequence[int]) -> ClassProbabilities:
+    """Probabilities (labels, I, J, K) in which all labels but `values` count as background."""
+    others = [n for n, value in enumerate(workspace.task.label_values, start=1) if value not in values]
+    chances[0] += chances[others].sum(axis=0)
+    chances[others] = 0.0
+    return chances
 
 
 def probabilities_of(workspace: Workspace, prediction: Prediction, case: Case) -> ClassProbabilities:

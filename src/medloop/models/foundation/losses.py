@@ -1,6 +1,7 @@
 """Losses: Dice plus cross-entropy for masks, cross-entropy for classes."""
 
 import math
+from collections.abc import Collection
 
 import torch
 from monai.losses.dice import DiceLoss
@@ -9,6 +10,7 @@ from torch.nn import functional
 
 from medloop.core.arrays import UNKNOWN
 from medloop.models.foundation.confusions import Annotated, Confusions
+from medloop.models.foundation.partial_labels import EXCLUSION_WEIGHT, allowed_classes, exclusion_loss, marginal_chances, marginal_logits
 from medloop.models.foundation.recipes import Recipe
 
 IGNORE = UNKNOWN
@@ -17,22 +19,35 @@ IGNORE = UNKNOWN
 LABEL_SMOOTHING = 0.05
 """Share of the answer spread over the other classes: bedside labels of whole images are often wrong."""
 
-KNOWN_SHIFT = 8
-"""Bits of a target below the number of classes that its annotator knew."""
 
+def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor, *, known: Tensor | None = None, soft: Tensor | None = None) -> Tensor:
+    """The loss of a batch; see `segmentation_loss` and `classification_loss`.
 
-def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor, *, soft: Tensor | None = None) -> Tensor:
-    """The loss of a batch; see `segmentation_loss` and `classification_loss`."""
-    known = known_classes(targets)
+    Args:
+        recipe: What is trained.
+        logits: Of the network, shape (B, classes, …).
+        targets: From `draw_batch`.
+        known: Which classes each annotation knows, bool, shape (B, classes); None is all of them.
+        soft: From `draw_soft`.
+    """
     if recipe.kind == "classification":
-        return classification_loss(logits, targets & IGNORE, known=known, soft=soft)
-    logits, masks = fold_unknown(logits.float(), known), plain_masks(targets, recipe.classes)
-    soft = None if soft is None else _fold_soft(soft, known)
-    return segmentation_loss(logits, masks, weights=_weights(recipe, targets, masks), soft=soft)
+        return classification_loss(logits, targets, known=known, soft=soft)
+    masks = plain_masks(targets, recipe.classes)
+    soft = None if soft is None else marginal_chances(soft, known)
+    seen = marginal_logits(logits.float(), known)
+    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks), soft=soft)
+    return loss + EXCLUSION_WEIGHT * exclusion_loss(logits, masks, known)
 
 
 def loss_as_annotated(
-    recipe: Recipe, logits: Tensor, targets: Tensor, confusions: Confusions, whose: Tensor, features: Tensor | None = None
+    recipe: Recipe,
+    logits: Tensor,
+    targets: Tensor,
+    confusions: Confusions,
+    whose: Tensor,
+    features: Tensor | None = None,
+    *,
+    known: Tensor | None = None,
 ) -> Tensor:
     """The loss of a batch through what is learned of its annotators: of what they would annotate, beside the matrices' penalty.
 
@@ -43,69 +58,27 @@ def loss_as_annotated(
         confusions: Of the annotators.
         whose: The annotator of each sample, shape (B,).
         features: What the network's head sees, shape (B, width, …), for confusions per voxel.
+        known: As for `loss_of`.
     """
     found: Annotated
-    known = known_classes(targets)
     if recipe.kind == "classification":
-        found = confusions(logits, targets & IGNORE, whose, features)
-        return classification_loss(found.logits, targets & IGNORE, known=known) + found.penalty
+        found = confusions(logits, targets, whose, features)
+        return classification_loss(found.logits, targets, known=known) + found.penalty
     masks = plain_masks(targets, recipe.classes)
-    found = confusions(fold_unknown(logits.float(), known), masks, whose, features)
-    seen = fold_unknown(found.logits, known)
-    return segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks)) + found.penalty
+    found = confusions(marginal_logits(logits.float(), known), masks, whose, features)
+    seen = marginal_logits(found.logits, known)
+    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks)) + found.penalty
+    return loss + EXCLUSION_WEIGHT * exclusion_loss(logits, masks, known)
 
 
 def _weights(recipe: Recipe, targets: Tensor, masks: Tensor) -> Tensor | None:
     """How much each voxel counts in the cross-entropy; None counts all alike."""
-    return None if recipe.touched_weight == 1 else 1 + (recipe.touched_weight - 1) * (masks != targets & IGNORE)
+    return None if recipe.touched_weight == 1 else 1 + (recipe.touched_weight - 1) * (masks != targets)
 
 
 def plain_masks(targets: Tensor, classes: int) -> Tensor:
-    """Masks without marks: of touched voxels, which hold `classes` more than their label, and of known classes; `IGNORE` stays."""
-    values = targets & IGNORE
-    return torch.where((values >= classes) & (values != IGNORE), values - classes, values)
-
-
-def with_known_classes(targets: Tensor, known: Tensor) -> Tensor:
-    """Targets, shape (B, …), marked with how many classes each one's annotator knew, shape (B,); 0 is all of them."""
-    return targets | (known.to(targets.dtype) << KNOWN_SHIFT).reshape(-1, *[1] * (targets.ndim - 1))
-
-
-def known_classes(targets: Tensor) -> Tensor:
-    """How many classes the annotator of each target knew, shape (B,); 0 is all of them."""
-    return (targets >> KNOWN_SHIFT).flatten(1).amax(1) if targets.ndim > 1 else targets >> KNOWN_SHIFT
-
-
-def fold_unknown(logits: Tensor, known: Tensor) -> Tensor:
-    """Logits with the classes that an annotator did not know counted as background, which may be any of them.
-
-    Args:
-        logits: Shape (B, classes, …).
-        known: How many classes, background included, each annotator knew, shape (B,); 0 is all of them.
-
-    Source: Shi et al. 2021, Marginal loss and exclusion loss for partially supervised multi-organ segmentation, section 3.1.
-    """
-    unknown = _unknown(logits, known)
-    if not unknown.any():
-        return logits
-    unknown = unknown.reshape(*unknown.shape, *[1] * (logits.ndim - 2))
-    own = torch.zeros_like(unknown)
-    own[:, 0] = True
-    background = logits.masked_fill(~(unknown | own), -math.inf).logsumexp(1, keepdim=True)
-    return torch.cat([background, logits[:, 1:].masked_fill(unknown[:, 1:], -math.inf)], dim=1)
-
-
-def _fold_soft(soft: Tensor, known: Tensor) -> Tensor:
-    """Probabilities with those of unknown classes counted as background, as `fold_unknown` does with logits."""
-    unknown = _unknown(soft, known).reshape(*soft.shape[:2], *[1] * (soft.ndim - 2))
-    lost = (soft * unknown).sum(1, keepdim=True)
-    return torch.cat([soft[:, :1] + lost, soft[:, 1:].masked_fill(unknown[:, 1:], 0)], dim=1)
-
-
-def _unknown(logits: Tensor, known: Tensor) -> Tensor:
-    """Which classes each annotator did not know, shape (B, classes)."""
-    most = torch.where(known == 0, logits.shape[1], known)
-    return torch.arange(logits.shape[1], device=logits.device)[None] >= most[:, None]
+    """Masks without the marks of touched voxels, which hold `classes` more than their label; `IGNORE` stays."""
+    return torch.where((targets >= classes) & (targets != IGNORE), targets - classes, targets)
 
 
 def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None = None, soft: Tensor | None = None) -> Tensor:
@@ -170,23 +143,23 @@ def classification_loss(logits: Tensor, classes: Tensor, *, known: Tensor | None
     Args:
         logits: Shape (B, classes).
         classes: The chosen ones, shape (B,).
-        known: How many classes each annotator could choose from, shape (B,); 0 and None are all of them.
+        known: Which classes each annotator could choose from, bool, shape (B, classes); None is all of them.
         soft: Probabilities in place of the classes, shape (B, classes), of classes that could be chosen, without smoothing; rows of 0 are
             learned by their class. None: classes alone.
     """
     logits = logits.float()
     if soft is not None:
         return _soft_classes(logits, classes, known, soft)
-    if known is None or not (unknown := _unknown(logits, known)).any():
+    if known is None or known.all():
         return functional.cross_entropy(logits, classes.long(), label_smoothing=LABEL_SMOOTHING)
-    spoken = logits.masked_fill(unknown, -math.inf).log_softmax(1)
+    spoken = logits.masked_fill(~known, -math.inf).log_softmax(1)
     chosen = spoken.gather(1, classes.long()[:, None]).squeeze(1)
-    spread = spoken.masked_fill(unknown, 0).sum(1) / (~unknown).sum(1)
+    spread = spoken.masked_fill(~known, 0).sum(1) / known.sum(1)
     return -((1 - LABEL_SMOOTHING) * chosen + LABEL_SMOOTHING * spread).mean()
 
 
 def _soft_classes(logits: Tensor, classes: Tensor, known: Tensor | None, soft: Tensor) -> Tensor:
-    free = torch.ones_like(logits, dtype=torch.bool) if known is None else ~_unknown(logits, known)
+    free = allowed_classes(logits, known)
     smooth = LABEL_SMOOTHING * free / free.sum(1, keepdim=True)
     truth = blend(soft, (1 - LABEL_SMOOTHING) * functional.one_hot(classes.long(), logits.shape[1]) + smooth)
     return _each_entropy(logits.masked_fill(~free, -math.inf), truth).mean()
@@ -231,19 +204,19 @@ def irrelevance_penalty(images: Tensor, faded: Tensor, logits: Tensor, targets: 
     return evidence.square().sum() / len(images)
 
 
-def segmentation_dice(probabilities: Tensor, mask: Tensor, *, known: int = 0) -> Tensor:
-    """Dice of each foreground class of one case; NaN for a class that neither has, or that the annotator did not know.
+def segmentation_dice(probabilities: Tensor, mask: Tensor, *, known: Collection[int] = ()) -> Tensor:
+    """Dice of each foreground class of one case; NaN for a class that neither has, or that was not annotated.
 
     Args:
         probabilities: Shape (classes, I, J, K).
         mask: Shape (I, J, K).
-        known: How many classes, background included, the annotator knew; 0 is all of them.
+        known: The annotated classes; () is all of them.
     """
     guess = probabilities.argmax(0)
     answered = mask != IGNORE
     scores = []
-    for label in range(1, known or len(probabilities)):
+    for label in range(1, len(probabilities)):
         a, b = (guess == label) & answered, (mask == label) & answered
-        scores.append(2 * (a & b).sum() / (a.sum() + b.sum()))
-    scores += [torch.tensor(math.nan)] * (len(probabilities) - 1 - len(scores))
+        counts = not known or label in known
+        scores.append(2 * (a & b).sum() / (a.sum() + b.sum()) if counts else torch.tensor(math.nan))
     return torch.stack(scores)

@@ -6,7 +6,7 @@ into memory, so that a data set larger than memory can be trained on.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
 from medloop.models.foundation.fitting import cut, fit_for_networks
-from medloop.models.foundation.losses import IGNORE, with_known_classes
+from medloop.models.foundation.losses import IGNORE
+from medloop.models.foundation.partial_labels import known_classes
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.foundation.resample import resample_mask
@@ -43,7 +44,8 @@ class TrainingCase:
             that is all of a person's own making. Counts only with `Recipe.touched_weight`.
         load: Gives the image and its mask (values below `Recipe.classes`, or 255 where unanswered) or class index.
         irrelevant: Gives the voxels, shape (I, J, K), where people said that evidence must not come from; None marks nothing.
-        known: How many classes, background included, the annotator knew, when labels were added later; 0 is all of them.
+        known: The classes that are annotated, in order, background included; () is all of them. What is none of them may lie in the
+            background.
         annotator: Whose answer it is, an index below `Recipe.annotators`, or `NOBODY`.
         soft: Gives how probable each class is where that is not certain; None for an answer without such. Counts only with soft
             `Recipe.targets`.
@@ -54,7 +56,7 @@ class TrainingCase:
     weight: float = 1.0
     irrelevant: Callable[[], BoolArray] | None = None
     touched: Callable[[], BoolArray] | None = None
-    known: int = 0
+    known: tuple[int, ...] = ()
     annotator: int = NOBODY
     soft: Callable[[], SoftTarget] | None = None
 
@@ -87,7 +89,7 @@ class PreparedCase:
     weight: float = 1.0
     irrelevant: Path | None = None
     touched: Path | None = None
-    known: int = 0
+    known: tuple[int, ...] = ()
     annotator: int = NOBODY
     share: float = 1.0
     soft: Path | None = None
@@ -115,11 +117,11 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
     np.save(image_file, fitted.array)
     marked = _prepare_marks(case.irrelevant if recipe.rrr else None, stem.with_suffix(".irrelevant.npy"), shape)
     if isinstance(answer, int | np.integer):
-        _require_known({int(answer)}, recipe, case.id)
+        _require_known({int(answer)}, recipe, case)
         soft = _prepare_soft(recipe, case, None, shape, stem)
         tagged = (case.weight, marked, None, case.known, case.annotator, 1.0, soft)
         return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, *tagged)
-    _require_known(set(answer.values()) - {IGNORE}, recipe, case.id)
+    _require_known(set(answer.values()) - {IGNORE}, recipe, case)
     mask = resample_mask(answer.array, shape)
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
@@ -145,10 +147,14 @@ def _prepare_marks(load: Callable[[], BoolArray] | None, file: Path, shape: Shap
     return file
 
 
-def _require_known(values: set[int], recipe: Recipe, name: str) -> None:
+def _require_known(values: set[int], recipe: Recipe, case: TrainingCase) -> None:
     unknown = sorted(v for v in values if not 0 <= v < recipe.classes)
     if unknown:
-        raise LabelError(f"{name}: labels must lie in 0..{recipe.classes - 1}, got {unknown[:8]}", remedy="check the task's labels")
+        raise LabelError(f"{case.id}: labels must lie in 0..{recipe.classes - 1}, got {unknown[:8]}", remedy="check the task's labels")
+    unsaid = sorted(values - set(case.known)) if case.known else []
+    if unsaid:
+        rule = f"{case.id}: classes {list(case.known)} are annotated, the annotation holds {unsaid[:8]} too"
+        raise LabelError(rule, remedy="leave these out of it, or call them annotated")
 
 
 def _locate(mask: npt.NDArray[np.uint8], recipe: Recipe, name: str) -> tuple[npt.NDArray[np.int32], ...]:
@@ -176,13 +182,11 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 
     Returns:
         Images (B, channels, spatial…) float32 and targets: masks (B, spatial…) or classes (B,), int64; a 2D
-        recipe has two spatial axes. Masks hold `Recipe.classes` more where a person's touch counts (`losses.plain_masks`), and
-        all targets of an annotator who did not know every class are marked (`losses.with_known_classes`).
+        recipe has two spatial axes. Masks hold `Recipe.classes` more where a person's touch counts (`losses.plain_masks`).
     """
     drawn = [_draw_patch(recipe, cases, member, step, slot) for slot in range(recipe.batch)]
-    images = torch.from_numpy(np.stack([image for image, _, _ in drawn]))
-    targets = torch.from_numpy(np.stack([np.asarray(target, dtype=np.int64) for _, target, _ in drawn]))
-    targets = with_known_classes(targets, torch.tensor([known for *_, known in drawn]))
+    images = torch.from_numpy(np.stack([image for image, _ in drawn]))
+    targets = torch.from_numpy(np.stack([np.asarray(target, dtype=np.int64) for _, target in drawn]))
     if recipe.dimension == 2:
         images = images.squeeze(-1)
         targets = targets.squeeze(-1) if recipe.kind == "segmentation" else targets
@@ -191,7 +195,7 @@ def draw_batch(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
 
 def _draw_patch(
     recipe: Recipe, cases: Sequence[PreparedCase], member: int, step: int, slot: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int, int]:
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8] | int]:
     case, change, window, start = draw_place(recipe, cases, member, step, slot)
     image = cut(np.load(case.image, mmap_mode="r"), start, window)
     mask = None if case.mask is None else cut(np.load(case.mask, mmap_mode="r")[None], start, window)[0]
@@ -199,7 +203,7 @@ def _draw_patch(
     if mask is not None and case.touched is not None:
         touched = _moved_marks(recipe, case, case.touched, change, window, start)
         mask = np.where((touched == 1) & (mask != IGNORE), mask + np.uint8(recipe.classes), mask)
-    return image, case.label if mask is None else mask, case.known
+    return image, case.label if mask is None else mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,19 +214,27 @@ class Marks:
         irrelevant: Of `draw_irrelevant`.
         annotators: Of `draw_annotators`; None takes the targets as the truth.
         soft: Of `draw_soft`.
+        known: Of `draw_known`.
         unlabelled: The second batch, of `consistency.draw_views`.
     """
 
     irrelevant: Tensor | None = None
     annotators: Tensor | None = None
     soft: Tensor | None = None
+    known: Tensor | None = None
     unlabelled: Views | None = None
+
+    def to(self, device: torch.device) -> "Marks":
+        """The same on a device, but for the second batch, which its own term moves."""
+        names = ("irrelevant", "annotators", "soft", "known")
+        return replace(self, **{name: value.to(device) for name in names if (value := getattr(self, name)) is not None})
 
 
 def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Marks:
     """What is known of the batch of `draw_batch` of this step."""
-    irrelevant, annotators, soft = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft))
-    return Marks(irrelevant, annotators, soft)
+    drawn = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft, draw_known))
+    irrelevant, annotators, soft, known = drawn
+    return Marks(irrelevant, annotators, soft, known)
 
 
 def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
@@ -230,6 +242,14 @@ def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: in
     if not recipe.annotators:
         return None
     return torch.tensor([draw_place(recipe, cases, member, step, slot)[0].annotator for slot in range(recipe.batch)])
+
+
+def draw_known(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
+    """Which classes are annotated in each sample of this step's batch, bool, shape (B, classes); None where all are in every case."""
+    if not any(case.known for case in cases):
+        return None
+    drawn = [draw_place(recipe, cases, member, step, slot)[0].known for slot in range(recipe.batch)]
+    return torch.stack([known_classes(known, recipe.classes) for known in drawn])
 
 
 def draw_soft(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:

@@ -5,15 +5,16 @@ for every class, 0..1 (C), and the insides of boxes (C − 1). All of them zero 
 answers by itself. A `Guide` fills them in training, and the same network learns both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from torch import Tensor
 
 from medloop.models.foundation.recipes import Recipe
 
-Ask: TypeAlias = Callable[[Tensor], Tensor]
-"""Input channels (B, inputs, …) to class probabilities (B, classes, …) of the network as it is now, without gradients or dropout."""
+Ask: TypeAlias = Callable[[Tensor, Sequence[int]], Tensor]
+"""Input channels (n, inputs, …), and which samples of the batch they are of, to class probabilities (n, classes, …) of the network as it
+is now, without gradients or dropout; classes that are not annotated in a sample count as background."""
 
 
 class Guide(Protocol):

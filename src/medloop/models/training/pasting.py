@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from medloop.core.seeds import generator
-from medloop.models.foundation.losses import IGNORE, known_classes, plain_masks
+from medloop.models.foundation.losses import IGNORE, plain_masks
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.batches import Marks
 from medloop.models.training.consistency import ramp_up, teacher_chances
@@ -53,11 +53,12 @@ def paste(recipe: Recipe, member: int, state: TrainingState, images: Tensor, tar
         return images, targets, marks
     labels = torch.full_like(targets, IGNORE)
     labels[chosen] = confident_labels(teacher_chances(recipe, state, marks.unlabelled.plain[chosen].to(state.device))).cpu()
-    annotated = torch.where(chosen.reshape(-1, *[1] * (targets.ndim - 1)), unmarked(targets, recipe.classes), targets)
+    annotated = torch.where(chosen.reshape(-1, *[1] * (targets.ndim - 1)), unmarked(targets, recipe.classes, marks.known), targets)
     images, targets = mix(images, annotated, marks.unlabelled.changed, labels, boxes)
     soft = None if marks.soft is None else marks.soft * ~boxes.unsqueeze(1)
     irrelevant = None if marks.irrelevant is None else marks.irrelevant * ~boxes
-    return images, targets, replace(marks, soft=soft, irrelevant=irrelevant)
+    known = None if marks.known is None else marks.known | chosen.unsqueeze(1)
+    return images, targets, replace(marks, soft=soft, irrelevant=irrelevant, known=known)
 
 
 def draw_boxes(recipe: Recipe, *, member: int, step: int, share: float) -> Tensor:
@@ -83,10 +84,15 @@ def confident_labels(chances: Tensor) -> Tensor:
     return labels.masked_fill(best < CONFIDENT, IGNORE)
 
 
-def unmarked(targets: Tensor, classes: int) -> Tensor:
-    """Masks of targets of `draw_batch`; background that may be a label its annotator did not know is `IGNORE`."""
-    masks, known = plain_masks(targets, classes), known_classes(targets)
-    partly = (known != 0).reshape(-1, *[1] * (masks.ndim - 1))
+def unmarked(targets: Tensor, classes: int, known: Tensor | None = None) -> Tensor:
+    """Masks of targets of `draw_batch`; background that may be a class which is not annotated is `IGNORE`.
+
+    So that a mixed patch, part of which the teacher labels, can be learned as one in which every class is annotated.
+    """
+    masks = plain_masks(targets, classes)
+    if known is None:
+        return masks
+    partly = (~known.all(1)).reshape(-1, *[1] * (masks.ndim - 1))
     return masks.masked_fill(partly & (masks == 0), IGNORE)
 
 

@@ -113,7 +113,7 @@ def identify(
     content += [hashlib.sha256(data).hexdigest() for data in initial]
     content += [guide] if guide else []
     known = [case.known for case in (*training, *validation)]
-    content += [known] if any(known) else []
+    content += [["known", *known]] if any(known) else []
     content += [["annotators", *(case.annotator for case in training)]] if recipe.annotators else []
     content += [["soft", *(case.soft is not None for case in training)]] if recipe.targets == "soft" else []
     content += [["unlabelled", *unlabelled]] if unlabelled else []

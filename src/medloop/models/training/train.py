@@ -27,16 +27,14 @@ from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.foundation.compute import limited_threads, mixed_precision
 from medloop.models.foundation.losses import (
-    IGNORE,
     fade,
     irrelevance_penalty,
-    known_classes,
     loss_as_annotated,
     loss_of,
     plain_masks,
-    with_known_classes,
 )
 from medloop.models.foundation.networks import build_network
+from medloop.models.foundation.partial_labels import marginal_chances, marginal_logits
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.ahead import in_order
 from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
@@ -233,10 +231,9 @@ def take_step(
     images, targets, marks = paste(recipe, member, state, images, targets, marks or Marks())
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
-        images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state), member=member, step=state.step)
+        images, wanted = guide(recipe, images, plain, partial(_predict, recipe, state, marks.known), member=member, step=state.step)
         marks = _as_wanted(marks, wanted == plain)
-        wanted = with_known_classes(wanted, known_classes(targets))
-        targets = torch.where(wanted & IGNORE == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
+        targets = torch.where(wanted == plain, targets, wanted)  # what the user wants as it was keeps the mark of a person's touch
     state.network.train()
     images = images.to(state.device)
     with torch.random.fork_rng(devices=[]):
@@ -245,12 +242,12 @@ def take_step(
             features = state.network.features(images)
             logits = state.network.head(features)
     targets = targets.to(state.device)
+    marks = marks.to(state.device)
     if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
-        loss = loss_of(recipe, logits, targets, soft=None if marks.soft is None else marks.soft.to(state.device))
+        loss = loss_of(recipe, logits, targets, known=marks.known, soft=marks.soft)
     else:
-        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators.to(state.device), features)
-    if marks.irrelevant is not None:
-        loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks.irrelevant.to(state.device))
+        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators, features, known=marks.known)
+    loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks)
     loss = loss + agreement_loss(recipe, member, state, marks.unlabelled)
     value = _finite(float(loss.detach()), state.step)
     state.optimiser.zero_grad(set_to_none=True)
@@ -268,22 +265,26 @@ def _as_wanted(marks: Marks, same: Tensor) -> Marks:
 
 
 @torch.no_grad()
-def _predict(recipe: Recipe, state: TrainingState, images: Tensor) -> Tensor:
+def _predict(recipe: Recipe, state: TrainingState, known: Tensor | None, images: Tensor, which: Sequence[int]) -> Tensor:
+    """What the network says now of some samples, as their simulated users see it: these know nothing of classes not annotated."""
     state.network.eval()
     with mixed_precision(state.device, recipe.precision):
         logits: Tensor = state.network(images.to(state.device))
-    return logits.float().softmax(1).cpu()
+    return marginal_chances(logits.float().softmax(1).cpu(), None if known is None else known[list(which)])
 
 
-def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, irrelevant: Tensor) -> Tensor:
-    """The penalty on evidence from irrelevant voxels, by a second pass over faded images."""
+def _irrelevance(recipe: Recipe, member: int, state: TrainingState, images: Tensor, targets: Tensor, marks: Marks) -> Tensor:
+    """The penalty on evidence from irrelevant voxels, by a second pass over faded images; 0 where none are marked."""
+    irrelevant = marks.irrelevant
+    if irrelevant is None:
+        return images.new_zeros(())
     seed = derive_seed(recipe.seed, member, "fade", state.step)
     shares = torch.rand(len(images), generator=torch.Generator().manual_seed(seed)).to(state.device)
     faded = fade(images, irrelevant, shares).requires_grad_(True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         with mixed_precision(state.device, recipe.precision):
-            logits = state.network(faded)
+            logits = marginal_logits(state.network(faded), marks.known)
     answers = plain_masks(targets, recipe.classes)
     return irrelevance_penalty(images, faded, logits, answers, irrelevant)
 

@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 
 from medloop.core.states import JobState
+from medloop.loop.foundation.annotated_labels import label_gaps
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import damaged_cases
-from medloop.loop.foundation.label_versions import label_gaps
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import current_round
 from medloop.server.web.callers import CallerHere

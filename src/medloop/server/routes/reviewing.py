@@ -21,9 +21,9 @@ from medloop.loop.annotating.review_verdicts import (
     review_queue,
 )
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.gold import as_unlabelled
-from medloop.loop.foundation.label_versions import label_versions
 from medloop.loop.foundation.readings import CaseHistory, case_readings, derive, histories, project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.annotator_skill import agreement_over_time
@@ -68,12 +68,12 @@ def list_annotators_here(site: SiteHere, workspace: WorkspaceHere) -> list[str]:
 def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> ReadingsView:
     """The readings of a case side by side, their consensus and reviews; 403 while one is to read it blind oneself."""
     with workspace.store.read() as tx:
-        found, versions = tx.get(Case, case), label_versions(tx, workspace.task)
+        found, said = tx.get(Case, case), annotated_labels(tx, workspace.task)
         if _is_unread(tx, case, viewer):
-            return readings_view(tx, found.name, CaseHistory(case_id=case), as_unlabelled(tx, case), versions)
+            return readings_view(tx, found.name, CaseHistory(case_id=case), as_unlabelled(tx, case), said)
         _require_seen(tx, case, viewer)
         history = histories(tx, [case])[case]
-        return readings_view(tx, found.name, history, derive(project_settings(tx), history), versions)
+        return readings_view(tx, found.name, history, derive(project_settings(tx), history), said)
 
 
 @router.get("/cases/{case}/history")

@@ -7,8 +7,8 @@ from pydantic import Field
 from medloop.core.records import Annotation, AnnotationOrigin, Assignment, Consensus, Expertise, Review, Verdict
 from medloop.loop.annotating.adjudicating import Ruling
 from medloop.loop.annotating.review_verdicts import Meaning, Waiting
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels
 from medloop.loop.foundation.annotators import annotator_names
-from medloop.loop.foundation.label_versions import LabelVersions
 from medloop.loop.foundation.partial_annotations import MAX_PARTS, BoxPart
 from medloop.loop.foundation.readings import CaseHistory, CaseReading
 from medloop.server.wire.progress_views import EffortLineView
@@ -284,7 +284,7 @@ class RestoreBody(Body):
     reviews: LookedAt = None
 
 
-def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading, versions: LabelVersions) -> ReadingsView:
+def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading, said: AnnotatedLabels) -> ReadingsView:
     """Everything about the readings of a case."""
     people = annotator_names(tx)
     blind = _read_blind(tx, history)
@@ -298,7 +298,7 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
             effort_seconds=a.effort_seconds or None,
             blind=a.id in blind,
             standing=a.id == reading.annotation_id,
-            labels=[label.value for label in versions.known(a)],
+            labels=[label.value for label in said.of(a)],
         )
         for a in history.annotations
     ]
