@@ -146,7 +146,9 @@ def annotating(address: str, page: Page) -> None:
     page.wait_for_timeout(2000)
     take(page, "worklist")
     page.goto(f"{project}/progress")
-    page.wait_for_timeout(4000)
+    for part in ("curve", "models", "change"):
+        expect(page.get_by_test_id(part)).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_timeout(4000)  # pictures of both models
     take(page, "progress", height=1900)
 
 

@@ -232,12 +232,12 @@ function listen(session: CaseSession, openDialog: (dialogue: Dialogue) => void, 
   };
 }
 
-/** Keys that the control in focus answers itself; Ctrl + Enter submits from anywhere. */
+/** Keys that the control in focus answers itself; Enter with Ctrl or Shift is the page's from anywhere. */
 function belongsTo(event: KeyboardEvent): boolean {
   const { target, key } = event;
   if ((event.ctrlKey || event.metaKey) && key === "Enter") return false;
   if (isTyping(target)) return true;
-  if (key === "Enter" && isPressable(target) && !(target instanceof HTMLInputElement)) return true;
+  if (key === "Enter" && !event.shiftKey && isPressable(target) && !(target instanceof HTMLInputElement)) return true;
   return target instanceof HTMLInputElement && (key.startsWith("Arrow") || key.startsWith("Page") || key === "Home" || key === "End");
 }
 

@@ -40,48 +40,77 @@ export function ProgressView({ project }: { project: Project }) {
       <Header project={project} view="progress" />
       <main class="page page-wide" data-testid="progress">
         <Warnings project={project} />
-        {progress && <Summary project={project.id} progress={progress} busy={queueing} onTrain={train} />}
-        {progress && <Answers progress={progress} change={change} />}
-        <div class="grid">
-          <section class="panel panel-wide">
-            <Takeaway name="learning-curve">{progress && <CurvePanel points={measured(progress.curve)} />}</Takeaway>
-          </section>
-          <section class="panel">
-            <h2>Expected quality of the pool</h2>
-            {progress?.pool_quality ? (
-              <Takeaway name="expected-quality">
-                <PoolQuality pool={progress.pool_quality} />
-              </Takeaway>
-            ) : (
-              <Empty title={progress?.pool_note || "No prediction yet"}>{progress?.pool_note ? "" : "The first model fills this."}</Empty>
-            )}
-          </section>
-          <section class="panel panel-wide">
-            <h2>Models</h2>
-            <Takeaway name="models">
-              <Models project={project.id} models={progress?.models ?? []} curve={measured(progress?.curve ?? [])} onChange={refresh} />
-            </Takeaway>
-          </section>
-          <section class="panel">
-            <h2>Labels</h2>
-            <Takeaway name="labels">{progress && <Labels queried={progress.queried} />}</Takeaway>
-            <Takeaway name="people">{progress && <People effort={progress.effort} />}</Takeaway>
-          </section>
-          {change && <BeforeAndAfter project={project.id} change={change} />}
-          <section class="panel panel-all">
-            <h2>Rounds</h2>
-            <Takeaway name="rounds">
-              <Rounds rounds={progress?.rounds ?? []} />
-            </Takeaway>
-          </section>
-          {progress && <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />}
-          <Allowed verb="export" project={project.id}>
-            <ExportPanel project={project} />
-          </Allowed>
-          {progress && <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />}
-        </div>
-        <JobsDrawer project={project.id} jobs={jobs} onChange={refresh} />
+        {progress ? (
+          <>
+            <Summary project={project.id} progress={progress} busy={queueing} onTrain={train} />
+            <Answers progress={progress} change={change} />
+            <Panels project={project} progress={progress} change={change} onChange={refresh} />
+          </>
+        ) : (
+          <p class="hint" role="status">
+            Loading…
+          </p>
+        )}
+        {jobs && <JobsDrawer project={project.id} jobs={jobs} onChange={refresh} />}
       </main>
+    </div>
+  );
+}
+
+interface PanelsProps {
+  project: Project;
+  progress: Progress;
+  change: ModelChange | null;
+  onChange: () => void;
+}
+
+/** Everything below the answers; what is not known yet is not shown as if it were not there. */
+function Panels({ project, progress, change, onChange }: PanelsProps) {
+  const curve = measured(progress.curve);
+  return (
+    <div class="grid">
+      <section class="panel panel-wide">
+        <Takeaway name="learning-curve">
+          <CurvePanel points={curve} />
+        </Takeaway>
+      </section>
+      <section class="panel">
+        <h2>Expected quality of the pool</h2>
+        {progress.pool_quality ? (
+          <Takeaway name="expected-quality">
+            <PoolQuality pool={progress.pool_quality} />
+          </Takeaway>
+        ) : (
+          <Empty title={progress.pool_note || "No prediction yet"}>{progress.pool_note ? "" : "The first model fills this."}</Empty>
+        )}
+      </section>
+      <section class="panel panel-wide">
+        <h2>Models</h2>
+        <Takeaway name="models">
+          <Models project={project.id} models={progress.models} curve={curve} onChange={onChange} />
+        </Takeaway>
+      </section>
+      <section class="panel">
+        <h2>Labels</h2>
+        <Takeaway name="labels">
+          <Labels queried={progress.queried} />
+        </Takeaway>
+        <Takeaway name="people">
+          <People effort={progress.effort} />
+        </Takeaway>
+      </section>
+      {change && <BeforeAndAfter project={project.id} change={change} />}
+      <section class="panel panel-all">
+        <h2>Rounds</h2>
+        <Takeaway name="rounds">
+          <Rounds rounds={progress.rounds} />
+        </Takeaway>
+      </section>
+      <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />
+      <Allowed verb="export" project={project.id}>
+        <ExportPanel project={project} />
+      </Allowed>
+      <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />
     </div>
   );
 }
@@ -89,7 +118,7 @@ export function ProgressView({ project }: { project: Project }) {
 function useLive(project: string) {
   const [progress, setProgress] = useState<Progress | null>(null);
   const [change, setChange] = useState<ModelChange | null>(null);
-  const [jobs, setJobs] = useState<Job[]>([]);
+  const [jobs, setJobs] = useState<Job[] | null>(null);
   const refresh = useCallback(() => {
     readProgress(project).then(setProgress).catch(tellError);
     listJobs(project).then(setJobs).catch(tellError);
