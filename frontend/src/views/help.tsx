@@ -36,7 +36,7 @@ function Overview({ kind }: { kind: TaskKind | null }) {
   return (
     <Dialog title={changing ? "Change keys" : "Keyboard and mouse"} testid="help-dialog" wide onClose={close}>
       {changing && <p class="hint">Choose an action, then press its new key. Esc keeps the one it has. Your keys are yours alone.</p>}
-      <div class="scrolled">
+      <div class="scrolled" tabIndex={0} role="group" aria-label="Keys and what they do">
         <div class="help-columns">
           {GROUPS.map((group) => (
             <section key={group}>
