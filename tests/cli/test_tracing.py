@@ -37,7 +37,7 @@ def test_a_trace_becomes_a_mask_on_the_grid_of_the_case(folder: Path, medloop: M
 
 
 def test_prompts_are_strokes_of_the_label(folder: Path, medloop: Medloop) -> None:
-    said = medloop("trace", folder / "p", "loop", folder / "trace.csv", "--as", "prompts", "--out", folder / "p.json")
+    said = medloop("trace", folder / "p", "loop", folder / "trace.csv", "--out", folder / "p.json")
     assert said.status == 0, said.err
     (prompt,) = [prompt_from_json(one) for one in json.loads((folder / "p.json").read_text())]
     assert isinstance(prompt, Scribble)
@@ -48,8 +48,7 @@ def test_prompts_are_strokes_of_the_label(folder: Path, medloop: Medloop) -> Non
     ("more", "words"),
     [
         (("--label", "ghost", "--out", "x.nii.gz"), "no label 'ghost'"),
-        (("--out", "x.json"), ".nii.gz for a mask"),
-        (("--as", "video", "--out", "x.json"), "--as must be one of mask, prompts"),
+        (("--out", "x.png"), ".nii.gz for a mask or .json for prompts"),
     ],
 )
 def test_wrong_use_is_one_line(folder: Path, medloop: Medloop, more: tuple[str, ...], words: str) -> None:

@@ -80,7 +80,7 @@ def test_without_either_masks_annotate_every_label(tmp_path: Path) -> None:
     ("cell", "rule"),
     [
         ("liver", r"a: a.nii.gz is annotated for liver only, and holds spleen \(20 voxels\) too; call these annotated, or leave them out"),
-        ("liver;gall bladder", "a: The labels said to be annotated: Unknown label 'gall bladder'; use some of liver, spleen, left kidney"),
+        ("liver;gall bladder", "a: Labels that are annotated: Unknown label 'gall bladder'; use some of liver, spleen, left kidney"),
         ("[]", "a: An annotation annotates at least one label, got none"),
     ],
 )

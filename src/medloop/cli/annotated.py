@@ -40,7 +40,7 @@ def annotated(
                 annotated_here = {a.case_id for a in [*tx.current_annotations(), *tx.partial_annotations()]}
             chosen = annotated_here if every else {case_named(workspace, name).id for name in case or ()}
             done = declare_annotated(workspace, chosen, labels_named(workspace.task, split_names(labels)), actor="cli")
-            line = f"{counted(len(done.changed), 'case')} declared, {len(done.unchanged)} said so already"
+            line = f"{counted(len(done.changed), 'case')} declared, {len(done.unchanged)} unchanged"
             tell(done, lambda: typer.echo(line), as_json=as_json)
             return
         found = annotated_cases(workspace)

@@ -7,11 +7,9 @@ from typing import Annotated
 import typer
 
 from medloop.cli.annotations import case_named
-from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
+from medloop.cli.options import AsJson, ProjectFolder, argument, open_project, option
 from medloop.cli.printing import say, tell
 from medloop.core.errors import InputError, LabelError, SettingError
-
-KINDS = ("mask", "prompts")
 
 
 def trace(
@@ -20,7 +18,6 @@ def trace(
     file: Annotated[Path, argument(metavar="FILE", help="The trace, CSV or JSON.")],
     out: Annotated[Path, option(metavar="OUT", help="Where to write: a mask as .nii.gz, prompts as .json.")],
     label: Annotated[str | None, option(metavar="NAME", help="The label that was looked at; the first by default.")] = None,
-    kind: Annotated[str, typer.Option("--as", help="What to make: mask or prompts.")] = "mask",
     spread: Annotated[float, typer.Option(min=0.001, max=0.5, help="How far one looks around a sample; share of the longer side.")] = 0.02,
     as_json: AsJson = False,
 ) -> None:
@@ -30,9 +27,9 @@ def trace(
     from medloop.interaction.prompts import prompt_to_json
     from medloop.loop.annotating.tracing import dwell_of
 
-    wanted = one_of("--as", kind, KINDS)
-    if (wanted == "mask") != out.name.endswith((".nii", ".nii.gz")) or out.is_dir():
-        raise SettingError(f"--out must be a file .nii.gz for a mask and .json for prompts, got {out}", remedy="name such a file")
+    is_mask = out.name.endswith((".nii", ".nii.gz"))
+    if out.is_dir() or not (is_mask or out.suffix == ".json"):
+        raise SettingError(f"OUT must be a file .nii.gz for a mask or .json for prompts, got {out}", remedy="name such a file")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -43,7 +40,7 @@ def trace(
         if value is None:
             raise LabelError(f"There is no label {label!r}", remedy=f"use one of {', '.join(one.name for one in workspace.task.labels)}")
         made, samples = dwell_of(workspace, found, text, value, spread_share=spread)
-        if wanted == "mask":
+        if is_mask:
             write_mask(out, Mask(made.mask(value), found.grid), found.source)
         else:
             out.write_text(json.dumps([prompt_to_json(prompt) for prompt in made.prompts(value)]) + "\n", encoding="utf-8")

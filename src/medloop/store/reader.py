@@ -106,8 +106,8 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
 
     def some_annotated_in_part(self) -> bool:
         """Whether any annotation, current or not, says nothing of some label of its version of the task."""
-        said = cast(annotations.c.annotated, Text)
-        query = select(annotations.c.id).where(annotations.c.annotated.is_not(None), said.not_in(("null", "[]"))).limit(1)
+        kept = cast(annotations.c.annotated, Text)
+        query = select(annotations.c.id).where(annotations.c.annotated.is_not(None), kept.not_in(("null", "[]"))).limit(1)
         return self._connection.execute(query).first() is not None
 
     def event_numbers(self, kind: type[Any], ids: Collection[str]) -> dict[str, int]:

@@ -223,21 +223,21 @@ def _composed(
     """What the rulings make, and the labels that it annotates."""
     blobs = workspace.store.blobs
     with workspace.store.read() as tx:
-        said = annotated_labels(tx, workspace.task)
+        scope = annotated_labels(tx, workspace.task)
     whole = choices[0].label is None and choices[0].box is None
     begin = sources[choices[0].annotation_id] if whole or standing is None else standing
-    mask, annotated = load_mask(blobs, begin, case).array.copy(), set(said.of(begin))
+    mask, annotated = load_mask(blobs, begin, case).array.copy(), set(scope.of(begin))
     for choice in choices[whole:]:
         reading = load_mask(blobs, sources[choice.annotation_id], case).array
         inside = np.ones(mask.shape, dtype=np.bool_) if choice.box is None else annotated_voxels([choice.box], case.grid.shape)
         if choice.label is None:
-            _require_annotated(said, sources[choice.annotation_id], annotated)
+            _require_annotated(scope, sources[choice.annotation_id], annotated)
             mask[inside] = reading[inside]
             continue
         if choice.label not in workspace.task.label_values:
             raise LabelError(f"Unknown label {choice.label}", remedy=f"use one of {list(workspace.task.label_values)}")
         ruled = next(label for label in workspace.task.labels if label.value == choice.label)
-        _require_annotated(said, sources[choice.annotation_id], {ruled})
+        _require_annotated(scope, sources[choice.annotation_id], {ruled})
         if choice.box is not None and ruled not in annotated:
             rule = f"{ruled.name!r} is annotated nowhere else in what this ruling is laid over"
             raise InputError(rule, remedy="rule on the whole label, without a box")
@@ -248,8 +248,8 @@ def _composed(
     return without_others(mask, every_as_none(workspace.task, values)), every_as_none(workspace.task, values)
 
 
-def _require_annotated(said: AnnotatedLabels, reading: Annotation, labels: AbstractSet[Label]) -> None:
-    missing = [label.name for label in said.lacking(reading) if label in labels]
+def _require_annotated(scope: AnnotatedLabels, reading: Annotation, labels: AbstractSet[Label]) -> None:
+    missing = [label.name for label in scope.lacking(reading) if label in labels]
     if missing:
         rule = f"Reading {reading.id} does not annotate {', '.join(missing)}"
         raise InputError(rule, remedy="rule by a reading that does, or on the labels that it annotates")

@@ -130,7 +130,7 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         ReturnedError: A reviewer returned the case to this annotator since they opened it.
         InputError: An effort out of range, no parts, or parts outside the image.
         ShapeError: The mask is not the case's shape.
-        LabelError: Values that the task does not know, or a mask with a label that it is said not to annotate.
+        LabelError: Values that the task does not know, or a mask with a label that is called not annotated.
     """
     check_submitted(workspace, submitted)
     with workspace.store.read() as tx:

@@ -24,7 +24,7 @@ DECLARE = "declare"
 
 @dataclass(frozen=True)
 class Declared:
-    """What a declaration did: names of the cases with a new annotation, and of those that said the same already."""
+    """What a declaration did: names of the cases with a new annotation, and of those that had them already."""
 
     changed: tuple[str, ...]
     unchanged: tuple[str, ...]
@@ -56,13 +56,13 @@ def declare_annotated(workspace: Workspace, case_ids: Collection[str], labels: C
     require_masks(workspace, "Declaring labels")
     wanted = checked_labels(workspace.task, labels)
     with workspace.store.read() as tx:
-        said = annotated_labels(tx, workspace.task)
+        scope = annotated_labels(tx, workspace.task)
         given = [*tx.current_annotations(case_ids=case_ids), *tx.partial_annotations(case_ids=case_ids)]
         cases = {case.id: case for case in tx.find(Case, where={"id": sorted(case_ids)})}
     bare = sorted({case.name for case in cases.values()} - {cases[a.case_id].name for a in given})
     if bare:
         raise InputError(f"{bare[0]} has no annotation whose labels could be declared", remedy="annotate it, or leave it out")
-    due = [a for a in given if a.origin != FUSED and said.union([a]) != wanted]
+    due = [a for a in given if a.origin != FUSED and scope.union([a]) != wanted]
     made = [_declared(workspace, cases[a.case_id], a, wanted) for a in due]
     with workspace.store.write(actor) as tx:
         for annotation in made:

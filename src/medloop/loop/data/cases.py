@@ -86,7 +86,7 @@ def require_fit(workspace: Workspace, incoming: Incoming, name: str, grid: Grid)
     """Refuse a mask off the case's grid, or of labels that the task does not know.
 
     Raises:
-        LabelError: Values that the task does not know, or labels that it is said not to annotate.
+        LabelError: Values that the task does not know, or labels that it does not annotate.
         GeometryError: A mask off the case's grid.
     """
     if isinstance(incoming.label, Mask):

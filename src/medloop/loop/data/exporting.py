@@ -119,7 +119,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
     with workspace.store.read() as tx:
         people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
-        said = annotated_labels(tx, workspace.task)
+        scope = annotated_labels(tx, workspace.task)
     for annotation, case in answers:
         answer = load_annotation(workspace.store.blobs, annotation, case)
         yield ExportCase(
@@ -135,7 +135,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             annotated_at=annotation.created_at,
             effort_seconds=annotation.effort_seconds,
             untouched=leaning.get(annotation.id),
-            annotated=tuple(label.name for label in said.of(annotation)) if said.lacking(annotation) and isinstance(answer, Mask) else (),
+            annotated=tuple(label.name for label in scope.of(annotation)) if scope.lacking(annotation) and isinstance(answer, Mask) else (),
         )
 
 

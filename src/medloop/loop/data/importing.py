@@ -46,7 +46,7 @@ def import_dataset(
     Raises:
         FormatError: The source as a whole is in no known layout.
         SettingError: It is of another kind than the project's task.
-        LabelError: Its labels, or those that are said to be annotated, are not the project's.
+        LabelError: Its labels, or those that `annotated` names, are not the project's.
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """

@@ -20,7 +20,7 @@ class LabelMap:
         tags: Class name → label value.
         foreground: Label value that every voxel above 0 gets (instance maps, 0/255 masks), or None.
         only: The task's label value when it has one label: then a black and white mask can mean nothing else.
-        annotated: Values of the labels that the source's masks annotate where nothing else is said, as a record keeps them.
+        annotated: Values of the labels that the source's masks annotate where nothing else is given, as a record keeps them.
         ignore: Mask value of voxels that say nothing, None without such.
         notes: What was decided about the labels as a whole.
     """

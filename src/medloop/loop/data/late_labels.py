@@ -68,13 +68,13 @@ def was_imported(workspace: Workspace, case: Case) -> bool:
 
 
 def _completed(
-    workspace: Workspace, case: Case, before: Annotation | None, incoming: Incoming, said: AnnotatedLabels
+    workspace: Workspace, case: Case, before: Annotation | None, incoming: Incoming, scope: AnnotatedLabels
 ) -> Incoming | Refusal:
     """What a source says now, with the labels that it says nothing of as they were imported before."""
     if before is None or before.origin != "imported" or before.kind != "mask" or not isinstance(incoming.label, Mask):
         return incoming
     own = set(incoming.annotated or workspace.task.label_values)
-    kept = [label for label in said.of(before) if label.value not in own]
+    kept = [label for label in scope.of(before) if label.value not in own]
     if not kept:
         return incoming
     try:
@@ -91,11 +91,11 @@ def _completed(
     return replace(incoming, label=Mask(np.where(new > 0, new, old).astype(np.uint8), case.grid), annotated=annotated)
 
 
-def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None, said: AnnotatedLabels) -> bool:
+def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None, scope: AnnotatedLabels) -> bool:
     """Whether an annotation says the same; masks are compared by their voxels, as packing may change between versions."""
     if not isinstance(incoming.label, Mask):
         return known.tag == incoming.label
-    if said.union([known]) != incoming.annotated:
+    if scope.union([known]) != incoming.annotated:
         return False
     if known.blob == blob:
         return True

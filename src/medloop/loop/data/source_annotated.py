@@ -58,5 +58,5 @@ def _values(task: Task, dataset: Dataset, values: LabelMap, names: Sequence[str]
     try:
         rest = labels_named(task, [name for name in names if folded(name) in known or own.get(folded(name)) is None])
     except LabelError as error:
-        raise LabelError(f"The labels said to be annotated: {error.message}", remedy=error.remedy) from None
+        raise LabelError(f"Labels that are annotated: {error.message}", remedy=error.remedy) from None
     return (*rest, *(value for value in found if value is not None))

@@ -62,7 +62,7 @@ def every_as_none(task: Task, values: Collection[int]) -> tuple[int, ...]:
 
 
 def checked_labels(task: Task, values: Collection[int]) -> tuple[int, ...]:
-    """Values of the labels that an annotation is said to annotate, as a record keeps them.
+    """Values of the labels that an annotation is to annotate, as a record keeps them.
 
     Raises:
         StateError: The task is a classification, whose annotations say one class.
@@ -94,7 +94,7 @@ def labels_named(task: Task, names: Iterable[str]) -> tuple[int, ...]:
 
 
 def require_only(mask: MaskArray, annotated: Sequence[int], task: Task, where: str) -> None:
-    """Refuse a mask that holds a label which it is said not to annotate; `annotated` is as a record keeps it.
+    """Refuse a mask that holds a label which it does not annotate; `annotated` is as a record keeps it.
 
     Raises:
         LabelError: Naming the labels and their voxels.
@@ -105,8 +105,8 @@ def require_only(mask: MaskArray, annotated: Sequence[int], task: Task, where: s
     values, counts = np.unique(mask, return_counts=True)
     extra = [f"{names.get(int(v), str(v))} ({n} voxels)" for v, n in zip(values, counts, strict=True) if v not in (0, UNKNOWN, *annotated)]
     if extra:
-        said = ", ".join(names[value] for value in annotated)
-        rule = f"{where} is annotated for {said} only, and holds {', '.join(extra)} too"
+        only = ", ".join(names[value] for value in annotated)
+        rule = f"{where} is annotated for {only} only, and holds {', '.join(extra)} too"
         raise LabelError(rule, remedy="call these annotated, or leave them out of the mask")
 
 
@@ -127,8 +127,8 @@ def lacking_cases(tx: Reader, task: Task) -> dict[str, tuple[Label, ...]]:
     """The annotated cases whose annotation in force says nothing of some labels, with these; empty where all are annotated everywhere."""
     if not may_lack_labels(tx):
         return {}
-    said = annotated_labels(tx, task)
-    found = {case_id: said.lacking(deciding(given)) for case_id, given in by_case(tx.current_annotations()).items()}
+    scope = annotated_labels(tx, task)
+    found = {case_id: scope.lacking(deciding(given)) for case_id, given in by_case(tx.current_annotations()).items()}
     return {case_id: labels for case_id, labels in found.items() if labels}
 
 

@@ -62,19 +62,19 @@ def _adding(
     workspace: Workspace, tx: Reader, full: Mapping[tuple[str, ...], Annotation], key: Callable[[Annotation], tuple[str, ...]]
 ) -> list[Annotation]:
     """Partial annotations where there is no full one, or none that annotates all of their labels."""
-    said = annotated_labels(tx, workspace.task)
+    scope = annotated_labels(tx, workspace.task)
     parts = tx.partial_annotations(splits=["train"])
-    return [a for a in parts if key(a) not in full or set(said.of(a)) & set(said.lacking(full[key(a)]))]
+    return [a for a in parts if key(a) not in full or set(scope.of(a)) & set(scope.lacking(full[key(a)]))]
 
 
-def learned_together(answers: Sequence[Annotation], crowd: Crowd, said: AnnotatedLabels) -> list[list[Annotation]]:
+def learned_together(answers: Sequence[Annotation], crowd: Crowd, scope: AnnotatedLabels) -> list[list[Annotation]]:
     """Annotations that make one training case: the deciding one of a case, and its parts that annotate the same labels.
 
     Where annotators are modelled, each one's by themselves.
     """
     found: dict[tuple[str, int, tuple[int, ...]], list[Annotation]] = defaultdict(list)
     for annotation in answers:
-        parts = (-1, *said.known_classes(annotation)) if annotation.kind == "partial" else ()
+        parts = (-1, *scope.known_classes(annotation)) if annotation.kind == "partial" else ()
         found[annotation.case_id, crowd.index(annotation), parts].append(annotation)
     return [each if each[0].kind == "partial" else [deciding(each)] for each in found.values()]
 

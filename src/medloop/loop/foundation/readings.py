@@ -319,7 +319,7 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     project, gold = tx.find(Project, limit=1)[0], gold_in_force(tx, case_ids, given)
     skills = _skills_given(tx, given) if routes(project.settings) else {}
     task = tx.get(Task, project.task_id)
-    said = annotated_labels(tx, task)
+    scope = annotated_labels(tx, task)
     classes = len(task.labels) if task.kind == "classification" else 0
     return {
         case_id: CaseHistory(
@@ -333,16 +333,16 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
             skills=skills,
             classes=classes,
             gold=case_id in gold,
-            complementary=_complementary(said, given.get(case_id, ())),
+            complementary=_complementary(scope, given.get(case_id, ())),
         )
         for case_id in case_ids
     }
 
 
-def _complementary(said: AnnotatedLabels, given: Sequence[Annotation]) -> bool:
+def _complementary(scope: AnnotatedLabels, given: Sequence[Annotation]) -> bool:
     """Whether readings of a case say together more than the one of them that decides."""
     readings = [a for a in given if a.origin not in DERIVED and a.kind == "mask"]
-    return len(readings) > 1 and any(set(said.lacking(deciding(readings))) & set(said.of(a)) for a in readings)
+    return len(readings) > 1 and any(set(scope.lacking(deciding(readings))) & set(scope.of(a)) for a in readings)
 
 
 def gold_in_force(tx: Reader, case_ids: Collection[str], given: Mapping[str, Sequence[Annotation]] | None = None) -> dict[str, GoldCase]:

@@ -142,8 +142,8 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     """
     with workspace.store.read() as tx:
         model = tx.live_model()
-        said = annotated_labels(tx, workspace.task)
-        found = {split: [a for a in consensus_annotations(tx, split) if not said.lacking(a)] for split in EVALUATION_SPLITS}
+        scope = annotated_labels(tx, workspace.task)
+        found = {split: [a for a in consensus_annotations(tx, split) if not scope.lacking(a)] for split in EVALUATION_SPLITS}
         cases = {a.case_id: tx.get(Case, a.case_id) for answers in found.values() for a in answers}
     left_out = LeftOut(workspace)
     answered = {split: [(a, cases[a.case_id]) for a in sound_annotations(answers, cases, left_out)] for split, answers in found.items()}

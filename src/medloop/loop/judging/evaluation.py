@@ -192,12 +192,12 @@ def score_annotations(
     scores: ScoresByCase = {}
     with workspace.store.read() as tx:
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
-        said = annotated_labels(tx, workspace.task)
+        scope = annotated_labels(tx, workspace.task)
     learnt = set(labels_of_model(model, workspace.task))
     for answer in answers:
         if answer.case_id not in predictions:
             continue
-        labels = [label for label in said.of(answer) if label in learnt]
+        labels = [label for label in scope.of(answer) if label in learnt]
         with (left_out or LeftOut(workspace)).case(cases[answer.case_id]):
             scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
     return {case_id: found for case_id, found in scores.items() if found}

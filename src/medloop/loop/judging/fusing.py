@@ -188,8 +188,8 @@ def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotati
 def _groups(workspace: Workspace, readings: Sequence[Annotation]) -> list[LabelGroup]:
     """The labels that the readings annotate, grouped by which of them do."""
     with workspace.store.read() as tx:
-        said = annotated_labels(tx, workspace.task)
-    return label_groups([{label.value for label in said.of(a)} for a in readings])
+        scope = annotated_labels(tx, workspace.task)
+    return label_groups([{label.value for label in scope.of(a)} for a in readings])
 
 
 def _fused_group(
@@ -280,12 +280,12 @@ def _by_other_cases(workspace: Workspace, case: Case, found: Sequence[tuple[Anno
     key = {a.annotator_id: f"{n:03d}" for n, (a, _) in enumerate(found)}  # names that sort in the order of the readings
     with workspace.store.read() as tx:
         others = _read_last(tx, case.id, set(key))
-        cases, said = {other: tx.get(Case, other) for other in others}, annotated_labels(tx, workspace.task)
+        cases, scope = {other: tx.get(Case, other) for other in others}, annotated_labels(tx, workspace.task)
     together = [{key[a.annotator_id]: mask for a, mask in found}]
     for other, given in others.items():
         masks = dict[str, MaskArray]()
         for reading in given:
-            if not {label.value for label in said.of(reading)} >= set(labels):
+            if not {label.value for label in scope.of(reading)} >= set(labels):
                 continue
             with suppress(BlobError):
                 who = key.get(reading.annotator_id, reading.annotator_id)

@@ -84,8 +84,8 @@ def fuse_tags(workspace: Workspace, readings: Sequence[Annotation], method: str,
 def _chosen_from(workspace: Workspace, readings: Sequence[Annotation], tag: int) -> tuple[int, ...]:
     """The classes that every reader could choose from, and the one that was."""
     with workspace.store.read() as tx:
-        said = annotated_labels(tx, workspace.task)
-    shared = set(workspace.task.labels).intersection(*(said.of(a) for a in readings))
+        scope = annotated_labels(tx, workspace.task)
+    shared = set(workspace.task.labels).intersection(*(scope.of(a) for a in readings))
     return every_as_none(workspace.task, {tag, *(label.value for label in shared)})
 
 

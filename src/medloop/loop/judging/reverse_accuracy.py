@@ -188,9 +188,9 @@ def _alike(
 ) -> tuple[list[tuple[Case, Annotation]], tuple[int, ...]]:
     """The references that annotate the labels which most of them do, as far as the model has learned these, and their values."""
     with workspace.store.read() as tx:
-        said = annotated_labels(tx, workspace.task)
+        scope = annotated_labels(tx, workspace.task)
     learned = labels_of_model(model, workspace.task)
-    own = [tuple(label.value for label in said.of(answer) if label in learned) for _, answer in answers]
+    own = [tuple(label.value for label in scope.of(answer) if label in learned) for _, answer in answers]
     values = max(Counter(own).items(), key=lambda item: (item[1], len(item[0])))[0]
     return [pair for pair, found in zip(answers, own, strict=True) if set(values) <= set(found)], values
 

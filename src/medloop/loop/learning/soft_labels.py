@@ -31,8 +31,8 @@ def soft_labels(
     if workspace.settings.targets == "hard":
         return {}
     with workspace.store.read() as tx:
-        found, said = soft_consensuses(tx, answers), annotated_labels(tx, workspace.task)
-    values = {a.id: [0, *(label.value for label in said.of(a))] for a in answers}
+        found, scope = soft_consensuses(tx, answers), annotated_labels(tx, workspace.task)
+    values = {a.id: [0, *(label.value for label in scope.of(a))] for a in answers}
     return {
         c.annotation_id: _loader(workspace.store.blobs, c, cases[c.case_id], values[c.annotation_id])
         for c in found

@@ -274,11 +274,11 @@ def _validation(
     with workspace.store.read() as tx:
         answers = [tx.get(Annotation, i) for i in chosen]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        said = annotated_labels(tx, workspace.task)
+        scope = annotated_labels(tx, workspace.task)
     fit = {case.id for case in fitting(cases.values())}
     sound = sound_annotations([a for a in answers if a.case_id in fit], cases, left_out)
     soft = soft_labels(workspace, sound, cases)
-    made = [(a, training_case(workspace, a, cases[a.case_id], said)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
+    made = [(a, training_case(workspace, a, cases[a.case_id], scope)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
     return [dataclasses.replace(case, soft=soft.get(a.id)) for a, case in made]
 
 

@@ -66,8 +66,8 @@ def make_training_set(
     crowd, weighing = crowd_of(workspace, control, answers), weighing_of(workspace, answers)
     weights, marked = _weights(workspace, control, plan, {a.case_id for a in answers}, crowd), _marked(workspace, plan, sorted(cases))
     with workspace.store.read() as tx:
-        said = annotated_labels(tx, workspace.task)
-    together, soft = learned_together(answers, crowd, said), soft_labels(workspace, answers, cases, control.log)
+        scope = annotated_labels(tx, workspace.task)
+    together, soft = learned_together(answers, crowd, scope), soft_labels(workspace, answers, cases, control.log)
     kept = set(plan.decide("soft", lambda: sorted(soft)))
     own = [
         dataclasses.replace(
@@ -76,7 +76,7 @@ def make_training_set(
             irrelevant=irrelevant_loader(workspace, cases[found[0].case_id], marked),
             soft=soft[found[0].id] if found[0].id in kept else None,
         )
-        for c, found in zip(training_cases(workspace, together, cases, weighing, crowd, said), together, strict=True)
+        for c, found in zip(training_cases(workspace, together, cases, weighing, crowd, scope), together, strict=True)
     ]
     believed = _believed(workspace, control, plan, len(own))
     facts = ({"pseudo_labels": len(believed)} if believed else {}) | ({"weighted_cases": len(weights)} if weights else {})
@@ -112,7 +112,7 @@ def training_cases(
     cases: Mapping[str, Case],
     weighing: Weighing,
     crowd: Crowd,
-    said: AnnotatedLabels,
+    scope: AnnotatedLabels,
 ) -> "list[TrainingCase]":
     """One training case per group of `learned_together`: a full annotation, or partial ones of a case that annotate the same labels."""
     from medloop.models.training.batches import TrainingCase
@@ -122,11 +122,11 @@ def training_cases(
     def whole(annotation: Annotation) -> "TrainingCase":
         case = cases[annotation.case_id]
         own = weighing.own(workspace, [annotation], case)
-        return dataclasses.replace(training_case(workspace, annotation, case, said), touched=own)
+        return dataclasses.replace(training_case(workspace, annotation, case, scope), touched=own)
 
     def merged(case: Case, parts: Sequence[Annotation]) -> "TrainingCase":
-        known, own = said.known_classes(parts[0]), weighing.own(workspace, parts, case)
-        named = f"{case.name} ({', '.join(label.name for label in said.of(parts[0]))})" if several[case.id] > 1 else case.name
+        known, own = scope.known_classes(parts[0]), weighing.own(workspace, parts, case)
+        named = f"{case.name} ({', '.join(label.name for label in scope.of(parts[0]))})" if several[case.id] > 1 else case.name
         return TrainingCase(
             id=named, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known
         )
@@ -140,11 +140,11 @@ def training_cases(
     ]
 
 
-def training_case(workspace: Workspace, annotation: Annotation, case: Case, said: AnnotatedLabels) -> "TrainingCase":
+def training_case(workspace: Workspace, annotation: Annotation, case: Case, scope: AnnotatedLabels) -> "TrainingCase":
     """A case with one full answer."""
     from medloop.models.training.batches import TrainingCase
 
-    blobs, known = workspace.store.blobs, said.known_classes(annotation)
+    blobs, known = workspace.store.blobs, scope.known_classes(annotation)
     return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known)
 
 

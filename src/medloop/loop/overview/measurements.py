@@ -148,9 +148,9 @@ def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) ->
     rows = []
     with run.workspace.store.read() as tx:
         labels = labels_of_model(tx.get(Model, prediction.model_id), run.workspace.task)
-        said = annotated_labels(tx, run.workspace.task)
+        scope = annotated_labels(tx, run.workspace.task)
     for label in labels:
-        judging = [row for row in evaluated if label in said.of(row[1])]
+        judging = [row for row in evaluated if label in scope.of(row[1])]
         figures = _of_prediction(run, case, prediction, label.value, mask=mask)
         cut_off = case.grid.is_2d and reaches_border(mask, label.value)
         for name in measure_names(case.grid):

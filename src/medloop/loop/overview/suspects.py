@@ -88,7 +88,7 @@ def suspects(workspace: Workspace, *, limit: int = 100) -> tuple[SuspectAnnotati
         people = annotator_names(tx)
         given = {i: [a for a in found if a.kind != "partial"] for i, found in by_case(tx.current_annotations()).items()}
         cases = {c.id: c for c in tx.find(Case, where={"id": list(given)})}
-        predicted, said = _out_of_sample(tx, workspace, list(given)), annotated_labels(tx, workspace.task)
+        predicted, scope = _out_of_sample(tx, workspace, list(given)), annotated_labels(tx, workspace.task)
     several = {i: [a for a in found if a.origin not in DERIVED and _sound(workspace, a)] for i, found in given.items()}
     pairs = [(deciding(given[i]), p) for i, p in predicted.items()]
     pairs = [
@@ -97,7 +97,7 @@ def suspects(workspace: Workspace, *, limit: int = 100) -> tuple[SuspectAnnotati
     if workspace.task.kind == "classification":
         found = [*_votes(workspace, several), *_classes(workspace, pairs)]
     else:
-        found = [*_readers(workspace, several, cases, said), *_masks(workspace, pairs, cases, said)]
+        found = [*_readers(workspace, several, cases, scope), *_masks(workspace, pairs, cases, scope)]
     lines = [SuspectAnnotation(a.case_id, cases[a.case_id].name, a.id, people[a.annotator_id], s, by, why) for a, s, by, why in found]
     return tuple(sorted((line for line in lines if line.score > 0), key=lambda line: (-line.score, line.case, line.annotator))[:limit])
 
@@ -132,12 +132,12 @@ def _out_of_sample(tx: Reader, workspace: Workspace, case_ids: Sequence[str]) ->
 
 
 def _readers(
-    workspace: Workspace, several: Mapping[str, Sequence[Annotation]], cases: Mapping[str, Case], said: AnnotatedLabels
+    workspace: Workspace, several: Mapping[str, Sequence[Annotation]], cases: Mapping[str, Case], scope: AnnotatedLabels
 ) -> list[_Found]:
     """Masks against the other readers of the case, of whom there must be two, by the labels that all of them annotate."""
     by_labels: dict[tuple[int, ...], list[Sequence[Annotation]]] = {}
     for readings in several.values():
-        shared = set(workspace.task.labels).intersection(*(said.of(a) for a in readings))
+        shared = set(workspace.task.labels).intersection(*(scope.of(a) for a in readings))
         if len(readings) >= 3 and shared:
             by_labels.setdefault(tuple(sorted(label.value for label in shared)), []).append(readings)
     return [one for labels, given in by_labels.items() for one in _of_readers(workspace, given, cases, labels)]
@@ -156,7 +156,7 @@ def _of_readers(
 
 
 def _masks(
-    workspace: Workspace, pairs: Sequence[tuple[Annotation, Prediction]], cases: Mapping[str, Case], said: AnnotatedLabels
+    workspace: Workspace, pairs: Sequence[tuple[Annotation, Prediction]], cases: Mapping[str, Case], scope: AnnotatedLabels
 ) -> list[_Found]:
     """Masks against predictions, by the labels that the mask annotates and the model has learned; others count as background in both."""
 
@@ -164,7 +164,7 @@ def _masks(
         annotation, prediction = pairs[n]
         case = cases[annotation.case_id]
         learned = labels_of_model(workspace.store.get(Model, prediction.model_id), workspace.task)
-        values = [label.value for label in said.of(annotation) if label in learned]
+        values = [label.value for label in scope.of(annotation) if label in learned]
         mask = load_mask(workspace.store.blobs, annotation, case).array
         return without_others(mask, values or NOTHING), _as_background(probabilities_of(workspace, prediction, case), workspace, values)
 

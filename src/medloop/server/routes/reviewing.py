@@ -68,12 +68,12 @@ def list_annotators_here(site: SiteHere, workspace: WorkspaceHere) -> list[str]:
 def get_readings(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> ReadingsView:
     """The readings of a case side by side, their consensus and reviews; 403 while one is to read it blind oneself."""
     with workspace.store.read() as tx:
-        found, said = tx.get(Case, case), annotated_labels(tx, workspace.task)
+        found, scope = tx.get(Case, case), annotated_labels(tx, workspace.task)
         if _is_unread(tx, case, viewer):
-            return readings_view(tx, found.name, CaseHistory(case_id=case), as_unlabelled(tx, case), said)
+            return readings_view(tx, found.name, CaseHistory(case_id=case), as_unlabelled(tx, case), scope)
         _require_seen(tx, case, viewer)
         history = histories(tx, [case])[case]
-        return readings_view(tx, found.name, history, derive(project_settings(tx), history), said)
+        return readings_view(tx, found.name, history, derive(project_settings(tx), history), scope)
 
 
 @router.get("/cases/{case}/history")

@@ -284,7 +284,7 @@ class RestoreBody(Body):
     reviews: LookedAt = None
 
 
-def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading, said: AnnotatedLabels) -> ReadingsView:
+def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseReading, scope: AnnotatedLabels) -> ReadingsView:
     """Everything about the readings of a case."""
     people = annotator_names(tx)
     blind = _read_blind(tx, history)
@@ -298,7 +298,7 @@ def readings_view(tx: Reader, name: str, history: CaseHistory, reading: CaseRead
             effort_seconds=a.effort_seconds or None,
             blind=a.id in blind,
             standing=a.id == reading.annotation_id,
-            labels=[label.value for label in said.of(a)],
+            labels=[label.value for label in scope.of(a)],
         )
         for a in history.annotations
     ]
