@@ -79,7 +79,7 @@ def test_a_real_ct_opens_with_the_window_of_its_file_and_says_hounsfield_units_a
     assert pressed_preset(page) == "DICOM"
     assert page.evaluate("[window.medloop.window.low, window.medloop.window.high]") == [-115, 235]
     for name in ("Auto", "Full", "Abdomen", "Lung", "Bone", "Brain"):
-        expect(page.get_by_role("group", name="Window presets").get_by_text(name, exact=True)).to_be_visible()
+        expect(page.get_by_role("toolbar", name="Window presets").get_by_text(name, exact=True)).to_be_visible()
 
     file = stored(data_folder / "dicom/ct_chest", 8)
     i, j = 300, 240

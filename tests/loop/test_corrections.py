@@ -14,6 +14,7 @@ from medloop.loop.annotating.corrections import correction_of, touched_of
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.crowds import Crowd
 from medloop.loop.foundation.partial_annotations import SlicePart
@@ -130,9 +131,15 @@ def test_a_mended_proposal_with_slices_filled_in_likewise(pool: Workspace, ann: 
     assert touched[:, :, 9].all()
 
 
+def scope_of(workspace: Workspace) -> AnnotatedLabels:
+    with workspace.store.read() as tx:
+        return annotated_labels(tx, workspace.task)
+
+
 def test_where_slices_were_filled_in_drawn_ones_count_more_in_training(pool: Workspace, mended: Annotation, filled: Annotation) -> None:
     cases = {case.id: case for case in every_case(pool)}
-    by_hand, between = (c.touched for c in training_cases(pool, [[mended], [filled]], cases, weighing_of(pool, [mended, filled]), Crowd()))
+    weighing = weighing_of(pool, [mended, filled])
+    by_hand, between = (c.touched for c in training_cases(pool, [[mended], [filled]], cases, weighing, Crowd(), scope_of(pool)))
     assert by_hand is not None
     assert between is not None
     assert by_hand().all()
@@ -170,10 +177,10 @@ def test_a_training_with_filled_answers_says_so(make_workspace: MakeWorkspace) -
 
 def test_training_cases_know_their_touched_voxels_only_when_these_count(pool: Workspace, mended: Annotation) -> None:
     cases = {case.id: case for case in every_case(pool)}
-    assert training_cases(pool, [[mended]], cases, weighing_of(pool, [mended]), Crowd())[0].touched is None
+    assert training_cases(pool, [[mended]], cases, weighing_of(pool, [mended]), Crowd(), scope_of(pool))[0].touched is None
     weighed = dataclasses.replace(pool.project, settings=dataclasses.replace(pool.settings, correction_weight=5.0))
     asking = dataclasses.replace(pool, project=weighed)
-    touched = training_cases(asking, [[mended]], cases, weighing_of(asking, [mended]), Crowd())[0].touched
+    touched = training_cases(asking, [[mended]], cases, weighing_of(asking, [mended]), Crowd(), scope_of(asking))[0].touched
     assert touched is not None
     assert (touched() == touched_of(pool, [mended], cases[mended.case_id])).all()
 

@@ -106,7 +106,7 @@ def test_a_single_label_of_another_name_is_taken_and_said(tmp_path: Path) -> Non
     assert "the source's only label 'spleen' is read as the project's only one, 'liver'" in [note.text for note in report.notes]
 
 
-def test_labels_that_a_source_does_not_name_are_said_to_be_background(tmp_path: Path) -> None:
+def test_labels_that_a_source_does_not_name_are_not_annotated_by_it(tmp_path: Path) -> None:
     for part in ("imagesTr", "labelsTr"):
         (tmp_path / "in" / part).mkdir(parents=True)
         nib.save(nib.Nifti1Image(np.eye(6, dtype=np.uint8)[..., None], np.eye(4)), tmp_path / "in" / part / "x.nii.gz")
@@ -114,4 +114,7 @@ def test_labels_that_a_source_does_not_name_are_said_to_be_background(tmp_path: 
     (tmp_path / "in/dataset.json").write_text('{"labels": {"0": "background", "1": "Liver"}, "training": [' + entry + "]}")
     workspace = Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["liver", "tumour"], settings=SETTINGS)
     report = import_dataset(workspace, tmp_path / "in")
-    assert "the source does not name tumour: its masks count as background there" in [note.text for note in report.notes]
+    said = "the source does not name tumour: not annotated in its cases, and their background says nothing of it"
+    assert any(note.text.startswith(said) for note in report.notes)
+    with workspace.store.read() as tx:
+        assert [annotation.annotated for annotation in tx.current_annotations()] == [(1,)]

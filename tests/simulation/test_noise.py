@@ -15,7 +15,6 @@ from medloop.simulation.noise import (
     CHANGES,
     TIRED_AFTER,
     Noise,
-    NoiseKind,
     blundered,
     dilated,
     eroded,
@@ -25,6 +24,7 @@ from medloop.simulation.noise import (
 )
 from medloop.simulation.oracle import Errors, Oracle
 from medloop.simulation.prepare import TRUTH
+from medloop.simulation.study_settings import NoiseKind
 
 GRID = Grid.of_spacing((12, 10, 6), (1.0, 2.0, 3.0))
 NAMES = [f"case {n}" for n in range(2000)]

@@ -12,7 +12,7 @@ doi:10.1088/1361-6560/ab99e5, and Karimi et al. 2020, Deep learning with noisy l
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 import numpy as np
 from scipy import ndimage
@@ -22,10 +22,7 @@ from medloop.core.errors import SettingError
 from medloop.core.image import Mask
 from medloop.core.seeds import generator
 from medloop.simulation.outlines import half_voxel_mm, with_wrong_outlines
-
-NoiseKind = Literal[
-    "none", "class-flip", "dilation", "erosion", "shift", "missed-object", "boundary-jitter", "blunder", "lazy", "fatigue", "mixed"
-]
+from medloop.simulation.study_settings import NoiseKind
 
 TIRED_AFTER = 30
 """Annotations of one sitting after which somebody who tires errs as often as the share of noisy cases says."""

@@ -4,10 +4,13 @@ What a study decides about its projects is declared there (`core.settings`) and 
 """
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from medloop.core.settings import SETTINGS, ColdStart, SettingValue, UnlabelledLearning, WarmStart, declared, setting
-from medloop.simulation.noise import NoiseKind
+
+NoiseKind = Literal[
+    "none", "class-flip", "dilation", "erosion", "shift", "missed-object", "boundary-jitter", "blunder", "lazy", "fatigue", "mixed"
+]
 
 
 def _of_project(name: str, default: SettingValue, **rules: Any) -> Any:
