@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
@@ -15,7 +15,7 @@ from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reading_rows import ReadingReader
 from medloop.store.rows import Kind, from_row, kind_of
 from medloop.store.states import PARTIAL, current_annotations_query, full_annotations_query
-from medloop.store.tables import annotations, case_states, cases, draft_patches, events, predictions
+from medloop.store.tables import IN_PART, annotations, case_states, cases, draft_patches, events, predictions
 from medloop.store.worklist import WorklistReader
 
 R = TypeVar("R")
@@ -106,8 +106,7 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
 
     def some_annotated_in_part(self) -> bool:
         """Whether any annotation, current or not, says nothing of some label of its version of the task."""
-        kept = cast(annotations.c.annotated, Text)
-        query = select(annotations.c.id).where(annotations.c.annotated.is_not(None), kept.not_in(("null", "[]"))).limit(1)
+        query = select(annotations.c.case_id).where(IN_PART).limit(1)
         return self._connection.execute(query).first() is not None
 
     def event_numbers(self, kind: type[Any], ids: Collection[str]) -> dict[str, int]:
