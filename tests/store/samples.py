@@ -23,6 +23,7 @@ from medloop.core.records import (
     LiveChoice,
     Measurement,
     Model,
+    NamedFrame,
     Prediction,
     Project,
     ProjectSettings,
@@ -263,6 +264,20 @@ def measurement(name: str = "m", *, case: str = "a") -> Measurement:
         figures={"length_mm": 1 / 3},
         created_at="2026",
         changed_at="2026",
+    )
+
+
+def named_frame(name: str = "systole", *, case: str = "a") -> NamedFrame:
+    return NamedFrame(
+        id=f"frame-{name}",
+        case_id=f"case-{case}",
+        assignment_id=f"assignment-{case}-1",
+        annotator_id="annotator-ann",
+        name=name,
+        axis=2,
+        index=1,
+        placed=True,
+        created_at="2026",
     )
 
 
