@@ -69,12 +69,13 @@ class Oracle(AbstractContextManager["Oracle"]):
         """
         truth, noise = self.truth(name), self._errors.noise
         rng = generator(self._errors.seed, "oracle", name)
+        wrong = noise.is_wrong(name, nth=nth)
         if isinstance(truth, Mask):
-            if noise.is_wrong(name, nth=nth):
+            if wrong:
                 return noise.mask(truth, name, nth=nth, proposal=proposal if isinstance(proposal, np.ndarray) else None)
             return with_wrong_outlines(truth, self._errors.outline_mm, rng)
         known = self._workspace.task.label_values
-        if noise.is_wrong(name, nth=nth):
+        if wrong:
             return noise.tag(truth, known, name, nth=nth, proposal=proposal if isinstance(proposal, int) else None)
         return with_wrong_tag(truth, known, self._errors.tag, rng)
 

@@ -17,15 +17,13 @@ from medloop.images.encode import decode_mask
 from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.prompt_log import prompt_log
 from medloop.loop.foundation.in_force import base_of
+from medloop.loop.foundation.named_frames import TIME
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
 FILLED = ("fill-i", "fill-j", "fill-k")
 """What the event log says of the patch of a filling between slices, by the slices' axis: it counts as it is, but is no stroke."""
-
-TIME = 2
-"""The voxel axis along which the frames of a film lie."""
 
 PROPAGATE = "propagate"
 """Verb of a patch that carried labels to other frames of a film: it counts as it is, but is no stroke."""

@@ -10,9 +10,10 @@ import numpy as np
 from medloop.core.arrays import UNKNOWN
 from medloop.core.image import Mask
 from medloop.core.names import natural_key
-from medloop.core.records import Annotation, Annotator, Case, NamedFrame
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, NamedFrame
 from medloop.datasets.staging import FileNames, csv_text
 from medloop.images.nifti import write_mask
+from medloop.loop.foundation.consensus import by_case
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.loop.foundation.workspace import Workspace
@@ -70,9 +71,7 @@ def frame_files(lines: Sequence[FrameLine]) -> dict[str, str]:
 def write_frame_masks(workspace: Workspace, folder: Path, left_out: LeftOut) -> int:
     """Write what partial annotations say of each case as NIfTI, 255 where nothing is annotated; how many cases."""
     with workspace.store.read() as tx:
-        found: dict[str, list[Annotation]] = {}
-        for annotation in tx.partial_annotations(splits=["train", "validation", "test", "audit"]):
-            found.setdefault(annotation.case_id, []).append(annotation)
+        found = by_case(tx.partial_annotations(splits=["train", *EVALUATION_SPLITS]))
         cases = {case_id: tx.get(Case, case_id) for case_id in found}
     written, names = 0, FileNames()
     for case_id, annotations in found.items():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medloop.core.names import counted
-from medloop.core.records import Case, GoldCase
+from medloop.core.records import EVALUATION_SPLITS, Case, GoldCase
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.computable import oversize
@@ -65,7 +65,7 @@ def _choose(workspace: Workspace, control: JobControl, recipe: Recipe, learned: 
 
 def available_cases(tx: Reader, learned: Collection[str]) -> list[Case]:
     """Unlabelled training cases by name: without gold cases, without patients of whom any case evaluates, without those learned already."""
-    kept_apart = {case.patient for case in tx.find(Case, where={"split": ["validation", "test", "audit"]})}
+    kept_apart = {case.patient for case in tx.find(Case, where={"split": EVALUATION_SPLITS})}
     without = {one.case_id for one in tx.find(GoldCase, where={"withdrawn_at": None})} | set(learned)
     return [c for c in tx.unlabelled_cases(["train"], exclude_open=False) if c.patient not in kept_apart and c.id not in without]
 
