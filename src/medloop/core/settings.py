@@ -26,6 +26,7 @@ ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
 UnlabelledLearning: TypeAlias = Literal["none", "pseudo-labels", "mean-teacher", "copy-paste"]
+RobustTraining: TypeAlias = Literal["none", "robust-loss", "small-loss"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ProposalTiming: TypeAlias = Literal["at-once", "after-first-stroke", "random"]
 Routing: TypeAlias = Literal["none", "value"]
@@ -277,6 +278,11 @@ class ProjectSettings:
         "(copy-paste, segmentation).", "--unlabelled", "next training", choices=get_args(UnlabelledLearning),
         shorthand=("--pseudo-labels", "pseudo-labels"),
     )  # fmt: skip
+    robust: RobustTraining = setting(
+        "none", "How trainings stand wrong annotations: not at all; by losses in which single voxels weigh little (robust-loss); or by "
+        "leaving out the cases that stay far harder to learn than the others (small-loss).", "--robust", "next training",
+        choices=get_args(RobustTraining),
+    )  # fmt: skip
     bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
     )
@@ -400,6 +406,12 @@ def check_settings(settings: ProjectSettings) -> None:
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
         raise SettingError(rule, remedy="set unlabelled=mean-teacher")
+    if settings.robust != "none" and settings.annotator_model != "none":
+        rule = f"annotator_model {settings.annotator_model} models wrong annotations already, robust {settings.robust} does not go with it"
+        raise SettingError(rule, remedy="set robust=none or annotator_model=none")
+    if settings.robust == "small-loss" and settings.unlabelled == "copy-paste":
+        rule = "robust small-loss judges cases one by one, unlabelled copy-paste mixes them"
+        raise SettingError(rule, remedy="set robust=robust-loss or unlabelled=mean-teacher")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
 

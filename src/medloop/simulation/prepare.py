@@ -141,6 +141,7 @@ def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool
         warm_start="scratch" if upper_bound else design.warm_start,
         cold_start=design.cold_start,
         unlabelled=design.unlabelled,
+        robust=design.robust,
     )
     with workspace.store.write("simulation") as tx:
         tx.change(Project, workspace.project.id, verb="configure", fields={"settings": settings})

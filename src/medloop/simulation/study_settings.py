@@ -6,7 +6,7 @@ What a study decides about its projects is declared there (`core.settings`) and 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from medloop.core.settings import SETTINGS, ColdStart, SettingValue, UnlabelledLearning, WarmStart, declared, setting
+from medloop.core.settings import SETTINGS, ColdStart, RobustTraining, SettingValue, UnlabelledLearning, WarmStart, declared, setting
 
 NoiseKind = Literal[
     "none", "class-flip", "dilation", "erosion", "shift", "missed-object", "boundary-jitter", "blunder", "lazy", "fatigue", "mixed"
@@ -43,6 +43,7 @@ class StudySettings:
     warm_start: WarmStart = _of_project("warm_start", "scratch")
     cold_start: ColdStart = _of_project("cold_start", "descriptors")
     unlabelled: UnlabelledLearning = _of_project("unlabelled", "none")
+    robust: RobustTraining = _of_project("robust", "none")
     cases: int = _of_study(0, "Use only so many cases, drawn by patient; 0 uses all.", "--cases", low=0, high=10_000_000)
     test_fraction: float = _of_project(
         "test_fraction", 0.25, help="Share of patients held out to measure every model; a split given by the source wins.", low=0.01

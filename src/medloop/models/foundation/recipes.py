@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3, triple
 from medloop.core.records import Json, TaskKind
-from medloop.core.settings import AnnotatorModel, PromptEncoding, Targets, UnlabelledLearning
+from medloop.core.settings import AnnotatorModel, PromptEncoding, RobustTraining, Targets, UnlabelledLearning
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -41,6 +41,9 @@ NOBODY = -1
 
 IN_A_RECIPE: tuple[UnlabelledLearning, ...] = ("none", "mean-teacher", "copy-paste")
 """Ways to learn from unlabelled cases that change how a network is trained; pseudo-labels are cases like others."""
+
+LATER: Json = {"robust": "none"}
+"""Fields that recipes did not have at first, and what those are that have no effect."""
 
 BASE_FEATURES = 16
 MAX_FEATURES = 256
@@ -91,6 +94,7 @@ class Recipe:
         annotators: How many annotators are modelled; 0 without an annotator model.
         targets: Whether cases that have `TrainingCase.soft` are learned by it.
         unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
+        robust: How wrong annotations are stood; see `models.foundation.robust_losses` and `models.training.small_loss`.
     """
 
     kind: TaskKind
@@ -131,6 +135,7 @@ class Recipe:
     annotators: int = 0
     targets: Targets = "hard"
     unlabelled: UnlabelledLearning = "none"
+    robust: RobustTraining = "none"
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -161,7 +166,15 @@ class Recipe:
         pasted = self.unlabelled == "copy-paste"
         pastes = self.kind == "segmentation" and not self.annotators
         _require(pastes or not pasted, "unlabelled", "none or mean-teacher in a classification or with annotators", self.unlabelled)
+        _require(self.robust in get_args(RobustTraining), "robust", "one of those known", self.robust)
+        _require(self.robust == "none" or not self.annotators, "robust", "none with an annotator model", self.robust)
+        _require(self.robust != "small-loss" or not pasted, "robust", "none or robust-loss with copy-paste", self.robust)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
+
+    @property
+    def identity(self) -> Json:
+        """What a checkpoint is bound to: without fields that came later, where they have no effect, so that older trainings go on."""
+        return {name: value for name, value in self.to_json().items() if name not in LATER or value != LATER[name]}
 
     @property
     def guidance(self) -> int:

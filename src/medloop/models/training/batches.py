@@ -216,6 +216,7 @@ class Marks:
         soft: Of `draw_soft`.
         known: Of `draw_known`.
         unlabelled: The second batch, of `consistency.draw_views`.
+        cases: Of `draw_cases`.
     """
 
     irrelevant: Tensor | None = None
@@ -223,9 +224,10 @@ class Marks:
     soft: Tensor | None = None
     known: Tensor | None = None
     unlabelled: Views | None = None
+    cases: Tensor | None = None
 
     def to(self, device: torch.device) -> "Marks":
-        """The same on a device, but for the second batch, which its own term moves."""
+        """The same on a device, but for the second batch, which its own term moves, and the cases' numbers."""
         names = ("irrelevant", "annotators", "soft", "known")
         return replace(self, **{name: value.to(device) for name in names if (value := getattr(self, name)) is not None})
 
@@ -234,7 +236,15 @@ def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
     """What is known of the batch of `draw_batch` of this step."""
     drawn = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft, draw_known))
     irrelevant, annotators, soft, known = drawn
-    return Marks(irrelevant, annotators, soft, known)
+    return Marks(irrelevant, annotators, soft, known, cases=draw_cases(recipe, cases, member=member, step=step))
+
+
+def draw_cases(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
+    """Which of the cases the samples of this step's batch are of, by their place, shape (B,); None where no loss is remembered by case."""
+    if recipe.robust != "small-loss":
+        return None
+    places = {id(case): place for place, case in enumerate(cases)}
+    return torch.tensor([places[id(draw_place(recipe, cases, member, step, slot)[0])] for slot in range(recipe.batch)])
 
 
 def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:

@@ -41,6 +41,8 @@ from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, d
 from medloop.models.training.consistency import UnlabelledCase, agreement_loss, draw_views, first_step, prepare_unlabelled
 from medloop.models.training.guiding import Guide
 from medloop.models.training.pasting import paste
+from medloop.models.training.small_loss import WARM_UP as LEARNED_BY_ALL
+from medloop.models.training.small_loss import leave_out, losses_of_samples, names_left_out
 from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.training.validate import affordable_cases, validate
 
@@ -159,6 +161,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
     metrics |= {"confusions": state.confusions.matrices().detach().cpu().tolist()} if state.confusions else {}
+    metrics |= {"stood_out": names_left_out(state.memory, [case.id for case in cases])} if state.memory else {}
     metrics |= {"validation": state.best_score, "validations": state.scores} if state.scores else {}
     file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
     for leftover in folder.glob(f"checkpoint-{member}.*"):
@@ -243,6 +246,7 @@ def take_step(
             logits = state.network.head(features)
     targets = targets.to(state.device)
     marks = marks.to(state.device)
+    targets = _remembered(recipe, state, logits, targets, marks)
     if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
         loss = loss_of(recipe, logits, targets, known=marks.known, soft=marks.soft)
     else:
@@ -257,6 +261,20 @@ def take_step(
     state.step += 1
     state.update_mean(recipe.ema_decay)
     return value
+
+
+def _remembered(recipe: Recipe, state: TrainingState, logits: Tensor, targets: Tensor, marks: Marks) -> Tensor:
+    """The targets without the samples of cases that stand out by their loss, which is noted; all of them without such a memory."""
+    if state.memory is None or marks.cases is None:
+        return targets
+
+    def loss_at(n: int) -> Tensor:
+        own = (None if part is None else part[n : n + 1] for part in (marks.known, marks.soft))
+        known, soft = own
+        return loss_of(recipe, logits[n : n + 1], targets[n : n + 1], known=known, soft=soft)
+
+    state.memory.observe(marks.cases, losses_of_samples(loss_at, len(targets)))
+    return leave_out(state.memory, marks.cases, targets, begun=state.step >= LEARNED_BY_ALL * state.steps)
 
 
 def _as_wanted(marks: Marks, same: Tensor) -> Marks:
@@ -323,13 +341,18 @@ def plan_steps(recipe: Recipe, seconds: float, *, spent: float = 0.0) -> int:
 
 
 def summarise(members: Sequence[Json]) -> Json:
-    """The metrics of an ensemble: steps of one member, seconds of all, mean loss, validation score and confusions, each member's."""
+    """The metrics of an ensemble: steps of one member, seconds of all, mean loss, validation score and confusions, each member's.
+
+    Cases that stood out do so where any member left them out.
+    """
     summary: dict[str, Any] = {"steps": members[0]["steps"], "seconds": sum(m["seconds"] for m in members)}
     for name in ("loss", "validation"):
         if name in members[0]:
             summary[name] = sum(m[name] for m in members) / len(members)
     if "confusions" in members[0]:
         summary["confusions"] = np.mean([m["confusions"] for m in members], axis=0).tolist()
+    if "stood_out" in members[0]:
+        summary["stood_out"] = sorted({name for member in members for name in member["stood_out"]})
     return summary | {"members": [dict(m) for m in members]}
 
 
