@@ -103,6 +103,8 @@ export function sessionOf(
     standing: null,
     evaluation: false,
     withdrawn: null,
+    kind: "",
+    minutes: null,
     parts: [],
     frames: [],
     progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null, quality: null },

@@ -469,8 +469,9 @@ export interface Objection {
 /** An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case. */
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
-  null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; parts: (SliceBody | BoxBody)[];
-  frames: NamedSlice[]; active_seconds: number; proposal_hidden: boolean;
+  null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" | "whole" | "slices" |
+  "regions" | "verify"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[]; active_seconds: number; proposal_hidden:
+  boolean;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -592,11 +593,11 @@ export interface ProjectRights {
 
 /** What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag. */
 export interface ProjectSettings {
-  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region" | "superpixel"; query_parts?:
-  number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number;
-  train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?:
-  number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?: number;
-  samples?: number; uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" |
+  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region" | "superpixel" | "best";
+  query_parts?: number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?:
+  number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; train_minutes?: number;
+  train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; members?:
+  number; samples?: number; uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" |
   "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" |
   "copy-paste"; robust?: "none" | "robust-loss" | "small-loss"; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?:
   "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number;

@@ -11,6 +11,7 @@ import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
+import { takeToolFor } from "./kinds";
 import { lookAt, readShownMask } from "./looking";
 import { goToName } from "./named";
 import { tell, tellError } from "./notices";
@@ -86,6 +87,7 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 }
 
 function beginWith(session: CaseSession, draft: Draft): void {
+  if (!session.looksOnly) takeToolFor(session.opened.assignment.kind);
   if (!session.moved) {
     lookAtMask(session, draft.mask);
     if (session.named.value.length > 0) goToName(session, 0);

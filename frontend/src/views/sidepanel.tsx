@@ -59,6 +59,11 @@ function Reason({ session }: { session: CaseSession }) {
           {assignment.reason}
         </p>
       )}
+      {assignment.kind === "verify" && (
+        <p class="note" data-testid="queried-look">
+          Submit the proposal if it is right as it is; else take a tool and correct it.
+        </p>
+      )}
       {session.queried.length > 0 && (
         <div class="note" data-testid="queried-parts">
           {session.named.value.length > 0 ? (

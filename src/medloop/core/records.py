@@ -29,6 +29,7 @@ AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consens
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Verdict: TypeAlias = Literal["approve", "return"]
+QueryKind: TypeAlias = Literal["", "whole", "slices", "regions", "verify"]
 RoutedFor: TypeAlias = Literal["new", "relabel"]
 MeasurementKind: TypeAlias = Literal["length", "angle", "ellipse", "rectangle", "label"]
 Point: TypeAlias = tuple[float, float, float]
@@ -686,6 +687,8 @@ class Choice:
         probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
             is not known. Kept so that selection bias can be corrected.
         parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
+        kind: What is worth most per minute of it; "" where that was not weighed.
+        minutes: Predicted for it; None likewise.
     """
 
     case_id: str
@@ -693,6 +696,8 @@ class Choice:
     reason: str
     probability: float | None = None
     parts: tuple[Json, ...] = ()
+    kind: QueryKind = ""
+    minutes: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from medloop.core.templates import check_template
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
-QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel"]
+QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel", "best"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
@@ -213,7 +213,8 @@ class ProjectSettings:
     )
     batch_size: int = setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
     query_unit: QueryUnit = setting(
-        "case", "What is queried of an image that a model has seen: all of it, its most uncertain slices, regions of 20 mm or superpixels.",
+        "case", "What is queried of an image that a model has seen: all of it, its most uncertain slices, regions of 20 mm or superpixels, "
+        "or whichever of these and a look at the proposal is worth most per predicted minute (best).",
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
     query_parts: int = setting(1, "Slices, regions or superpixels queried per case.", "--query-parts", "next query", low=1, high=100)

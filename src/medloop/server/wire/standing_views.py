@@ -13,6 +13,7 @@ from medloop.core.records import (
     Case,
     Model,
     Prediction,
+    QueryKind,
     Review,
     Round,
 )
@@ -26,7 +27,7 @@ from medloop.loop.foundation.named_frames import named_slices
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
 from medloop.loop.foundation.refusals import refusals
-from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.parts import choice_of, queried_parts
 from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, Number, View
 from medloop.store.reader import Reader
@@ -136,9 +137,12 @@ class NamedFramesView(View):
 class OpenAssignmentView(SituationView, AssignmentView):
     """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case.
 
+    `kind`: what its query found worth most per minute; "" where that was not weighed. `minutes`: predicted for it.
     `proposal_hidden`: there is a proposal, which `GET …/proposal` gives after the first edit.
     """
 
+    kind: QueryKind
+    minutes: float | None
     parts: list[SliceBody | BoxBody]
     frames: list[NamedSliceView]
     active_seconds: float
@@ -154,12 +158,14 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     who = opened.assignment.annotator_id
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), Sight(who, sees, check))
-    named = NamedFramesView.of(tx, opened.assignment)
+    named, chosen = NamedFramesView.of(tx, opened.assignment), choice_of(tx, opened.assignment)
     hidden = opened.assignment.revision == 0 and hidden_proposal(tx, opened.assignment) is not None
     seconds = spent_on(tx, opened.assignment)
     return OpenAssignmentView(
         **shown.model_dump(),
         **situation.model_dump(),
+        kind=chosen.kind if chosen else "",
+        minutes=chosen.minutes if chosen else None,
         frames=named.frames,
         parts=named.parts,
         active_seconds=seconds,
