@@ -35,6 +35,16 @@ export interface AgreementWindow {
   start: string; cases: number; value: number | null; low: number | null; high: number | null; by_label: Record<string, number | null>;
 }
 
+/** The values of the labels that a draft is going to annotate. */
+export interface AnnotatedBody {
+  annotated: number[];
+}
+
+/** The values of the labels that a draft is going to annotate. */
+export interface Annotated {
+  annotated: number[];
+}
+
 /** What a project keeps of somebody who annotates; what is left out stays, and a limit of 0 is none. */
 export interface AnnotatorBody {
   cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?: number | null; cases_per_week?:
@@ -74,7 +84,7 @@ export interface Assigned {
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
-  "imported" | "simulated" | "consensus" | "adjudicated" | "gold" | null; at?: string | null; model_index?: number | null;
+  "imported" | "simulated" | "consensus" | "adjudicated" | "gold" | null; at?: string | null; lacking?: string[]; model_index?: number | null;
 }
 
 /** A box of voxels (I, J, K) from `start` up to, not including, `stop`. */
@@ -282,7 +292,7 @@ export interface Health {
 /** One thing that happened to a case. */
 export interface HistoryLine {
   at: string; who: string; what: string; annotation_id: string; in_force: boolean; changes: LabelChange[]; comment: string; restorable:
-  boolean;
+  boolean; lacking: string[];
 }
 
 /** What the model might have meant, likeliest first, and where one prompt would change most. */
@@ -470,7 +480,7 @@ export interface Objection {
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
   null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; parts: (SliceBody | BoxBody)[];
-  frames: NamedSlice[]; active_seconds: number; proposal_hidden: boolean;
+  frames: NamedSlice[]; active_seconds: number; proposal_hidden: boolean; annotated: number[];
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -811,15 +821,16 @@ export interface SliceBody {
   axis: number; index: number;
 }
 
-/** An annotation: whose, of which kind of origin, and when. */
+/** An annotation: whose, of which kind of origin, when, and the names of the labels that it does not annotate. */
 export interface Standing {
   annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
+  lacking?: string[];
 }
 
 /** An answer: a draft's revision, or a tag. */
 export interface Submission {
   revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number | null; effort?: EffortBody |
-  null; replace?: boolean; task_version?: number | null; whole?: boolean; returned?: string | null;
+  null; replace?: boolean; task_version?: number | null; whole?: boolean; returned?: string | null; annotated?: number[] | null;
 }
 
 /** A stored annotation; one of a gold case has feedback. */

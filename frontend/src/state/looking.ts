@@ -29,6 +29,7 @@ export async function lookAt(project: Project, caseId: string | null): Promise<O
       opened_at: "",
       active_seconds: 0,
       proposal_hidden: false,
+      annotated: [],
       parts: [],
       frames: [],
       ...situation,

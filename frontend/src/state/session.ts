@@ -46,7 +46,7 @@ export interface Conflict {
   message: string;
   remedy: string;
   /** What the server holds now; null when it could not be read. */
-  saved: { assignment: string; revision: number; mask: Uint8Array } | null;
+  saved: { assignment: string; revision: number; mask: Uint8Array; annotated: ReadonlySet<number> } | null;
   patches: readonly Step[];
   /** How many of the queue's waiting patches these are; what is drawn later comes after them. */
   waiting: number;
@@ -104,6 +104,9 @@ export class CaseSession {
     return this.project.labels.map((label) => ({ ...label, colour: colours.get(label.value) ?? label.colour }));
   });
   readonly tag: Signal<number | null>;
+  /** Values of the labels that the draft is going to annotate, and the last time that this was told to the server. */
+  readonly annotated: Signal<ReadonlySet<number>>;
+  declared: Promise<unknown> = Promise.resolve();
   readonly busy = signal<"" | "submitting" | "waiting">("");
   readonly conflict = signal<Conflict | null>(null);
   /** The server's words about the annotation that a submission would replace; asked before it is sent again. */
@@ -197,6 +200,7 @@ export class CaseSession {
     this.proposalHidden = signal(opened.assignment.proposal_hidden);
     effort.proposal = () => this.proposalSeen;
     this.returned = signal(opened.assignment.returned);
+    this.annotated = signal(new Set(opened.assignment.annotated));
     this.tag = signal(opened.previous?.tag ?? null);
   }
 

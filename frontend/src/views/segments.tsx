@@ -1,6 +1,7 @@
 /** The table of segments: choose, colour, show, lock, and how large each one is. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Label } from "../api/types";
+import { choosesLabels, toggleAnnotated } from "../state/annotated";
 import { labelSearch } from "../state/display";
 import { mayRecolour, recolour } from "../state/labelling";
 import { shareText, sizeText, toggled } from "../state/segments";
@@ -83,6 +84,7 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
   const place = session.labels.findIndex((one) => one.value === value);
   const chosen = session.label.value === value;
   const [hidden, locked] = [session.hidden.value.has(value), session.segments.locked.value.has(value)];
+  const away = !session.annotated.value.has(value);
   const draft = session.draft.value;
   draft?.changes.value;
   const voxels = draft?.counts.of(value) ?? 0;
@@ -128,6 +130,18 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
           onPress={() => session.segments.toggleLock(value)}
         />
       </td>
+      {choosesLabels(session) && (
+        <td>
+          <Switch
+            icon={away ? "close" : "check"}
+            on={away}
+            name={`${name} is not annotated in this case`}
+            action={chosen ? "annotated" : undefined}
+            testid={`annotated-${value}`}
+            onPress={() => toggleAnnotated(session, value)}
+          />
+        </td>
+      )}
     </tr>
   );
 }

@@ -11,16 +11,20 @@ import { WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
 import { pressIn } from "../tools/keytable";
 import { LIST_KEYS, type ListScene } from "../tools/listkeys";
-import { BulkBar } from "./bulk";
 import { ButtonRow } from "./buttonrow";
 import { CaseTable } from "./casetable";
 import { Allowed, Key } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
+import { later } from "./later";
 import { readsSeveral } from "./readingstate";
 import { Warnings } from "./warnings";
 
+const BulkBar = later(
+  () => import("./bulk").then((part) => part.BulkBar),
+  () => null,
+);
 const STATES: [CaseState, string][] = [
   ["all", "All"],
   ["unlabelled", "Unlabelled"],

@@ -19,10 +19,10 @@ from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.annotating.opening import go_on, open_assignment, open_gold, require_same_purpose
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
-from medloop.loop.annotating.submission import Submitted, annotated_in
+from medloop.loop.annotating.submission import Submitted, annotated_in, annotated_mask
 from medloop.loop.annotating.withdrawing import withdraw_case
 from medloop.loop.foundation.anchoring import hidden_proposal
-from medloop.loop.foundation.annotated_labels import require_only, without_others
+from medloop.loop.foundation.annotated_labels import require_only
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
 from medloop.loop.foundation.gold import open_checks, unread_gold
@@ -149,7 +149,9 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     annotated = annotated_in(workspace.task, edit, submitted)
     submitted = replace(submitted, annotated=annotated)
     draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
-    mask, revision = (without_others(draft.mask, annotated), draft.revision) if draft else (submitted.mask, submitted.revision)
+    mask, revision = (
+        (annotated_mask(workspace.task, edit, draft.mask, annotated), draft.revision) if draft else (submitted.mask, submitted.revision)
+    )
     blob = workspace.store.blobs.put(_encoded(workspace, edit.case, mask, submitted)) if mask is not None else None
     values = frozenset(label_values(mask)) - {0} | {*annotated} if mask is not None else frozenset({submitted.tag or 0})
     annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)

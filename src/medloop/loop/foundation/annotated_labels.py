@@ -56,9 +56,14 @@ def annotated_labels(tx: Reader, task: Task) -> AnnotatedLabels:
     return AnnotatedLabels(task, {version.id: frozenset(version.label_values) for version in tx.find(Task)})
 
 
+def scope_in_force(tx: Reader) -> AnnotatedLabels:
+    """The same, for who has no workspace at hand: the newest version of the task is in force."""
+    return annotated_labels(tx, max(tx.find(Task), key=lambda version: version.version))
+
+
 def every_as_none(task: Task, values: Collection[int]) -> tuple[int, ...]:
     """Label values in order, and () for all of the task's: how a record keeps them."""
-    return () if set(values) >= set(task.label_values) else tuple(sorted(values))
+    return () if set(values) >= set(task.label_values) else tuple(sorted(set(values)))
 
 
 def checked_labels(task: Task, values: Collection[int]) -> tuple[int, ...]:
