@@ -91,3 +91,24 @@ def test_a_mask_made_elsewhere_says_which_labels_it_annotates(site, case_id: str
     assert (refused.status_code, "annotated for small only" in refused.text) == (422, True)
     assert site.client.put(url, content=raw, headers=headers | {"X-Annotated": "one"}).status_code == 422
     assert annotation(site, site.client.put(url, content=raw, headers=headers | {"X-Annotated": "1"})).annotated == (1,)
+
+
+def names(site, **query) -> list[str]:
+    answer = site.client.get(f"{site.url}/cases", params=query)
+    assert answer.status_code == 200, answer.text
+    return [row["name"] for row in answer.json()["rows"]]
+
+
+def test_the_list_finds_and_flags_cases_that_lack_a_label(site) -> None:
+    rows = site.client.get(f"{site.url}/cases").json()["rows"]
+    for row, values in zip(rows, ([1], [2], [1, 2]), strict=False):
+        submit(site, opened(site, row["id"]), 0, annotated=values)
+    first, second = rows[0]["name"], rows[1]["name"]
+    assert (names(site, lacks=2), names(site, lacks=1), names(site, lacks=0)) == ([first], [second], [first, second])
+    assert names(site, lacks=2, state="unlabelled") == []
+    listed = {row["name"]: row["lacking"] for row in site.client.get(f"{site.url}/cases").json()["rows"]}
+    assert (listed.pop(first), listed.pop(second), set(map(tuple, listed.values()))) == (["small"], ["large"], {()})
+    assert site.client.get(f"{site.url}/cases/csv", params={"lacks": 2}).text.splitlines()[1].endswith("small")
+    counted = site.client.get(f"{site.url}/progress").json()["queried"]
+    assert [(one["label"], one["known"], one["cases"]) for one in counted] == [("large", 2, 3), ("small", 2, 3)]
+    assert site.client.get(f"{site.url}/cases", params={"lacks": 255}).status_code == 422

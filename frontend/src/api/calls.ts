@@ -18,7 +18,12 @@ export interface Part {
   after?: string;
 }
 
-const asText = (values: object): URLSearchParams => new URLSearchParams(Object.entries(values).map(([name, value]) => [name, String(value)]));
+const asText = (values: object): URLSearchParams =>
+  new URLSearchParams(
+    Object.entries(values)
+      .filter(([name, value]) => name !== "lacks" || value !== "")
+      .map(([name, value]) => [name, String(value)]),
+  );
 
 export const listCases = (p: string, filters: object, part: Part, signal?: AbortSignal): Promise<T.CasePage> =>
   getJson(at(p, `/cases?${asText({ ...filters, ...part })}`), signal);

@@ -101,7 +101,7 @@ export interface BoxPromptBody {
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
-  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored";
+  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[];
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -161,9 +161,9 @@ export interface Changes {
   changes: Changed[];
 }
 
-/** One label: annotated training cases that hold it, and how many of them a query chose. */
+/** One label: annotated training cases that hold it, how many of them a query chose, and how many of `cases` say something of it. */
 export interface ClassCount {
-  label: string; annotated: number; queried: number;
+  label: string; annotated: number; queried: number; known: number; cases: number;
 }
 
 /** An assignment after it was closed without an annotation, or was not. */

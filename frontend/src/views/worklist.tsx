@@ -96,6 +96,20 @@ export function Worklist({ project, query }: { project: Project; query: string }
               </select>
             </label>
           )}
+          {project.label_gaps.length > 0 && (
+            <label class="hint">
+              Lacks{" "}
+              <select value={filters.lacks} data-testid="filter-lacks" onChange={(event) => show({ lacks: event.currentTarget.value })}>
+                <option value="">–</option>
+                <option value="0">any label</option>
+                {project.labels.map(({ value, name }) => (
+                  <option key={value} value={value}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
           <button
             aria-pressed={filters.assignee === person}
             data-testid="filter-mine"
