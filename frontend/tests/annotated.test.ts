@@ -80,6 +80,16 @@ describe("the labels that a draft annotates", () => {
     expect(sent("/submit")).toHaveLength(1);
   });
 
+  test("but the queried one are locked, until one is unlocked by hand", () => {
+    const session = here({ queried_label: 2 });
+    expect(session.label.value).toBe(2);
+    expect([...session.locked.value]).toEqual([1, 3]);
+    expect([...session.guard.locked()]).toEqual([1, 3]);
+    session.toggleLock(1);
+    expect([...session.locked.value]).toEqual([3]);
+    expect([...session.segments.locked.value]).toEqual([]);
+  });
+
   test("are no choice in a classification", async () => {
     const session = here({}, "classification");
     toggleAnnotated(session, 1);

@@ -30,6 +30,7 @@ export async function lookAt(project: Project, caseId: string | null): Promise<O
       active_seconds: 0,
       proposal_hidden: false,
       annotated: [],
+      queried_label: null,
       parts: [],
       frames: [],
       ...situation,

@@ -37,7 +37,7 @@ export function ReasonDialog({ session, verb, onClose }: { session: CaseSession;
           Reason
           <input type="text" value={reason} maxLength={200} data-testid="reason" autofocus onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
-        {standing && (
+        {standing && (verb === "flag" || session.opened.assignment.queried_label === null) && (
           <p class="banner" data-testid="withdraws">
             This withdraws the {signed(standing)}: it leaves training, evaluation and export, and stays in the history. A new annotation brings the case back.
           </p>

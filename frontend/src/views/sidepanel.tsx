@@ -2,7 +2,7 @@
 
 import { annotatorName, isSameName } from "../api/person";
 import type { Returned as ReturnedCase } from "../api/types";
-import { annotatedText, choosesLabels } from "../state/annotated";
+import { annotatedText, choosesLabels, namesOf } from "../state/annotated";
 import { stepCase } from "../state/looking";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
@@ -80,6 +80,11 @@ function Reason({ session }: { session: CaseSession }) {
             </>
           )}
         </div>
+      )}
+      {session.opened.assignment.queried_label !== null && (
+        <p class="note" data-testid="queried-label">
+          Only {namesOf(session.labels, new Set([session.opened.assignment.queried_label]))} is queried: the other labels are annotated, and locked.
+        </p>
       )}
       <Provenance session={session} />
       <GoldButton session={session} />

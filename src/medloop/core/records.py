@@ -686,6 +686,7 @@ class Choice:
         probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
             is not known. Kept so that selection bias can be corrected.
         parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
+        label: Value of the only label that is queried, of a case that is annotated for others; None for every label.
     """
 
     case_id: str
@@ -693,6 +694,7 @@ class Choice:
     reason: str
     probability: float | None = None
     parts: tuple[Json, ...] = ()
+    label: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

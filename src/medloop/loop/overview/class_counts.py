@@ -21,7 +21,7 @@ from medloop.store.reader import Reader
 
 @dataclass(frozen=True)
 class ClassCount:
-    """One label: annotated training cases that hold it, how many of them a query had chosen, and how many of `cases` say something of it."""
+    """One label: annotated training cases that hold it, how many of them a query had chosen, and how many of `cases` annotate it."""
 
     label: str
     annotated: int
@@ -31,7 +31,7 @@ class ClassCount:
 
     @property
     def known_words(self) -> str:
-        """ "annotated in 3 of 5 cases"; "" where it is annotated everywhere."""
+        """In how many cases it is annotated, in words; "" where it is annotated everywhere."""
         return f"annotated in {self.known} of {self.cases} cases" if self.known < self.cases else ""
 
 

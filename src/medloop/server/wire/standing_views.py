@@ -27,6 +27,7 @@ from medloop.loop.foundation.named_frames import named_slices
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
 from medloop.loop.foundation.refusals import refusals
+from medloop.loop.querying.lacking import queried_label
 from medloop.loop.querying.parts import queried_parts
 from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, Number, View
@@ -40,13 +41,13 @@ class StandingView(View):
     annotator: str
     origin: AnnotationOrigin
     at: str
-    lacking: list[str] = []
+    lacking: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, tx: Reader, annotation: Annotation) -> Self:
         """From the record."""
         by = tx.get(Annotator, annotation.annotator_id).name
-        lacking = [label.name for label in scope_in_force(tx).lacking(annotation)] if annotation.tag is None else []
+        lacking = tuple(label.name for label in scope_in_force(tx).lacking(annotation)) if annotation.tag is None else ()
         return cls(annotation_id=annotation.id, annotator=by, origin=annotation.origin, at=annotation.created_at, lacking=lacking)
 
 
@@ -58,7 +59,7 @@ class BaseView(View):
     annotator: str | None = None
     origin: AnnotationOrigin | None = None
     at: str | None = None
-    lacking: list[str] = []
+    lacking: tuple[str, ...] = ()
     model_index: int | None = None
 
 
@@ -152,7 +153,7 @@ class OpenAssignmentView(SituationView, AssignmentView):
     """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case.
 
     `proposal_hidden`: there is a proposal, which `GET …/proposal` gives after the first edit. `annotated`: the values of the labels that
-    the draft is going to annotate.
+    the draft is going to annotate. `queried_label`: the only one of them that is queried; null for all.
     """
 
     parts: list[SliceBody | BoxBody]
@@ -160,6 +161,7 @@ class OpenAssignmentView(SituationView, AssignmentView):
     active_seconds: float
     proposal_hidden: bool
     annotated: list[int]
+    queried_label: int | None
 
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
@@ -182,6 +184,7 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
         active_seconds=seconds,
         proposal_hidden=hidden,
         annotated=AnnotatedView.of(tx, opened.assignment).annotated,
+        queried_label=queried_label(tx, opened.assignment.round_id, opened.assignment.case_id),
     )
 
 
