@@ -111,6 +111,8 @@ export function sessionOf(
     returned: null,
     active_seconds: 0,
     proposal_hidden: false,
+    annotated: [1, 2, 3],
+    queried_label: null,
   };
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },

@@ -25,6 +25,9 @@ export class Draft {
   /** Hears of every stroke and of every step back. */
   onEdit: (what: "strokes" | "undos") => void = () => undefined;
 
+  /** Hears of every run that somebody drew or accepted. */
+  onDrawn: (runs: readonly Run[]) => void = () => undefined;
+
   constructor(
     readonly mask: Uint8Array,
     private readonly guard: Guard = { locked: () => new Set(), refused: () => undefined },
@@ -47,6 +50,7 @@ export class Draft {
     this.queue?.advance(revision);
     this.queue?.push(back);
     if (labels.size > 0) this.guard.refused(labels, "answer");
+    this.onDrawn(free);
     this.changed();
   }
 
@@ -57,6 +61,7 @@ export class Draft {
     this.counts.move(edit.inverse, edit.forward);
     this.queue?.push(edit.forward, edit.redo);
     this.onEdit("strokes");
+    this.onDrawn(edit.forward);
     this.changed();
   }
 
@@ -75,6 +80,7 @@ export class Draft {
     for (const { runs, link } of patches) {
       this.history.push({ forward: runs, inverse: this.write(runs), ...(link && { redo: link, undo: opposite(link) }) });
       if (link) this.prompts.follow(link);
+      this.onDrawn(runs);
     }
     this.changed();
   }

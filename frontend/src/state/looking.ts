@@ -31,6 +31,8 @@ export async function lookAt(project: Project, caseId: string | null): Promise<O
       proposal_hidden: false,
       kind: "",
       minutes: null,
+      annotated: [],
+      queried_label: null,
       parts: [],
       frames: [],
       ...situation,

@@ -112,7 +112,7 @@ async function recover(session: CaseSession, draft: Draft, revision: number): Pr
     title: "Unsaved edits from an earlier visit",
     message: "This browser kept edits of this case that were never saved, but the case was changed since",
     remedy: "",
-    saved: { assignment: session.assignmentId, revision, mask: draft.mask.slice() },
+    saved: { assignment: session.assignmentId, revision, mask: draft.mask.slice(), annotated: session.annotated.value },
     patches: fit.patches,
     waiting: 0,
   };

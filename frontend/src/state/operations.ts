@@ -411,10 +411,10 @@ function carryTask(session: CaseSession, index: number, steps: number): Task | s
 }
 
 function islandsTask(session: CaseSession, box: Region, how: IslandsKept, amount: number): Task | string {
-  const { header, labels, draft, label, segments } = session;
+  const { header, labels, draft, label, locked } = session;
   const at: Triple = how === "here" ? session.crosshair.value : [0, 0, 0];
   if (how === "here" && draft.value!.mask[flatIndex(header.shape, at)] !== label.value) return "this label does not stand at the crosshair";
-  const free = labels.map(({ value }) => value).filter((value) => draft.value!.counts.of(value) === 0 && !segments.locked.value.has(value));
+  const free = labels.map(({ value }) => value).filter((value) => draft.value!.counts.of(value) === 0 && !locked.value.has(value));
   if (how === "split" && free.length === 0) return "no label is free for a second island";
   return { ...groundOf(session, box), kind: "islands", how, least: amount / measureOf(header).each, at, free };
 }

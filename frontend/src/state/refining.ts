@@ -55,7 +55,7 @@ export function removeGiven(session: CaseSession, id: string): void {
   session.refiner?.alone(async () => {
     if (!draft.prompts.inForce.value.some((given) => given.id === id)) return;
     await session.queue!.flushed();
-    const refined = await calls.removePrompt(session.project.id, session.assignmentId, id, session.queue!.revision, [...session.segments.locked.value]);
+    const refined = await calls.removePrompt(session.project.id, session.assignmentId, id, session.queue!.revision, [...session.locked.value]);
     draft.prompts.follow({ withdraws: [id] });
     draft.accept(refined.runs, refined.revision, { withdraws: [id] });
     note(session, refined);
@@ -74,7 +74,7 @@ export function fillSlices(session: CaseSession, plane: number): void {
     maskShown.value = true;
     draft.accept(filled.runs, filled.revision, {});
     tell("info", `${filled.filled} slices filled between ${filled.drawn.length} drawn ones`);
-    sayLocked(session, session.segments.locked.value);
+    sayLocked(session, session.locked.value);
   });
 }
 

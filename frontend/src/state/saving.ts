@@ -7,6 +7,7 @@ import { PatchQueue } from "../edits/queue";
 import { claimTab } from "../edits/recovery";
 import { type Kept, openStorage } from "../edits/storage";
 import { receiveMask } from "../volume/download";
+import { annotateDrawn } from "./annotated";
 import { tellError } from "./notices";
 import type { CaseSession } from "./session";
 
@@ -31,6 +32,7 @@ export function attachQueue(session: CaseSession, draft: Draft, assignment: stri
   const { project, header } = session;
   if (session.assignmentId !== assignment) session.effort.startOver(performance.now(), `${TAB}-${assignment}`);
   session.assignmentId = assignment;
+  draft.onDrawn = (runs) => annotateDrawn(session, runs);
   draft.onEdit = (what) => session.effort.did(what, performance.now());
   session.queue = new PatchQueue({
     assignment,

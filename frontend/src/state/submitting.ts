@@ -2,6 +2,7 @@
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
+import { drawnIsAnnotated } from "./annotated";
 import { forgetEffort, reportOf } from "./effort";
 import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
@@ -63,6 +64,7 @@ async function closing(session: CaseSession, close: () => Promise<void>): Promis
     if (session.refusals > refusals) return tell("warning", "The last prompt was not applied, so the case is still open", "look at the mask, then try again");
     await session.queue?.flushed();
     await settleLooks(session);
+    await session.declared;
     session.busy.value = "submitting";
     await close();
   } catch (error) {
@@ -102,7 +104,7 @@ function mayBeSubmitted(session: CaseSession): boolean {
     if (session.tag.value === null) tell("warning", "Choose a class first", "press 1 to 9");
     return session.tag.value !== null;
   }
-  return session.draft.value !== null && isPromptWhole(session) && emptyIsMeant(session);
+  return session.draft.value !== null && isPromptWhole(session) && drawnIsAnnotated(session) && emptyIsMeant(session);
 }
 
 /** Outermost points clicked so far are no prompt yet, and would be lost. */
@@ -123,7 +125,7 @@ function emptyIsMeant(session: CaseSession): boolean {
 function submission(session: CaseSession): calls.Submission {
   const common = { effort: reportOf(session), task_version: session.project.task_version, returned: session.returned.value?.review_id };
   if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
-  return { revision: session.draft.value!.revision.value, ...common };
+  return { revision: session.draft.value!.revision.value, annotated: [...session.annotated.value], ...common };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The keyboard of the annotation view: one entry per line; the overview, the palette and every tooltip are made from it. */
+import { choosesLabels, toggleAnnotated } from "../state/annotated";
 import * as display from "../state/display";
 import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
@@ -124,7 +125,8 @@ export const CASE_KEYS = [
   { id: "navigate", group: "Draw", keys: ["V"], does: "Crosshair", run: ({ session }) => takeTool(session, "navigate") },
   { id: "window", group: "Draw", keys: ["W"], does: "Window by dragging", compares: true, run: ({ session }) => takeTool(session, display.tool.value === "window" ? "navigate" : "window") },
   { id: "pick", group: "Draw", keys: ["Shift+V"], mouse: "Alt + click", does: "Choose the label at the crosshair, or under the pointer", for: SEG, run: ({ session }) => pickLabel(session, session.crosshair.value) },
-  { id: "lock", group: "Draw", keys: ["Shift+L"], does: "Lock or unlock the chosen label", for: SEG, changes: true, run: ({ session }) => session.segments.toggleLock(session.label.value) },
+  { id: "lock", group: "Draw", keys: ["Shift+L"], does: "Lock or unlock the chosen label", for: SEG, changes: true, run: ({ session }) => session.toggleLock(session.label.value) },
+  { id: "annotated", group: "Annotate", keys: ["Alt+I"], does: "The chosen label is annotated in this case, or is not", for: SEG, changes: true, on: ({ session }) => choosesLabels(session), run: ({ session }) => toggleAnnotated(session, session.label.value) },
   { id: "search-labels", group: "Draw", keys: ["/"], does: "Search the labels, where there are more than nine", for: SEG, on: ({ session }) => session.labels.length > MOST_BY_KEY, run: () => void display.labelSearch.value++ },
   { id: "brush", group: "Draw", keys: ["B"], does: "Brush (Ctrl + drag erases)", for: SEG, changes: true, run: ({ session }) => takeTool(session, "brush") },
   { id: "eraser", group: "Draw", keys: ["E"], does: "Eraser", for: SEG, changes: true, run: ({ session }) => takeTool(session, "eraser") },

@@ -36,6 +36,7 @@ export function HistoryDialog({ found, onClose }: { found: Comparison; onClose: 
               </td>
               <td>
                 {changed(line)}
+                {line.lacking.length > 0 && <span class="hint"> {line.lacking.join(", ")} not annotated</span>}
                 {line.comment && <span class="hint"> {line.comment}</span>}
               </td>
               <td class="number">

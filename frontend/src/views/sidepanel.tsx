@@ -2,6 +2,7 @@
 
 import { annotatorName, isSameName } from "../api/person";
 import type { Returned as ReturnedCase } from "../api/types";
+import { annotatedText, choosesLabels, namesOf } from "../state/annotated";
 import { stepCase } from "../state/looking";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
@@ -13,7 +14,7 @@ import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
 import { Instructions } from "./instructions";
-import { Introduction } from "./introduction";
+import { later } from "./later";
 import { LookOptions } from "./look";
 import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
@@ -22,6 +23,11 @@ import { Provenance, Replaces } from "./provenance";
 import { ReasonOptions } from "./reasons";
 import { SegmentTable } from "./segments";
 import { CaseStrip } from "./strip";
+
+const Introduction = later(
+  () => import("./introduction").then((part) => part.Introduction),
+  () => null,
+);
 
 export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
@@ -80,6 +86,11 @@ function Reason({ session }: { session: CaseSession }) {
           )}
         </div>
       )}
+      {session.opened.assignment.queried_label !== null && (
+        <p class="note" data-testid="queried-label">
+          Only {namesOf(session.labels, new Set([session.opened.assignment.queried_label]))} is queried: the other labels are annotated, and locked.
+        </p>
+      )}
       <Provenance session={session} />
       <GoldButton session={session} />
       {session.offered.value && (
@@ -132,6 +143,16 @@ function Steps({ session }: { session: CaseSession }) {
   );
 }
 
+/** What the mask will say, where it does not speak of every label. */
+function AnnotatedLine({ session }: { session: CaseSession }) {
+  const text = choosesLabels(session) ? annotatedText(session.labels, session.annotated.value) : "";
+  return text ? (
+    <p class="hint" role="status" data-testid="annotated-said">
+      {text}
+    </p>
+  ) : null;
+}
+
 function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const busy = session.busy.value;
   if (session.looksOnly) return <Steps session={session} />;
@@ -140,6 +161,7 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
     <div class="verbs" data-verb={session.purpose === "decide" ? "review" : "annotate"}>
       {session.purpose === "read" && <CaseStrip session={session} />}
       {session.purpose === "read" && <Replaces session={session} />}
+      <AnnotatedLine session={session} />
       <button
         class="primary submit"
         disabled={!ready || busy !== ""}

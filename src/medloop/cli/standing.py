@@ -149,7 +149,10 @@ def print_standing(found: Standing) -> None:
     for line in found.effort:
         typer.echo(f"time    {line.annotator}: {_effort(line, with_cost=priced(found.effort))}")
     if any(c.annotated for c in found.queried):
-        shares = [f"{c.label} in {counted(c.annotated, 'annotation')} ({c.queried} queried)" for c in found.queried]
+        shares = [
+            f"{c.label} in {counted(c.annotated, 'annotation')} ({'; '.join(filter(None, (f'{c.queried} queried', c.known_words)))})"
+            for c in found.queried
+        ]
         typer.echo(f"labels  {'; '.join(shares)}")
     typer.echo(f"advice  {'stop annotating' if found.stopping.stop else 'go on'}")
     for reason in found.stopping.reasons:

@@ -689,6 +689,7 @@ class Choice:
         parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
         kind: What is worth most per minute of it; "" where that was not weighed.
         minutes: Predicted for it; None likewise.
+        label: Value of the only label that is queried, of a case that is annotated for others; None for every label.
     """
 
     case_id: str
@@ -698,6 +699,7 @@ class Choice:
     parts: tuple[Json, ...] = ()
     kind: QueryKind = ""
     minutes: float | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -217,6 +217,10 @@ class ProjectSettings:
         "or whichever of these and a look at the proposal is worth most per predicted minute (best).",
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
+    query_label: str = setting(
+        "", "A label: annotated cases that lack it are queried for it alone, before unlabelled cases (segmentation).",
+        "--query-label", "next query", longest=80, shown_default="every label of unlabelled cases",
+    )  # fmt: skip
     query_parts: int = setting(1, "Slices, regions or superpixels queried per case.", "--query-parts", "next query", low=1, high=100)
     template: str = setting(
         "", "The frames or slices that are annotated of each training case, in place of the whole: names with places "
@@ -422,6 +426,10 @@ def _check_template(settings: ProjectSettings) -> None:
     if settings.template and settings.query_unit != "case":
         rule = f"template names the slices of a case, query_unit {settings.query_unit} chooses parts of it"
         raise SettingError(f"{rule}, got both", remedy="set query_unit=case or template=")
+    if settings.template and settings.query_label:
+        raise SettingError(
+            "template names the slices of a case, query_label queries whole cases, got both", remedy="leave one of them empty"
+        )
     if settings.template and (settings.gold_rate or settings.tutorial):
         raise SettingError("Gold cases count whole, a template names slices, got both", remedy="set gold_rate=0 and tutorial=0")
 

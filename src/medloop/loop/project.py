@@ -24,6 +24,7 @@ from medloop.core.records import (
     Measurement,
     Model,
     ProjectSettings,
+    Query,
     Review,
     TaskKind,
 )
@@ -70,7 +71,7 @@ from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
-from medloop.loop.querying.rounds import Outlook, outlooks
+from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
@@ -143,6 +144,22 @@ class Project:
         """
         chosen = [self._case(name).id for name in cases]
         return declare_annotated(self.workspace, chosen, labels_named(self.workspace.task, labels), actor="python")
+
+    def query(self, *, lacking: str | None = None, strategy: str = "", count: int | None = None) -> Query | None:
+        """Choose the cases of the next round, and why; None when none is left.
+
+        Args:
+            lacking: A label: of annotated cases that lack it, for it alone; None as the project is set.
+            strategy: How to choose; "" for the project's strategy.
+            count: How many; None for the project's batch.
+
+        Raises:
+            LabelError: The project does not have that label.
+            StateError: No annotated case that could be queried lacks it.
+        """
+        wanted = choosing(self.workspace, strategy=strategy, count=count, lacking=lacking)
+        made = prepare_round(wanted, thorough=True)
+        return self.workspace.store.get(Query, made.query_id) if made and made.query_id else None
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""

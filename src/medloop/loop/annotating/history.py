@@ -10,6 +10,7 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Consensus, Label, Review, Withdrawal
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.in_force import standing_annotation
@@ -47,6 +48,7 @@ class HistoryLine:
             else against nothing; labels that are the same are left out.
         comment: Of a review, a withdrawal or a consensus.
         restorable: It is a full annotation and does not stand: it can be restored.
+        lacking: Names of the labels that it does not annotate.
     """
 
     at: str
@@ -57,6 +59,7 @@ class HistoryLine:
     changes: tuple[LabelChange, ...] = ()
     comment: str = ""
     restorable: bool = False
+    lacking: tuple[str, ...] = ()
     order: int = field(default=0, repr=False)
 
 
@@ -77,7 +80,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
     current = {a.id for a in (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))}
     order, standing = tx.event_numbers(Annotation, [a.id for a in made]), standing_annotation(tx, case.id)
     restored = {event.noun_id for event in tx.events_about("annotation", list(order), verbs=[RESTORE])}
-    found, by_id = list[HistoryLine](), {a.id: a for a in made}
+    found, by_id, scope = list[HistoryLine](), {a.id: a for a in made}, annotated_labels(tx, workspace.task)
 
     @lru_cache(maxsize=MASKS_AT_ONCE)
     def mask(annotation_id: str) -> MaskArray:
@@ -93,6 +96,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             in_force=annotation.id in current,
             restorable=annotation.kind != "partial" and annotation.origin != GOLD and (standing is None or standing.id != annotation.id),
             changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
+            lacking=tuple(label.name for label in scope.lacking(annotation)) if annotation.tag is None else (),
             order=order[annotation.id],
         )
         found.append(line)

@@ -99,6 +99,13 @@ class OpenEdit:
         return np.where(np.isin(shown, self.base.annotated), 0, shown).astype(np.uint8)
 
     @property
+    def proposed(self) -> MaskArray:
+        """What of the mask that it began with is the model's own, shape (I, J, K); background elsewhere."""
+        if self.base is not None or self.assignment.proposal_id is None or self.stored is None:
+            return self.overlay
+        return decode_mask(self.blobs.get(self.stored), self.case.grid.shape)
+
+    @property
     def drawn_labels(self) -> frozenset[int]:
         """Labels that a patch drew."""
         return frozenset(value for patch in self.patches for _, _, value in patch.runs) - {0}

@@ -198,8 +198,8 @@ def _skills(workspace: Workspace) -> Markup | None:
 
 
 def _annotated(made: Progress) -> Markup:
-    head = ("label", "annotated cases with it", "of these chosen by a query")
-    return table(head, ((c.label, c.annotated, c.queried) for c in made.queried))
+    head = ("label", "annotated cases with it", "of these chosen by a query", "annotated in")
+    return table(head, ((c.label, c.annotated, c.queried, f"{c.known} of {c.cases} cases") for c in made.queried))
 
 
 def _models(models: Sequence[ModelLine]) -> Markup:

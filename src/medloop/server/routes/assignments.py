@@ -9,6 +9,7 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, ReturnedError, StateError
 from medloop.core.records import Annotation, Assignment, Case, Model
 from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
+from medloop.loop.annotating.declaring import declare_draft
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.placing import place_frame
@@ -43,6 +44,7 @@ from medloop.server.wire.project_views import (
     TracedView,
 )
 from medloop.server.wire.schemas import (
+    AnnotatedBody,
     DraftEdit,
     EffortBody,
     FillBody,
@@ -58,7 +60,7 @@ from medloop.server.wire.schemas import (
     part_of,
     reported,
 )
-from medloop.server.wire.standing_views import NamedFramesView, OpenAssignmentView, open_assignment_view
+from medloop.server.wire.standing_views import AnnotatedView, NamedFramesView, OpenAssignmentView, open_assignment_view
 from medloop.server.wire.views import PredictionView, prediction_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -127,6 +129,14 @@ def put_frames(workspace: WorkspaceHere, assignment: OwnAssignment, body: PlaceB
         return NamedFramesView.of(tx, tx.get(Assignment, assignment))
 
 
+@router.put("/annotated")
+def put_annotated(workspace: WorkspaceHere, assignment: OwnAssignment, body: AnnotatedBody) -> AnnotatedView:
+    """Say which labels the draft is going to annotate; it is remembered, and whoever draws another label annotates that, too."""
+    declared = declare_draft(workspace, assignment, body.annotated)
+    with workspace.store.read() as tx:
+        return AnnotatedView.of(tx, declared)
+
+
 @router.post("/submit")
 def post_submit(workspace: WorkspaceHere, assignment: OwnAssignment, answer: Submission) -> SubmittedView:
     """Finish with the draft as the page knows it, whole or in parts, or with a tag."""
@@ -147,10 +157,11 @@ def put_mask(
     x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
     x_task_version: Annotated[TaskVersion | None, Header(description="The version of the task that the mask was made for.")] = None,
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
+    x_annotated: Annotated[str | None, Header(pattern=r"^[0-9]{1,3}(,[0-9]{1,3})*$", description="Values of its labels: 1,3.")] = None,
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order; it all counts, also where parts were queried."""
     said: dict[str, Any] = {"effort": reported(None, x_effort_seconds), "replace": x_replace, "independent": x_independent}
-    said["task_version"] = x_task_version
+    said |= {"task_version": x_task_version, "annotated": None if x_annotated is None else [int(one) for one in x_annotated.split(",")]}
     return _submitted(submit(workspace, assignment, Submitted(mask=mask, whole=True, **said)))
 
 

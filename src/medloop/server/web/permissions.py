@@ -76,6 +76,7 @@ _ANNOTATE: tuple[str, ...] = (
     f"POST {_WORK}/fill",
     f"POST {_WORK}/propagate",
     f"PUT {_WORK}/frames",
+    f"PUT {_WORK}/annotated",
     f"GET {_WORK}/steps",
     f"POST {_WORK}/trace",
     f"POST {_WORK}/submit",
