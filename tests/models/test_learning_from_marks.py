@@ -139,4 +139,4 @@ def test_weights_of_kinds_are_part_of_a_recipe() -> None:
     older = {name: value for name, value in recipe.to_json().items() if name != "weak_weights"}
     assert Recipe.from_json(older).weak_weights == WeakWeights()
     with pytest.raises(SettingError, match="weak_weights"):
-        dataclasses.replace(recipe, weak_weights=(1.0, -1.0, 0.0, 0.0, 0.0))
+        dataclasses.replace(recipe, weak_weights=WeakWeights(likely=-1.0))

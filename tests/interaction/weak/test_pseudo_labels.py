@@ -68,7 +68,7 @@ def test_tags_make_nothing_likely() -> None:
 
 
 def test_marks_take_less_time_than_the_mask_by_the_stated_model() -> None:
-    phantom = phantom_3d(0, 1, (40, 40, 12))
+    phantom = phantom_3d(0, 1, (128, 128, 12))
     labels = tuple(int(v) for v in np.unique(phantom.mask.array) if v)
     rng = np.random.default_rng(0)
     seconds = {

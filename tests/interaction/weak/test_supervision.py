@@ -180,3 +180,11 @@ def test_too_many_different_sets_are_refused() -> None:
     marks = [Point(place, label, positive=False) for label in names for n, place in places if (n >> (label - 1)) & 1]
     with pytest.raises(InputError, match="250 different sets"):
         supervise(marks, (8, 8, 8), names)
+
+
+def test_a_box_that_is_flat_along_two_axes_joins_the_others_of_its_slice_and_alone_excludes_nothing() -> None:
+    thin = Box((4, 4, 2), (5, 5, 3), 1)
+    assert supervise([thin], SHAPE, NAMES).allows(1).all()
+    both = supervise([thin, Box((0, 0, 2), (2, 2, 3), 1)], SHAPE, NAMES).allows(1)[:, :, 2]
+    assert int(both.sum()) == 5
+    assert both[4, 4]

@@ -19,8 +19,8 @@ from medloop.interaction.weak.marks import Mark, Superpixel, Tag
 GivenKind: TypeAlias = Literal["mask", "scribbles", "boxes", "points", "extreme-points", "tags"]
 GIVEN_KINDS: tuple[GivenKind, ...] = get_args(GivenKind)
 
-TAG_SECONDS, SCRIBBLE_SECONDS = 1.0, 10.9
-"""Of one label of an image, and of one object (arXiv:1506.02106)."""
+TAG_SECONDS, SCRIBBLE_SECONDS, FURTHER_POINT_SECONDS = 1.0, 10.9, 0.9
+"""Of one label of an image, of one object, and of each point after the first of its kind on a slice (arXiv:1506.02106)."""
 
 BACKGROUND_POINTS = 4
 """Points of background per slice, where points are given."""
@@ -60,7 +60,8 @@ def simulated_marks(truth: MaskArray, grid: Grid, kind: GivenKind, labels: tuple
     if kind in ("boxes", "extreme-points"):
         marks += [Tag(label, False) for label in labels if not (truth == label).any()]
     marks = marks or [Tag(label, False) for label in labels]
-    return GivenMarks(tuple(marks), sum(_seconds(mark, model) for mark in marks) + model.slice_viewed * slices)
+    quicker = (BACKGROUND_POINTS - 1) * slices * (model.click - FURTHER_POINT_SECONDS) if kind == "points" else 0.0
+    return GivenMarks(tuple(marks), sum(_seconds(mark, model) for mark in marks) + model.slice_viewed * slices - quicker)
 
 
 def _seconds(mark: Mark, model: EffortModel) -> float:
@@ -148,7 +149,7 @@ def _extremes(patch: BoolArray, label: int, axis: int, index: int) -> Mark:
     places = np.argwhere(patch)
     ends = [places[int(pick(places[:, a]))] for a in (0, 1) for pick in (np.argmin, np.argmax)]
     voxels = tuple(dict.fromkeys(_voxel(p, axis, index) for p in ends))
-    return ExtremePoints(voxels, label) if len(voxels) > 1 else Point(voxels[0], label)
+    return ExtremePoints(voxels, label) if len(voxels) > 1 else _box(patch, label, axis, index)
 
 
 def _deepest(patch: BoolArray) -> BoolArray:

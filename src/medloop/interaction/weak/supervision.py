@@ -137,20 +137,13 @@ class _Said:
 
     def beyond(self, label: int) -> BoolArray:
         """Where boxes say that there is none of a label, shape (I, J, K)."""
-        none = np.zeros(self.shape, dtype=bool)
-        by_slice: dict[tuple[int, int], list[VoxelBox]] = {}
-        deep = []
-        for box in self.boxes.get(label, ()):
-            flat = [axis for axis in range(3) if box[1][axis] - box[0][axis] == 1 and self.shape[axis] > 1]
-            if len(flat) == 1:
-                by_slice.setdefault((flat[0], box[0][flat[0]]), []).append(box)
-            else:
-                deep.append(box)
-        if deep:
-            none |= _outside(deep, self.shape)
-        for (axis, index), boxes in by_slice.items():
+        boxes = [(box, _flat_axes(box, self.shape)) for box in self.boxes.get(label, ())]
+        deep = [box for box, flat in boxes if not flat]
+        none = _outside(deep, self.shape) if deep else np.zeros(self.shape, dtype=bool)
+        for axis, index in {(flat[0], box[0][flat[0]]) for box, flat in boxes if len(flat) == 1}:
+            own = [box for box, flat in boxes if axis in flat and box[0][axis] == index]
             where = tuple(slice(index, index + 1) if a == axis else slice(None) for a in range(3))
-            none[where] |= _outside(boxes, self.shape)[where]
+            none[where] |= _outside(own, self.shape)[where]
         return none
 
 
@@ -218,6 +211,11 @@ def _require_room(found: Supervision, names: Mapping[int, str]) -> None:
     for label in found.present:
         if not found.allows(label).any():
             raise InputError(f"{names[label]} is tagged present, and other marks leave it no voxel", remedy="remove the tag or a mark")
+
+
+def _flat_axes(box: VoxelBox, shape: Shape3) -> tuple[int, ...]:
+    """Axes of an image along which a box is one voxel thick."""
+    return tuple(axis for axis in range(3) if box[1][axis] - box[0][axis] == 1 and shape[axis] > 1)
 
 
 def _outside(boxes: Sequence[VoxelBox], shape: Shape3) -> BoolArray:
