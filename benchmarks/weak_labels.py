@@ -6,7 +6,7 @@ the product's own recipe and take as many steps. Beside Dice stand the minutes t
 masks' Dice with its interval over seeds and held-out cases. `--likely 0` leaves out what marks only make likely, `--agreed 0` what the
 running mean of the weights decides. Every run is a line of the `--json` file; one that is there is not run again.
 
-    python benchmarks/weak_labels.py --data ../shared/data --datasets acdc_cardiac,hippocampus --seeds 3 --steps 400 --json weak_labels.jsonl
+    python benchmarks/weak_labels.py --data ../shared/data --seeds 3 --steps 400 --json weak_labels.jsonl
 """
 
 import argparse
@@ -25,7 +25,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-from semi_supervised import Item, Split, plan, read_set, split
 
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import generator
@@ -34,6 +33,7 @@ from medloop.interaction.weak.simulated import GIVEN_KINDS, mask_seconds, simula
 from medloop.interaction.weak.supervision import supervise
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, WeakWeights
+from semi_supervised import Item, Split, plan, read_set, split
 
 DRAWS = 2000
 
