@@ -386,6 +386,17 @@ export interface Log {
   lines: LogLine[];
 }
 
+/** Marks that finish an open case. */
+export interface MarksBody {
+  marks: Record<string, unknown>[]; annotated?: number[] | null; effort_seconds?: number | null; effort?: EffortBody | null; task_version?:
+  number | null;
+}
+
+/** One's own marks of a case in force; no id and none where there are none. */
+export interface Marks {
+  annotation_id: string | null; marks: Record<string, unknown>[];
+}
+
 /** Who is signed in. */
 export interface Me {
   accounts: boolean; name: string; csrf: string; roles: Record<string, "administrator" | "lead" | "reviewer" | "annotator" | "viewer">;

@@ -29,6 +29,8 @@ export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle
 export function give(session: CaseSession, prompt: Prompt): void {
   const { refiner } = session;
   const draft = session.draft.value;
+  const marking = session.marking.value;
+  if (marking) return marking === "opening" ? undefined : marking.take(prompt);
   if (!refiner || !draft || session.conflict.value) return;
   const previews = session.previews!;
   const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending, ...previews.prompts.value];

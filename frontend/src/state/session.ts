@@ -74,6 +74,14 @@ export const whyLooksOnly = ({ id, read_only }: Project): string => read_only ||
 /** What a case is on the screen for: a reading, a reviewer's decision that is drawn, or a look at its readings. */
 export type Purpose = "read" | "decide" | "compare";
 
+/** Takes prompts as marks; another one after each change, so that drawings follow. */
+export interface Marking {
+  drawn: readonly Prompt[];
+  take: (prompt: Prompt) => void;
+  here: () => void;
+  submit: () => void;
+}
+
 export class CaseSession {
   readonly header: CaseHeader;
   readonly planes: readonly PlaneHeader[];
@@ -153,6 +161,8 @@ export class CaseSession {
   /** Prompts that were not answered, so that nobody submits without them. */
   refusals = 0;
   prepared = false;
+  /** While marks are given in place of a mask, what prompts become; "opening" until its script is there. */
+  readonly marking = signal<Marking | "opening" | null>(null);
   /** A prompt that is being drawn. */
   readonly drawing = signal<Drawing | null>(null);
   /** The prompt that a key or button would remove. */

@@ -23,6 +23,8 @@ let last: { project: string; assignment: string; caseId: string; person: string 
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
   session.drag?.finish();
+  const marking = session.marking.value;
+  if (marking) return marking === "opening" ? undefined : marking.submit();
   if (session.editing.pending) return tell("info", "An operation is not accepted yet, so nothing was submitted", `${acceptKey()} accepts it, Esc puts it away`);
   if (!isPromptResultSeen(session) || previewFirst(session, "nothing was submitted") || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
@@ -56,7 +58,7 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
 }
 
 /** Everything drawn is saved and every prompt answered before a case is closed. */
-async function closing(session: CaseSession, close: () => Promise<void>): Promise<void> {
+export async function closing(session: CaseSession, close: () => Promise<void>): Promise<void> {
   session.busy.value = session.queue && session.queue.pending > 0 ? "waiting" : "submitting";
   const { refusals } = session;
   try {
@@ -132,7 +134,7 @@ function submission(session: CaseSession): calls.Submission {
  * Repeat until the server answers. "Already submitted" after a lost answer means that the lost one arrived; closed in any other
  * way, by another window or because its time ran out, means that it did not.
  */
-async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<T>): Promise<T | null> {
+export async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<T>): Promise<T | null> {
   for (let lost = false; ; lost = true) {
     try {
       return await send();
@@ -145,7 +147,7 @@ async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | 
   }
 }
 
-function leave(session: CaseSession): void {
+export function leave(session: CaseSession): void {
   leavePreview(session);
   forgetEffort(session);
   dismissPassing();
@@ -155,7 +157,7 @@ function leave(session: CaseSession): void {
   else if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
-function offerUndo(session: CaseSession): void {
+export function offerUndo(session: CaseSession): void {
   last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value };
   const beside = session.opened.assignment.standing ? ", beside another annotation" : "";
   offer(`Annotated ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());

@@ -4,6 +4,7 @@ import * as display from "../state/display";
 import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
+import { flipMarks, markHere } from "../state/markmode";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { placeName, stepName } from "../state/named";
 import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
@@ -152,6 +153,8 @@ export const CASE_KEYS = [
   { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
   { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
   { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "lasso") },
+  { id: "marks", group: "Annotate", keys: ["Alt+K"], does: "Marks instead of a mask", for: SEG, changes: true, on: ({ session }) => session.purpose === "read", run: ({ session }) => flipMarks(session) },
+  { id: "mark-here", group: "Annotate", keys: ["Alt+Shift+K"], does: "While marks are given: mark at the crosshair", for: SEG, changes: true, on: ({ session }) => session.marking.value !== null, run: ({ session }) => markHere(session) },
   { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
   { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen measurement or prompt, else the last prompt", changes: true, run: ({ session }) => removeChosen(session) },
   { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush, or a smaller number of the operation", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1 / 1.15) },

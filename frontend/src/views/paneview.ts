@@ -146,6 +146,7 @@ export class PaneView implements PaneContact {
         session.refining.value,
         session.previews?.prompts.value,
         session.drawing.value,
+        session.marking.value,
         session.editing.ring.value,
         session.chosenPrompt.value,
         display.slab.value,
@@ -275,7 +276,9 @@ export class PaneView implements PaneContact {
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
     const shown = (session.previews?.prompts.value ?? []).map((prompt) => ({ prompt, waiting: true }));
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
-    return [...given, ...waiting, ...shown, ...drawing].flatMap((shown) => marksOf(shown, scene));
+    const marking = session.marking.value;
+    const marks = marking && marking !== "opening" ? marking.drawn.map((prompt) => ({ prompt })) : [];
+    return [...given, ...waiting, ...shown, ...marks, ...drawing].flatMap((shown) => marksOf(shown, scene));
   }
 
   /** The outline that is being drawn on this slice; set point by point, its line goes on to the pointer. */

@@ -4,12 +4,14 @@ import { annotatorName, isSameName } from "../api/person";
 import type { Returned as ReturnedCase } from "../api/types";
 import { annotatedText, choosesLabels, namesOf } from "../state/annotated";
 import { stepCase } from "../state/looking";
+import { flipMarks } from "../state/markmode";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
+import { withKey } from "../tools/keytables";
 import { ClassChooser } from "./classchooser";
-import { Key } from "./controls";
+import { Key, PlainButton } from "./controls";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
@@ -28,6 +30,10 @@ const Introduction = later(
   () => import("./introduction").then((part) => part.Introduction),
   () => null,
 );
+const MarksPanel = later<{ session: CaseSession }>(
+  () => import("./marks").then((part) => part.MarksPanel),
+  () => <p class="facts">Loading…</p>,
+);
 
 export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
@@ -37,7 +43,17 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
-        {segments && !session.looksOnly && <PromptOptions session={session} />}
+        {segments && !session.looksOnly && (session.marking.value ? <MarksPanel session={session} /> : <PromptOptions session={session} />)}
+        {segments && session.purpose === "read" && !session.looksOnly && !session.marking.value && (
+          <PlainButton
+            class="small"
+            title={withKey("Points, scribbles, boxes and tags where there is no time for a mask", "marks")}
+            testid="marks-open"
+            onPress={() => flipMarks(session)}
+          >
+            Marks instead of a mask
+          </PlainButton>
+        )}
         {segments && <ProposalOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />

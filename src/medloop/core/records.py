@@ -24,7 +24,7 @@ Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 Expertise: TypeAlias = Literal["novice", "expert", "consultant"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
-AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
+AnnotationKind: TypeAlias = Literal["mask", "tag", "partial", "marks"]
 AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consensus", "adjudicated", "gold"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
@@ -468,8 +468,10 @@ class Annotation:
     """One annotator's mask or tag of a case; immutable, superseded rather than changed.
 
     Attributes:
-        kind: "partial" covers some slices or boxes of a case only; models are trained on it, but the case may be queried again.
-        blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts. None for a tag.
+        kind: "partial" covers some slices or boxes of a case only, "marks" are points, scribbles, boxes and tags in place of a mask;
+            models are trained on both, but the case may be queried again, and neither is evaluated against.
+        blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts.
+            For marks: their JSON. None for a tag.
         tag: For a classification: the label's value.
         origin: A person's, of a data set that was imported, a simulated annotator's, fused from several readings
             (`Consensus`), composed by a reviewer from named readings, or given on a gold case, where it counts nowhere.
@@ -502,6 +504,11 @@ class Annotation:
     began_with: BeganWith | None = None
     untouched: float | None = None
     annotated: tuple[int, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it annotates the whole case: a mask or a class, no parts and no marks."""
+        return self.kind in ("mask", "tag")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,12 +32,14 @@ from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
+from medloop.interaction.weak.marks import Mark
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, next_assignment, skip_case, submit
 from medloop.loop.annotating.declaring import AnnotatedCases, Declared, annotated_cases, declare_annotated
 from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
+from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
@@ -49,11 +51,13 @@ from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
+from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.readings import CaseReading, case_readings
@@ -225,6 +229,37 @@ class Project:
             StateError: This person has annotated the whole case.
         """
         return submit(self.workspace, opened.assignment.id, Submitted(mask=mask, parts=parts, effort_seconds=effort_seconds))
+
+    def submit_marks(
+        self, opened: Opened, marks: Sequence[Mark], *, effort_seconds: float | None = None, labels: Iterable[str] | None = None
+    ) -> Annotation:
+        """Finish an opened case with points, scribbles, boxes, extreme points, superpixels or tags in place of a mask.
+
+        Args:
+            opened: The case; it may be queried again.
+            marks: Of `medloop.interaction.weak.marks`; label 0 marks background. Those of an earlier submission are replaced.
+            effort_seconds: Active time spent; None or 0 where it is unknown.
+            labels: The labels that background marks are about; None is all of them.
+
+        Raises:
+            InputError: Marks outside the image, or that contradict each other or a mask of the case.
+            StateError: The case evaluates, or this person has annotated it whole.
+        """
+        named = None if labels is None else labels_named(self.workspace.task, labels)
+        given = SubmittedMarks(marks=tuple(marks), reported=plain_seconds(effort_seconds), annotated=named)
+        return submit_marks(self.workspace, opened.assignment.id, given)
+
+    def marks(self) -> tuple[MarkedLine, ...]:
+        """Every person's marks in force, by case name."""
+        return marked_cases(self.workspace)
+
+    def import_marks(self, document: str | Path) -> MarksReport:
+        """Take the marks of a JSON document, such as `export` writes for the format "marks".
+
+        Raises:
+            FormatError: The document cannot be read.
+        """
+        return import_marks(self.workspace, Path(document), actor="python")
 
     def frames(self, case: str = "") -> tuple[FrameLine, ...]:
         """Which frame or slice each person takes for each name of the template, of one case or of all.

@@ -200,8 +200,8 @@ def annotation_of(tx: Reader, case: Case, annotation_id: str) -> Annotation:
         raise InputError("What was given on a gold case is held against its truth and counts as no annotation", remedy="annotate the case")
     if found.case_id != case.id:
         raise NotFoundError(f"{case.name} has no annotation {annotation_id!r}", remedy="name one of its readings")
-    if found.kind == "partial":
-        raise InputError("An annotation of parts of a case cannot be taken whole", remedy="name one that covers the case")
+    if not found.is_whole:
+        raise InputError("An annotation of parts of a case, or by marks, cannot be taken whole", remedy="name one that covers the case")
     return found
 
 

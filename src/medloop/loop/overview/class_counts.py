@@ -54,7 +54,7 @@ def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     sole, contested = tx.sole_annotations(["train"]), tx.contested_cases(["train"])
     known = {row[0]: row for row in (*sole, *(tx.decided_annotations(["train"]) if contested else ()))}
     several = tx.current_annotations(case_ids=[i for i in contested if i not in known])
-    decided = [deciding(found) for found in by_case(a for a in several if a.kind != "partial").values()]
+    decided = [deciding(found) for found in by_case(a for a in several if a.is_whole).values()]
     return [*known.values(), *((a.case_id, a.id, a.blob, a.tag) for a in decided)]
 
 

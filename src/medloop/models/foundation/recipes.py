@@ -10,7 +10,7 @@ Source: Isensee et al. 2021, nnU-Net, doi:10.1038/s41592-020-01008-z, for the ru
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -42,13 +42,34 @@ NOBODY = -1
 IN_A_RECIPE: tuple[UnlabelledLearning, ...] = ("none", "mean-teacher", "copy-paste")
 """Ways to learn from unlabelled cases that change how a network is trained; pseudo-labels are cases like others."""
 
-LATER: Json = {"robust": "none"}
-"""Fields that recipes did not have at first, and what those are that have no effect."""
-
 BASE_FEATURES = 16
 MAX_FEATURES = 256
 FEATURES_3D = 128
 """Widest level in 3D: with 16-32-64-128 a U-Net has 1.4 million weights, which fits minutes of CPU time."""
+
+
+class WeakWeights(NamedTuple):
+    """How much what marks say counts in the loss of a case that is known by marks.
+
+    Attributes:
+        marked: Voxels whose class is marked.
+        likely: Voxels whose class marks make likely; also in the Dice loss, which knows no weights, where above 0.
+        excluded: Voxels that a label cannot have.
+        tagged: Labels that are in an image, wherever.
+        agreed: What the running mean of the weights decides where marks say little.
+    """
+
+    marked: float = 4.0
+    likely: float = 1.0
+    excluded: float = 1.0
+    tagged: float = 0.1
+    agreed: float = 0.5
+
+
+USUAL_WEAK = WeakWeights()
+
+LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK}
+"""Fields that recipes did not have at first, and what those are that have no effect."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +114,7 @@ class Recipe:
         annotator_model: What is learned of each annotator with the network; see `models.foundation.confusions`.
         annotators: How many annotators are modelled; 0 without an annotator model.
         targets: Whether cases that have `TrainingCase.soft` are learned by it.
+        weak_weights: What the kinds of marks count, see `WeakWeights`.
         unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
         robust: How wrong annotations are stood; see `models.foundation.robust_losses` and `models.training.small_loss`.
     """
@@ -136,6 +158,7 @@ class Recipe:
     targets: Targets = "hard"
     unlabelled: UnlabelledLearning = "none"
     robust: RobustTraining = "none"
+    weak_weights: WeakWeights = USUAL_WEAK
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -163,6 +186,8 @@ class Recipe:
         _require(self.targets in get_args(Targets), "targets", "hard or soft", self.targets)
         _require(self.targets == "hard" or not self.annotators, "targets", "hard with an annotator model", self.targets)
         _require(self.unlabelled in IN_A_RECIPE, "unlabelled", " or ".join(IN_A_RECIPE), self.unlabelled)
+        weighed = len(self.weak_weights) == len(USUAL_WEAK) and min(self.weak_weights) >= 0
+        _require(weighed, "weak_weights", f"{len(USUAL_WEAK)} weights of 0 or more", self.weak_weights)
         pasted = self.unlabelled == "copy-paste"
         pastes = self.kind == "segmentation" and not self.annotators
         _require(pastes or not pasted, "unlabelled", "none or mean-teacher in a classification or with annotators", self.unlabelled)

@@ -35,10 +35,19 @@ from medloop.models.foundation.losses import (
 )
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.partial_labels import marginal_chances, marginal_logits
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.recipes import Recipe, WeakWeights
+from medloop.models.foundation.weak_losses import weak_loss
 from medloop.models.training.ahead import in_order
 from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
-from medloop.models.training.consistency import UnlabelledCase, agreement_loss, draw_views, first_step, prepare_unlabelled
+from medloop.models.training.consistency import (
+    UnlabelledCase,
+    agreement_loss,
+    draw_views,
+    first_step,
+    prepare_unlabelled,
+    ramp_up,
+    teacher_chances,
+)
 from medloop.models.training.guiding import Guide
 from medloop.models.training.pasting import paste
 from medloop.models.training.small_loss import WARM_UP as LEARNED_BY_ALL
@@ -246,11 +255,7 @@ def take_step(
             logits = state.network.head(features)
     targets = targets.to(state.device)
     marks = marks.to(state.device)
-    targets = _remembered(recipe, state, logits, targets, marks)
-    if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
-        loss = loss_of(recipe, logits, targets, known=marks.known, soft=marks.soft)
-    else:
-        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators, features, known=marks.known)
+    loss = batch_loss(recipe, state, images, logits, targets, marks=marks, features=features)
     loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks)
     loss = loss + agreement_loss(recipe, member, state, marks.unlabelled)
     value = _finite(float(loss.detach()), state.step)
@@ -261,6 +266,33 @@ def take_step(
     state.step += 1
     state.update_mean(recipe.ema_decay)
     return value
+
+
+def batch_loss(
+    recipe: Recipe, state: TrainingState, images: Tensor, logits: Tensor, targets: Tensor, *, marks: Marks, features: Tensor
+) -> Tensor:
+    """The loss of a batch: of the samples that have masks or classes, and of those that are known by marks, by their numbers."""
+    if marks.weak is None or not marks.weak.weak.any():
+        return _masked_loss(recipe, state, logits, targets, marks, features)
+    weak = marks.weak.weak
+    by_marks = marks.weak.of(weak)
+    trusted = ramp_up(state.step, state.steps)
+    teacher = teacher_chances(recipe, state, images[weak]) if trusted and recipe.weak_weights[-1] else None
+    weights = WeakWeights(*recipe.weak_weights)
+    weights = weights._replace(agreed=weights.agreed * trusted)
+    loss = weak_loss(logits[weak], plain_masks(targets[weak], recipe.classes), by_marks, weights, teacher=teacher)
+    if weak.all():
+        return loss
+    share = float(weak.float().mean())
+    return share * loss + (1 - share) * _masked_loss(recipe, state, logits[~weak], targets[~weak], marks.of(~weak), features[~weak])
+
+
+def _masked_loss(recipe: Recipe, state: TrainingState, logits: Tensor, targets: Tensor, marks: Marks, features: Tensor) -> Tensor:
+    """The loss of samples that have a mask or a class."""
+    targets = _remembered(recipe, state, logits, targets, marks)
+    if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
+        return loss_of(recipe, logits, targets, known=marks.known, soft=marks.soft)
+    return loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators, features, known=marks.known)
 
 
 def _remembered(recipe: Recipe, state: TrainingState, logits: Tensor, targets: Tensor, marks: Marks) -> Tensor:
@@ -278,8 +310,9 @@ def _remembered(recipe: Recipe, state: TrainingState, logits: Tensor, targets: T
 
 
 def _as_wanted(marks: Marks, same: Tensor) -> Marks:
-    """The marks without soft targets where a user of a guided network wants another label than the annotation has, shape (B, …)."""
-    return marks if marks.soft is None else replace(marks, soft=marks.soft * same.unsqueeze(1))
+    """What is known, but where a user of a guided network wants another label than the annotation has, shape (B, …)."""
+    soft = None if marks.soft is None else marks.soft * same.unsqueeze(1)
+    return replace(marks, soft=soft, weak=None if marks.weak is None else marks.weak.forgotten(~same))
 
 
 @torch.no_grad()

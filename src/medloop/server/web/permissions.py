@@ -81,6 +81,8 @@ _ANNOTATE: tuple[str, ...] = (
     f"POST {_WORK}/trace",
     f"POST {_WORK}/submit",
     f"PUT {_WORK}/mask",
+    f"GET {_WORK}/marks",
+    f"POST {_WORK}/marks",
     f"PUT {_WORK}/effort",
     f"POST {_WORK}/undo",
     f"GET {_WORK}/outlook",
