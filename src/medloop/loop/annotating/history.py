@@ -47,6 +47,7 @@ class HistoryLine:
             else against nothing; labels that are the same are left out.
         comment: Of a review, a withdrawal or a consensus.
         restorable: It is a full annotation and does not stand: it can be restored.
+        replayable: It is a mask drawn in a draft, so that its steps are kept.
     """
 
     at: str
@@ -57,6 +58,7 @@ class HistoryLine:
     changes: tuple[LabelChange, ...] = ()
     comment: str = ""
     restorable: bool = False
+    replayable: bool = False
     order: int = field(default=0, repr=False)
 
 
@@ -92,6 +94,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             annotation_id=annotation.id,
             in_force=annotation.id in current,
             restorable=annotation.kind != "partial" and annotation.origin != GOLD and (standing is None or standing.id != annotation.id),
+            replayable=annotation.assignment_id is not None and annotation.blob is not None,
             changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
             order=order[annotation.id],
         )

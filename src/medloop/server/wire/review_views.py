@@ -142,6 +142,7 @@ class HistoryLineView(View):
     changes: list[LabelChangeView]
     comment: str
     restorable: bool
+    replayable: bool
 
 
 class SuspectView(View):
