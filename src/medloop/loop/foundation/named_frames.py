@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from medloop.core.errors import InputError
 from medloop.core.records import Assignment, Case, NamedFrame, new_id, now
 from medloop.core.templates import named_places
+from medloop.interaction.moments import TIME
 from medloop.loop.foundation.blinding import own_annotation
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.readings import is_reviewing, project_settings
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
-
-TIME = 2
-"""The voxel axis along which the frames of a film lie."""
 
 
 @dataclass(frozen=True)
