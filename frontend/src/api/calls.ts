@@ -70,6 +70,9 @@ export function patchDraft(p: string, a: string, base: number, runs: T.Run[], li
   return sendJson("PATCH", at(p, `/assignments/${a}/draft`), { base_revision: base, runs, ...link });
 }
 
+/** What led to a draft, or to a submitted annotation. */
+export const readSteps = (p: string, of: { assignment: string } | { annotation: string }): Promise<T.DraftSteps> =>
+  getJson(at(p, "assignment" in of ? `/assignments/${of.assignment}/steps` : `/annotations/${of.annotation}/steps`));
 export const readPrompts = (p: string, a: string): Promise<T.PromptLog> => getJson(at(p, `/assignments/${a}/prompts`));
 export const readyPrompts = (p: string, a: string): Promise<{ engine: string }> => sendJson("POST", at(p, `/assignments/${a}/prompts/ready`), {});
 

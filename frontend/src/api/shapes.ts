@@ -209,14 +209,14 @@ export interface DraftEdit {
   propagated?: boolean; traced?: boolean;
 }
 
-/** One saved edit of a draft: what it was in words, when, and its runs. */
+/** One saved edit of a draft: what it was, when, its runs, and the prompts it holds the effect of with who refined. */
 export interface DraftStep {
-  revision: number; what: string; at: string; runs: [number, number, number][];
+  revision: number; what: string; at: string; runs: [number, number, number][]; prompts: Record<string, unknown>[]; engine: string;
 }
 
-/** All of them, oldest first, and the runs that make what the draft began with out of background. */
+/** All of them, oldest first, whose they are, and the runs that make what the draft began with out of background. */
 export interface DraftSteps {
-  began: [number, number, number][]; steps: DraftStep[];
+  who: string; began: [number, number, number][]; steps: DraftStep[];
 }
 
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
@@ -292,7 +292,7 @@ export interface Health {
 /** One thing that happened to a case. */
 export interface HistoryLine {
   at: string; who: string; what: string; annotation_id: string; in_force: boolean; changes: LabelChange[]; comment: string; restorable:
-  boolean; lacking: string[];
+  boolean; lacking: string[]; replayable: boolean;
 }
 
 /** What the model might have meant, likeliest first, and where one prompt would change most. */

@@ -60,6 +60,7 @@ export const CASE_KEYS = [
   { id: "class", group: "Annotate", keys: ["1…9"], does: "Choose the class", for: "classification", changes: true, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "skip", group: "Annotate", keys: ["S"], does: "Skip, with a reason", changes: true, run: ({ openDialog }) => openDialog("skip") },
   { id: "flag", group: "Annotate", keys: ["G"], does: "Flag for somebody else", changes: true, run: ({ openDialog }) => openDialog("flag") },
+  { id: "replay", group: "Look", keys: ["Alt+R"], does: "Replay how a mask came about, step by step", for: SEG, run: ({ openDialog }) => openDialog("replay") },
   { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before; in a polygon, its last point goes", run: ({ session }) => goBackOne(session) },
   { id: "undo-submit", group: "Annotate", keys: ["Shift+Backspace"], does: "Take the last submission back", changes: true, run: () => void undoSubmission() },
   { id: "slice-next", group: "Look", keys: ["ArrowDown", "PageDown"], mouse: "Wheel", does: "Next slice", held: true, compares: true, run: ({ session }) => scroll(session, 1) },

@@ -174,6 +174,7 @@ class Source:
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
         dicom: Identifying UIDs of a series (study, series, frame of reference, instances), or {}.
         display: How the files ask to be shown; None for what was imported before this was kept.
+        frames: Where the source puts names of the project's template, name → frame or slice from 0; others stand where the template says.
     """
 
     format: str
@@ -182,6 +183,7 @@ class Source:
     nifti_header: str = ""
     dicom: Json = field(default_factory=dict)
     display: Display | None = None
+    frames: Json = field(default_factory=dict)
 
 
 def source_from_json(value: Mapping[str, Any]) -> Source:

@@ -44,7 +44,7 @@ from medloop.loop.annotating.measuring import MeasurementRequest, take_measureme
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
-from medloop.loop.annotating.steps import DraftStep, draft_steps
+from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_steps
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
@@ -291,9 +291,14 @@ class Project:
         what = Submitted(mask=mask, annotated=named, effort_seconds=effort_seconds, replace=replace, whole=True)
         return submit(self.workspace, opened.assignment.id, what)
 
-    def steps(self, opened: Opened) -> tuple[DraftStep, ...]:
-        """Every saved edit of an opened case, oldest first, to be gone through again."""
-        return draft_steps(self.workspace, opened.assignment.id)
+    def steps(self, of: Opened | Annotation) -> tuple[DraftStep, ...]:
+        """Every saved edit of an opened case, or those that led to a submitted annotation, oldest first, to be gone through again.
+
+        Raises:
+            NotFoundError: An annotation that was not drawn here: imported, fused, decided from readings, or a tag.
+        """
+        made = annotation_steps(self.workspace, of.id) if isinstance(of, Annotation) else draft_steps(self.workspace, of.assignment.id)
+        return made.steps
 
     def trace(self, opened: Opened, text: str, *, label: int = 1) -> Dwelt:
         """What a trace of a pointer or of gaze (CSV or JSON) says of a label on an open case: chances, mask, prompts; nothing is saved.

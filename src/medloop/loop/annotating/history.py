@@ -49,6 +49,7 @@ class HistoryLine:
         comment: Of a review, a withdrawal or a consensus.
         restorable: It is a full annotation and does not stand: it can be restored.
         lacking: Names of the labels that it does not annotate.
+        replayable: It is a mask drawn in a draft, so that its steps are kept.
     """
 
     at: str
@@ -60,6 +61,7 @@ class HistoryLine:
     comment: str = ""
     restorable: bool = False
     lacking: tuple[str, ...] = ()
+    replayable: bool = False
     order: int = field(default=0, repr=False)
 
 
@@ -97,6 +99,7 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             annotation_id=annotation.id,
             in_force=annotation.id in current,
             restorable=annotation.is_whole and annotation.origin != GOLD and (standing is None or standing.id != annotation.id),
+            replayable=annotation.assignment_id is not None and annotation.kind in ("mask", "partial"),
             changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
             lacking=tuple(label.name for label in scope.lacking(annotation)) if annotation.tag is None else (),
             order=order[annotation.id],

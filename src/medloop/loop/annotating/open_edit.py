@@ -14,10 +14,10 @@ from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, PromptRecord, Withdrawal
 from medloop.images.encode import decode_mask
+from medloop.interaction.moments import TIME
 from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.prompt_log import prompt_log
 from medloop.loop.foundation.in_force import base_of
-from medloop.loop.foundation.named_frames import TIME
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader

@@ -15,7 +15,7 @@ from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import preview_propagation
 from medloop.loop.annotating.reviewing import mark_visited, review_places
-from medloop.loop.annotating.steps import began_runs, draft_steps
+from medloop.loop.annotating.steps import draft_steps
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import preview_trace
 from medloop.loop.annotating.withdrawing import undo_submit
@@ -35,7 +35,6 @@ from medloop.server.wire.project_views import (
     CaseOutlookView,
     ClosedView,
     DraftStepsView,
-    DraftStepView,
     FilledView,
     PropagatedView,
     RevisionView,
@@ -115,10 +114,7 @@ def post_trace(workspace: WorkspaceHere, assignment: OwnAssignment, asked: Trace
 @router.get("/steps")
 def get_steps(workspace: WorkspaceHere, assignment: ReviewedAssignment) -> DraftStepsView:
     """Every saved edit of a draft, oldest first: applied one after the other to what it began with they give the draft as it stands."""
-    return DraftStepsView(
-        began=list(began_runs(workspace, assignment)),
-        steps=[DraftStepView.model_validate(step) for step in draft_steps(workspace, assignment)],
-    )
+    return DraftStepsView.model_validate(draft_steps(workspace, assignment))
 
 
 @router.put("/frames")

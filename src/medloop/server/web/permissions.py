@@ -56,6 +56,7 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/predictions/{prediction}/uncertainty",
     "GET /projects/{project}/annotations/{annotation}/mask",
     "GET /projects/{project}/annotations/{annotation}/provenance",
+    "GET /projects/{project}/annotations/{annotation}/steps",
     "GET /projects/{project}/consensuses/{consensus}/uncertainty",
     "GET /projects/{project}/agreement",
     "GET /projects/{project}/progress",

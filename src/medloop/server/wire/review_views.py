@@ -143,6 +143,7 @@ class HistoryLineView(View):
     comment: str
     restorable: bool
     lacking: list[str]
+    replayable: bool
 
 
 class SuspectView(View):
