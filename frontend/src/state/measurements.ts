@@ -15,6 +15,8 @@ export class Measurements {
   readonly chosen = signal<string | null>(null);
   /** How many changes are on their way to the server. */
   readonly sending = signal(0);
+  /** How many of those that wait end with the page, because the browser does not keep them. */
+  readonly unkept = signal(0);
   /** Whether the server does not respond, so that they wait in this browser. */
   readonly offline = signal(false);
   /** Those taken away in this visit, to be brought back. */
