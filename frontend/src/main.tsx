@@ -1,6 +1,7 @@
 /** Starts the page. */
 import { render } from "preact";
 import { followInput } from "./browser/idle";
+import { followPresses } from "./browser/secondhalf";
 import { exposeInspection } from "./state/inspect";
 import { followAddress } from "./state/router";
 import { watchClosing } from "./state/saving";
@@ -17,6 +18,7 @@ import "./style/review.css";
 followTheme();
 followInput();
 followAddress();
+followPresses();
 watchClosing();
 exposeInspection();
 const link = linkHere(location);

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import fill_project
 
@@ -60,6 +61,51 @@ def test_a_stroke_ends_with_its_own_button_also_where_another_is_held(page: Page
     assert page.evaluate("window.medloop.labelCounts()") == drawn
     assert page.evaluate("window.medloop.labelAt(2, 2, 4)") == 1
     assert page.evaluate("window.medloop.labelAt(9, 9, 4)") == 0
+
+
+@pytest.mark.browser
+def test_a_window_that_changes_its_size_ends_the_stroke_where_it_was(page: Page, address: str) -> None:
+    page.goto(address)
+    wait_for(page, "window.medloop?.seen")
+    page.keyboard.press("b")
+    page.keyboard.press("[")
+    page.mouse.move(*pixel(page, 2, 2))
+    page.mouse.down()
+    page.mouse.move(*pixel(page, 3, 2), steps=3)
+    drawn = page.evaluate("window.medloop.labelCounts()")
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.mouse.move(*pixel(page, 9, 8), steps=3)
+    page.mouse.up()
+    wait_for(page, "window.medloop.saved === 'saved' && window.medloop.revision === 1")
+    assert page.evaluate("window.medloop.labelCounts()") == drawn
+
+
+@pytest.mark.browser
+def test_a_double_click_on_undo_draws_nothing_on_the_case_below(page: Page, address: str, tmp_path: Path) -> None:
+    page.goto(address)
+    wait_for(page, "window.medloop?.seen")
+    dab(page, 3, 3)
+    wait_for(page, "window.medloop.saved === 'saved' && window.medloop.revision === 1")
+    here = page.evaluate("window.medloop.caseId")
+    page.get_by_test_id("submit").dblclick()
+    wait_for(page, f"window.medloop.caseId && window.medloop.caseId !== {here!r} && window.medloop.seen")
+    below = page.evaluate("window.medloop.assignmentId")
+    page.get_by_test_id("notice-action").dblclick()
+    wait_for(page, f"window.medloop.caseId === {here!r} && window.medloop.seen")
+    assert page.evaluate("window.medloop.labelAt(3, 3, 4)") == 1
+    with Workspace.open(tmp_path / "project") as workspace:
+        assert not read_draft(workspace, below).mask.any()
+
+
+@pytest.mark.browser
+def test_a_double_click_saves_the_task_once(page: Page, address: str) -> None:
+    page.goto(address.replace("/next", "/settings"))
+    page.get_by_test_id("instructions").fill("Outline both.")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method) if request.method == "PATCH" else None)
+    page.get_by_test_id("save-task").dblclick()
+    expect(page.get_by_text("Version 2.")).to_be_visible()
+    assert sent == ["PATCH"]
 
 
 @pytest.mark.browser

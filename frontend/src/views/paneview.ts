@@ -83,6 +83,8 @@ export class PaneView implements PaneContact {
   private followSize(): void {
     const observer = new ResizeObserver(() => {
       const { clientWidth: width, clientHeight: height } = this.box;
+      const { width: before, height: high } = this.painter.paneSize;
+      if (this.drag?.draws && (width !== before || height !== high)) this.finish(); // what lay under the pointer is elsewhere now
       if (width === 0 || height === 0) return;
       if (this.painter.resize({ width, height, ratio: Math.min(2, window.devicePixelRatio || 1) })) this.sized.value++;
     });
