@@ -112,7 +112,7 @@ describe("moving a name", () => {
     });
     session.moveSlice(0, 1);
     await placeName(session);
-    expect(notices.value.at(-1)?.message).toBe("“diastole” was not moved: The server does not respond");
+    expect(notices.value.at(-1)?.message).toBe("“diastole” was not moved: the server does not respond");
     expect([session.named.value[0]!.index, session.refusals]).toEqual([1, 1]);
   });
 

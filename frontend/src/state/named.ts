@@ -1,10 +1,9 @@
 /** The frames or slices that the project's template names: gone to in turn, drawn on, and moved to where they belong. */
 import * as calls from "../api/calls";
-import { explain } from "../api/errors";
 import type { NamedSlice } from "../api/types";
 import { holdsLabel } from "../edits/counts";
 import { mayEdit } from "./labelling";
-import { tell } from "./notices";
+import { tell, tellFailed } from "./notices";
 import { type CaseSession, placeIn } from "./session";
 
 export function goToName(session: CaseSession, number: number): void {
@@ -53,7 +52,7 @@ async function sendPlace(session: CaseSession, name: string, index: number): Pro
     session.advice.message.value = `“${name}” is ${session.sliceWord} ${index + 1} now`;
   } catch (error) {
     session.refusals++;
-    tell("error", `“${name}” was not moved: ${explain(error).message}`, explain(error).remedy);
+    tellFailed(`“${name}” was not moved`, error);
   }
 }
 
