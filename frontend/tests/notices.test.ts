@@ -7,7 +7,7 @@ test("what was not done and is not kept is named, and nobody is told that it wai
   tellFailed("The prompt was not applied", new OfflineError());
   tellFailed("The prompt was not applied", new ApiError(422, "input", "Nothing is there", "click elsewhere"));
   expect(notices.value.map(({ tone, message, remedy }) => [tone, message, remedy])).toEqual([
-    ["error", "The prompt was not applied: the server does not respond", "repeat it once the server responds"],
+    ["error", "The prompt was not applied: the server does not respond", "check that the server still runs, then try again"],
     ["error", "The prompt was not applied: nothing is there", "click elsewhere"],
   ]);
 });

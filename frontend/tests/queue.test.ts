@@ -237,6 +237,12 @@ describe("edits left behind", () => {
     expect(fit).toEqual({ patches: [{ runs: PATCHES[0] }], clean: true });
   });
 
+  test("do not fit silently where others saved something beside the patch that seems to be there", () => {
+    const draft = Uint8Array.from([1, 1, 0, 0, 0]);
+    expect(fitPatches(draft, { assignment: "a", revision: 5 }, [kept("gone", 1, 3, PATCHES[0]!)]).clean).toBe(false);
+    expect(fitPatches(draft, { assignment: "a", revision: 4 }, [kept("gone", 1, 3, PATCHES[0]!)])).toEqual({ patches: [], clean: true });
+  });
+
   test("do not fit silently when somebody else edited, or the assignment is another", () => {
     const draft = new Uint8Array(5);
     expect(fitPatches(draft, { assignment: "a", revision: 4 }, [kept("gone", 1, 3, PATCHES[0]!)]).clean).toBe(false);

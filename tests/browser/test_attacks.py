@@ -98,6 +98,32 @@ def test_a_double_click_on_undo_draws_nothing_on_the_case_below(page: Page, addr
 
 
 @pytest.mark.browser
+def test_a_question_about_a_case_goes_with_it(page: Page, address: str) -> None:
+    page.goto(address)
+    wait_for(page, "window.medloop?.seen")
+    first = page.evaluate("window.medloop.caseId")
+    dab(page, 3, 3)
+    page.keyboard.press("Enter")
+    wait_for(page, f"window.medloop.caseId && window.medloop.caseId !== {first!r} && window.medloop.seen")
+    page.keyboard.press("g")
+    expect(page.get_by_test_id("flag-dialog")).to_be_visible()
+    page.go_back()
+    wait_for(page, f"window.medloop.caseId === {first!r} && window.medloop.seen")
+    expect(page.get_by_test_id("flag-dialog")).to_have_count(0)
+
+
+@pytest.mark.browser
+def test_a_search_that_the_back_button_takes_back_leaves_its_field(page: Page, address: str) -> None:
+    page.goto(address.replace("/next", ""))
+    page.goto(address.replace("/next", "?search=0003"))
+    expect(page.get_by_test_id("list-length")).to_have_text("1 case")
+    page.get_by_test_id("search").fill("0002")
+    page.go_back()
+    expect(page.get_by_test_id("list-length")).to_have_text("5 cases")
+    expect(page.get_by_test_id("search")).to_have_value("")
+
+
+@pytest.mark.browser
 def test_a_double_click_saves_the_task_once(page: Page, address: str) -> None:
     page.goto(address.replace("/next", "/settings"))
     page.get_by_test_id("instructions").fill("Outline both.")

@@ -8,7 +8,7 @@ import type { CaseLine, Project } from "../api/types";
 import { EffortTimer } from "../edits/effort";
 import { newSession } from "./effort";
 import type { Filters } from "./filters";
-import { tell, tellError } from "./notices";
+import { tell, tellError, tellFailed } from "./notices";
 
 const PART = 60;
 /** So many pictures before the end the next ones are fetched. */
@@ -165,7 +165,7 @@ export class Grid {
       return id;
     } catch (error) {
       this.mark(id, null);
-      tellError(error);
+      tellFailed(`${this.lines.value.find((line) => line.id === id)?.name ?? id} has no class`, error);
       return null;
     }
   }

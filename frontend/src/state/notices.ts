@@ -1,6 +1,6 @@
 /** Short messages at the edge of the page: what went wrong and what to do, or what was done. */
 import { signal } from "@preact/signals";
-import { explain, OfflineError } from "../api/errors";
+import { explain } from "../api/errors";
 
 export interface Notice {
   id: number;
@@ -46,7 +46,7 @@ export function tellError(error: unknown): void {
 export function tellFailed(what: string, error: unknown): void {
   const { message, remedy } = explain(error);
   const why = message[0]!.toLowerCase() + message.slice(1);
-  tell("error", `${what}: ${why}`, error instanceof OfflineError ? "repeat it once the server responds" : remedy);
+  tell("error", `${what}: ${why}`, remedy);
 }
 
 /** Another view or case: what was said about the last one is over; errors stay until closed. */
