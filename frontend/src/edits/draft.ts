@@ -14,6 +14,8 @@ export class Draft {
   readonly changes = signal(0);
   readonly saveState = signal<SaveState>("saved");
   readonly pending = signal(0);
+  /** How many of them end with the page, because the browser does not keep them. */
+  readonly unkept = signal(0);
   readonly canUndo = signal(false);
   readonly canRedo = signal(false);
   readonly revision = signal(0);

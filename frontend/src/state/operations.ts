@@ -47,7 +47,12 @@ interface Operation {
   amount?: Amount;
 }
 
-const finest = ({ spacing_mm, shape }: CaseHeader): number => Math.min(...spacing_mm.filter((_, axis) => shape[axis]! > 1));
+/** The least distance of two voxels; of an image of one voxel its own size. */
+export function finest({ spacing_mm, shape }: CaseHeader): number {
+  const apart = spacing_mm.filter((_, axis) => shape[axis]! > 1);
+  return Math.min(...(apart.length > 0 ? apart : spacing_mm));
+}
+
 const millimetres: Amount = { unit: "mm", first: (header) => Number((2 * finest(header)).toPrecision(2)), low: 0.01, high: 100 };
 
 export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {

@@ -8,7 +8,7 @@ import { PromptQueue } from "../edits/promptqueue";
 import { samePrompt } from "../edits/prompts";
 import { acceptAtOnce, maskShown } from "./display";
 import { mayDraw, reveal } from "./labelling";
-import { tell, tellError } from "./notices";
+import { tell, tellError, tellFailed } from "./notices";
 import { accept, attachPreviews, isSaid, previewFirst, previewOpen, show, stepBack, takeAnswer } from "./previewing";
 import type { Settle } from "./saving";
 import { sayLocked } from "./segments";
@@ -104,7 +104,7 @@ export function step(session: CaseSession, which: "undo" | "redo"): void {
 async function refused(session: CaseSession, draft: Draft, error: unknown, settle: Settle): Promise<void> {
   session.refusals++;
   if (session.closed) return;
-  if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellError(error);
+  if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellFailed("The prompt was not applied", error);
   await settle(session, draft, error);
   tell("warning", "This case was changed elsewhere, so the prompt was not applied", "look at the newer draft, then repeat it");
 }

@@ -131,6 +131,8 @@ export class CaseSession {
   /** The name in hand: gone to last, and moved by the key. */
   readonly chosenName = signal(0);
   readonly parts: Signal<readonly QueriedPart[]>;
+  /** Resolves when no name is being moved any more. */
+  placing: Promise<void> = Promise.resolve();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly measurements = new Measurements();
@@ -158,7 +160,7 @@ export class CaseSession {
   readonly change = signal("");
   /** Whether the answer to a prompt is out. */
   readonly refining = signal(false);
-  /** Prompts that were not answered, so that nobody submits without them. */
+  /** Prompts that were not answered, and names that were not moved, so that nobody submits without them. */
   refusals = 0;
   prepared = false;
   /** While marks are given in place of a mask, what prompts become; "opening" until its script is there. */

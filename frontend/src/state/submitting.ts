@@ -64,6 +64,8 @@ export async function closing(session: CaseSession, close: () => Promise<void>):
   try {
     await session.refiner?.settled();
     if (session.refusals > refusals) return tell("warning", "The last prompt was not applied, so the case is still open", "look at the mask, then try again");
+    await session.placing;
+    if (session.refusals > refusals) return tell("warning", "A name was not moved, so the case is still open", "move it again, then submit");
     await session.queue?.flushed();
     await settleLooks(session);
     await session.declared;

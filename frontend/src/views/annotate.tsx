@@ -64,6 +64,7 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
   useEffect(() => (session && !session.looksOnly && !decides ? followOutlook(session) : undefined), [session]);
   const leave = (): void => go(decides && caseId ? linkTo.readings(project.id, caseId) : linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
+  useEffect(() => openDialog(null), [session]); // a question about a case that was left is not one about the next
   return (
     <div class="view annotate">
       <Header project={project} view={decides ? "review" : "annotate"}>

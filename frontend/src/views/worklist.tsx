@@ -1,5 +1,5 @@
 /** The worklist: search, filter, sort, open, give to somebody; every row by keyboard, all of it in the address. */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { casesFile } from "../api/calls";
 import { may } from "../api/me";
 import { annotatorName } from "../api/person";
@@ -196,10 +196,15 @@ function Counts({ project }: { project: Project }) {
 }
 
 function SearchBox({ search, onSearch }: { search: string; onSearch: (text: string) => void }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (field.current!.value !== search) field.current!.value = search; // the address was changed by something else
+  }, [search]);
   return (
     <label class="search">
       <Icon name="search" />
       <input
+        ref={field}
         type="search"
         defaultValue={search}
         placeholder="Search name or patient"

@@ -107,7 +107,7 @@ def _succession(workspace: Workspace) -> Markup | None:
     if found is None:
         return None
     patients = {patient for _, patient, _, _ in found.scores}
-    change = found.difference(workspace.settings.seed)
+    change = found.difference
     better, worse = found.changed
     names = (f"model {found.older}", f"model {found.newer}")
     chart = against([(name, a, b) for name, _, a, b in found.scores], x_title=names[0], y_title=names[1])

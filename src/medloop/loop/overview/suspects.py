@@ -170,7 +170,8 @@ def _masks(
 
     drawn = [(a, p) for a, p in pairs if p.mask is not None and p.uncertainty is not None]
     pairs = drawn
-    found = suspect_masks(_Lazily(len(pairs), both), list(workspace.task.label_values))
+    names = {label.value: label.name for label in workspace.task.labels}
+    found = suspect_masks(_Lazily(len(pairs), both), list(workspace.task.label_values), names)
     return [(pairs[s.item][0], s.score, "model", s.reason) for s in found]
 
 
