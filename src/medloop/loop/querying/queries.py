@@ -53,10 +53,13 @@ def make_query(
     with workspace.store.read() as tx:
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
         refused |= {case.case_id for case in damaged}
+        marked = {a.case_id for a in tx.marked_annotations(splits=["train"])}
         model = tx.live_model()
         wanted, drawn = followed(workspace, tx, round_index)
         scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
-    free = table.askable(refused)
+    free = table.askable(refused | marked)
+    if not free["train"].any():  # cases with marks come again once there are no others
+        free = table.askable(refused)
     if model and settings.stream != "off":
         free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
