@@ -92,8 +92,9 @@ def ratio(own: Sequence[Sequence[float]], full: Sequence[Sequence[float]]) -> tu
 
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Per set and kind: Dice of each seed, the ratio to full masks, the minutes of all annotated cases."""
-    print("| set | kind | Dice by seed | mean | of full masks (95 % interval) | minutes | of drawing |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    head = ("set", "kind", "Dice by seed", "mean", "of full masks (95 % interval)", "minutes", "of drawing")
+    print(f"| {' | '.join(head)} |")
+    print("|" + " --- |" * len(head))
     for name in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == name]
         full = {row["seed"]: row for row in own if row["kind"] == "mask"}

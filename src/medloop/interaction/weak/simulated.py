@@ -6,17 +6,17 @@ free-form scribble 10.9 s an object (the same). Every slice that is marked is lo
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.geometry import Grid, triple
+from medloop.core.settings import GivenKind as GivenKind
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble
 from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.interaction.weak.marks import Mark, Superpixel, Tag
 
-GivenKind: TypeAlias = Literal["mask", "scribbles", "boxes", "points", "extreme-points", "tags"]
 GIVEN_KINDS: tuple[GivenKind, ...] = get_args(GivenKind)
 
 TAG_SECONDS, SCRIBBLE_SECONDS, FURTHER_POINT_SECONDS = 1.0, 10.9, 0.9

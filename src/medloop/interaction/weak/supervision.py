@@ -117,7 +117,7 @@ class _Said:
         if len(clash := np.flatnonzero((before != UNKNOWN) & (before != mark.label))):
             at = tuple(int(axis[clash[0]]) for axis in voxels)
             other = self.names[int(before[clash[0]])]
-            rule = f"A voxel has one label: this {kind_of_mark(mark)} is {self.names[mark.label]}, another mark says {other} at {at}"
+            rule = f"A voxel has one label: this {_words(mark)} is {self.names[mark.label]}, another mark says {other} at {at}"
             raise InputError(rule, remedy="remove one of the two marks")
         self.labels[voxels] = mark.label
 
@@ -223,6 +223,10 @@ def _outside(boxes: Sequence[VoxelBox], shape: Shape3) -> BoolArray:
     for box in boxes:
         outside[slices_of(box)] = False
     return outside
+
+
+def _words(mark: Mark) -> str:
+    return kind_of_mark(mark).replace("_", " ")
 
 
 def _first(where: BoolArray) -> tuple[int, int, int]:
