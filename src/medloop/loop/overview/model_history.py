@@ -148,7 +148,7 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,
-        note="; ".join(filter(None, (said.note, unlabelled_words(model)))),
+        note="; ".join(filter(None, (said.note, unlabelled_words(model), start_words(model)))),
         comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
@@ -160,6 +160,11 @@ def unlabelled_words(model: Model) -> str:
     """How many unlabelled cases a model learned from, and how; empty without any."""
     count = int(model.metrics.get("unlabelled_cases", 0))
     return f"also learned from {counted(count, 'unlabelled case')} ({model.recipe['unlabelled']})" if count else ""
+
+
+def start_words(model: Model) -> str:
+    """What a model began with, where that were not random weights or an earlier model."""
+    return str(model.metrics.get("start", {}).get("note", ""))
 
 
 def _comparison(found: Comparison) -> ComparisonLine:
