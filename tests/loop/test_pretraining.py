@@ -4,14 +4,16 @@ import dataclasses
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from medloop.core.errors import FormatError, InputError, NotFoundError
-from medloop.core.records import Case, GoldCase, Model, Split, new_id, now
+from medloop.core.errors import FormatError, InputError, MedloopError, NotFoundError
+from medloop.core.records import Case, Descriptor, GoldCase, Model, Split, new_id, now
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState
+from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import (
@@ -25,13 +27,15 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning import beginning
 from medloop.loop.learning.pretraining import network_recipe, start_from
 from medloop.loop.overview.model_history import list_models
+from medloop.loop.querying.on_demand import kept_features, request_description
 from medloop.loop.worker import drain, run_job
 from medloop.models.foundation.checkpoint import decode_weights
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import Recipe
+from medloop.models.inference.predict import Predictor
 
 from .conftest import FAST, MakeWorkspace
-from .made_up import case_named
+from .made_up import case_named, every_case
 from .test_work import claim_from_the_dead, start_worker, wait_until_progress
 
 SPLITS: list[Split] = ["train"] * 6 + ["validation", "test"]
@@ -245,3 +249,36 @@ def test_the_blob_of_a_start_is_known_to_backups_and_audits(workspace: Workspace
         (start,) = starts(tx)
         (use,) = [one for one in references(tx.connection) if one.blob == start.weights]
     assert (use.noun, use.noun_id, use.case_id) == ("pretraining", start.id, "")
+
+
+def test_a_cold_start_describes_the_cases_by_the_same_weights_as_soon_as_they_are_there(make_workspace: MakeWorkspace) -> None:
+    settings = dataclasses.replace(POOL, cold_start="selfsup", first_strategy="typiclust")
+    workspace = make_workspace(["train"] * 5, settings=settings)
+    cases = every_case(workspace)
+    request_description(workspace)
+    assert not workspace.store.jobs.active("describe"), "it waits for the weights"
+    pretrain_before_annotations(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        (start,) = starts(tx)
+        described = tx.find(Descriptor)
+    assert {(d.method, d.maker) for d in described} == {(start.id, start.weights)}
+    found = kept_features(workspace, cases)
+    assert set(found) == {c.id for c in cases}
+    predictor = Predictor.load(
+        Recipe.from_json(start.recipe), [beginning._weights(workspace, Recipe.from_json(start.recipe), start, 0)], sampler="softmax"
+    )
+    embedded = predictor.predict(load_image(workspace.store.blobs, cases[0]), samples=1, rng=np.random.default_rng(0)).features
+    np.testing.assert_allclose(found[cases[0].id], embedded / np.linalg.norm(embedded), rtol=1e-4, atol=1e-6)
+
+
+def test_a_cold_start_without_enough_images_is_described_all_the_same(make_workspace: MakeWorkspace) -> None:
+    settings = dataclasses.replace(POOL, cold_start="selfsup", first_strategy="typiclust")
+    workspace = make_workspace(["train"] * 3, settings=settings)
+    job = request_pretraining(workspace)
+    with pytest.raises(MedloopError, match="Pretraining needs at least 4 images, got 3"):
+        drain(workspace)
+    drain(workspace)
+    assert workspace.store.jobs.get(job.id).state == JobState.FAILED
+    with workspace.store.read() as tx:
+        assert {d.method for d in tx.find(Descriptor)} == {"descriptors"}

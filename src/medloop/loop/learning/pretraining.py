@@ -32,11 +32,15 @@ def run_pretraining(workspace: Workspace, control: JobControl) -> Json:
     asked = Pretrain(**control.job.payload)
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = network_recipe(workspace, threads=control.threads)
-    start = pretrain_on_pool(workspace, control, TrainingPlan(folder), recipe, steps=asked.steps, minutes=asked.minutes)
+    try:
+        recipe = network_recipe(workspace, threads=control.threads)
+        start = pretrain_on_pool(workspace, control, TrainingPlan(folder), recipe, steps=asked.steps, minutes=asked.minutes)
+    except InputError:
+        request_description(workspace, pretrained=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
-    if workspace.settings.cold_start == "selfsup" and workspace.settings.pretraining == "pool":
-        request_description(workspace)
+    if workspace.settings.cold_start == "selfsup":
+        request_description(workspace, pretrained=True)
     return {"pretraining_id": start.id, "note": start.words}
 
 

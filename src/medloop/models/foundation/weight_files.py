@@ -17,6 +17,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import safetensors.torch
@@ -31,6 +32,18 @@ BUNDLE = ("models/model.safetensors", "models/model.pt", "models/model.ts", "mod
 
 KEYS = ("state_dict", "model_state_dict", "network_weights", "network", "net", "model", "student", "teacher", "weights", "ema")
 """Under which a checkpoint keeps the weights of its network."""
+
+STORAGES: Mapping[str, torch.dtype] = MappingProxyType(
+    {
+        "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
+        "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16, "CharStorage": torch.int8,
+        "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
+    }
+)  # fmt: skip
+"""How archives call the numbers of a storage."""
+
+_DAMAGED = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ImportError, MemoryError, OverflowError)
+"""What reading a damaged file may raise."""
 
 MOST_BYTES = 4_000_000_000
 DEEPEST = 3
@@ -89,7 +102,7 @@ def _read_state(file: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         rule = f"{file.name} holds more than weights, or is no file of PyTorch; nothing of it was run"
         raise FormatError(rule, remedy="save the state dict alone: torch.save(network.state_dict(), PATH)") from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, ImportError) as error:
+    except _DAMAGED as error:
         raise FormatError(f"{file.name} is no file of weights: {_one_line(error)}", remedy=REMEDY) from error
     return _tensors(found)
 
@@ -117,17 +130,7 @@ def _read_script(file: Path) -> dict[str, Tensor]:
         with zipfile.ZipFile(file) as archive:
             (name,) = [one for one in archive.namelist() if one.count("/") == 1 and one.endswith("/data.pkl")]
             root = _Attributes(archive, name.removesuffix("data.pkl")).load()
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-    ) as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile, *_DAMAGED) as error:
         raise FormatError(f"{file.name} is a TorchScript archive that cannot be read: {_one_line(error)}", remedy=REMEDY) from error
     found: dict[str, Tensor] = {}
     _collect(root, "", found, set())
@@ -163,8 +166,8 @@ class _Attributes(pickle.Unpickler):
         }  # fmt: skip
         if (module, name) in known:
             return known[module, name]
-        if module == "torch" and name.endswith("Storage") and hasattr(torch, name):
-            return getattr(torch, name)
+        if module == "torch" and name in STORAGES:
+            return STORAGES[name]
         if module == "torch.jit._pickle":
             return _plain
         raise pickle.UnpicklingError(f"it names {module}.{name}")
@@ -172,7 +175,7 @@ class _Attributes(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Tensor:
         """The numbers of a storage, flat."""
         _, kind, key, _, count = pid
-        kept = torch.frombuffer(bytearray(self._archive.read(f"{self._prefix}data/{key}")), dtype=kind.dtype)
+        kept = torch.frombuffer(bytearray(self._archive.read(f"{self._prefix}data/{key}")), dtype=kind)
         return kept[: int(count)]
 
 
