@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from medloop.core.settings import SETTINGS, ColdStart, SettingValue, UnlabelledLearning, WarmStart, declared, setting
 
+StudyPretraining = Literal["none", "pool"]
 NoiseKind = Literal[
     "none", "class-flip", "dilation", "erosion", "shift", "missed-object", "boundary-jitter", "blunder", "lazy", "fatigue", "mixed"
 ]
@@ -42,6 +43,12 @@ class StudySettings:
     members: int = _of_project("members", 1)
     warm_start: WarmStart = _of_project("warm_start", "scratch")
     cold_start: ColdStart = _of_project("cold_start", "descriptors")
+    pretraining: StudyPretraining = _of_project(
+        "pretraining", "none",
+        help="What models begin with where they go on from none: random weights, or weights that learned from the pool's images "
+        "(pool): then the study is run from scratch as well, and the report says what labels that saves.",
+        choices=get_args(StudyPretraining),
+    )  # fmt: skip
     unlabelled: UnlabelledLearning = _of_project("unlabelled", "none")
     cases: int = _of_study(0, "Use only so many cases, drawn by patient; 0 uses all.", "--cases", low=0, high=10_000_000)
     test_fraction: float = _of_project(
