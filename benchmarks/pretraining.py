@@ -1,10 +1,10 @@
 """What weights that learned from the pool's images save in labels: the same trainings begun with them and from scratch.
 
 A quarter of the patients of every set is held out, always the same ones. Per seed, the network of the product's own recipe learns once from
-the images of the others; then, for each number of annotated cases, it is trained from scratch (`none`) and from these weights (`pool`), on
-the same cases, for the same number of steps. `full` is a training from scratch on all cases that may be annotated. Printed are Dice and its
-difference, over seeds and test cases, and the labels to 95 % of the full-data score with an interval over seeds. Every run is a line of the
-`--json` file; one that is there is not run again. `--contrast 0` restores only.
+the images of the others, by restoring patches (`restore`) or also by knowing them again (`both`); then, for each number of annotated cases,
+it is trained from scratch (`none`) and from these weights, on the same cases, for the same number of steps. `full` is a training from
+scratch on all cases that may be annotated. Printed are Dice and its difference, over seeds and test cases, and the labels to 95 % of the
+full-data score with an interval over seeds. Every run is a line of the `--json` file; one that is there is not run again.
 
     python benchmarks/pretraining.py --data ../shared/data --datasets nuclei,hippocampus --seeds 3 --steps 300 --json pretraining.jsonl
 """
@@ -30,7 +30,9 @@ from medloop.simulation.efficiency import Needed, labels_needed
 from semi_supervised import Item, Split, _image, difference, plan, read_rows, read_set, split
 
 SETS = ("nuclei", "acdc_cardiac")
-WAYS = ("none", "pool")
+WAYS: Mapping[str, float | None] = {"none": None, "restore": 0.0, "both": 0.1}
+"""Ways to begin, and the weight of knowing a patch again beside restoring it; none begins from scratch."""
+
 FULL = "full"
 SHARE = 0.95
 MOST_IMAGES = 60
@@ -43,15 +45,15 @@ def images_of(items: Sequence[Item], seed: int) -> list[Item]:
     return everything[:MOST_IMAGES]
 
 
-def pretrained(recipe: Recipe, pool: Sequence[Item], options: argparse.Namespace, folder: Path) -> tuple[bytes, dict[str, Any]]:
+def pretrained(recipe: Recipe, pool: Sequence[Item], steps: int, contrast: float, folder: Path) -> tuple[bytes, dict[str, Any]]:
     """Weights that learned from the images, and what it took."""
     from medloop.models.training.consistency import UnlabelledCase
     from medloop.models.training.pretraining import PretrainingRun, pretrain
 
-    own = dataclasses.replace(recipe, steps=options.pretraining_steps)
+    own = dataclasses.replace(recipe, steps=steps)
     cases = [UnlabelledCase(item.name, partial(_image, item)) for item in pool]
     begun = time.process_time()
-    file, metrics = pretrain(PretrainingRun(own, cases, folder, lambda _: True, contrast=options.contrast))
+    file, metrics = pretrain(PretrainingRun(own, cases, folder, lambda _: True, contrast=contrast))
     return file.read_bytes(), {**metrics, "cpu_seconds": round(time.process_time() - begun, 1)}
 
 
@@ -87,66 +89,64 @@ def run(annotated: Sequence[Item], tested: Sequence[Item], recipe: Recipe, folde
 
 def run_seed(name: str, seed: int, options: argparse.Namespace, done: Sequence[Mapping[str, Any]]) -> None:
     """Every run of a set with one seed that is not there yet."""
-    labels = [int(n) for n in options.labels.split(",")]
-    wanted = [(FULL, "none"), *((n, way) for n in labels for way in WAYS)]
-    lacking = [
-        (n, way) for n, way in wanted if not any((r["dataset"], r["seed"], r["labels"], r["way"]) == (name, seed, n, way) for r in done)
-    ]
+    labels, ways = [int(n) for n in options.labels.split(",")], options.ways.split(",")
+    wanted = [(FULL, "none"), *((n, way) for n in labels for way in ways)]
+    given = {"dataset": name, "seed": seed, "steps": options.steps, "pretraining_steps": options.pretraining_steps}
+    there = {(r["labels"], r["way"]) for r in done if all(r[key] == value for key, value in given.items())}
+    lacking = [one for one in wanted if one not in there]
     if not lacking:
         return
     items, classes = read_set(name, options.data)
     pool, tested = images_of(items, seed), split(items, 1, seed).tested
     recipe = plan(Split(list(pool), [], []), classes, options, seed)
+    starts: dict[str, tuple[bytes, dict[str, Any]]] = {"none": (b"", {})}
     with tempfile.TemporaryDirectory() as folder:
-        weights, took = (
-            pretrained(recipe, pool, options, Path(folder) / "pretraining") if any(w == "pool" for _, w in lacking) else (b"", {})
-        )
         for n, way in lacking:
+            if (contrast := WAYS[way]) is not None and way not in starts:
+                starts[way] = pretrained(recipe, pool, options.pretraining_steps, contrast, Path(folder) / way)
+            weights, took = starts[way]
             own = pool if n == FULL else pool[: int(n)]
-            initial = initial_of(recipe, weights) if way == "pool" else []
-            found = run(own, tested, recipe, Path(folder) / f"{n}-{way}", initial)
-            given = {"dataset": name, "seed": seed, "labels": n, "way": way, "contrast": options.contrast, "steps": recipe.steps}
-            made = {"pool": len(pool), "pretraining": took if way == "pool" else {}, "patch": recipe.patch, "batch": recipe.batch}
-            row = {**given, **made, **found}
+            found = run(own, tested, recipe, Path(folder) / f"{n}-{way}", initial_of(recipe, weights) if weights else [])
+            own_facts = {"labels": n, "way": way, "pool": len(pool), "pretraining": took, "patch": recipe.patch, "batch": recipe.batch}
+            row = {**given, **own_facts, **found}
             with options.json.open("a") as out:
                 out.write(json.dumps(row) + "\n")
-            print(
-                f"{name} seed {seed} {n} {way}: Dice {np.mean(found['dice']):.4f}, {found['cpu_seconds']} CPU s",
-                file=sys.stderr,
-                flush=True,
-            )
+            words = f"{name} seed {seed} {n} {way}: Dice {np.mean(found['dice']):.4f}, {found['cpu_seconds']} CPU s"
+            print(words, file=sys.stderr, flush=True)
 
 
 def needed_of(rows: Sequence[Mapping[str, Any]], way: str) -> Needed | None:
     """Labels of a way to `SHARE` of the full-data score from scratch, over the seeds that have every run."""
     numbers = sorted({int(r["labels"]) for r in rows if r["labels"] != FULL})
     score = {(r["labels"], r["way"], r["seed"]): float(np.mean(r["dice"])) for r in rows}
-    seeds = sorted({s for _, _, s in score if (FULL, "none", s) in score and all((n, w, s) in score for n in numbers for w in WAYS)})
+    seeds = sorted({s for _, _, s in score if (FULL, "none", s) in score and all((n, way, s) in score for n in numbers)})
     if not seeds:
         return None
-    none: tuple[Any, ...] = ()
-    curves = [Curve(way, s, tuple(numbers), tuple(score[n, way, s] for n in numbers), none, none, none) for s in seeds]
+    curves = [Curve(way, s, tuple(numbers), tuple(score[n, way, s] for n in numbers), ()) for s in seeds]
     return labels_needed(curves, {s: score[FULL, "none", s] for s in seeds}, SHARE, max(int(r["pool"]) for r in rows))
 
 
 def print_tables(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Dice per set, number of labels and way with the difference; then labels to `SHARE` of the full-data score."""
+    """Dice per set, number of labels and way with the difference from scratch; then labels to `SHARE` of the full-data score."""
     for name in dict.fromkeys(str(r["dataset"]) for r in rows):
         own = [r for r in rows if r["dataset"] == name]
-        for n in sorted({r["labels"] for r in own}, key=lambda n: (n == FULL, n if n != FULL else 0)):
+        for n in sorted({r["labels"] for r in own}, key=lambda n: (n == FULL, 0 if n == FULL else n)):
             found = {(r["way"], r["seed"]): r["dice"] for r in own if r["labels"] == n}
-            seeds = sorted({s for _, s in found if all((w, s) in found for w in (WAYS if n != FULL else ("none",)))})
-            if not seeds:
-                continue
-            means = {w: float(np.mean([np.mean(found[w, s]) for s in seeds])) for w in WAYS if (w, seeds[0]) in found}
-            words = "  ".join(f"{w} {mean:.4f}" for w, mean in means.items())
-            if n != FULL:
-                gain, low, high = difference([found["pool", s] for s in seeds], [found["none", s] for s in seeds])
-                words += f"  {gain:+.4f} ({low:+.4f} to {high:+.4f})"
-            print(f"{name:<14} {n!s:>5} labels, {len(seeds)} seeds: {words}")
-        for way in WAYS:
+            for way in dict.fromkeys(way for way, _ in found):
+                seeds = [s for w, s in found if w == way and ("none", s) in found]
+                if seeds:
+                    print(f"{name:<14} {n!s:>5} labels {way:<8} {len(seeds)} seeds: {_figures(found, way, seeds)}")
+        for way in dict.fromkeys(str(r["way"]) for r in own):
             if (needed := needed_of(own, way)) is not None:
                 print(f"{name:<14} labels to {SHARE:.0%} of full data, {way}: {words_of(needed)}")
+
+
+def _figures(found: Mapping[tuple[str, int], Sequence[float]], way: str, seeds: Sequence[int]) -> str:
+    mean = float(np.mean([np.mean(found[way, s]) for s in seeds]))
+    if way == "none":
+        return f"Dice {mean:.4f}"
+    gain, low, high = difference([found[way, s] for s in seeds], [found["none", s] for s in seeds])
+    return f"Dice {mean:.4f}  {gain:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
 def words_of(needed: Needed) -> str:
@@ -168,7 +168,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--labels", default="2,4,8,16", help="numbers of annotated cases")
     parser.add_argument("--steps", type=int, default=300, help="steps of each training, from scratch or not")
     parser.add_argument("--pretraining-steps", type=int, default=0, help="steps of the pretraining; 0 takes as many")
-    parser.add_argument("--contrast", type=float, default=0.1, help="weight of knowing a patch again beside restoring it")
+    parser.add_argument("--ways", default=",".join(WAYS), help="which ways to begin")
     parser.add_argument("--minutes", type=float, default=1.0, help="the time that the recipe is chosen for")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"), help="of the networks")
     parser.add_argument("--json", type=Path, required=True, help="where every run becomes a line, and is found again")
@@ -183,7 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         for name in options.datasets.split(","):
             run_seed(name, seed, options, read_rows(options.json))
-    print_tables(read_rows(options.json))
+    lengths = options.steps, options.pretraining_steps
+    print_tables([r for r in read_rows(options.json) if (r["steps"], r["pretraining_steps"]) == lengths])
     return 0
 
 
