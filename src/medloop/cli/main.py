@@ -23,6 +23,7 @@ from medloop.cli import (
     marks,
     measuring,
     models,
+    pretraining,
     projects,
     prompting,
     reviewing,
@@ -50,8 +51,8 @@ app = typer.Typer(
 )
 COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
-    learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status, projects.report,
-    measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
+    pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
+    projects.report, measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
     annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,

@@ -9,6 +9,7 @@ from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import SettingError
 
 if TYPE_CHECKING:
+    from medloop.loop.foundation.starts import Start
     from medloop.loop.foundation.workspace import Workspace
     from medloop.loop.overview.model_history import ModelLine
 
@@ -31,13 +32,25 @@ def models(
         if auto or action:
             _choose(workspace, None if auto else number)
         found = list_models(workspace)
+        begun = _starts(workspace)
     if as_json:
-        print_json({"models": found})
+        print_json({"models": found, "starts": [{"id": one.id, "in_use": used, "words": one.words} for one, used in begun]})
         return
-    if not found:
+    if found:
+        print_table(("model", "annotations", "score", "in use", "why"), [_row(line) for line in found])
+    else:
         typer.echo("No model yet; medloop train makes one")
-        return
-    print_table(("model", "annotations", "score", "in use", "why"), [_row(line) for line in found])
+    for one, used in begun:
+        typer.echo(f"start   {one.at[:16]} {one.words}{' (trainings begin with it)' if used else ''}")
+
+
+def _starts(workspace: "Workspace") -> "list[tuple[Start, bool]]":
+    """Weights to begin with, and whether trainings do."""
+    from medloop.loop.foundation.starts import start_in_use, starts
+
+    with workspace.store.read() as tx:
+        used = start_in_use(tx, workspace.settings)
+        return [(one, one == used) for one in starts(tx)]
 
 
 def _require_sense(action: str, number: int, *, auto: bool) -> None:

@@ -12,6 +12,7 @@ from medloop.loop.foundation.damage import DamagedCase, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
 from medloop.loop.foundation.marked import marked_lines
 from medloop.loop.foundation.refusals import LeftOutCase, refused_cases
+from medloop.loop.foundation.starts import start_in_use
 from medloop.loop.foundation.waiting import ReadingSummary, reading_summary
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.class_counts import ClassCount
@@ -62,6 +63,7 @@ class Standing:
         damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
         readings: How far the readings of cases are; None where each needs one and no review.
         gold: What keeps gold cases and tutorials from doing what the settings want.
+        start: What trainings that go on from no model begin with; "" for random weights.
         oversized: Cases whose voxel size asks for a working grid that the model in use cannot compute on.
     """
 
@@ -90,6 +92,7 @@ class Standing:
     oversized: tuple[DamagedCase, ...] = ()
     readings: ReadingSummary | None = None
     gold: tuple[str, ...] = ()
+    start: str = ""
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -123,6 +126,7 @@ def standing(workspace: Workspace) -> Standing:
         oversized=oversized_cases(workspace),
         readings=_readings(workspace),
         gold=gold_standing(workspace).warnings,
+        start=_start(workspace),
     )
 
 
@@ -146,6 +150,8 @@ def print_standing(found: Standing) -> None:
         typer.echo(f"stream  {judged} judged on arrival: {annotate} to annotate, the others kept unlabelled")
     typer.echo(f"round   {_round(found)}" if found.round else "round   none yet")
     typer.echo(f"model   {_model(found)}")
+    if found.start:
+        typer.echo(f"start   {found.start}")
     for warning in _warnings(found):
         typer.echo(warning)
     for note in _choices(found):
@@ -183,6 +189,14 @@ def _warnings(found: Standing) -> list[str]:
 def _readings(workspace: Workspace) -> ReadingSummary | None:
     with workspace.store.read() as tx:
         return reading_summary(tx)
+
+
+def _start(workspace: Workspace) -> str:
+    if workspace.settings.pretraining == "none":
+        return ""
+    with workspace.store.read() as tx:
+        found = start_in_use(tx, workspace.settings)
+    return found.words if found else f"pretraining {workspace.settings.pretraining}: none yet"
 
 
 def _stream(workspace: Workspace) -> dict[str, int]:

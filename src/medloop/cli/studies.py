@@ -16,6 +16,7 @@ from medloop.core.settings import SettingValue
 from medloop.simulation.study_settings import RUN_SETTINGS, STUDY_SETTINGS
 
 if TYPE_CHECKING:
+    from medloop.simulation.design import StudyDesign
     from medloop.simulation.results import StudyResult
     from medloop.simulation.runs import StudyProgress
     from medloop.simulation.strategy_summary import StrategySummary
@@ -59,9 +60,28 @@ def simulate(
     known_strategy(str(settings.get("start_strategy", "random")))
     names = [known_strategy(name.strip()) for name in ("random,entropy" if strategies is None else strategies).split(",") if name.strip()]
     design = StudyDesign.from_json({"dataset": str(dataset.resolve()), "strategies": names, "seeds": list(range(seeds or 3)), **settings})
+    if design.pretraining != "none":
+        _simulate_pretraining(design, out, processes=processes, as_json=as_json)
+        return
     with _progress() as report:
         result = run_study(design, out, processes=processes, report=report)
     tell(result.to_json(), lambda: _print_study(result, out), as_json=as_json)
+
+
+def _simulate_pretraining(design: "StudyDesign", out: Path, *, processes: int, as_json: bool) -> None:
+    """Run the study with and without pretraining, and say what that saves."""
+    from dataclasses import asdict
+
+    from medloop.simulation.saving import HEAD, run_with_and_without, saving_rows
+
+    with _progress() as report:
+        result, lines = run_with_and_without(design, out, processes=processes, report=report)
+
+    def as_text() -> None:
+        _print_study(result, out)
+        print_table(HEAD, saving_rows(lines))
+
+    tell({**result.to_json(), "pretraining": [asdict(line) for line in lines]}, as_text, as_json=as_json)
 
 
 def _simulate_team(dataset: Path, out: Path, team: str, *, seeds: int, settings: Mapping[str, SettingValue], as_json: bool) -> None:

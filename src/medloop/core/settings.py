@@ -28,6 +28,7 @@ Targets: TypeAlias = Literal["hard", "soft"]
 UnlabelledLearning: TypeAlias = Literal["none", "pseudo-labels", "mean-teacher", "copy-paste"]
 RobustTraining: TypeAlias = Literal["none", "robust-loss", "small-loss"]
 GivenKind: TypeAlias = Literal["mask", "scribbles", "boxes", "points", "extreme-points", "tags"]
+Pretraining: TypeAlias = Literal["none", "pool", "file"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ProposalTiming: TypeAlias = Literal["at-once", "after-first-stroke", "random"]
 Routing: TypeAlias = Literal["none", "value"]
@@ -262,6 +263,11 @@ class ProjectSettings:
     cold_start: ColdStart = setting(
         "descriptors", "Features before there is a model: of the images themselves, or of a network trained on them.", "--cold-start",
         "next query", choices=get_args(ColdStart),
+    )  # fmt: skip
+    pretraining: Pretraining = setting(
+        "none", "What networks begin with where they go on from no model: random weights; weights that learned from the pool's images "
+        "before any annotation (pool); or those that medloop pretrain --from brought (file).", "--pretraining", "next training",
+        choices=get_args(Pretraining),
     )  # fmt: skip
     members: int = setting(1, "Networks per model (ensemble), trained one after the other.", "--members", "next training", low=1, high=20)
     samples: int = setting(

@@ -62,8 +62,10 @@ from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.starts import Start, request_pretraining, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
 from medloop.loop.overview.gold_standing import GoldStanding, gold_standing
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
@@ -348,6 +350,31 @@ class Project:
         start_training(self.workspace, again=again, actor="python")
         self.work(threads=threads)
         return self.status()
+
+    def pretrain(self, *, steps: int = 0, minutes: float = 0.0, threads: int = 1) -> Start:
+        """Let the network learn from the project's images, and trainings begin so from now on; 0: as long as a training.
+
+        Raises:
+            MedloopError: Too few images, or the pretraining failed; the message says why.
+        """
+        if self.workspace.settings.pretraining != "pool":
+            self.configure(pretraining="pool")
+        request_pretraining(self.workspace, steps=steps, minutes=minutes, actor="python")
+        self.work(threads=threads)
+        with self.workspace.store.read() as tx:
+            return [one for one in starts(tx) if one.origin == "pool"][-1]
+
+    def start_from(self, source: str | Path, *, inflate: bool = False) -> Start:
+        """Let trainings begin with weights from a file, a MONAI bundle or another project; see `medloop.loop.learning.pretraining`.
+
+        Raises:
+            NotFoundError: No such file or folder, or a project without a model.
+            FormatError: A file that is no weights.
+            InputError: Nothing of it fits the project's network.
+        """
+        start = start_from(self.workspace, Path(source), inflate=inflate, actor="python")
+        self.workspace = self.workspace.reload()
+        return start
 
     def work(self, *, threads: int = 1) -> int:
         """Run every waiting job in this process; returns how many ran."""

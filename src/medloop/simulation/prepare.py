@@ -140,6 +140,7 @@ def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool
         samples=design.samples,
         warm_start="scratch" if upper_bound else design.warm_start,
         cold_start=design.cold_start,
+        pretraining="none" if upper_bound else design.pretraining,
         unlabelled=design.unlabelled,
         robust=design.robust,
     )

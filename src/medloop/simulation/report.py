@@ -20,10 +20,10 @@ from medloop.simulation.verdict import strategy_advice
 INTRO = "Simulated annotation by medloop"
 
 
-def study_html(result: StudyResult) -> str:
-    """The report as one HTML document."""
+def study_html(result: StudyResult, more: Sequence[Markup] = ()) -> str:
+    """The report as one HTML document, with more findings before the set-up."""
     name = result.design.dataset.rstrip("/").rsplit("/", 1)[-1]
-    return page(f"Strategies compared on {name}", INTRO, study_sections(result))
+    return page(f"Strategies compared on {name}", INTRO, [*_findings(result), *more, section("Set-up", _setup(result))])
 
 
 def study_sections(result: StudyResult) -> list[Markup]:
@@ -130,6 +130,7 @@ def _training(result: StudyResult) -> str:
     budget = f"{design.steps} steps" if design.steps else f"{design.minutes:g} minutes"
     full = f"{design.full_steps or design.steps} steps" if design.steps or design.full_steps else budget
     begun = "continued from the newest model" if design.warm_start != "scratch" else "begun anew"
+    begun += " from weights that learned from the pool's images" if design.pretraining == "pool" else ""
     return (
         f"the same budget for all strategies: {begun} each round, {budget}; full-data model {full}; "
         f"{counted(design.samples, 'sample')}, {counted(design.members, 'network')}"

@@ -18,6 +18,7 @@ from medloop.core.settings import (
     setting,
 )
 
+StudyPretraining = Literal["none", "pool"]
 NoiseKind = Literal[
     "none", "class-flip", "dilation", "erosion", "shift", "missed-object", "boundary-jitter", "blunder", "lazy", "fatigue", "mixed"
 ]
@@ -52,6 +53,12 @@ class StudySettings:
     members: int = _of_project("members", 1)
     warm_start: WarmStart = _of_project("warm_start", "scratch")
     cold_start: ColdStart = _of_project("cold_start", "descriptors")
+    pretraining: StudyPretraining = _of_project(
+        "pretraining", "none",
+        help="What models begin with where they go on from none: random weights, or weights that learned from the pool's images "
+        "(pool): then the study is run from scratch as well, and the report says what labels that saves.",
+        choices=get_args(StudyPretraining),
+    )  # fmt: skip
     unlabelled: UnlabelledLearning = _of_project("unlabelled", "none")
     robust: RobustTraining = _of_project("robust", "none")
     cases: int = _of_study(0, "Use only so many cases, drawn by patient; 0 uses all.", "--cases", low=0, high=10_000_000)

@@ -26,7 +26,7 @@ from medloop.simulation.suite_results import SuiteResult, collect_suite
 IMPORT = ("dataset", "format", "split_seed", "test_fraction", "validation_fraction", "cases")
 """Settings that decide what a project holds before its first answer."""
 
-NOT_OF_FULL = (*BUDGET, *EQUAL_FOR_ALL, "warm_start", "unlabelled")
+NOT_OF_FULL = (*BUDGET, *EQUAL_FOR_ALL, "warm_start", "unlabelled", "pretraining")
 """Settings that the full-data model does not depend on."""
 
 
@@ -89,12 +89,13 @@ def _share(part: Part, earlier: Sequence[Part], out: Path) -> None:
     """Take what an earlier, finished part of the same data set has made already."""
     for other in earlier:
         if all(getattr(part.design, name) == getattr(other.design, name) for name in IMPORT):
-            _take_import(other.folder(out), part.folder(out))
+            take_import(other.folder(out), part.folder(out))
         if _without(part.design, NOT_OF_FULL) == _without(other.design, NOT_OF_FULL):
             _take_full_runs(part, other, out)
 
 
-def _take_import(source: Path, target: Path) -> None:
+def take_import(source: Path, target: Path) -> None:
+    """Copy what another study's folder has imported, unless the target has its own already."""
     if (target / SETUP).exists():
         return
     for name in (TRUTH, PROJECT):

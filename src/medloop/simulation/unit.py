@@ -16,6 +16,7 @@ from medloop.core.seeds import derive_seed
 from medloop.core.settings import GivenKind
 from medloop.core.states import JobState, RoundState
 from medloop.loop.foundation.round_moves import advance, start_training
+from medloop.loop.foundation.starts import pretrain_before_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import open_round
 from medloop.loop.worker import run_job
@@ -72,6 +73,8 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
         state=JobState.RUNNING
     ):  # a killed process left it: this run's lock proves that nobody else has it
         workspace.store.jobs.release(job)
+    if pretrain_before_annotations(workspace):
+        _run_jobs(workspace, unit, ("pretrain",))
     noise = Noise(design.noise, design.noise_share, design.noise_mm, derive_seed(unit.seed, "annotation noise"))
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"), noise)
     with Oracle(out / TRUTH, errors) as oracle:

@@ -23,8 +23,11 @@ BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
 }
 """Fields that hold the name of a blob, or a list of names; whoever adds one adds it here."""
 
-EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",)}
+EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",), "pretraining": ("weights",)}
 """The same for bodies of events, by the noun they are about."""
+
+OF_CASES = ("explanation",)
+"""Nouns of events whose id is that of the case they belong to."""
 
 ADVICE: Mapping[str, str] = {
     "case": "restore it from a backup, or import the same file again; until then the case cannot be shown or learned from",
@@ -34,6 +37,7 @@ ADVICE: Mapping[str, str] = {
     "prediction": "restore it from a backup, or predict again: medloop predict",
     "descriptor": "restore it from a backup; it only serves to choose cases",
     "task": "restore it from a backup, or add the picture to the instructions again",
+    "pretraining": "restore it from a backup, or pretrain again: medloop pretrain; trainings begin from scratch meanwhile",
     "explanation": "restore it from a backup, or object to the explanation again",
 }
 """What to do about a bad blob, by what it belongs to."""
@@ -92,7 +96,7 @@ def _of_events(connection: Connection) -> Iterator[Reference]:
         noun, about = row.values["noun"], row.values["noun_id"]
         for name in EVENT_FIELDS[noun]:
             for blob in _named(row.values["body"].get(name)):
-                yield Reference(blob, noun, about, name, about)
+                yield Reference(blob, noun, about, name, about if noun in OF_CASES else "")
 
 
 def _named(value: object) -> Iterator[str]:

@@ -29,6 +29,7 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.round_moves import after_annotation
+from medloop.loop.foundation.starts import pretrain_before_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import request_description
 
@@ -69,6 +70,7 @@ class Intake:
     def close(self) -> None:
         """Set in motion what new cases and new annotations ask for."""
         if self.tally.added:
+            pretrain_before_annotations(self._workspace)
             request_description(self._workspace)
         if self.tally.annotated or self.tally.corrected:
             after_annotation(self._workspace)

@@ -48,6 +48,14 @@ class Train(Payload):
 
 
 @dataclass(frozen=True)
+class Pretrain(Payload):
+    """Learn from the images of the pool before anything is annotated; 0: as long as a training."""
+
+    steps: int = 0
+    minutes: float = 0.0
+
+
+@dataclass(frozen=True)
 class Predict(Payload):
     """Let a model see the choices that come next, or the whole pool."""
 
@@ -106,6 +114,7 @@ KINDS = (
         ("train", "evaluate", "reconcile"),
         short=True,
     ),
+    Kind("pretrain", "Pretraining", 5, Pretrain, "medloop.loop.learning.pretraining:run_pretraining", ("describe",)),
     Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),

@@ -16,12 +16,13 @@ from medloop.loop.foundation.follow_up import truth_digest
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Train
 from medloop.loop.foundation.round_moves import close_learned
+from medloop.loop.foundation.starts import start_in_use
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import NOUN, VERB
 from medloop.store.reader import Reader
 
-_BUDGET = ("train_minutes", "train_steps", "warm_start", "members", "seed")
+_BUDGET = ("train_minutes", "train_steps", "warm_start", "pretraining", "members", "seed")
 _LOSS = ("unlabelled", "robust", "bias_correction", "correction_weight", "explanation_penalty")
 DECIDING = (*_BUDGET, *_LOSS, "annotator_model", "targets", "interactive_network", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
@@ -60,7 +61,9 @@ def learned_with(workspace: Workspace) -> Json:
     settings = {name: getattr(workspace.settings, name) for name in DECIDING}
     with workspace.store.read() as tx:
         objections = len(tx.events_about(NOUN, verbs=[VERB])) if workspace.settings.explanation_penalty else 0
-        return {**settings, "validation": truth_digest(tx, "validation"), "objections": objections}
+        start = start_in_use(tx, workspace.settings)
+        begun = {"start": start.id} if start else {}
+        return {**settings, **begun, "validation": truth_digest(tx, "validation"), "objections": objections}
 
 
 def already_learned(

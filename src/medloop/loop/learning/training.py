@@ -27,6 +27,7 @@ from medloop.loop.judging.calibration import calibration_of, calibration_words
 from medloop.loop.judging.live_models import place_trained
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.any_label import train_any_label
+from medloop.loop.learning.beginning import Beginning, begin
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.nothing_new import already_learned, case_names, digest_to_learn, learned_with, nothing_new
 from medloop.loop.learning.soft_labels import soft_labels
@@ -78,10 +79,11 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         control.report(progress.step / max(1, progress.steps), progress.message)
         return True
 
-    initial = weights_of(workspace.store.blobs, parent) if parent else []
-    trained = train_members(TrainingRun(recipe, taught.cases, validation, folder, report, initial, _guide(recipe), pool))
+    beginning = Beginning(tuple(weights_of(workspace.store.blobs, parent))) if parent else begin(workspace, control, plan, recipe)
+    trained = train_members(TrainingRun(recipe, taught.cases, validation, folder, report, beginning.initial, _guide(recipe), pool))
     own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
     metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
+    metrics |= beginning.facts
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))

@@ -57,7 +57,7 @@ def _choose(workspace: Workspace, control: JobControl, recipe: Recipe, learned: 
     with workspace.store.read() as tx:
         pool = available_cases(tx, learned)
     order = generator(recipe.seed, "unlabelled cases").permutation(len(pool))
-    chosen, refused = _affordable(workspace, recipe, [pool[n] for n in order])
+    chosen, refused = affordable_cases(workspace, recipe, [pool[n] for n in order])
     if refused:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
         control.log(f"{counted(refused.total(), 'unlabelled case')} left out, the rest is learned from: {reasons}")
@@ -72,7 +72,7 @@ def available_cases(tx: Reader, learned: Collection[str]) -> list[Case]:
     return [c for c in tx.unlabelled_cases(["train"], exclude_open=False) if c.patient not in kept_apart and c.id not in without]
 
 
-def _affordable(workspace: Workspace, recipe: Recipe, drawn: Sequence[Case]) -> tuple[list[Case], "Counter[str]"]:
+def affordable_cases(workspace: Workspace, recipe: Recipe, drawn: Sequence[Case]) -> "tuple[list[Case], Counter[str]]":
     """The first of the drawn cases that networks of the recipe can read, as many as the time allows; the reasons of those left out."""
     room = float("inf") if recipe.steps else recipe.minutes * 60 * PREPARING * VOXELS_PER_SECOND
     chosen, refused, left_out = list[Case](), Counter[str](), LeftOut(workspace)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medloop.core.arrays import CaseScores, FloatArray
+from medloop.core.errors import BlobError, InputError
 from medloop.core.names import counted
 from medloop.core.records import Case, Json, Model, Prediction, Round
 from medloop.core.seeds import derive_seed
@@ -25,6 +26,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
 from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
+from medloop.loop.querying.start_features import cold_start, describe_by_start, kept_by_start, waits_for_pretraining
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.pretext.descriptors import describe_image
 from medloop.query.pool import LATENT
@@ -50,8 +52,15 @@ def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report
     """Features of cases that need no model and no answer, by the project's `cold_start`; computed once per case.
 
     Returns:
-        Case id → vector; all of the same length. "selfsup" falls back to descriptors below four training cases.
+        Case id → vector; all of the same length. "selfsup" are those of the weights that trainings begin with, where there are
+        such, else of a small network of its own; it falls back to descriptors below four training cases.
     """
+    if (start := cold_start(workspace)) is not None:
+        try:
+            return describe_by_start(workspace, start, cases, report=report)
+        except (InputError, BlobError) as error:
+            if report is not None:
+                report(0.0, f"the {start.words} cannot describe the cases ({error})")
     if workspace.settings.cold_start == "selfsup" and (maker := _encoder(workspace, report)) is not None:
         return _embedded(workspace, maker, cases, report)
     blobs = workspace.store.blobs
@@ -60,6 +69,8 @@ def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report
 
 def kept_features(workspace: Workspace, cases: Sequence[Case]) -> Vectors:
     """The cold features that are there already, all of one method; looks at no image and trains nothing."""
+    if (by_start := kept_by_start(workspace, cases)) and len(by_start) == len(cases):
+        return by_start
     maker = newest_maker(workspace, "selfsup") if workspace.settings.cold_start == "selfsup" else None
     learned = kept_vectors(workspace, "selfsup", maker, cases) if maker is not None else {}
     return learned if len(learned) == len(cases) else kept_vectors(workspace, "descriptors", "", cases)
@@ -87,8 +98,13 @@ def extra_scores(
     return Extra(*(dict(ChainMap(*(getattr(one, f.name) for one in found))) for f in fields(Extra)))
 
 
-def request_description(workspace: Workspace) -> None:
-    """Ask the worker to describe the cases, if a strategy of the project will need it."""
+def request_description(workspace: Workspace, *, pretrained: bool = False) -> None:
+    """Ask the worker to describe the cases, if a strategy of the project will need it.
+
+    Where they are described by weights that are pretrained first, the end of that asks again (`pretrained`), however it ended.
+    """
+    if not pretrained and waits_for_pretraining(workspace):
+        return
     settings = workspace.settings
     if "features" in needs_of(settings.first_strategy) or LATENT & needs_of(settings.strategy):
         request_job(workspace, Describe(), "describe")

@@ -82,6 +82,16 @@ def run_heads(
     return split_heads(logits, recipe.heads).softmax(2)[0].cpu().numpy(), features
 
 
+@torch.no_grad()
+def run_encoder(network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], *, device: torch.device) -> npt.NDArray[np.float32]:
+    """The embedding of a prepared image alone, shape (widest,): as in `run_once`, without the second half of the network."""
+
+    def nothing(deepest: Tensor, skips: list[Tensor]) -> Tensor:
+        return pool(deepest) if recipe.kind == "classification" else skips[0][:, :1]
+
+    return _logits(network, recipe, image, device, nothing)[1]
+
+
 def _logits(
     network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], device: torch.device, decode: Decode
 ) -> tuple[Tensor, npt.NDArray[np.float32]]:
