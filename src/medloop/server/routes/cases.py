@@ -97,17 +97,23 @@ NOBODY = "nobody"
 """No id of an annotator: nothing was given to whom nobody knows."""
 
 
+def _order(
+    sort: Annotated[Sort, Query(description="What the lines are sorted by; those that agree stand by name.")] = "name",
+    descending: Annotated[bool, Query(description="From the largest on; what has no value stays last.")] = False,
+    by_round: Annotated[bool, Query(description="Newest round first, sorted within each.")] = False,
+) -> tuple[Sort, bool, bool]:
+    return sort, descending, by_round
+
+
 def _asked(
+    order: Annotated[tuple[Sort, bool, bool], Depends(_order)],
     state: Annotated[State, Query(description="Which cases.")] = "all",
     reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
     search: Search = "",
     assignee: Annotated[str, Query(max_length=MAX_NAME, pattern=r"^[^\x00]*$", description="Only cases given to this person.")] = "",
-    sort: Annotated[Sort, Query(description="What the lines are sorted by; those that agree stand by name.")] = "name",
-    descending: Annotated[bool, Query(description="From the largest on; what has no value stays last.")] = False,
-    by_round: Annotated[bool, Query(description="Newest round first, sorted within each.")] = False,
     lacks: Annotated[int | None, Query(ge=0, le=254, description="Only annotated cases that lack the label of this value; 0: any.")] = None,
 ) -> Asked:
-    return Asked(state, reading, search, assignee, sort, descending, by_round, lacks)
+    return Asked(state, reading, search, assignee, *order, lacks)
 
 
 AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
