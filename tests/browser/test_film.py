@@ -1,5 +1,6 @@
 """A film on the page: its frames in time, labels carried to them, by mouse and by keys."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 from medloop.core.arrays import UNKNOWN
 from medloop.core.records import Annotation, Assignment, Case
 from medloop.core.settings import ProjectSettings
+from medloop.interaction.traces import read_trace
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.data.framed import frame_lines
@@ -160,6 +162,56 @@ def test_a_trace_of_where_somebody_looked_becomes_a_preview(page: Page, serve: S
     page.keyboard.press("Enter")
     until(page, lambda: drawn_on(films, assignment) == [2])
     assert dice(read_draft(films, assignment).mask[..., 2], film()[1][..., 2].astype(np.uint8), [1])[1] > 0.85
+
+
+def test_where_the_pointer_goes_is_recorded_shown_saved_and_accepted(page: Page, serve: Serve, films: Workspace) -> None:
+    _, assignment = open_next(page, serve(films.folder), films)
+    page.keyboard.press("Home")
+    page.keyboard.press("b")
+    page.get_by_test_id("operation-record").click()
+    expect(page.get_by_test_id("preview")).to_have_text("Recording…")
+    for i, j in np.argwhere(film()[1][..., 0])[::3].tolist():
+        at = page.evaluate(f"window.medloop.pointOf('axial', {i}, {j}, 0)")
+        page.mouse.move(at["x"], at["y"])
+        page.wait_for_timeout(50)
+    assert drawn_on(films, assignment) == []
+    page.keyboard.press("Enter")  # ends the recording, submits nothing
+    expect(page.get_by_test_id("preview")).to_contain_text("frames 1 from")
+    assert films.store.get(Assignment, assignment).state == "open"
+    with page.expect_download() as saved:
+        page.get_by_test_id("trace-save").click()
+    text = Path(saved.value.path()).read_text()
+    page.keyboard.press("Enter")
+    until(page, lambda: drawn_on(films, assignment) == [0])
+    mask = read_draft(films, assignment).mask
+    assert dice(mask[..., 0], film()[1][..., 0].astype(np.uint8), [1])[1] > 0.8
+    assert page.evaluate("window.medloop.tool") == "brush"
+    content = json.loads(text)
+    assert content["shape"] == list(mask.shape)
+    assert {sample["k"] for sample in content["samples"]} == {0}
+    trace = read_trace(text, films.store.get(Case, films.store.get(Assignment, assignment).case_id).grid)
+    assert 1 < trace.seconds.sum() < 60
+
+
+def test_a_trace_is_recorded_by_keys_and_dropped_by_escape(page: Page, serve: Serve, films: Workspace) -> None:
+    _, assignment = open_next(page, serve(films.folder), films)
+    page.keyboard.press("Home")
+    page.keyboard.press("Alt+g")
+    expect(page.get_by_test_id("preview")).to_have_text("Recording…")
+    page.keyboard.press("Alt+g")
+    expect(page.get_by_test_id("notices")).to_contain_text("Nothing is recorded yet")
+    for key in ("Control+ArrowLeft", "Control+ArrowUp") * 4:
+        page.keyboard.press(key)
+        page.wait_for_timeout(80)
+    page.keyboard.press("Alt+g")
+    expect(page.get_by_test_id("preview")).to_contain_text("frames 1 from")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("preview")).to_have_text("")
+    page.keyboard.press("Alt+g")
+    expect(page.get_by_test_id("preview")).to_have_text("Recording…")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("preview")).to_have_text("")
+    assert (drawn_on(films, assignment), read_draft(films, assignment).revision) == ([], 0)
 
 
 def drawn_on(workspace: Workspace, assignment: str) -> list[int]:

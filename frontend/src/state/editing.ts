@@ -6,13 +6,20 @@ import type { Pixel } from "../geometry/plane";
 import type { Ring } from "../operations/polygon";
 import { letGo } from "../operations/remote";
 
-export type OperationName = "clear" | "copy" | "carry" | "smooth" | "islands" | "margin" | "propagate" | "trace";
+export type OperationName = "clear" | "copy" | "carry" | "smooth" | "islands" | "margin" | "propagate" | "trace" | "record";
+
+/** Where the pointer goes, until it is finished and becomes a trace. */
+export interface Recorded {
+  kind: "record";
+  finish: () => void;
+}
 
 /** Outlines and floods are begun by a tool on one slice; the others by a button or key. */
 export type Open = { plane: number } & (
-  | { kind: Exclude<OperationName, "propagate" | "trace"> }
+  | { kind: Exclude<OperationName, "propagate" | "trace" | "record"> }
   | { kind: "propagate" }
   | { kind: "trace"; name: string; text: string }
+  | Recorded
   | { kind: "flood"; seed: Triple }
   | { kind: "outline"; number: number; rings: readonly Ring[] }
 );

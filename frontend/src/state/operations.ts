@@ -21,7 +21,7 @@ import { ringRuns } from "../operations/polygon";
 import { workOut } from "../operations/remote";
 import type { Smoothing } from "../operations/smooth";
 import { ballBrush, type Tool, tool } from "./display";
-import type { Open, OperationName } from "./editing";
+import type { Open, OperationName, Recorded } from "./editing";
 import { mayEdit, reveal } from "./labelling";
 import { tell, tellError } from "./notices";
 import { mayPaint, rangeAround, rangeInForce, valuesIn, valuesOf } from "./painting";
@@ -76,6 +76,7 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   carry: { name: "Carry on", of: "volumes", variants: [], amount: { unit: "slices", first: () => 5, low: 1, high: 200 } },
   propagate: { name: "Propagate", of: "films", variants: [], amount: { unit: "frames", first: () => 100, low: 1, high: 1000 } },
   trace: { name: "Trace", variants: [] },
+  record: { name: "Record a trace", variants: [] },
   smooth: {
     name: "Smooth",
     sliceable: true,
@@ -184,18 +185,19 @@ const whyNotOffered = ({ isPicture, isFilm }: CaseSession): string =>
 export function operate(session: CaseSession, kind: OperationName): void {
   if (!isOffered(kind, session)) return tell("info", `${OPERATIONS[kind].name}: ${whyNotOffered(session)}`);
   if (kind === "trace") return void openTrace(session);
+  if (kind === "record") return record(session);
   if (session.editing.open.value?.kind !== kind) return propose(session, { kind, plane: session.active.value });
   const ids = variantsOf(kind, session).map(([id]) => id);
   if (ids.length > 0) chooseVariant(kind, ids[(ids.indexOf(variantOf(kind, session)) + 1) % ids.length]!);
 }
 
 /** Work out what an operation would do, and again whenever that changes. */
-export function propose(session: CaseSession, open: Open): void {
+export function propose(session: CaseSession, open: Exclude<Open, Recorded>): void {
   if (!mayEdit(session)) return;
   session.editing.begin(open, () => effect(() => refresh(session, open)));
 }
 
-function refresh(session: CaseSession, open: Open): void {
+function refresh(session: CaseSession, open: Exclude<Open, Recorded>): void {
   const isWanted = session.editing.renew();
   session.draft.value!.changes.value;
   if (open.kind === "propagate" || open.kind === "trace") return void askServer(session, open, isWanted);
@@ -243,6 +245,39 @@ async function openTrace(session: CaseSession): Promise<void> {
   if (!file || session.closed) return;
   const text = await file.text();
   if (!session.closed) propose(session, { kind: "trace", plane: session.active.value, name: file.name, text });
+}
+
+/** Where the pointer goes from now on becomes a trace once it is finished: by the same key or button, or as a preview is accepted. */
+function record(session: CaseSession): void {
+  const { editing } = session;
+  if (editing.open.value?.kind === "record") return editing.open.value.finish();
+  if (!mayEdit(session)) return;
+  const open: Recorded & { plane: number } = { kind: "record", plane: session.active.value, finish: () => undefined };
+  let stop: (() => void) | null = () => undefined;
+  editing.begin(open, () => () => {
+    stop?.();
+    stop = null;
+  });
+  void import("./recording")
+    .then(({ Recording, record }) => {
+      const recording = new Recording();
+      open.finish = () => {
+        if (recording.count < 2) tell("info", "Nothing is recorded yet", "move the pointer over the image");
+        else propose(session, { kind: "trace", plane: open.plane, name: "", text: recording.text(session.header.shape) });
+      };
+      if (stop) stop = record(session, recording, tool);
+    })
+    .catch((error: unknown) => {
+      editing.end();
+      tellError(error);
+    });
+}
+
+/** The trace that is shown as a file. */
+export function saveTrace({ editing, header }: CaseSession): void {
+  const { value } = editing.open;
+  if (value?.kind !== "trace") return tell("info", "No trace is shown", "record one first");
+  import("./recording").then(({ save }) => save(value.name || `${header.name}-trace.json`, value.text), tellError);
 }
 
 /** "; slices 3–5 from 120 samples of 6.0 s, expected Dice 0.81 (a heuristic)". */
@@ -295,6 +330,7 @@ export function accept(session: CaseSession): void {
   const { editing } = session;
   const [open, preview, draft] = [editing.open.value, editing.preview.value, session.draft.value];
   if (!open || !draft) return;
+  if (open.kind === "record") return open.finish();
   if (!preview) return tell("info", "The preview is still being worked out", "accept it when it is there");
   if (!mayEdit(session)) return;
   editing.end();
@@ -351,7 +387,7 @@ export function toggleRange({ segments, window }: CaseSession): void {
 }
 
 /** What is to be worked out; runs where that is done, words where there is nothing to do. */
-function taskOf(session: CaseSession, open: Exclude<Open, { kind: "propagate" | "trace" }>): Task | Int32Array | string {
+function taskOf(session: CaseSession, open: Exclude<Open, { kind: "propagate" | "trace" | "record" }>): Task | Int32Array | string {
   const { planes, header } = session;
   const { shape } = header;
   const plane = planes[open.plane]!;

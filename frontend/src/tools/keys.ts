@@ -7,7 +7,7 @@ import { refuseChange, stepCase } from "../state/looking";
 import { flipMarks, markHere } from "../state/markmode";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { placeName, stepName } from "../state/named";
-import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
+import { operate, saveTrace, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
 import { visitPlace } from "../state/places";
 import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
@@ -146,6 +146,8 @@ export const CASE_KEYS = [
   { id: "op-carry", group: "Draw", keys: ["Shift+X"], does: "Carry the label on to the next slices, by how the image looks", for: SEG, on: volume, changes: true, why: drawn, run: ({ session }) => operate(session, "carry") },
   { id: "op-propagate", group: "Draw", keys: ["Shift+C"], does: "Propagate: carry labels from the frames drawn on to the others of a film", for: SEG, on: film, changes: true, why: drawn, run: ({ session }) => operate(session, "propagate") },
   { id: "op-trace", group: "Draw", keys: ["Alt+Shift+T"], does: "Trace: what a recorded pointer or gaze (CSV or JSON) proposes of the label", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "trace") },
+  { id: "op-record", group: "Draw", keys: ["Alt+G"], does: "Record a trace of the pointer, or of the crosshair by keys (again: show it)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "record") },
+  { id: "trace-save", group: "Draw", keys: ["Alt+Shift+G"], does: "Save the trace shown as JSON", for: SEG, run: ({ session }) => saveTrace(session) },
   { id: "op-smooth", group: "Draw", keys: ["Shift+S"], does: "Smooth: median (again: Gaussian; open, then close)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "smooth") },
   { id: "op-islands", group: "Draw", keys: ["Shift+O"], does: "Islands: keep the largest (again: remove small ones, keep one, split)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "islands") },
   { id: "op-margin", group: "Draw", keys: ["Shift+G"], does: "Grow by millimetres (again: shrink)", for: SEG, changes: true, why: drawn, run: ({ session }) => operate(session, "margin") },

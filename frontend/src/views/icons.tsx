@@ -13,6 +13,7 @@ const PATHS = {
   copy: "M4 8h11v12H4zM8 8V4h12v12h-5",
   carry: "M4 18l4-2 4 2-4 2zM10 12l4-2 4 2-4 2zM6 8V4h4M6 4l5 5",
   propagate: "M3 6h12v12H3zM15 9h3v6h-3M18 10.500h3v3h-3M6 12h5M9 10l2 2-2 2",
+  record: "M3 17c2-6 5-9 7-6s-1 6 2 6 5-9 9-11M17.5 5a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0",
   trace: "M3 17c2-6 5-9 7-6s-1 6 2 6 5-9 9-11M19 6v.01M10 11v.01M12 17v.01",
   play: "M7 5l12 7-12 7z",
   pause: "M8 5v14M16 5v14",

@@ -1,12 +1,12 @@
 /** How a mask came about, step by step, in panes of its own over the page; closed, the open edit is as it was. */
 import { effect } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import * as calls from "../api/calls";
+import { readHistory, readSteps } from "../api/calls";
 import { explain } from "../api/errors";
 import type { DraftSteps, HistoryLine } from "../api/types";
 import { Draft } from "../edits/draft";
 import { EffortTimer } from "../edits/effort";
-import * as display from "../state/display";
+import { maskOpacity, outlined } from "../state/display";
 import { newSession } from "../state/effort";
 import { Replay, SPEEDS } from "../state/replay";
 import { CaseSession } from "../state/session";
@@ -35,7 +35,7 @@ export function ReplayDialog({ session, annotation, onClose }: ReplayProps) {
   const [lines, setLines] = useState<readonly HistoryLine[] | null>(null);
   useEffect(() => {
     session.film.stop();
-    const found = calls.readHistory(session.project.id, session.header.id).catch((): HistoryLine[] => []); // blind: one's own draft all the same
+    const found = readHistory(session.project.id, session.header.id).catch((): HistoryLine[] => []); // blind: one's own draft all the same
     void found.then((all) => {
       const drawn = all.filter(({ replayable }) => replayable).reverse();
       setLines(drawn);
@@ -93,10 +93,10 @@ function Steps({ session, of }: { session: CaseSession; of: string }) {
 
 /** Of a draft everything that is drawn, so that the last step is what is on the screen. */
 async function readAll(session: CaseSession, of: string): Promise<DraftSteps> {
-  if (of !== DRAFT) return calls.readSteps(session.project.id, { annotation: of });
+  if (of !== DRAFT) return readSteps(session.project.id, { annotation: of });
   await session.refiner?.settled();
   await session.queue?.flushed();
-  return calls.readSteps(session.project.id, { assignment: session.assignmentId });
+  return readSteps(session.project.id, { assignment: session.assignmentId });
 }
 
 interface Shown {
@@ -227,7 +227,7 @@ function open(session: CaseSession, made: DraftSteps): Shown {
     ...base.layers(),
     mask: replay.mask,
     version: draft.changes.value,
-    style: { labels: copy.labels, hidden: new Set(), opacity: display.maskOpacity.value, outline: display.outlined.value },
+    style: { labels: copy.labels, hidden: new Set(), opacity: maskOpacity.value, outline: outlined.value },
     heat: null,
     proposal: null,
   });

@@ -1,7 +1,19 @@
 /** The bar above the panes: the tool or operation in hand, how large it is, and where it may draw. Every field keeps its place, whatever is in hand. */
 import * as display from "../state/display";
 import type { OperationName } from "../state/editing";
-import { accept, cancel, chooseVariant, isSliceable, type Measure, measureFor, throughOf, titleOf, variantOf, variantsOf } from "../state/operations";
+import {
+  accept,
+  cancel,
+  chooseVariant,
+  isSliceable,
+  type Measure,
+  measureFor,
+  saveTrace,
+  throughOf,
+  titleOf,
+  variantOf,
+  variantsOf,
+} from "../state/operations";
 import type { CaseSession } from "../state/session";
 import { fullKey, withKey } from "../tools/keytables";
 import { NumberField, Slider, Toggle } from "./controls";
@@ -123,11 +135,13 @@ function Amount({ value, unit, low, high, set }: Measure) {
 /** What the preview would do, to be accepted or put away. */
 function Pending({ session }: { session: CaseSession }) {
   const { open, preview, ring } = session.editing;
+  const records = open.value?.kind === "record";
   const text =
-    preview.value?.text ?? (open.value ? "Working…" : ring.value ? `${ring.value.points.length} points; ${fullKey("submit")} closes the outline` : "");
+    preview.value?.text ??
+    (records ? "Recording…" : open.value ? "Working…" : ring.value ? `${ring.value.points.length} points; ${fullKey("submit")} closes the outline` : "");
   const press = (act: (session: CaseSession) => void) => ({ onMouseDown: (event: Event) => event.preventDefault(), onClick: () => act(session) });
   return (
-    <div class="tool-pending" data-busy={open.value !== null && preview.value === null}>
+    <div class="tool-pending" data-busy={open.value !== null && !records && preview.value === null}>
       <span class="grow" title={text} data-testid="preview">
         {text}
       </span>
@@ -138,11 +152,16 @@ function Pending({ session }: { session: CaseSession }) {
               class="primary"
               title={withKey("Accept", "submit")}
               aria-label="Accept"
-              disabled={!preview.value?.edit.forward.length}
+              disabled={!records && !preview.value?.edit.forward.length}
               data-testid="accept"
               {...press(accept)}
             >
               <Icon name="check" />
+            </button>
+          )}
+          {open.value?.kind === "trace" && (
+            <button class="small" title={withKey("Save the trace as JSON", "trace-save")} data-testid="trace-save" {...press(saveTrace)}>
+              Save
             </button>
           )}
           <button title={withKey("Put it away", "leave")} aria-label="Cancel" data-testid="cancel" {...press(cancel)}>
