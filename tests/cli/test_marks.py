@@ -44,3 +44,10 @@ def test_nothing_taken_is_a_failure(medloop: Medloop, project: Path, tmp_path: P
     path = tmp_path / "in.json"
     path.write_text(json.dumps({"cases": [{"case": "nobody", "marks": [TAG]}]}))
     assert medloop("marks", project, "--import", path).status == 1
+
+
+def test_a_source_brings_its_marks_along(medloop: Medloop, project: Path, dataset: Path) -> None:
+    document(dataset / "marks.json", unlabelled(project))
+    asked = medloop("import", project, dataset, "--annotations", "none")
+    assert "marks.json was not requested" in asked.err
+    assert "marks: 1 case with new marks" in medloop("import", project, dataset).out
