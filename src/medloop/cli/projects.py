@@ -65,6 +65,8 @@ def import_(
         beside = marks_beside(source)
         marked = import_marks(workspace, beside, actor="cli") if beside is not None and annotations == "all" else None
     _print_import(report, as_json=as_json)
+    if beside is not None and marked is None:
+        say(f"note: {beside.name} was not requested (--annotations {wanted})")
     if marked is not None:
         print_marks_report(marked, said=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
