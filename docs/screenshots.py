@@ -1,4 +1,4 @@
-"""Takes the pictures of the documentation from the page: `make screenshots`, or `docs/screenshots.py [annotating] [reviewing] [grid]`.
+"""Takes the pictures of the documentation from the page: `make screenshots`, or `docs/screenshots.py [annotating] [reviewing] [grid] …`.
 
 Projects of phantoms are made in a temporary folder and served, and a real browser shows their views; no other image is ever in
 these pictures. Every view is taken in light and in dark into build/screenshots, to be looked at; what a page of the documentation
@@ -21,7 +21,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from scipy.ndimage import distance_transform_edt
-from screenshot_projects import make_demo, make_pictures, make_readings, truth_of
+from screenshot_projects import make_demo, make_film, make_pictures, make_readings, truth_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
@@ -247,10 +247,30 @@ def grid(address: str, page: Page) -> None:
     take(page, "grid", height=570)
 
 
+def films(address: str, page: Page) -> None:
+    """A film with labels carried to its frames, shown before they are saved, and then the replay of how it came about."""
+    page.goto(f"{project_at(address, page)}/next")
+    settled(page)
+    page.get_by_test_id("intro-skip").click()
+    page.keyboard.press("Shift+C")
+    expect(page.get_by_test_id("accept")).to_be_enabled(timeout=PATIENCE_MS)
+    page.keyboard.press("Alt+n")
+    page.wait_for_timeout(500)
+    take(page, "film", height=700)
+    page.keyboard.press("Enter")
+    settled(page)
+    page.keyboard.press("Alt+r")
+    expect(page.get_by_test_id("replay-text")).to_contain_text("Before the first")
+    page.keyboard.press("End")
+    page.wait_for_timeout(500)
+    take(page, "replay", height=700)
+
+
 VIEWS: dict[str, tuple[Callable[[Path], None], Callable[[str, Page], None], tuple[str, ...]]] = {
     "annotating": (make_demo, annotating, ()),
     "reviewing": (make_readings, reviewing, ("--no-worker", "--no-assistant")),
     "grid": (make_pictures, grid, ("--no-worker", "--no-assistant")),
+    "films": (make_film, films, ("--no-worker", "--no-assistant")),
 }
 
 

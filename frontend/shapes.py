@@ -26,8 +26,9 @@ def print_shapes() -> str:
 def _interface(name: str, schema: dict[str, Any]) -> str:
     required = schema.get("required", [])
     fields = [f"{field}{'' if field in required else '?'}: {_type(value)};" for field, value in schema.get("properties", {}).items()]
+    lines = textwrap.indent(textwrap.fill(" ".join(fields), 140, break_on_hyphens=False), "  ")
     meaning = " ".join(schema.get("description", "").split("\n\n")[0].split())
-    return f"\n/** {meaning} */\nexport interface {_name(name)} {{\n{textwrap.indent(textwrap.fill(' '.join(fields), 140), '  ')}\n}}\n"
+    return f"\n/** {meaning} */\nexport interface {_name(name)} {{\n{lines}\n}}\n"
 
 
 def _type(schema: dict[str, Any]) -> str:

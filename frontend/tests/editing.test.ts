@@ -5,7 +5,7 @@ import { flatIndex, voxelCount, voxelOfIndex } from "../src/geometry/plane";
 import { ballBrush, brushRadiusMm, keepOthers, maskShown, negative, type Tool, tool } from "../src/state/display";
 import "../src/operations/perform"; // what is loaded when it is needed is there at once
 import { notices } from "../src/state/notices";
-import { accept, chooseVariant, flood, measureFor, operate, throughSlices, variantsOf } from "../src/state/operations";
+import { accept, chooseVariant, finest, flood, measureFor, operate, throughSlices, variantsOf } from "../src/state/operations";
 import { histogramOf } from "../src/state/painting";
 import type { CaseSession } from "../src/state/session";
 import { submitSession } from "../src/state/submitting";
@@ -355,4 +355,8 @@ test("Ctrl and arrows move the crosshair as the plane is drawn", () => {
   const session = scene();
   for (const key of ["ArrowLeft", "ArrowDown", "ArrowDown"]) press(session, key, { ctrlKey: true });
   expect(session.crosshair.value).toEqual([3, 6, 2]);
+});
+
+test("a first number of millimetres is a number also in an image of one voxel", () => {
+  expect([finest(headerOf([1, 1, 1], { spacing_mm: [0.5, 2, 3] })), finest(headerOf([1, 4, 2], { spacing_mm: [0.5, 2, 3] }))]).toEqual([0.5, 2]);
 });

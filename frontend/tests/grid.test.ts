@@ -59,6 +59,24 @@ test("what has its class is not given back, neither on the way nor when the grid
   expect(done()).toEqual(["a/open", "of-a/submit", "b/open", "of-b/release"]);
 });
 
+test("undo takes the last key back, also while its class is on its way and whichever arrives first", async () => {
+  const replies: (() => void)[] = [];
+  const sent = globalThis.fetch;
+  globalThis.fetch = async (path, init) => {
+    if (String(path).endsWith("/submit")) await new Promise<void>((resolve) => replies.push(resolve));
+    return sent(path, init);
+  };
+  const first = grid.give(1);
+  await turn();
+  const second = grid.give(0);
+  await turn();
+  const undone = grid.undo();
+  replies.reverse().forEach((reply) => reply());
+  await Promise.all([first, second, undone]);
+  expect(done().filter((one) => one.endsWith("undo"))).toEqual(["of-b/undo"]);
+  expect([...grid.given.value.keys()]).toEqual(["a"]);
+});
+
 test("a class that was taken back leaves its picture to be passed over as any other", async () => {
   await grid.give(1);
   await grid.undo();

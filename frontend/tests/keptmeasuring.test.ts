@@ -164,6 +164,23 @@ describe("a measurement", () => {
   });
 });
 
+test("a label is measured once by a double click, and anew once something was drawn or it was removed", async () => {
+  const session = await shown(new Uint8Array(8 * 8 * 4).fill(1));
+  const queue = { revision: 5, pending: 0, flushed: async () => undefined };
+  session.queue = queue as unknown as PatchQueue;
+  const again = async (): Promise<number> => {
+    await measureLabel(session, "slice");
+    await turn();
+    return session.measurements.kept.value.length;
+  };
+  expect([await again(), await again()]).toEqual([1, 1]);
+  expect(notices.value.at(-1)?.message).toBe("This is measured already");
+  queue.revision = 6;
+  expect(await again()).toBe(2);
+  removeMeasurement(session, session.measurements.chosen.value!);
+  expect(await again()).toBe(2);
+});
+
 test("a label is measured as it was then: its request waits for the edits before it, and names their revision", async () => {
   const session = await shown(new Uint8Array(256));
   let arrive = (_: number): void => undefined;

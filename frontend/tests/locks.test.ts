@@ -259,7 +259,7 @@ describe("a locked label", () => {
       title: "",
       message: "",
       remedy: "",
-      saved: { assignment: "a1", revision: 7, mask: SAVED.slice() },
+      saved: { assignment: "a1", revision: 7, mask: SAVED.slice(), annotated: new Set([1, 2, 3]) },
       patches: [{ runs: [[at(2, 4), 1, 0]] }],
       waiting: 0,
     });

@@ -3,9 +3,11 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { NamedSlice } from "../src/api/types";
 import { holdsLabel } from "../src/edits/counts";
 import { goToName, isDrawn, placeName, stepName } from "../src/state/named";
+import { notices } from "../src/state/notices";
 import { actionsOf } from "../src/tools/keys";
 import { headerOf, projectOf, sessionOf } from "./room";
 import { planeOf } from "./scene";
+import { turn } from "./wire";
 
 const named = (...places: [string, number][]): NamedSlice[] => places.map(([name, index]) => ({ name, axis: 2, index, placed: false }));
 
@@ -80,6 +82,38 @@ describe("moving a name", () => {
     expect(session.named.value).toEqual(moved);
     expect(session.isQueried(0, 5)).toBe(true);
     expect(session.isQueried(0, 4)).toBe(false);
+  });
+
+  test("twice in a row ends where it was put last, whichever reply is faster", async () => {
+    const session = film();
+    const replies: (() => void)[] = [];
+    vi.stubGlobal("fetch", async (_: string, { body }: RequestInit) => {
+      const { index } = JSON.parse(String(body)) as { index: number };
+      await new Promise<void>((resolve) => replies.push(resolve));
+      return new Response(JSON.stringify({ frames: named(["diastole", index], ["systole", 4]), parts: [] }), { status: 200 });
+    });
+    session.moveSlice(0, 1);
+    const first = placeName(session);
+    session.moveSlice(0, 1);
+    const second = placeName(session);
+    await turn();
+    while (replies.length > 0) {
+      replies.pop()!();
+      await turn();
+    }
+    await Promise.all([first, second]);
+    expect(session.named.value[0]!.index).toBe(3);
+  });
+
+  test("that fails is said by name, and counts as what nobody submits without", async () => {
+    const session = film();
+    vi.stubGlobal("fetch", async () => {
+      throw new TypeError("cut");
+    });
+    session.moveSlice(0, 1);
+    await placeName(session);
+    expect(notices.value.at(-1)?.message).toBe("“diastole” was not moved: the server does not respond");
+    expect([session.named.value[0]!.index, session.refusals]).toEqual([1, 1]);
   });
 
   test("to where it stands sends nothing", async () => {

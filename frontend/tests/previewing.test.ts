@@ -205,3 +205,16 @@ test("the strip says place, what is left and the verdict, or what is missing for
   expect(outlookText(unknown)).toBe("Case 3 of 15 · 12 left in this round · cannot be judged yet: 5 more evaluated patients");
   expect(outlookText({ ...unknown, round: null, lacking: "" })).toBe("");
 });
+
+test("a click on what the preview leaves as it stands is a further prompt, no yes", async () => {
+  const session = openCase();
+  session.draft.value!.mask[at(2, 1)] = 1;
+  give(session, click(1, 1));
+  await turn();
+  give(session, click(2, 1));
+  await turn();
+  expect([session.previews!.prompts.value.length, asked.some(({ path }) => path.endsWith("/accept"))]).toEqual([2, false]);
+  give(session, click(3, 1));
+  await turn();
+  expect(asked.some(({ path }) => path.endsWith("/accept"))).toBe(true);
+});

@@ -6,6 +6,7 @@ import type { SaveState } from "../src/edits/outbox";
 import { MAX_RUNS, PatchQueue } from "../src/edits/queue";
 import { fitPatches, leftBehind } from "../src/edits/recovery";
 import { MemoryStorage, openStorage, type PatchStorage } from "../src/edits/storage";
+import { turn } from "./wire";
 
 /** A server's draft: a revision, the patches it took, and a switch to be unreachable. */
 class DraftServer {
@@ -32,6 +33,7 @@ const PATCHES: Run[][] = [[[0, 2, 1]], [[4, 1, 2]], [[1, 1, 0]]];
 let server: DraftServer;
 let storage: PatchStorage;
 let states: SaveState[];
+let unkept: number[];
 let pauses: number[];
 let refusals: unknown[];
 
@@ -46,7 +48,10 @@ function queueAt(revision: number, pause: (ms: number) => Promise<void> = async 
     storage,
     send: server.send,
     pause,
-    onState: (state) => states.push(state),
+    onState: (state, _pending, _revision, lost) => {
+      states.push(state);
+      unkept.push(lost);
+    },
     onRefused: (error) => refusals.push(error),
   });
 }
@@ -54,7 +59,7 @@ function queueAt(revision: number, pause: (ms: number) => Promise<void> = async 
 beforeEach(() => {
   server = new DraftServer();
   storage = new MemoryStorage();
-  [states, pauses, refusals] = [[], [], []];
+  [states, unkept, pauses, refusals] = [[], [], [], []];
 });
 
 describe("the queue", () => {
@@ -165,6 +170,44 @@ describe("the queue", () => {
   });
 });
 
+describe("a browser that keeps nothing", () => {
+  const full = (): Promise<void> => Promise.reject(new DOMException("full", "QuotaExceededError"));
+
+  test("is not said to keep what waits, and what it could not keep is still sent when the case is left", async () => {
+    storage.put = full;
+    server.failures = [new OfflineError(), new OfflineError()];
+    let closedAt = 0;
+    const queue = queueAt(0, async () => {
+      if (closedAt++ === 0) queue.close();
+    });
+    queue.push(PATCHES[0]!);
+    await turn();
+    expect(unkept).toContain(1);
+    await queue.flushed().catch(() => undefined);
+    await turn();
+    expect(server.taken).toEqual([PATCHES[0]]);
+    expect(unkept.at(-1)).toBe(0);
+  });
+
+  test("keeps for as long as the page lives where it has no storage at all, and that is no keeping", async () => {
+    storage = openStorage(undefined);
+    const queue = queueAt(0);
+    server.failures = [new OfflineError()];
+    queue.push(PATCHES[0]!);
+    await turn();
+    expect(unkept).toContain(1);
+    expect((await storage.all()).length + server.taken.length).toBe(1);
+  });
+
+  test("is of no matter once everything is saved", async () => {
+    storage.put = full;
+    const queue = queueAt(0);
+    queue.push(PATCHES[0]!);
+    await queue.flushed();
+    expect(unkept.at(-1)).toBe(0);
+  });
+});
+
 describe("edits left behind", () => {
   const kept = (tab: string, seq: number, base: number, runs: Run[]) => ({ assignment: "a", project: "p", caseId: "c", tab, seq, base, runs, keptAt: seq });
 
@@ -177,6 +220,13 @@ describe("edits left behind", () => {
     expect(await database.all()).toEqual([]);
   });
 
+  test("come back in the order in which they were drawn, also where the clock was set back in between", async () => {
+    const at = (tab: string, seq: number, keptAt: number) => ({ ...kept(tab, seq, seq, PATCHES[0]!), keptAt });
+    for (const patch of [at("x", 1, 5000), at("x", 2, 1000), at("x", 3, 1100), at("y", 9, 4000), at("y", 10, 6000)]) await storage.put(patch);
+    const found = await leftBehind(storage, "c", "me", async () => true);
+    expect(found.map(({ tab, seq }) => `${tab}${seq}`)).toEqual(["y9", "x1", "x2", "x3", "y10"]);
+  });
+
   test("of a window that still lives are its own business", async () => {
     await storage.put(kept("alive", 1, 0, PATCHES[0]!));
     expect(await leftBehind(storage, "c", "me", async () => false)).toEqual([]);
@@ -185,6 +235,12 @@ describe("edits left behind", () => {
   test("fit when the draft did not move", () => {
     const fit = fitPatches(new Uint8Array(5), { assignment: "a", revision: 3 }, [kept("gone", 1, 3, PATCHES[0]!)]);
     expect(fit).toEqual({ patches: [{ runs: PATCHES[0] }], clean: true });
+  });
+
+  test("do not fit silently where others saved something beside the patch that seems to be there", () => {
+    const draft = Uint8Array.from([1, 1, 0, 0, 0]);
+    expect(fitPatches(draft, { assignment: "a", revision: 5 }, [kept("gone", 1, 3, PATCHES[0]!)]).clean).toBe(false);
+    expect(fitPatches(draft, { assignment: "a", revision: 4 }, [kept("gone", 1, 3, PATCHES[0]!)])).toEqual({ patches: [], clean: true });
   });
 
   test("do not fit silently when somebody else edited, or the assignment is another", () => {

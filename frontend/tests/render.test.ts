@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Triple } from "../src/api/types";
 import { sliceOf } from "../src/geometry/plane";
-import { niceLength } from "../src/render/head";
+import { niceLength, topOfLetter } from "../src/render/head";
 import { brightness, greyTable, heatTable, labelTable, withAlpha } from "../src/render/lut";
 import { outlineOf } from "../src/render/outline";
 import { reduceSlice, reductionOf } from "../src/render/reduce";
@@ -20,6 +20,11 @@ const volumeOf = (values: Uint8Array | Int16Array | Float32Array, channels = 1) 
   received: values.length,
 });
 const bytesOf = (pixels: Uint32Array): number[][] => Array.from(pixels, (word) => [word & 255, (word >> 8) & 255, (word >> 16) & 255, word >>> 24]);
+
+test("the upper letter of a narrow plane stands below its title, not on it", () => {
+  expect(topOfLetter(96, 640)).toBe(10);
+  expect(topOfLetter(96, 190)).toBeGreaterThanOrEqual(26);
+});
 
 describe("a window", () => {
   test("maps its ends to black and white and clips beyond", () => {

@@ -103,12 +103,16 @@ export function sessionOf(
     standing: null,
     evaluation: false,
     withdrawn: null,
+    kind: "",
+    minutes: null,
     parts: [],
     frames: [],
     progress: { state: "unlabelled", words: "unlabelled", read: 0, needed: 1, agreement: null, quality: null },
     returned: null,
     active_seconds: 0,
     proposal_hidden: false,
+    annotated: [1, 2, 3],
+    queried_label: null,
   };
   const opened: Opened = {
     assignment: { id: "a1", case_id: header.id, round_id: null, revision: 0, reason: "", opened_at: "2026-11-03T10:00:00Z", ...fresh, ...assignment },

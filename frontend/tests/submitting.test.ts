@@ -104,6 +104,29 @@ describe("submitting", () => {
     expect(verbs()).toEqual(["submit"]);
   });
 
+  test("of what another window submitted is refused, and no answer of this window was lost", async () => {
+    reply = () => ({ status: 409, json: { error: { code: "wrong_state", message: "This assignment is submitted, not open", remedy: "open it again" } } });
+    const session = seen(opened());
+    await submitSession(session);
+    expect([session.closed, words()]).toEqual([false, "This assignment is submitted, not open"]);
+    notices.value = [];
+  });
+
+  test("waits for a name that is being moved, and stays where that failed", async () => {
+    const session = seen(opened());
+    let moved = (_: boolean): void => undefined;
+    session.placing = new Promise<boolean>((resolve) => (moved = resolve)).then((done) => void (done || session.refusals++));
+    const submitted = submitSession(session);
+    await turn();
+    expect(verbs()).toEqual([]);
+    moved(false);
+    await submitted;
+    expect([verbs(), session.closed, words()]).toEqual([[], false, "A name was not moved, so the case is still open"]);
+    session.placing = Promise.resolve();
+    await submitSession(session);
+    expect(verbs()).toEqual(["submit"]);
+  });
+
   test("of a case that is closed already, while the next one is on its way, does nothing", async () => {
     const session = seen(opened());
     await submitSession(session);

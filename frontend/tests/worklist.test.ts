@@ -13,6 +13,7 @@ test("filters go into the address and come back, and what is as usual is left ou
   expect(filtersOf(queryOf(filters))).toEqual(filters);
   expect(queryOf(EVERYTHING)).toBe("");
   expect(parse(`#/p/x%20y?${queryOf(filters)}`)).toEqual({ view: "worklist", project: "x y", query: queryOf(filters) });
+  expect(parse("#/p/100%/case/c1")).toEqual({ view: "annotate", project: "100%", caseId: "c1" }); // cut or typed, and no reason for a blank page
   expect(parse(`#/p/x/grid?state=unlabelled`)).toEqual({ view: "grid", project: "x", query: "state=unlabelled" });
 });
 

@@ -124,6 +124,29 @@ def test_two_named_frames_are_found_drawn_and_submitted_and_nothing_else(page: P
     assert [(line.name, line.index, line.placed) for line in frame_lines(films)] == [("end-diastole", 0, False), ("end-systole", 6, True)]
 
 
+def test_the_bar_of_frames_is_one_stop_of_tab_beside_its_slider(page: Page, serve: Serve, films: Workspace) -> None:
+    open_next(page, serve(films.folder), films)
+    bar = page.get_by_role("toolbar", name="Frames over time")
+    stops = bar.locator("button[tabindex='0'], input")
+    expect(stops).to_have_count(2)
+    page.get_by_test_id("frame-back").focus()
+    for following in ("frame-play", "frame-next", "name-0", "name-1"):
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_test_id(following)).to_be_focused()
+        expect(stops).to_have_count(2)
+    frame = shown_frame(page)
+    page.keyboard.press("Enter")
+    assert shown_frame(page) == 4 != frame
+    page.keyboard.press("ArrowDown")  # one line: what goes up and down is the film
+    assert shown_frame(page) == 5
+    page.keyboard.press("Home")
+    expect(page.get_by_test_id("frame-back")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("frame-slider")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    assert shown_frame(page) == 6
+
+
 def test_a_trace_of_where_somebody_looked_becomes_a_preview(page: Page, serve: Serve, films: Workspace, tmp_path: Path) -> None:
     _, assignment = open_next(page, serve(films.folder), films)
     trace = tmp_path / "gaze.csv"

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from medloop.core.records import Annotation, Case
+from medloop.core.records import Annotation, Case, Prediction, new_id, now
+from medloop.images.encode import encode_mask
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, load_partial
 from medloop.loop.foundation.workspace import Workspace
-from tests.server.conftest import fill_project
+from tests.server.conftest import SHAPE, fill_project
 
 from .conftest import Serve, wait_for
 from .test_advice import doubt_a_little
@@ -82,3 +85,41 @@ def test_a_queried_superpixel_is_framed_and_named_and_is_all_that_is_submitted(t
     assert isinstance(part, BoxPart)
     assert (part.start[2], part.stop[2]) == (6, 7)
     assert part.stop[0] - part.start[0] < case.grid.shape[0]
+
+
+def _accepted_in_seconds(workspace: Workspace) -> None:
+    """Proposals of one case were accepted in two seconds each, most often; where not, they took five minutes."""
+    with workspace.store.read() as tx:
+        shown = tx.find(Prediction)[-1]
+    who, blob = annotator_named(workspace, "earlier").id, workspace.store.blobs.put(encode_mask(np.zeros(SHAPE, dtype=np.uint8)))
+    with workspace.store.write("test") as tx:
+        for n in range(50):
+            as_it_was = n < 30
+            made = Annotation(
+                id=new_id("annotation"),
+                case_id=shown.case_id,
+                task_id=workspace.task.id,
+                annotator_id=who,
+                kind="mask",
+                blob=blob,
+                proposal_id=shown.id,
+                untouched=1.0 if as_it_was else 0.5,
+                effort_seconds=2.0 if as_it_was else 300.0,
+                created_at=now(),
+            )
+            tx.add(made, verb="submit")
+
+
+@pytest.mark.browser
+def test_a_queried_look_opens_without_a_drawing_tool_and_submits_the_proposal_as_it_is(tmp_path: Path, page: Page, serve: Serve) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    workspace = Workspace.open(tmp_path / "project")
+    configure(workspace, settings={"query_unit": "best"})
+    doubt_a_little(workspace, (EVERYWHERE, EVERYWHERE, 6))
+    _accepted_in_seconds(workspace)
+    page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/next")
+    wait_for(page, "window.medloop?.seen")
+    expect(page.get_by_test_id("reason-queried")).to_contain_text("Check the proposal (about ")
+    expect(page.get_by_test_id("queried-look")).to_contain_text("Submit the proposal if it is right as it is")
+    expect(page.get_by_test_id("queried-parts")).to_have_count(0)
+    expect(page.get_by_test_id("tool-navigate")).to_have_attribute("aria-pressed", "true")

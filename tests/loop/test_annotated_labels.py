@@ -95,6 +95,10 @@ def test_a_draft_keeps_what_its_annotation_annotates_and_whoever_draws_a_label_a
     save_patch(pool, drawn.id, Edit(0, ((0, 5, SMALL),)))
     assert submit(pool, drawn.id, Submitted()).annotated == ()
     shrunk = open_case(pool, case.id, ann.id).assignment
+    with pytest.raises(LabelError, match=r"The draft of case00 is annotated for small only, and holds large \(\d+ voxels\) too"):
+        submit(pool, shrunk.id, Submitted(annotated=(SMALL,)))
+    drafted = read_draft(pool, shrunk.id).mask.ravel(order="F")
+    save_patch(pool, shrunk.id, Edit(0, tuple((int(at), 1, 0) for at in np.flatnonzero(drafted == LARGE))))
     only = submit(pool, shrunk.id, Submitted(annotated=(SMALL,)))
     assert (only.annotated, values_in(pool, only)) == ((SMALL,), {0, SMALL})
 

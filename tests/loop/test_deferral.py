@@ -12,6 +12,7 @@ from medloop.loop.judging.triage import triage_pool
 
 from .conftest import MakeWorkspace
 from .made_up import add_evaluation, add_model, add_prediction, case_named, every_case
+from .test_annotated_labels import give
 
 
 def judged(make_workspace: MakeWorkspace, split: Split = "test", evaluated: int = 10) -> Workspace:
@@ -111,3 +112,10 @@ def test_bad_limits_are_refused(make_workspace: MakeWorkspace) -> None:
 
 def test_the_result_is_a_value(make_workspace: MakeWorkspace) -> None:
     assert dataclasses.asdict(triage_pool(judged(make_workspace)))["risk"] == 0.1
+
+
+def test_cases_that_are_annotated_for_some_labels_only_are_left_out_and_counted(make_workspace: MakeWorkspace) -> None:
+    workspace = judged(make_workspace)
+    give(workspace, "case11", "Ann", 1, annotated=(1,))
+    found = triage_pool(workspace, risk=0.1, good=0.7, hard=0.4)
+    assert ([c.name for c in found.cases], found.in_part) == (["case12", "case10"], 1)

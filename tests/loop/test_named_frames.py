@@ -2,13 +2,15 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
 from medloop.core.errors import InputError, NotFoundError, SettingError, StateError
-from medloop.core.records import Annotator, Assignment, NamedFrame
+from medloop.core.records import Annotator, Assignment, Case, NamedFrame
 from medloop.images.read import read_mask
 from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
@@ -17,6 +19,7 @@ from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.framed import frame_lines
+from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.named_frames import NamedSlice, named_slices
@@ -166,3 +169,72 @@ def test_what_cannot_be_placed_is_refused_in_one_line(named: Workspace, ann: Ann
 def test_gold_cases_and_templates_exclude_each_other(named: Workspace) -> None:
     with pytest.raises(SettingError, match="Gold cases count whole"):
         configure(named, settings={"gold_rate": 0.1})
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[..., Path]:
+    """A CSV of volumes of ten slices, each with a cell of named frames."""
+
+    def write(*cells: str, slices: int = 10) -> Path:
+        rng = np.random.default_rng(1)
+        for n in range(len(cells)):
+            voxels = rng.integers(0, 200, (6, 5, slices)).astype(np.uint8)
+            nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / f"v{n}.nii.gz")
+        lines = [f"v{n}.nii.gz,p{n},{cell}" for n, cell in enumerate(cells)]
+        (tmp_path / "list.csv").write_text("\n".join(["image,patient,named_frames", *lines]), encoding="utf-8")
+        return tmp_path / "list.csv"
+
+    return write
+
+
+def test_names_come_with_the_data_and_stand_there_until_somebody_moves_them(
+    named: Workspace, ann: Annotator, table: Callable[..., Path]
+) -> None:
+    report = import_dataset(named, table("end-systole=9", "", "end-diastole=2; end-systole=10"))
+    assert (len(report.added), report.refused) == (3, ())
+    with named.store.read() as tx:
+        cases = {case.name: case for case in tx.find(Case)}
+    assignments = [open_case(named, cases[f"v{n}"].id, ann.id).assignment for n in range(3)]
+    assert [{name: at for name, (at, _) in names(named, one).items()} for one in assignments] == [
+        {"end-diastole": 0, "end-systole": 8},
+        {"end-diastole": 0, "end-systole": 4},
+        {"end-diastole": 1, "end-systole": 9},
+    ]
+    place_frame(named, assignments[0].id, "end-systole", 5)
+    assert names(named, assignments[0])["end-systole"] == (5, True)
+    submit(named, assignments[0].id, Submitted(revision=draw(named, assignments[0], 0)))
+    assert [(line.name, line.index, line.placed) for line in frame_lines(named, cases["v0"].id)] == [
+        ("end-diastole", 0, False),
+        ("end-systole", 5, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("end-systole=11", "stands for a frame or slice from 1 to 10, got 11"),
+        ("end-systole=0", "stands for a frame or slice from 1 to 10, got 0"),
+        ("mid=3", r"names of the template (end-diastole, end-systole), got 'mid'"),
+        ("end-systole", "with a number from 1"),
+        ("end-systole=3; end-systole=4", "each once"),
+        ("end-systole=second", "with a number from 1"),
+    ],
+)
+def test_a_case_with_frames_that_are_not_there_is_refused_and_the_others_come(
+    named: Workspace, table: Callable[..., Path], cell: str, words: str
+) -> None:
+    report = import_dataset(named, table("end-systole=2", cell))
+    assert list(report.added) == ["v0"]
+    (refusal,) = report.refused
+    assert words in str(refusal)
+
+
+def test_without_a_template_no_name_is_known(pool: Workspace, table: Callable[..., Path]) -> None:
+    (refusal,) = import_dataset(pool, table("end-systole=2")).refused
+    assert "names of the template (none), got 'end-systole'" in str(refusal)
+
+
+def test_the_same_table_again_says_that_frames_stay(named: Workspace, table: Callable[..., Path]) -> None:
+    import_dataset(named, table("end-systole=2"))
+    report = import_dataset(named, table("end-systole=3"))
+    assert any("keeps its named frames" in str(note) for note in report.notes)

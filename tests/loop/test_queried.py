@@ -24,12 +24,12 @@ def test_answers_are_counted_by_label_and_by_who_chose_them(make_workspace: Make
     by_hand = next(name for name in ("case00", "case01", "case02", "case03") if name not in asked)
     add_answer(workspace, ann, case_named(workspace, by_hand), labels=(2,))
     add_answer(workspace, ann, case_named(workspace, "case04"), labels=(1, 2))
-    assert queried_classes(workspace) == (ClassCount("large", 1, 1), ClassCount("small", 2, 1))
-    assert queried_classes(workspace) == (ClassCount("large", 1, 1), ClassCount("small", 2, 1))
+    assert queried_classes(workspace) == (ClassCount("large", 1, 1, 2, 2), ClassCount("small", 2, 1, 2, 2))
+    assert queried_classes(workspace) == (ClassCount("large", 1, 1, 2, 2), ClassCount("small", 2, 1, 2, 2))
 
 
 def test_a_new_project_has_asked_nothing(pool: Workspace) -> None:
-    assert queried_classes(pool) == (ClassCount("large", 0, 0), ClassCount("small", 0, 0))
+    assert queried_classes(pool) == (ClassCount("large", 0, 0, 0, 0), ClassCount("small", 0, 0, 0, 0))
 
 
 def test_a_damaged_memo_is_made_again(pool: Workspace) -> None:

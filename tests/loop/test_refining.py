@@ -23,6 +23,7 @@ from medloop.interaction.runs import apply_runs, runs_between
 from medloop.loop.annotating.annotations import Opened, next_assignment, open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
 from medloop.loop.annotating.open_edit import load_edit
+from medloop.loop.annotating.previewing import preview_prompts
 from medloop.loop.annotating.prompt_log import gesture_of, in_force, prompt_log
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.refining import Refiner, add_prompt, change_prompt, withdraw_prompt
@@ -34,6 +35,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
 from .conftest import SMALL
+from .films import add_film
 from .tiny_engine import BallEngine
 
 BALLS = Refiner(BallEngine())
@@ -494,3 +496,22 @@ def test_a_case_that_another_window_submits_while_an_engine_works_keeps_what_was
     assert set(told.prompt_ids) == {record.id for record in in_force(log)}
     assert len(log) == 2
     assert verify(pool.store).ok
+
+
+def test_on_a_film_a_prompt_changes_its_frame_only_and_one_over_several_is_refused_everywhere(pool: Workspace, ann: Annotator) -> None:
+    assignment = open_case(pool, add_film(pool).id, ann.id).assignment
+    begun = read_draft(pool, assignment.id).mask
+    made = add_prompt(pool, assignment.id, Point((5, 5, 3)), base_revision=0, refiner=BALLS)
+    assert np.flatnonzero((made.draft.mask != begun).any(axis=(0, 1))).tolist() == [3]
+    over = Box((2, 2, 1), (6, 6, 4))
+    for refused in (
+        lambda: add_prompt(pool, assignment.id, over, base_revision=1, refiner=BALLS),
+        lambda: add_prompt(pool, assignment.id, Point((8, 8, 5)), earlier=[over], base_revision=1, refiner=BALLS),
+        lambda: change_prompt(pool, assignment.id, made.prompt_ids[0], over, base_revision=1, refiner=BALLS),
+        lambda: preview_prompts(pool, assignment.id, [over], base_revision=1, refiner=BALLS),
+    ):
+        with pytest.raises(InputError, match=r"over frames 2 to 4 \(box\)"):
+            refused()
+    assert read_draft(pool, assignment.id).revision == 1
+    withdraw_prompt(pool, assignment.id, made.prompt_ids[0], base_revision=1, refiner=BALLS)
+    np.testing.assert_array_equal(read_draft(pool, assignment.id).mask, begun)

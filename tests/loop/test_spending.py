@@ -19,7 +19,7 @@ from medloop.loop.foundation.effort import effort_summary
 from medloop.loop.foundation.effort_log import Reported
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.report import report_html
-from medloop.loop.overview.spending import GROUPINGS, OUTSIDE, WorkLine, total_minutes, work_csv, work_lines, work_rows
+from medloop.loop.overview.spending import GROUPINGS, OUTSIDE, WorkLine, total_minutes, work_csv, work_lines, work_per_case, work_rows
 
 from .conftest import MakeWorkspace
 from .made_up import case_named
@@ -52,6 +52,17 @@ def test_each_round_has_a_line_per_person_and_what_lies_outside_rounds_its_own(p
     )
     assert (second.round, second.annotator, second.minutes, second.strokes) == (OUTSIDE, "Ben", 2.0, None)
     assert [line.annotator for line in work_lines(pool, "person")] == sorted([ann.name, "Ben"])
+
+
+def test_what_a_case_takes_is_not_known_before_its_time_is_over(pool: Workspace, ann: Annotator) -> None:
+    opened = next_assignment(pool, ann.id)
+    assert opened is not None
+    report_effort(pool, opened.assignment.id, session(30.0, strokes=2))
+    assert work_per_case(pool) == {}
+    submit(pool, opened.assignment.id, replace(mask(), effort=session(90.0, strokes=5)))
+    assert [(one.cases, one.minutes, one.strokes) for one in work_per_case(pool).values()] == [(1, 1.5, 5.0)] * 2
+    open_case(pool, opened.case.id, annotator_named(pool, "Ben").id)
+    assert work_per_case(pool)[""].cases == 1  # a second reading in hand takes nothing from the first
 
 
 def test_an_annotation_has_a_line_with_its_times(pool: Workspace, ann: Annotator) -> None:

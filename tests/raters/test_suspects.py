@@ -76,6 +76,12 @@ def test_the_mask_that_lies_elsewhere_than_its_prediction_comes_first() -> None:
     assert "(35 voxels)" in first.reason
 
 
+def test_the_reason_calls_labels_by_their_names() -> None:
+    cases = [(block(2), probable(block(2))), (block(4), probable(block(2)))]
+    assert "most of them background predicted as liver (" in suspect_masks(cases, [1], {1: "liver"})[0].reason
+    assert "most of them background predicted as label 1 (" in suspect_masks(cases, [1])[0].reason
+
+
 def test_voxels_that_nobody_annotated_do_not_count() -> None:
     mask = block(6)
     mask[:6] = UNKNOWN

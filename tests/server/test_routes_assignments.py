@@ -338,3 +338,21 @@ def test_a_mask_made_elsewhere_says_which_labels_its_maker_knew(site, open_url: 
     stored = put_mask(site, open_url, b"\0" * VOXELS, **{"X-Task-Version": str(known)}).json()["annotation_id"]
     with site.workspace.store.read() as tx:
         assert tx.get(Task, tx.get(Annotation, stored).task_id).version == known
+
+
+def test_the_steps_of_a_submission_are_read_as_its_mask_is_and_not_while_one_reads_blind(site) -> None:
+    configure(site.workspace, settings={"blind": True, "readings": 2}, actor="Ann")
+    opened = site.opened()
+    url = f"{site.url}/assignments/{opened['assignment']['id']}"
+    assert site.client.patch(f"{url}/draft", json={"base_revision": 0, "runs": [[5, 3, 1]]}).status_code == 200
+    made = site.client.post(f"{url}/submit", json={"revision": 1, "effort_seconds": 3}).json()["annotation_id"]
+    steps = site.client.get(f"{site.url}/annotations/{made}/steps").json()
+    assert (steps["began"], [(step["what"], step["runs"], step["prompts"]) for step in steps["steps"]]) == (
+        [],
+        [("stroke", [[5, 3, 1]], [])],
+    )
+    assert steps == site.client.get(f"{url}/steps").json()
+    lines = site.client.get(f"{site.url}/cases/{opened['case']['id']}/history").json()
+    assert [line["replayable"] for line in lines] == [True]
+    other = site.client.get(f"{site.url}/annotations/{made}/steps", headers={"X-Annotator": "Bea"})
+    assert (other.status_code, "read blind" in other.text) == (403, True)

@@ -191,3 +191,29 @@ def test_a_study_knows_its_design(finished):
     out, result = finished
     assert isinstance(result.design, StudyDesign)
     assert open_study(out) == result.design
+
+
+def test_marks_in_place_of_masks_are_learned_and_cost_their_minutes(phantoms: Path, tmp_path: Path) -> None:
+    design = small_design(phantoms, strategies=("random",), given="scribbles")
+    result = run_study(design, tmp_path)
+    (curve,) = result.curves
+    assert curve.labelled == (3, 5)
+    assert 0 < curve.minutes[0] < curve.minutes[1]
+    with Workspace.open(Unit(0, "random", 2).run_folder(tmp_path)) as workspace, workspace.store.read() as tx:
+        given = tx.find(Annotation, where={"origin": "simulated"})
+        assert {a.kind for a in given} == {"marks"}
+        assert len({a.case_id for a in given}) == 5
+    assert "scribbles in place of masks" in study_html(result)
+    again = write_results(design, tmp_path)
+    assert again.to_json() == result.to_json()
+
+
+def test_masks_of_a_study_cost_minutes_too(finished) -> None:
+    _, result = finished
+    assert all(0 < curve.minutes[0] < curve.minutes[1] for curve in result.curves)
+
+
+@pytest.mark.parametrize("changes", [{"noise": "shift"}, {"outline_error_mm": 2.0}])
+def test_marks_with_noise_are_refused(phantoms: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+    with pytest.raises(SettingError, match="Marks are given of a segmentation and without noise"):
+        run_study(small_design(phantoms, given="boxes", **changes), tmp_path)

@@ -18,7 +18,12 @@ export interface Part {
   after?: string;
 }
 
-const asText = (values: object): URLSearchParams => new URLSearchParams(Object.entries(values).map(([name, value]) => [name, String(value)]));
+const asText = (values: object): URLSearchParams =>
+  new URLSearchParams(
+    Object.entries(values)
+      .filter(([name, value]) => name !== "lacks" || value !== "")
+      .map(([name, value]) => [name, String(value)]),
+  );
 
 export const listCases = (p: string, filters: object, part: Part, signal?: AbortSignal): Promise<T.CasePage> =>
   getJson(at(p, `/cases?${asText({ ...filters, ...part })}`), signal);
@@ -40,6 +45,9 @@ export const trace = (p: string, a: string, revision: number, text: string, labe
 /** Let a name of the template stand for another slice. */
 export const placeFrame = (p: string, a: string, name: string, index: number): Promise<T.NamedFrames> =>
   sendJson("PUT", at(p, `/assignments/${a}/frames`), { name, index });
+/** Which labels a draft is going to annotate. */
+export const declareDraft = (p: string, a: string, annotated: number[]): Promise<unknown> =>
+  sendJson("PUT", at(p, `/assignments/${a}/annotated`), { annotated });
 /** What carrying the labels of a film to other frames would do; nothing is saved. */
 export const propagate = (p: string, a: string, revision: number, reach: number, locked: number[]): Promise<T.Propagated> =>
   sendJson("POST", at(p, `/assignments/${a}/propagate`), { base_revision: revision, reach, locked });
@@ -62,6 +70,9 @@ export function patchDraft(p: string, a: string, base: number, runs: T.Run[], li
   return sendJson("PATCH", at(p, `/assignments/${a}/draft`), { base_revision: base, runs, ...link });
 }
 
+/** What led to a draft, or to a submitted annotation. */
+export const readSteps = (p: string, of: { assignment: string } | { annotation: string }): Promise<T.DraftSteps> =>
+  getJson(at(p, "assignment" in of ? `/assignments/${of.assignment}/steps` : `/annotations/${of.annotation}/steps`));
 export const readPrompts = (p: string, a: string): Promise<T.PromptLog> => getJson(at(p, `/assignments/${a}/prompts`));
 export const readyPrompts = (p: string, a: string): Promise<{ engine: string }> => sendJson("POST", at(p, `/assignments/${a}/prompts/ready`), {});
 
@@ -118,6 +129,8 @@ export interface Submission {
   task_version?: number | undefined;
   /** The return of the case that was on the screen. */
   returned?: string | undefined;
+  /** Values of the labels that the mask annotates. */
+  annotated?: number[];
   /** The reader said twice that an annotation may be replaced that models are evaluated on. */
   replace?: boolean;
 }

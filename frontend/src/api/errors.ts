@@ -20,7 +20,7 @@ export class ApiError extends Error {
 }
 
 export class OfflineError extends Error {
-  readonly remedy = "check that the server still runs; edits are kept in this browser meanwhile";
+  readonly remedy = "check that the server still runs, then try again";
 
   constructor() {
     super("The server does not respond");

@@ -35,6 +35,16 @@ export interface AgreementWindow {
   start: string; cases: number; value: number | null; low: number | null; high: number | null; by_label: Record<string, number | null>;
 }
 
+/** The values of the labels that a draft is going to annotate. */
+export interface AnnotatedBody {
+  annotated: number[];
+}
+
+/** The values of the labels that a draft is going to annotate. */
+export interface Annotated {
+  annotated: number[];
+}
+
 /** What a project keeps of somebody who annotates; what is left out stays, and a limit of 0 is none. */
 export interface AnnotatorBody {
   cost_per_minute?: number | null; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?: number | null; cases_per_week?:
@@ -74,7 +84,7 @@ export interface Assigned {
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
-  "imported" | "simulated" | "consensus" | "adjudicated" | "gold" | null; at?: string | null; model_index?: number | null;
+  "imported" | "simulated" | "consensus" | "adjudicated" | "gold" | null; at?: string | null; lacking?: string[]; model_index?: number | null;
 }
 
 /** A box of voxels (I, J, K) from `start` up to, not including, `stop`. */
@@ -91,7 +101,7 @@ export interface BoxPromptBody {
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
-  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored";
+  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[];
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -151,9 +161,9 @@ export interface Changes {
   changes: Changed[];
 }
 
-/** One label: annotated training cases that hold it, and how many of them a query chose. */
+/** One label: annotated training cases that hold it, how many of them a query chose, and how many of `cases` say something of it. */
 export interface ClassCount {
-  label: string; annotated: number; queried: number;
+  label: string; annotated: number; queried: number; known: number; cases: number;
 }
 
 /** An assignment after it was closed without an annotation, or was not. */
@@ -199,14 +209,14 @@ export interface DraftEdit {
   propagated?: boolean; traced?: boolean;
 }
 
-/** One saved edit of a draft: what it was in words, when, and its runs. */
+/** One saved edit of a draft: what it was, when, its runs, and the prompts it holds the effect of with who refined. */
 export interface DraftStep {
-  revision: number; what: string; at: string; runs: [number, number, number][];
+  revision: number; what: string; at: string; runs: [number, number, number][]; prompts: Record<string, unknown>[]; engine: string;
 }
 
-/** All of them, oldest first, and the runs that make what the draft began with out of background. */
+/** All of them, oldest first, whose they are, and the runs that make what the draft began with out of background. */
 export interface DraftSteps {
-  began: [number, number, number][]; steps: DraftStep[];
+  who: string; began: [number, number, number][]; steps: DraftStep[];
 }
 
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
@@ -282,7 +292,7 @@ export interface Health {
 /** One thing that happened to a case. */
 export interface HistoryLine {
   at: string; who: string; what: string; annotation_id: string; in_force: boolean; changes: LabelChange[]; comment: string; restorable:
-  boolean;
+  boolean; lacking: string[]; replayable: boolean;
 }
 
 /** What the model might have meant, likeliest first, and where one prompt would change most. */
@@ -374,6 +384,17 @@ export interface LogLine {
 /** Lines of a job's log, in order. */
 export interface Log {
   lines: LogLine[];
+}
+
+/** Marks that finish an open case. */
+export interface MarksBody {
+  marks: Record<string, unknown>[]; annotated?: number[] | null; effort_seconds?: number | null; effort?: EffortBody | null; task_version?:
+  number | null;
+}
+
+/** One's own marks of a case in force; no id and none where there are none. */
+export interface Marks {
+  annotation_id: string | null; marks: Record<string, unknown>[];
 }
 
 /** Who is signed in. */
@@ -469,8 +490,9 @@ export interface Objection {
 /** An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case. */
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
-  null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; parts: (SliceBody | BoxBody)[];
-  frames: NamedSlice[]; active_seconds: number; proposal_hidden: boolean;
+  null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" | "whole" | "slices" |
+  "regions" | "verify"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[]; active_seconds: number; proposal_hidden:
+  boolean; annotated: number[]; queried_label: number | null;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -592,20 +614,20 @@ export interface ProjectRights {
 
 /** What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag. */
 export interface ProjectSettings {
-  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region" | "superpixel"; query_parts?:
-  number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?: number; start_size?: number;
-  train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; train_minutes?: number; train_steps?:
-  number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?: "descriptors" | "selfsup"; pretraining?: "none" |
-  "pool" | "file"; members?: number; samples?: number; uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble";
-  aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box"; calibration?: "temperature" | "none"; unlabelled?:
-  "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?:
-  "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number;
-  annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?:
-  number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" |
-  "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" |
-  "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value";
-  sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?:
-  number;
+  strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region" | "superpixel" | "best";
+  query_label?: string; query_parts?: number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?:
+  number; start_size?: number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number;
+  train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?:
+  "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?: "all" |
+  "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
+  calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
+  | "small-loss"; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?:
+  "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" | "crowd-layer" | "confusion" |
+  "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number;
+  readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?:
+  number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
+  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number;
+  gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -812,15 +834,16 @@ export interface SliceBody {
   axis: number; index: number;
 }
 
-/** An annotation: whose, of which kind of origin, and when. */
+/** An annotation: whose, of which kind of origin, when, and the names of the labels that it does not annotate. */
 export interface Standing {
   annotation_id: string; annotator: string; origin: "human" | "imported" | "simulated" | "consensus" | "adjudicated" | "gold"; at: string;
+  lacking?: string[];
 }
 
 /** An answer: a draft's revision, or a tag. */
 export interface Submission {
   revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number | null; effort?: EffortBody |
-  null; replace?: boolean; task_version?: number | null; whole?: boolean; returned?: string | null;
+  null; replace?: boolean; task_version?: number | null; whole?: boolean; returned?: string | null; annotated?: number[] | null;
 }
 
 /** A stored annotation; one of a gold case has feedback. */
@@ -897,6 +920,7 @@ export interface TriageResult {
 export interface Triage {
   model_index: number; risk: number; good: number; hard: number; accept: Threshold; second: Threshold; splits: ("train" | "validation" |
   "test" | "audit")[]; optimistic: boolean; evaluated: Record<string, number>; curve: RiskPoint[]; cases: TriagedCase[]; unpredicted: number;
+  in_part: number;
 }
 
 /** One unanswered case: its decision, and why. */

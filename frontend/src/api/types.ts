@@ -38,6 +38,11 @@ export interface PromptLog extends Omit<S.Prompts, "prompts"> {
 }
 
 /** Prompts whose effect a patch takes back or brings back, and whether it is something that the model proposed, labels carried to other frames, or the proposal of a trace. */
+/** Steps that led to a mask, with the prompts of each. */
+export interface DraftSteps extends Omit<S.DraftSteps, "steps"> {
+  steps: DraftStep[];
+}
+export type DraftStep = Omit<S.DraftStep, "prompts"> & { prompts: Prompt[] };
 export type Propagated = S.Propagated;
 export type Traced = S.Traced;
 export type NamedSlice = S.NamedSlice;

@@ -14,6 +14,8 @@ export class Draft {
   readonly changes = signal(0);
   readonly saveState = signal<SaveState>("saved");
   readonly pending = signal(0);
+  /** How many of them end with the page, because the browser does not keep them. */
+  readonly unkept = signal(0);
   readonly canUndo = signal(false);
   readonly canRedo = signal(false);
   readonly revision = signal(0);
@@ -24,6 +26,9 @@ export class Draft {
   readonly counts: LabelCounts;
   /** Hears of every stroke and of every step back. */
   onEdit: (what: "strokes" | "undos") => void = () => undefined;
+
+  /** Hears of every run that somebody drew or accepted. */
+  onDrawn: (runs: readonly Run[]) => void = () => undefined;
 
   constructor(
     readonly mask: Uint8Array,
@@ -47,6 +52,7 @@ export class Draft {
     this.queue?.advance(revision);
     this.queue?.push(back);
     if (labels.size > 0) this.guard.refused(labels, "answer");
+    this.onDrawn(free);
     this.changed();
   }
 
@@ -57,6 +63,7 @@ export class Draft {
     this.counts.move(edit.inverse, edit.forward);
     this.queue?.push(edit.forward, edit.redo);
     this.onEdit("strokes");
+    this.onDrawn(edit.forward);
     this.changed();
   }
 
@@ -75,6 +82,7 @@ export class Draft {
     for (const { runs, link } of patches) {
       this.history.push({ forward: runs, inverse: this.write(runs), ...(link && { redo: link, undo: opposite(link) }) });
       if (link) this.prompts.follow(link);
+      this.onDrawn(runs);
     }
     this.changed();
   }

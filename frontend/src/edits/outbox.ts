@@ -12,7 +12,8 @@ export interface OutboxWiring<Item extends Kept> {
   send: (item: Item) => Promise<void>;
   /** Resolves after the pause; injected so that tests need no clock. */
   pause: (milliseconds: number) => Promise<void>;
-  onState: (state: SaveState, pending: number) => void;
+  /** `unkept`: how many of those pending the browser does not keep, so that they end with the page. */
+  onState: (state: SaveState, pending: number, unkept: number) => void;
   /** The server refused one: everything is kept and nothing sent until `clear`. */
   onStopped?: (error: unknown) => void;
   /** The server refused one: it is dropped, with those that this names, and the rest goes out. */
@@ -32,6 +33,8 @@ export async function leftOutboxes(): Promise<void> {
 
 export class Outbox<Item extends Kept> {
   private waiting: Item[] = [];
+  /** Those that the browser refused to keep: its storage is full or forbidden. */
+  private readonly refused = new Set<Item>();
   private pumping = false;
   private closed = false;
   private pumped: Promise<void> = Promise.resolve();
@@ -49,7 +52,10 @@ export class Outbox<Item extends Kept> {
   /** Keep it; it goes out once `start` is called, or with what goes out already. */
   keep(item: Item): void {
     this.waiting.push(item);
-    void this.wiring.storage.put(item).catch(() => undefined);
+    void this.wiring.storage.put(item).catch(() => {
+      this.refused.add(item);
+      if (this.waiting.includes(item)) this.repeat();
+    });
   }
 
   start(): void {
@@ -118,9 +124,9 @@ export class Outbox<Item extends Kept> {
           return;
         }
         this.tell("offline");
-        if (this.closed) break;
+        if (this.isOver) break;
         await Promise.race([this.wiring.pause(pause), new Promise<void>((resolve) => (this.wake = resolve))]);
-        if (this.closed) break;
+        if (this.isOver) break;
         pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
       }
     }
@@ -140,9 +146,19 @@ export class Outbox<Item extends Kept> {
     return true;
   }
 
+  /** Closed, and the browser keeps what waits; what it does not keep is tried for as long as the page lives. */
+  private get isOver(): boolean {
+    return this.closed && !this.waiting.some((item) => this.refused.has(item));
+  }
+
+  private get unkept(): number {
+    const { storage } = this.wiring;
+    return storage.lasting ? this.waiting.filter((item) => this.refused.has(item)).length : this.waiting.length;
+  }
+
   private tell(state: SaveState): void {
     this.state = state;
-    this.wiring.onState(state, this.waiting.length);
+    this.wiring.onState(state, this.waiting.length, this.unkept);
     this.watchers.splice(0).forEach((look) => look());
   }
 }

@@ -15,7 +15,7 @@ export interface QueueWiring {
   send: (base: number, runs: Run[], link?: Link) => Promise<number>;
   /** Resolves after the pause; injected so that tests need no clock. */
   pause: (milliseconds: number) => Promise<void>;
-  onState: (state: SaveState, pending: number, revision: number) => void;
+  onState: (state: SaveState, pending: number, revision: number, unkept: number) => void;
   onRefused: (error: unknown) => void;
 }
 
@@ -41,7 +41,7 @@ export class PatchQueue {
       send: async ({ runs, link }) => {
         this.confirmed = await send(this.confirmed, runs, link);
       },
-      onState: (state, pending) => onState(state, pending, this.confirmed),
+      onState: (state, pending, unkept) => onState(state, pending, this.confirmed, unkept),
       onStopped: onRefused,
     });
   }

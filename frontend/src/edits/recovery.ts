@@ -11,7 +11,20 @@ export async function leftBehind<Item extends Kept>(storage: KeptStorage<Item>, 
   const tabs = [...new Set(kept.map((patch) => patch.tab))].filter((tab) => tab !== ownTab);
   const gone = new Set<string>([ownTab]);
   for (const tab of tabs) if (await isGone(tab)) gone.add(tab);
-  return kept.filter((patch) => gone.has(patch.tab)).sort((a, b) => a.keptAt - b.keptAt || a.seq - b.seq);
+  return inOrder(kept.filter((patch) => gone.has(patch.tab)));
+}
+
+/** A window's own go by their numbers, since its clock may be set back; those of several windows by their times. */
+function inOrder<Item extends Kept>(kept: readonly Item[]): Item[] {
+  const latest = new Map<string, number>();
+  const timed = [...kept]
+    .sort((a, b) => a.seq - b.seq)
+    .map((item) => {
+      const at = Math.max(item.keptAt, latest.get(item.tab) ?? Number.NEGATIVE_INFINITY);
+      latest.set(item.tab, at);
+      return { item, at };
+    });
+  return timed.sort((a, b) => a.at - b.at || a.item.seq - b.item.seq).map(({ item }) => item);
 }
 
 export interface Fit {

@@ -29,6 +29,8 @@ export interface KeptMeasuring extends Kept {
 }
 
 export interface KeptStorage<Item extends Kept> {
+  /** Whether what is put outlives the page. */
+  readonly lasting: boolean;
   put(item: Item): Promise<void>;
   remove(item: Item): Promise<void>;
   ofCase(caseId: string): Promise<Item[]>;
@@ -46,6 +48,7 @@ export function openStorage<Item extends Kept = KeptPatch>(factory: IDBFactory |
 }
 
 class BrowserStorage<Item extends Kept> implements KeptStorage<Item> {
+  readonly lasting = true;
   private readonly database: Promise<IDBDatabase>;
 
   constructor(factory: IDBFactory, name: string) {
@@ -89,6 +92,7 @@ class BrowserStorage<Item extends Kept> implements KeptStorage<Item> {
 
 /** For browsers that refuse storage (private windows): edits live as long as the page. */
 export class MemoryStorage<Item extends Kept = KeptPatch> implements KeptStorage<Item> {
+  readonly lasting = false;
   private readonly items = new Map<string, Item>();
 
   async put(item: Item): Promise<void> {

@@ -32,13 +32,17 @@ export const PLANE_COLOURS: Record<PlaneHeader["name"], string> = { axial: "#f2b
 const TEXT = "#e8edf0";
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const INSET = 10;
+/** Height of the title, and half of a letter with some room. */
+const TITLE_HEIGHT = 16;
+const LETTER = 12;
 /** Radius around the crosshair's centre that stays free, so that the lines never hide what they point at. */
 const GAP = 16;
 
 export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void {
   if (head.crosshair) drawCrosshair(context, head, head.crosshair);
   drawSigns(context, head.signs);
-  drawLetters(context, head);
+  context.font = `600 ${FONT}`;
+  drawLetters(context, head, topOfLetter(context.measureText(head.title).width, head.size.width));
   drawScaleBar(context, head);
   context.font = `600 ${FONT}`;
   write(context, head.title, INSET, INSET, "left", "top", PLANE_COLOURS[head.plane.name]);
@@ -50,12 +54,17 @@ export function drawHead(context: CanvasRenderingContext2D, head: HeadUp): void 
   drawMeasures(context, head.measures);
 }
 
-function drawLetters(context: CanvasRenderingContext2D, { plane, size }: HeadUp): void {
-  const [left, right, top, bottom] = plane.edges; // without orientation the server names none
+/** Where the upper letter begins: below the title where both have no room beside each other. */
+export function topOfLetter(titleWidth: number, width: number): number {
+  return INSET + titleWidth + LETTER > width / 2 ? INSET + TITLE_HEIGHT : INSET;
+}
+
+function drawLetters(context: CanvasRenderingContext2D, { plane, size }: HeadUp, top: number): void {
+  const [left, right, upper, bottom] = plane.edges; // without orientation the server names none
   context.font = `600 13px ${FONT.slice(5)}`;
   write(context, left, INSET, size.height / 2, "left", "middle");
   write(context, right, size.width - INSET, size.height / 2, "right", "middle");
-  write(context, top, size.width / 2, INSET, "center", "top");
+  write(context, upper, size.width / 2, top, "center", "top");
   write(context, bottom, size.width / 2, size.height - INSET, "center", "bottom");
 }
 

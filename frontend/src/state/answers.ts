@@ -13,7 +13,11 @@ export interface Score {
 /** The score of the newest model that has one, on the split that speaks for it. */
 export function scoreOf({ models, curve }: Pick<Progress, "models" | "curve">): Score {
   const model = models.filter(({ score }) => score !== null).at(-1);
-  if (!model) return { value: "not known yet", basis: models.length === 0 ? "No model yet: annotate some cases" : "No evaluation case is annotated yet" };
+  if (!model)
+    return {
+      value: "not known yet",
+      basis: models.length === 0 ? "No model yet: annotate some cases" : "No model is evaluated yet: that takes annotated evaluation cases",
+    };
   const metric = curve.find(({ model_index: index }) => index === model.index)?.metric ?? curve[0]?.metric ?? "score";
   const bounds = model.low !== null && model.high !== null ? ` (${model.low.toFixed(3)}–${model.high.toFixed(3)})` : "";
   const why = bounds ? "95 % interval" : model.score_note || "no interval";
@@ -48,7 +52,7 @@ function reachWords({ expected, low, high }: Reach, word: (value: number) => str
 
 /** How long the target takes, and what that rests on. */
 export function targetWords(target: Target | null): Score {
-  if (target === null) return { value: "no target set", basis: "Set target_score in the settings to get a forecast" };
+  if (target === null) return { value: "no target set", basis: "Set “target score” in the settings to get a forecast" };
   const { hours: time, cases: count, note, left } = target;
   if (count === null) return { value: "cannot be judged yet", basis: `To reach ${target.target}: ${note}` };
   if (count.expected === 0) return { value: "reached", basis: `The score is ${target.target} or more; whether it surely is, says the advice` };

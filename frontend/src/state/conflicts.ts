@@ -55,6 +55,7 @@ function settle(session: CaseSession, draft: Draft, conflict: Conflict, patches:
   session.sight.renew();
   const before = draft.mask.slice();
   draft.reset(conflict.saved.mask);
+  session.annotated.value = conflict.saved.annotated; // what goes on top adds the labels that it draws
   draft.adopt(conflict.saved.assignment === session.assignmentId ? patches : patches.map(({ runs }) => ({ runs })));
   const held = draft.held(before);
   if (held.length > 0) {
@@ -82,7 +83,7 @@ async function readSaved(session: CaseSession): Promise<NonNullable<Conflict["sa
       const reopen = session.purpose === "decide" ? calls.editCase : calls.openCase;
       const { assignment } = await reopen(session.project.id, session.header.id);
       const draft = await readSavedDraft(session.project.id, assignment.id, voxelCount(session.header.shape));
-      return { assignment: assignment.id, ...draft };
+      return { assignment: assignment.id, annotated: new Set(assignment.annotated), ...draft };
     } catch (error) {
       if (!isPassing(error) || session.closed) throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

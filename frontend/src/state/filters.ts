@@ -17,9 +17,11 @@ export interface Filters {
   sort: Sort;
   descending: boolean;
   by_round: boolean;
+  /** Value of a label that annotated cases lack; "0" for any of them, "" for whatever cases. */
+  lacks: string;
 }
 
-export const EVERYTHING: Filters = { state: "all", reading: "any", search: "", assignee: "", sort: "name", descending: false, by_round: false };
+export const EVERYTHING: Filters = { state: "all", reading: "any", search: "", assignee: "", sort: "name", descending: false, by_round: false, lacks: "" };
 
 /** What an address says; what it says wrongly is as if it were not there. */
 export function filtersOf(query: string): Filters {
@@ -33,6 +35,7 @@ export function filtersOf(query: string): Filters {
     sort: one("sort", SORTS, "name"),
     descending: said.get("descending") === "true",
     by_round: said.get("by_round") === "true",
+    lacks: /^\d{1,3}$/.test(said.get("lacks") ?? "") ? said.get("lacks")! : "",
   };
 }
 

@@ -8,7 +8,7 @@ import type { CaseLine, Project } from "../api/types";
 import { EffortTimer } from "../edits/effort";
 import { newSession } from "./effort";
 import type { Filters } from "./filters";
-import { tell, tellError } from "./notices";
+import { tell, tellError, tellFailed } from "./notices";
 
 const PART = 60;
 /** So many pictures before the end the next ones are fetched. */
@@ -27,7 +27,8 @@ export class Grid {
   readonly chosen = signal<ReadonlySet<string>>(new Set());
   readonly given = signal<ReadonlyMap<string, Given>>(new Map());
   private readonly opened = new Map<string, Promise<string>>();
-  private readonly batches: string[][] = [];
+  /** What each key classed, in the order of the keys; the last ones perhaps on their way. */
+  private readonly batches: Promise<string[]>[] = [];
   private readonly timer = new EffortTimer(performance.now());
   private cursor: string | null = "";
   private loading = false;
@@ -103,14 +104,16 @@ export class Grid {
     this.chosen.value = new Set();
     const next = this.lines.value.findIndex(({ id }, index) => index > this.at.value && !this.given.value.has(id));
     this.goTo(next < 0 ? this.at.value : next);
-    const done = (await Promise.all(targets.map((id) => this.submit(id, tag, seconds)))).flatMap((id) => id ?? []);
-    if (done.length > 0) this.batches.push(done);
+    const sent = Promise.all(targets.map((id) => this.submit(id, tag, seconds))).then((ids) => ids.flatMap((id) => id ?? []));
+    this.batches.push(sent);
+    if ((await sent).length === 0 && this.batches.includes(sent)) this.batches.splice(this.batches.indexOf(sent), 1);
   }
 
   /** Take back what the last key gave. */
   async undo(): Promise<void> {
-    const batch = this.batches.pop();
+    const batch = await this.batches.pop();
     if (!batch) return tell("info", "Nothing of this visit is left to undo");
+    if (batch.length === 0) return; // refused, and said so
     for (const id of batch) {
       try {
         await calls.undoSubmit(this.project.id, await this.open(id));
@@ -162,7 +165,7 @@ export class Grid {
       return id;
     } catch (error) {
       this.mark(id, null);
-      tellError(error);
+      tellFailed(`${this.lines.value.find((line) => line.id === id)?.name ?? id} has no class`, error);
       return null;
     }
   }

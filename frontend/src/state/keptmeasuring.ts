@@ -11,7 +11,7 @@ import { leftBehind, tabIsGone } from "../edits/recovery";
 import { type KeptMeasuring, openStorage } from "../edits/storage";
 import { figuresOf, type Placed } from "../volume/figures";
 import { tell, tellError } from "./notices";
-import { isOwn, TAB } from "./saving";
+import { isOwn, noteUnkept, TAB } from "./saving";
 import type { CaseSession } from "./session";
 
 export const measuringStorage = openStorage<KeptMeasuring>(globalThis.indexedDB, "medloop-measurements");
@@ -80,8 +80,10 @@ function outboxOf(session: CaseSession): Outbox<KeptMeasuring> {
       await measurements.loaded;
       confirm(session, await sendItem(session, item));
     },
-    onState: (state, pending) => {
+    onState: (state, pending, unkept) => {
       measurements.sending.value = pending;
+      measurements.unkept.value = unkept;
+      noteUnkept(measurements, unkept);
       measurements.offline.value = state === "offline";
     },
     goOn: (error, { measurement }) => {

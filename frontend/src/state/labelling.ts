@@ -12,7 +12,7 @@ import type { CaseSession } from "./session";
 /** Whether the chosen label can be drawn with; says so when it cannot. */
 export function mayDraw(session: CaseSession): boolean {
   const value = session.label.value;
-  if (!session.segments.locked.value.has(value)) return true;
+  if (!session.locked.value.has(value)) return true;
   sayLocked(session, new Set([value]));
   return false;
 }

@@ -61,13 +61,17 @@ export async function measureLabel(session: CaseSession, where: "slice" | "volum
   const label = session.label.value;
   await session.refiner?.settled();
   const { revision, pending } = session.queue;
-  take(session, { kind: "label", label, axis, index, channel, assignment_id: session.assignmentId, revision: revision + pending });
+  const body: MeasurementBody = { kind: "label", label, axis, index, channel, assignment_id: session.assignmentId, revision: revision + pending };
+  const { taken, kept } = session.measurements;
+  if (JSON.stringify(body) === JSON.stringify(taken?.body) && kept.value.some(({ id }) => id === taken?.id)) return tell("info", "This is measured already");
+  session.measurements.taken = { body, id: take(session, body) };
 }
 
-function take(session: CaseSession, body: MeasurementBody): void {
+function take(session: CaseSession, body: MeasurementBody): string {
   const measurement = newMeasurementId();
   session.measurements.chosen.value = measurement;
   sendOn(session, { measurement, take: body });
+  return measurement;
 }
 
 /** Put the points of one's own measurement elsewhere. */

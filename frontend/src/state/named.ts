@@ -3,7 +3,7 @@ import * as calls from "../api/calls";
 import type { NamedSlice } from "../api/types";
 import { holdsLabel } from "../edits/counts";
 import { mayEdit } from "./labelling";
-import { tell, tellError } from "./notices";
+import { tell, tellFailed } from "./notices";
 import { type CaseSession, placeIn } from "./session";
 
 export function goToName(session: CaseSession, number: number): void {
@@ -39,13 +39,20 @@ export async function placeName(session: CaseSession): Promise<void> {
   const index = session.crosshair.value[one.axis]!;
   if (index === one.index) return tell("info", `“${one.name}” stands here already`);
   session.effort.changed(performance.now());
+  session.placing = session.placing.then(() => sendPlace(session, one.name, index));
+  await session.placing;
+}
+
+/** One after the other, so that what the page shows last is what the server keeps. */
+async function sendPlace(session: CaseSession, name: string, index: number): Promise<void> {
   try {
-    const { frames, parts } = await calls.placeFrame(session.project.id, session.assignmentId, one.name, index);
+    const { frames, parts } = await calls.placeFrame(session.project.id, session.assignmentId, name, index);
     session.named.value = frames;
     session.parts.value = parts;
-    session.advice.message.value = `“${one.name}” is ${session.sliceWord} ${index + 1} now`;
+    session.advice.message.value = `“${name}” is ${session.sliceWord} ${index + 1} now`;
   } catch (error) {
-    tellError(error);
+    session.refusals++;
+    tellFailed(`“${name}” was not moved`, error);
   }
 }
 

@@ -42,6 +42,13 @@ export function tellError(error: unknown): void {
   tell("error", message, remedy);
 }
 
+/** "The prompt was not applied: the server does not respond": what is neither done nor kept to be done later. */
+export function tellFailed(what: string, error: unknown): void {
+  const { message, remedy } = explain(error);
+  const why = message[0]!.toLowerCase() + message.slice(1);
+  tell("error", `${what}: ${why}`, remedy);
+}
+
 /** Another view or case: what was said about the last one is over; errors stay until closed. */
 export function dismissPassing(): void {
   notices.value = notices.value.filter((notice) => notice.tone === "error");

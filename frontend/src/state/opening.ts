@@ -11,6 +11,7 @@ import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
+import { takeToolFor } from "./kinds";
 import { lookAt, readShownMask } from "./looking";
 import { goToName } from "./named";
 import { tell, tellError } from "./notices";
@@ -23,15 +24,29 @@ import { CaseSession, type Purpose, placeIn, whyLooksOnly } from "./session";
 const PART_MS = 150;
 
 export async function openSession(project: Project, caseId: string | null, startedAt: number): Promise<CaseSession | NothingLeft> {
-  const opened = await openOn(project, caseId);
+  const [opened, now] = await Promise.all([openOn(project, caseId), newestOf(project)]);
   if (opened.assignment === null) return opened;
-  return begin(project, opened, startedAt, "read");
+  return begin(now, opened, startedAt, "read");
+}
+
+/** The task as it was last seen to have changed, by project. */
+const changedTasks = new Map<string, Project>();
+
+/** A page stays open for days: each case is opened with the labels and instructions of today, and a change is said. */
+async function newestOf(project: Project): Promise<Project> {
+  const seen = changedTasks.get(project.id);
+  const known = seen && seen.task_version > project.task_version ? seen : project;
+  const fresh = await calls.readProject(project.id).catch(() => known);
+  if (fresh.task_version <= known.task_version) return known;
+  changedTasks.set(project.id, fresh);
+  tell("warning", `Labels or instructions were changed: this is version ${fresh.task_version} of the task`, "look at them before you draw");
+  return fresh;
 }
 
 /** A case whose decision a reviewer draws: it begins with what stands. */
 export async function openDecision(project: Project, caseId: string, startedAt: number): Promise<CaseSession> {
-  const found = await calls.readReadings(project.id, caseId);
-  const session = begin(project, await calls.editCase(project.id, caseId), startedAt, "decide");
+  const [found, now] = await Promise.all([calls.readReadings(project.id, caseId), newestOf(project)]);
+  const session = begin(now, await calls.editCase(project.id, caseId), startedAt, "decide");
   session.looked = lookedAt(found);
   return session;
 }
@@ -86,6 +101,7 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 }
 
 function beginWith(session: CaseSession, draft: Draft): void {
+  if (!session.looksOnly) takeToolFor(session.opened.assignment.kind);
   if (!session.moved) {
     lookAtMask(session, draft.mask);
     if (session.named.value.length > 0) goToName(session, 0);
@@ -110,7 +126,7 @@ async function recover(session: CaseSession, draft: Draft, revision: number): Pr
     title: "Unsaved edits from an earlier visit",
     message: "This browser kept edits of this case that were never saved, but the case was changed since",
     remedy: "",
-    saved: { assignment: session.assignmentId, revision, mask: draft.mask.slice() },
+    saved: { assignment: session.assignmentId, revision, mask: draft.mask.slice(), annotated: session.annotated.value },
     patches: fit.patches,
     waiting: 0,
   };

@@ -47,7 +47,12 @@ interface Operation {
   amount?: Amount;
 }
 
-const finest = ({ spacing_mm, shape }: CaseHeader): number => Math.min(...spacing_mm.filter((_, axis) => shape[axis]! > 1));
+/** The least distance of two voxels; of an image of one voxel its own size. */
+export function finest({ spacing_mm, shape }: CaseHeader): number {
+  const apart = spacing_mm.filter((_, axis) => shape[axis]! > 1);
+  return Math.min(...(apart.length > 0 ? apart : spacing_mm));
+}
+
 const millimetres: Amount = { unit: "mm", first: (header) => Number((2 * finest(header)).toPrecision(2)), low: 0.01, high: 100 };
 
 export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
@@ -411,10 +416,10 @@ function carryTask(session: CaseSession, index: number, steps: number): Task | s
 }
 
 function islandsTask(session: CaseSession, box: Region, how: IslandsKept, amount: number): Task | string {
-  const { header, labels, draft, label, segments } = session;
+  const { header, labels, draft, label, locked } = session;
   const at: Triple = how === "here" ? session.crosshair.value : [0, 0, 0];
   if (how === "here" && draft.value!.mask[flatIndex(header.shape, at)] !== label.value) return "this label does not stand at the crosshair";
-  const free = labels.map(({ value }) => value).filter((value) => draft.value!.counts.of(value) === 0 && !segments.locked.value.has(value));
+  const free = labels.map(({ value }) => value).filter((value) => draft.value!.counts.of(value) === 0 && !locked.value.has(value));
   if (how === "split" && free.length === 0) return "no label is free for a second island";
   return { ...groundOf(session, box), kind: "islands", how, least: amount / measureOf(header).each, at, free };
 }

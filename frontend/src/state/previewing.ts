@@ -9,7 +9,7 @@ import { lockedLabels } from "../edits/locks";
 import { Previews, type Shown } from "../edits/previews";
 import { alreadyApplied } from "../edits/runs";
 import { flatIndex } from "../geometry/plane";
-import { tell, tellError } from "./notices";
+import { tell, tellFailed } from "./notices";
 import { acceptKey } from "./preferences";
 import type { Settle } from "./saving";
 import { sizeText } from "./segments";
@@ -125,7 +125,8 @@ function sayDropped(session: CaseSession): void {
 /** `shown`: what was to be saved; a reply that got lost is found out by what the draft holds now. */
 async function refused(session: CaseSession, draft: Draft, error: unknown, shown: Shown | null, settle: Settle): Promise<void> {
   if (session.closed) return;
-  if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellError(error);
+  if (!(error instanceof ApiError) || error.code !== "stale_revision")
+    return tellFailed(shown ? "The preview was not accepted and is still open" : "The prompt was not applied", error);
   remember(session, 0);
   await settle(session, draft, error);
   if (shown && alreadyApplied(draft.mask, shown.runs)) tell("info", "The preview is saved already");

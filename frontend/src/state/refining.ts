@@ -8,7 +8,7 @@ import { PromptQueue } from "../edits/promptqueue";
 import { samePrompt } from "../edits/prompts";
 import { acceptAtOnce, maskShown } from "./display";
 import { mayDraw, reveal } from "./labelling";
-import { tell, tellError } from "./notices";
+import { tell, tellError, tellFailed } from "./notices";
 import { accept, attachPreviews, isSaid, previewFirst, previewOpen, show, stepBack, takeAnswer } from "./previewing";
 import type { Settle } from "./saving";
 import { sayLocked } from "./segments";
@@ -29,6 +29,8 @@ export function attachRefiner(session: CaseSession, draft: Draft, settle: Settle
 export function give(session: CaseSession, prompt: Prompt): void {
   const { refiner } = session;
   const draft = session.draft.value;
+  const marking = session.marking.value;
+  if (marking) return marking === "opening" ? undefined : marking.take(prompt);
   if (!refiner || !draft || session.conflict.value) return;
   const previews = session.previews!;
   const known = [...draft.prompts.inForce.value.map((given) => given.prompt), ...refiner.pending, ...previews.prompts.value];
@@ -55,7 +57,7 @@ export function removeGiven(session: CaseSession, id: string): void {
   session.refiner?.alone(async () => {
     if (!draft.prompts.inForce.value.some((given) => given.id === id)) return;
     await session.queue!.flushed();
-    const refined = await calls.removePrompt(session.project.id, session.assignmentId, id, session.queue!.revision, [...session.segments.locked.value]);
+    const refined = await calls.removePrompt(session.project.id, session.assignmentId, id, session.queue!.revision, [...session.locked.value]);
     draft.prompts.follow({ withdraws: [id] });
     draft.accept(refined.runs, refined.revision, { withdraws: [id] });
     note(session, refined);
@@ -74,7 +76,7 @@ export function fillSlices(session: CaseSession, plane: number): void {
     maskShown.value = true;
     draft.accept(filled.runs, filled.revision, {});
     tell("info", `${filled.filled} slices filled between ${filled.drawn.length} drawn ones`);
-    sayLocked(session, session.segments.locked.value);
+    sayLocked(session, session.locked.value);
   });
 }
 
@@ -102,7 +104,7 @@ export function step(session: CaseSession, which: "undo" | "redo"): void {
 async function refused(session: CaseSession, draft: Draft, error: unknown, settle: Settle): Promise<void> {
   session.refusals++;
   if (session.closed) return;
-  if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellError(error);
+  if (!(error instanceof ApiError) || error.code !== "stale_revision") return tellFailed("The prompt was not applied", error);
   await settle(session, draft, error);
   tell("warning", "This case was changed elsewhere, so the prompt was not applied", "look at the newer draft, then repeat it");
 }

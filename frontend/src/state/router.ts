@@ -20,7 +20,7 @@ export const route = signal<Route>(parse(globalThis.location?.hash ?? ""));
 
 export function parse(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#?\/?/, "").split("?");
-  const [p, project, view, id, verb] = path.split("/").map(decodeURIComponent);
+  const [p, project, view, id, verb] = path.split("/").map(decoded);
   if (p === "people") return { view: "everybody" };
   if (p === "account") return { view: "account" };
   if (p !== "p" || !project) return { view: "projects" };
@@ -33,6 +33,15 @@ export function parse(hash: string): Route {
   if (view === "next") return { view: "annotate", project, caseId: null };
   if (view === "case" && id) return { view: "annotate", project, caseId: id };
   return { view: view === "grid" ? "grid" : "worklist", project, query };
+}
+
+/** An address is typed and cut by mail programs: what is no code stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 export const linkTo = {

@@ -7,6 +7,7 @@ import { PatchQueue } from "../edits/queue";
 import { claimTab } from "../edits/recovery";
 import { type Kept, openStorage } from "../edits/storage";
 import { receiveMask } from "../volume/download";
+import { annotateDrawn } from "./annotated";
 import { tellError } from "./notices";
 import type { CaseSession } from "./session";
 
@@ -17,6 +18,21 @@ claimTab(TAB);
 
 /** With accounts, nobody sends or sees what somebody else drew in this browser. */
 export const isOwn = ({ person }: Kept): boolean => !hasAccounts() || (person !== undefined && isSameName(person, annotatorName.value));
+
+/** What would end with the page: neither the server has it nor does the browser keep it; also of a case that was left. */
+const endings = new Map<object, number>();
+
+export function noteUnkept(whose: object, unkept: number): void {
+  if (unkept > 0) endings.set(whose, unkept);
+  else endings.delete(whose);
+}
+
+/** Who closes the page while something would end with it is asked first. */
+export function watchClosing(): void {
+  window.addEventListener("beforeunload", (event) => {
+    if (endings.size > 0) event.preventDefault();
+  });
+}
 
 /** What happens when the server refuses a patch. */
 export type Settle = (session: CaseSession, draft: Draft, error: unknown) => Promise<void>;
@@ -31,6 +47,7 @@ export function attachQueue(session: CaseSession, draft: Draft, assignment: stri
   const { project, header } = session;
   if (session.assignmentId !== assignment) session.effort.startOver(performance.now(), `${TAB}-${assignment}`);
   session.assignmentId = assignment;
+  draft.onDrawn = (runs) => annotateDrawn(session, runs);
   draft.onEdit = (what) => session.effort.did(what, performance.now());
   session.queue = new PatchQueue({
     assignment,
@@ -42,9 +59,11 @@ export function attachQueue(session: CaseSession, draft: Draft, assignment: stri
     storage,
     send: async (base, runs, link) => (await calls.patchDraft(project.id, assignment, base, runs, link)).revision,
     pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-    onState: (state, pending, confirmed) => {
+    onState: (state, pending, confirmed, unkept) => {
       draft.saveState.value = state;
       draft.pending.value = pending;
+      draft.unkept.value = unkept;
+      noteUnkept(draft, unkept);
       draft.revision.value = confirmed;
     },
     onRefused: (error) => void settle(session, draft, error).catch(tellError),

@@ -45,11 +45,11 @@ export function toggled(values: Values, value: number): Values {
 
 /** Say which locked labels kept something from changing; silent when none did. */
 export function sayLocked(
-  { labels, segments }: { labels: readonly Label[]; segments: Segments },
+  { labels, locked }: { labels: readonly Label[]; locked: { readonly value: Values } },
   values: Values,
   what: "stroke" | "answer" | "step" = "stroke",
 ): void {
-  const kept = labels.filter(({ value }) => values.has(value) && segments.locked.value.has(value));
+  const kept = labels.filter(({ value }) => values.has(value) && locked.value.has(value));
   if (kept.length === 0) return;
   const names = kept.map(({ name }) => `“${name}”`).join(", ");
   const message =

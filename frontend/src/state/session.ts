@@ -46,7 +46,7 @@ export interface Conflict {
   message: string;
   remedy: string;
   /** What the server holds now; null when it could not be read. */
-  saved: { assignment: string; revision: number; mask: Uint8Array } | null;
+  saved: { assignment: string; revision: number; mask: Uint8Array; annotated: ReadonlySet<number> } | null;
   patches: readonly Step[];
   /** How many of the queue's waiting patches these are; what is drawn later comes after them. */
   waiting: number;
@@ -73,6 +73,14 @@ export const whyLooksOnly = ({ id, read_only }: Project): string => read_only ||
 
 /** What a case is on the screen for: a reading, a reviewer's decision that is drawn, or a look at its readings. */
 export type Purpose = "read" | "decide" | "compare";
+
+/** Takes prompts as marks; another one after each change, so that drawings follow. */
+export interface Marking {
+  drawn: readonly Prompt[];
+  take: (prompt: Prompt) => void;
+  here: () => void;
+  submit: () => void;
+}
 
 export class CaseSession {
   readonly header: CaseHeader;
@@ -104,6 +112,13 @@ export class CaseSession {
     return this.project.labels.map((label) => ({ ...label, colour: colours.get(label.value) ?? label.colour }));
   });
   readonly tag: Signal<number | null>;
+  /** Values of the labels that the draft is going to annotate, and the last time that this was told to the server. */
+  readonly annotated: Signal<ReadonlySet<number>>;
+  declared: Promise<unknown> = Promise.resolve();
+  /** Labels that stay as they are in this case, since another one is queried of it; unlocked one by one. */
+  readonly held: Signal<ReadonlySet<number>>;
+  /** Labels that no tool may change. */
+  readonly locked = computed<ReadonlySet<number>>(() => new Set([...this.segments.locked.value, ...this.held.value]));
   readonly busy = signal<"" | "submitting" | "waiting">("");
   readonly conflict = signal<Conflict | null>(null);
   /** The server's words about the annotation that a submission would replace; asked before it is sent again. */
@@ -116,6 +131,8 @@ export class CaseSession {
   /** The name in hand: gone to last, and moved by the key. */
   readonly chosenName = signal(0);
   readonly parts: Signal<readonly QueriedPart[]>;
+  /** Resolves when no name is being moved any more. */
+  placing: Promise<void> = Promise.resolve();
   drag: OpenDrag | null = null;
   readonly advice = new Advice();
   readonly measurements = new Measurements();
@@ -143,9 +160,11 @@ export class CaseSession {
   readonly change = signal("");
   /** Whether the answer to a prompt is out. */
   readonly refining = signal(false);
-  /** Prompts that were not answered, so that nobody submits without them. */
+  /** Prompts that were not answered, and names that were not moved, so that nobody submits without them. */
   refusals = 0;
   prepared = false;
+  /** While marks are given in place of a mask, what prompts become; "opening" until its script is there. */
+  readonly marking = signal<Marking | "opening" | null>(null);
   /** A prompt that is being drawn. */
   readonly drawing = signal<Drawing | null>(null);
   /** The prompt that a key or button would remove. */
@@ -192,11 +211,14 @@ export class CaseSession {
     this.window = new ChannelWindows(project.id, this.header, () => this.channel.value);
     this.views = this.planes.map(() => signal(FITTED));
     this.active = signal(this.main);
-    this.label = signal(project.labels[0]?.value ?? 1);
+    this.label = signal(opened.assignment.queried_label ?? project.labels[0]?.value ?? 1);
     this.prediction = signal(opened.prediction);
     this.proposalHidden = signal(opened.assignment.proposal_hidden);
     effort.proposal = () => this.proposalSeen;
     this.returned = signal(opened.assignment.returned);
+    const asked = opened.assignment.queried_label;
+    this.held = signal(new Set(asked === null ? [] : project.labels.map(({ value }) => value).filter((value) => value !== asked)));
+    this.annotated = signal(new Set(opened.assignment.annotated));
     this.tag = signal(opened.previous?.tag ?? null);
   }
 
@@ -269,14 +291,19 @@ export class CaseSession {
     return !!standing && (!!evaluation || standing.origin === "imported" || isSameName(standing.annotator ?? "", annotatorName.value));
   }
 
+  toggleLock(value: number): void {
+    if (this.held.value.has(value)) this.held.value = new Set([...this.held.value].filter((one) => one !== value));
+    else this.segments.toggleLock(value);
+  }
+
   /** What "keep other labels" keeps now. */
   get locks(): Locks {
-    return { locked: this.segments.locked.value, kept: keepOthers.value, active: this.label.value };
+    return { locked: this.locked.value, kept: keepOthers.value, active: this.label.value };
   }
 
   /** Locks hold for what comes into the draft besides the tools, too. */
   readonly guard: Guard = {
-    locked: () => this.segments.locked.value,
+    locked: () => this.locked.value,
     refused: (labels, what) => sayLocked(this, labels, what),
   };
 

@@ -2,6 +2,7 @@
 import * as calls from "../api/calls";
 import { ApiError, isPassing } from "../api/errors";
 import { annotatorName } from "../api/person";
+import { drawnIsAnnotated } from "./annotated";
 import { forgetEffort, reportOf } from "./effort";
 import { showFeedback } from "./gold";
 import { dismissPassing, offer, tell, tellError } from "./notices";
@@ -22,6 +23,8 @@ let last: { project: string; assignment: string; caseId: string; person: string 
 export async function submitSession(session: CaseSession, replace = false): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
   session.drag?.finish();
+  const marking = session.marking.value;
+  if (marking) return marking === "opening" ? undefined : marking.submit();
   if (session.editing.pending) return tell("info", "An operation is not accepted yet, so nothing was submitted", `${acceptKey()} accepts it, Esc puts it away`);
   if (!isPromptResultSeen(session) || previewFirst(session, "nothing was submitted") || !mayBeSubmitted(session)) return;
   await closing(session, async () => {
@@ -55,14 +58,17 @@ export async function closeWithout(session: CaseSession, verb: "skip" | "flag", 
 }
 
 /** Everything drawn is saved and every prompt answered before a case is closed. */
-async function closing(session: CaseSession, close: () => Promise<void>): Promise<void> {
+export async function closing(session: CaseSession, close: () => Promise<void>): Promise<void> {
   session.busy.value = session.queue && session.queue.pending > 0 ? "waiting" : "submitting";
   const { refusals } = session;
   try {
     await session.refiner?.settled();
     if (session.refusals > refusals) return tell("warning", "The last prompt was not applied, so the case is still open", "look at the mask, then try again");
+    await session.placing;
+    if (session.refusals > refusals) return tell("warning", "A name was not moved, so the case is still open", "move it again, then submit");
     await session.queue?.flushed();
     await settleLooks(session);
+    await session.declared;
     session.busy.value = "submitting";
     await close();
   } catch (error) {
@@ -102,7 +108,7 @@ function mayBeSubmitted(session: CaseSession): boolean {
     if (session.tag.value === null) tell("warning", "Choose a class first", "press 1 to 9");
     return session.tag.value !== null;
   }
-  return session.draft.value !== null && isPromptWhole(session) && emptyIsMeant(session);
+  return session.draft.value !== null && isPromptWhole(session) && drawnIsAnnotated(session) && emptyIsMeant(session);
 }
 
 /** Outermost points clicked so far are no prompt yet, and would be lost. */
@@ -123,14 +129,14 @@ function emptyIsMeant(session: CaseSession): boolean {
 function submission(session: CaseSession): calls.Submission {
   const common = { effort: reportOf(session), task_version: session.project.task_version, returned: session.returned.value?.review_id };
   if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
-  return { revision: session.draft.value!.revision.value, ...common };
+  return { revision: session.draft.value!.revision.value, annotated: [...session.annotated.value], ...common };
 }
 
 /**
  * Repeat until the server answers. "Already submitted" after a lost answer means that the lost one arrived; closed in any other
  * way, by another window or because its time ran out, means that it did not.
  */
-async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<T>): Promise<T | null> {
+export async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | "flagged", send: () => Promise<T>): Promise<T | null> {
   for (let lost = false; ; lost = true) {
     try {
       return await send();
@@ -143,7 +149,7 @@ async function persist<T>(session: CaseSession, done: "submitted" | "skipped" | 
   }
 }
 
-function leave(session: CaseSession): void {
+export function leave(session: CaseSession): void {
   leavePreview(session);
   forgetEffort(session);
   dismissPassing();
@@ -153,7 +159,7 @@ function leave(session: CaseSession): void {
   else if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
-function offerUndo(session: CaseSession): void {
+export function offerUndo(session: CaseSession): void {
   last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value };
   const beside = session.opened.assignment.standing ? ", beside another annotation" : "";
   offer(`Annotated ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());

@@ -18,7 +18,7 @@ import { panesOf } from "./contact";
 
 export interface KeyScene {
   session: CaseSession;
-  openDialog: (dialog: "skip" | "flag") => void;
+  openDialog: (dialog: "skip" | "flag" | "replay") => void;
   leave: () => void;
 }
 

@@ -1,8 +1,10 @@
 /** The keyboard of the annotation view: one entry per line; the overview, the palette and every tooltip are made from it. */
+import { choosesLabels, toggleAnnotated } from "../state/annotated";
 import * as display from "../state/display";
 import { stepHypothesis, takeHypothesis } from "../state/hypotheses";
 import { pickLabel } from "../state/labelling";
 import { refuseChange, stepCase } from "../state/looking";
+import { flipMarks, markHere } from "../state/markmode";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { placeName, stepName } from "../state/named";
 import { operate, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
@@ -58,6 +60,7 @@ export const CASE_KEYS = [
   { id: "class", group: "Annotate", keys: ["1…9"], does: "Choose the class", for: "classification", changes: true, each: labelNames, run: ({ session }, at) => takeLabel(session, at) },
   { id: "skip", group: "Annotate", keys: ["S"], does: "Skip, with a reason", changes: true, run: ({ openDialog }) => openDialog("skip") },
   { id: "flag", group: "Annotate", keys: ["G"], does: "Flag for somebody else", changes: true, run: ({ openDialog }) => openDialog("flag") },
+  { id: "replay", group: "Look", keys: ["Alt+R"], does: "Replay how a mask came about, step by step", for: SEG, run: ({ openDialog }) => openDialog("replay") },
   { id: "back", group: "Annotate", keys: ["Backspace"], does: "Back to the case annotated before; in a polygon, its last point goes", run: ({ session }) => goBackOne(session) },
   { id: "undo-submit", group: "Annotate", keys: ["Shift+Backspace"], does: "Take the last submission back", changes: true, run: () => void undoSubmission() },
   { id: "slice-next", group: "Look", keys: ["ArrowDown", "PageDown"], mouse: "Wheel", does: "Next slice", held: true, compares: true, run: ({ session }) => scroll(session, 1) },
@@ -124,7 +127,8 @@ export const CASE_KEYS = [
   { id: "navigate", group: "Draw", keys: ["V"], does: "Crosshair", run: ({ session }) => takeTool(session, "navigate") },
   { id: "window", group: "Draw", keys: ["W"], does: "Window by dragging", compares: true, run: ({ session }) => takeTool(session, display.tool.value === "window" ? "navigate" : "window") },
   { id: "pick", group: "Draw", keys: ["Shift+V"], mouse: "Alt + click", does: "Choose the label at the crosshair, or under the pointer", for: SEG, run: ({ session }) => pickLabel(session, session.crosshair.value) },
-  { id: "lock", group: "Draw", keys: ["Shift+L"], does: "Lock or unlock the chosen label", for: SEG, changes: true, run: ({ session }) => session.segments.toggleLock(session.label.value) },
+  { id: "lock", group: "Draw", keys: ["Shift+L"], does: "Lock or unlock the chosen label", for: SEG, changes: true, run: ({ session }) => session.toggleLock(session.label.value) },
+  { id: "annotated", group: "Annotate", keys: ["Alt+I"], does: "The chosen label is annotated in this case, or is not", for: SEG, changes: true, on: ({ session }) => choosesLabels(session), run: ({ session }) => toggleAnnotated(session, session.label.value) },
   { id: "search-labels", group: "Draw", keys: ["/"], does: "Search the labels, where there are more than nine", for: SEG, on: ({ session }) => session.labels.length > MOST_BY_KEY, run: () => void display.labelSearch.value++ },
   { id: "brush", group: "Draw", keys: ["B"], does: "Brush (Ctrl + drag erases)", for: SEG, changes: true, run: ({ session }) => takeTool(session, "brush") },
   { id: "eraser", group: "Draw", keys: ["E"], does: "Eraser", for: SEG, changes: true, run: ({ session }) => takeTool(session, "eraser") },
@@ -150,6 +154,8 @@ export const CASE_KEYS = [
   { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
   { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
   { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "lasso") },
+  { id: "marks", group: "Annotate", keys: ["Alt+K"], does: "Marks instead of a mask", for: SEG, changes: true, on: ({ session }) => session.purpose === "read", run: ({ session }) => flipMarks(session) },
+  { id: "mark-here", group: "Annotate", keys: ["Alt+Shift+K"], does: "While marks are given: mark at the crosshair", for: SEG, changes: true, on: ({ session }) => session.marking.value !== null, run: ({ session }) => markHere(session) },
   { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },
   { id: "prompt-remove", group: "Draw", keys: ["Delete"], does: "Remove the chosen measurement or prompt, else the last prompt", changes: true, run: ({ session }) => removeChosen(session) },
   { id: "brush-smaller", group: "Draw", keys: ["["], mouse: "Shift + wheel", does: "Smaller brush, or a smaller number of the operation", for: SEG, changes: true, held: true, run: ({ session }) => resize(session, 1 / 1.15) },

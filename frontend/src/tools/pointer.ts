@@ -170,7 +170,7 @@ function filling({ session, index, plane, place }: PaneContact, start: Pixel): D
   const may = mayChange(session.locks);
   const stands = new Set(Array.from(region.indices.subarray(0, 1), (voxel) => draft.mask[voxel]!)); // one value all over
   if ([...stands].some((value) => !may(value, session.label.value))) {
-    if ([...stands].some((value) => session.segments.locked.value.has(value))) sayLocked(session, stands);
+    if ([...stands].some((value) => session.locked.value.has(value))) sayLocked(session, stands);
     else tell("info", "This region belongs to another label, which is kept", "uncheck “Keep others” to fill it");
     return null;
   }

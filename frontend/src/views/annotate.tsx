@@ -26,6 +26,7 @@ import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { FrameBar } from "./framebar";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
+import { later, Missing } from "./later";
 import { LazySurface, surfaceOpen } from "./lazysurface";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
@@ -35,7 +36,12 @@ import { Toolbar } from "./toolbar";
 import { ToolSettings } from "./toolsettings";
 import { ReadOnly } from "./warnings";
 
-type Dialogue = "skip" | "flag" | null;
+type Dialogue = "skip" | "flag" | "replay" | null;
+
+const ReplayDialog = later(
+  () => import("./replay").then((part) => part.ReplayDialog),
+  ({ failed }) => (failed ? <Missing failed /> : null),
+);
 
 interface AnnotateProps {
   project: Project;
@@ -58,6 +64,7 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
   useEffect(() => (session && !session.looksOnly && !decides ? followOutlook(session) : undefined), [session]);
   const leave = (): void => go(decides && caseId ? linkTo.readings(project.id, caseId) : linkTo.worklist(project.id));
   useEffect(() => (session ? listen(session, openDialog, leave) : undefined), [session]);
+  useEffect(() => openDialog(null), [session]); // a question about a case that was left is not one about the next
   return (
     <div class="view annotate">
       <Header project={project} view={decides ? "review" : "annotate"}>
@@ -71,7 +78,8 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
       ) : (
         <Opening />
       )}
-      {session && dialogue && <ReasonDialog session={session} verb={dialogue} onClose={() => openDialog(null)} />}
+      {session && dialogue === "replay" && <ReplayDialog session={session} onClose={() => openDialog(null)} />}
+      {session && dialogue && dialogue !== "replay" && <ReasonDialog session={session} verb={dialogue} onClose={() => openDialog(null)} />}
       {session && <ConflictDialog session={session} />}
       {session && <ReplaceDialog session={session} />}
       <FeedbackDialog />
@@ -82,7 +90,7 @@ export function Annotate({ project, caseId, decides = false }: AnnotateProps) {
 function Workplace({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: Dialogue) => void }) {
   return (
     <main class="workplace" data-testid="workplace" data-case={session.header.id} data-ready={session.ready.value}>
-      <Toolbar session={session} />
+      <Toolbar session={session} openDialog={openDialog} />
       {session.project.kind === "segmentation" && !session.looksOnly && <ToolSettings session={session} />}
       <div class={`panes ${panesClass(session)}`} key={session.header.id + session.assignmentId}>
         {session.planes.map((plane, index) => (

@@ -15,7 +15,6 @@ import { Annotate } from "./annotate";
 import { Header } from "./header";
 import { later, Missing } from "./later";
 import { Notices } from "./notices";
-import { Palette } from "./palette";
 import { Projects } from "./projects";
 import { SignIn } from "./signin";
 import { Tooltips } from "./tooltip";
@@ -28,6 +27,10 @@ const Help = later(
   ({ failed }) => (failed && helpShown.value ? <Missing failed /> : null),
 );
 const GridView = later(() => import("./grid").then((part) => part.GridView));
+const Palette = later(
+  () => import("./palette").then((part) => part.Palette),
+  () => null,
+);
 const PeopleView = later(() => import("./people").then((part) => part.PeopleView));
 const ProgressView = later(() => import("./progress").then((part) => part.ProgressView));
 const QueueView = later(() => import("./queue").then((part) => part.QueueView));

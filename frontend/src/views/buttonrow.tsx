@@ -12,14 +12,15 @@ interface ButtonRowProps {
   role?: "toolbar" | "radiogroup";
   vertical?: boolean;
   verb?: string;
+  testid?: string;
   children: ComponentChildren;
 }
 
-export function ButtonRow({ label, class: look, role = "toolbar", vertical, verb, children }: ButtonRowProps) {
+export function ButtonRow({ label, class: look, role = "toolbar", vertical, verb, testid, children }: ButtonRowProps) {
   const row = useOneStop<HTMLDivElement>();
   return (
     // biome-ignore lint/a11y/useAriaPropsSupportedByRole: both roles have a name
-    <div ref={row} class={look} role={role} aria-label={label} aria-orientation={vertical ? "vertical" : undefined} data-verb={verb}>
+    <div ref={row} class={look} role={role} aria-label={label} aria-orientation={vertical ? "vertical" : undefined} data-verb={verb} data-testid={testid}>
       {children}
     </div>
   );

@@ -40,12 +40,8 @@ function Saved({ draft }: { draft: Draft }) {
   const state = draft.saveState.value;
   const pending = draft.pending.value;
   const edits = pending === 1 ? "1 edit" : `${pending} edits`;
-  const text = {
-    saved: "Saved ✓",
-    saving: "Saving…",
-    offline: `Offline: ${edits} kept`,
-    refused: `Not saved: ${edits} kept`,
-  }[state];
+  const kept = draft.unkept.value > 0 ? `${edits} not kept by this browser, leave the page open` : `${edits} kept`;
+  const text = { saved: "Saved ✓", saving: "Saving…", offline: `Offline: ${kept}`, refused: `Not saved: ${kept}` }[state];
   return (
     <span class={`saved saved-${state}`} role="status" aria-live="polite" data-testid="saved" data-state={state} data-revision={draft.revision.value}>
       {text}

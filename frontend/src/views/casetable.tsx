@@ -207,6 +207,11 @@ function States({ project, line }: { project: Project; line: CaseLine }) {
     <span class="marks">
       <span class={`state state-${line.state}`}>{line.state}</span>
       <ReadingChips row={line} several={several} />
+      {line.lacking.length > 0 && (
+        <span class="state" title="Labels that are not annotated in this case" data-testid={`lacking-${line.id}`}>
+          lacks {line.lacking.join(", ")}
+        </span>
+      )}
       {why && (
         <span class="state reason" title={why} data-testid={`reason-${line.id}`}>
           {why}

@@ -29,6 +29,7 @@ import { Pane, panesClass } from "./pane";
 import type { PaneLook } from "./panelayers";
 import { Agreement, Readers } from "./readers";
 import { ReadingChip } from "./readingstate";
+import { ReplayDialog } from "./replay";
 import { SliceSaid } from "./slicesaid";
 import { ApproveDialog, type Asked, mayDecide, ReturnDialog, Verdicts } from "./verdict";
 
@@ -142,7 +143,8 @@ function Compared({ found }: { found: Comparison }) {
       </aside>
       {asked === "approve" && <ApproveDialog found={found} onClose={() => open(null)} />}
       {asked === "return" && <ReturnDialog found={found} onClose={() => open(null)} />}
-      {asked === "history" && <HistoryDialog found={found} onClose={() => open(null)} />}
+      {asked === "history" && <HistoryDialog found={found} onReplay={(replay) => open({ replay })} onClose={() => open(null)} />}
+      {asked !== null && typeof asked === "object" && <ReplayDialog session={session} annotation={asked.replay} onClose={() => open("history")} />}
     </main>
   );
 }

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { lacking, may, maySomewhere } from "../api/me";
 import type { Verb } from "../api/types";
+import { tellError } from "../state/notices";
 import { type ActionId, ariaKey, shortKey, withKey } from "../tools/keytables";
 import { offersHere } from "../tools/palette";
 import { Icon, type IconName } from "./icons";
@@ -229,6 +230,17 @@ export function Fields({ verb, project, children }: { verb: Verb; project: strin
       {children}
     </fieldset>
   );
+}
+
+/** A form that is being sent is not sent again: the second half of a double click means nothing. */
+export function sentOnce(event: Event, send: () => Promise<unknown>): void {
+  event.preventDefault();
+  const form = event.currentTarget as HTMLFormElement;
+  if (form.ariaBusy === "true") return;
+  form.ariaBusy = "true";
+  void send()
+    .catch(tellError)
+    .finally(() => (form.ariaBusy = null));
 }
 
 export function Save({ changed, testid }: { changed: boolean; testid: string }) {

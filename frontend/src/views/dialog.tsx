@@ -5,7 +5,8 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 interface DialogProps {
   title: string;
   testid: string;
-  wide?: boolean;
+  /** Whether it takes most of the window, or all of it. */
+  wide?: boolean | "whole";
   /** Null: Escape does not close it, because a choice is needed. */
   onClose: (() => void) | null;
   children: ComponentChildren;
@@ -28,7 +29,7 @@ export function Dialog({ title, testid, wide, onClose, children }: DialogProps) 
   return (
     <dialog
       ref={element}
-      class={wide ? "dialog dialog-wide" : "dialog"}
+      class={wide ? `dialog dialog-${wide === true ? "wide" : wide}` : "dialog"}
       aria-label={title}
       data-testid={testid}
       onKeyDown={onKeyDown}

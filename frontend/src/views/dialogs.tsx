@@ -1,5 +1,6 @@
 /** The questions that the annotation view asks: why skip or flag, and what to do when the draft went apart. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { annotatedText } from "../state/annotated";
 import { takeOnTop, takeSaved } from "../state/conflicts";
 import type { CaseSession } from "../state/session";
 import { closeWithout, submitSession } from "../state/submitting";
@@ -36,7 +37,7 @@ export function ReasonDialog({ session, verb, onClose }: { session: CaseSession;
           Reason
           <input type="text" value={reason} maxLength={200} data-testid="reason" autofocus onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
-        {standing && (
+        {standing && (verb === "flag" || session.opened.assignment.queried_label === null) && (
           <p class="banner" data-testid="withdraws">
             This withdraws the {signed(standing)}: it leaves training, evaluation and export, and stays in the history. A new annotation brings the case back.
           </p>
@@ -95,9 +96,11 @@ export function ConflictDialog({ session }: { session: CaseSession }) {
   const draft = session.draft.value;
   if (!conflict || !draft) return null;
   const count = conflict.patches.length;
+  const savedText = conflict.saved ? annotatedText(session.labels, conflict.saved.annotated) : "";
   return (
     <Dialog title={conflict.title} testid="conflict-dialog" onClose={null}>
       <p>{conflict.message}.</p>
+      {savedText && <p class="hint">{`What is saved there: ${savedText}.`}</p>}
       {conflict.remedy && <p class="hint">{conflict.remedy}</p>}
       <p>{count === 1 ? "One edit of yours is" : `${count} edits of yours are`} not saved yet. Nothing is lost until you choose.</p>
       <div class="row-end">

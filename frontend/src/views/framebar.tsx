@@ -5,16 +5,17 @@ import { goToName, isDrawn, isShown, placeName } from "../state/named";
 import type { CaseSession } from "../state/session";
 import { stepFrame } from "../tools/keyactions";
 import { type ActionId, ariaKey, withKey } from "../tools/keytables";
+import { ButtonRow } from "./buttonrow";
 import { Icon, type IconName } from "./icons";
 
 export function FrameBar({ session }: { session: CaseSession }) {
   const named = session.named.value;
   if (!session.isFilm && named.length === 0) return null;
   return (
-    <div class="frame-bar" role="group" aria-label={session.isFilm ? "Frames over time" : "Named slices"} data-testid="frame-bar">
+    <ButtonRow class="frame-bar" label={session.isFilm ? "Frames over time" : "Named slices"} testid="frame-bar">
       {session.isFilm && <Through session={session} />}
       {named.length > 0 && <Names session={session} named={named} />}
-    </div>
+    </ButtonRow>
   );
 }
 

@@ -8,7 +8,13 @@ import { Allowed } from "./controls";
 import { Dialog } from "./dialog";
 import { clock } from "./format";
 
-export function HistoryDialog({ found, onClose }: { found: Comparison; onClose: () => void }) {
+interface HistoryProps {
+  found: Comparison;
+  onReplay: (annotation: string) => void;
+  onClose: () => void;
+}
+
+export function HistoryDialog({ found, onReplay, onClose }: HistoryProps) {
   const [asked, setAsked] = useState("");
   return (
     <Dialog title={`History of ${found.session.header.name}`} testid="history-dialog" wide onClose={onClose}>
@@ -20,7 +26,7 @@ export function HistoryDialog({ found, onClose }: { found: Comparison; onClose: 
             <th>What</th>
             <th>What changed</th>
             <th>
-              <span class="unseen">Restore</span>
+              <span class="unseen">Replay or restore</span>
             </th>
           </tr>
         </thead>
@@ -36,9 +42,20 @@ export function HistoryDialog({ found, onClose }: { found: Comparison; onClose: 
               </td>
               <td>
                 {changed(line)}
+                {line.lacking.length > 0 && <span class="hint"> {line.lacking.join(", ")} not annotated</span>}
                 {line.comment && <span class="hint"> {line.comment}</span>}
               </td>
               <td class="number">
+                {line.replayable && (
+                  <button
+                    class="small"
+                    aria-label={`Replay: ${line.what} by ${line.who}`}
+                    data-testid={`replay-${n}`}
+                    onClick={() => onReplay(line.annotation_id)}
+                  >
+                    Replay
+                  </button>
+                )}
                 {line.restorable && (
                   <Allowed verb="review" project={found.project.id}>
                     {asked === line.annotation_id ? (

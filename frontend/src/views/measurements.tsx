@@ -35,7 +35,11 @@ export function MeasurementPanel({ session }: { session: CaseSession }) {
       {!session.looksOnly && <Tools session={session} />}
       {session.measurements.offline.value && (
         <p class="note" role="status" data-testid="measurements-offline">
-          The server does not respond: measurements are kept in this browser and sent when it does.
+          The server does not respond: measurements are{" "}
+          {session.measurements.unkept.value > 0
+            ? "not kept by this browser, so leave the page open until they are sent"
+            : "kept in this browser and sent when it does"}
+          .
         </p>
       )}
       {kept.length > 0 && (

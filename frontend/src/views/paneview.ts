@@ -23,6 +23,9 @@ import { wheelSteps } from "../tools/wheel";
 import type { Volume } from "../volume/volume";
 import { lookOf, measuresOn, type PaneLook } from "./panelayers";
 
+/** The bit of `buttons` of each `button`: another one that is still held goes on with nothing. */
+const BUTTONS = [1, 4, 2];
+
 export class PaneView implements PaneContact {
   private readonly painter: PanePainter;
   private readonly pointer = signal<Pixel | null>(null);
@@ -33,6 +36,8 @@ export class PaneView implements PaneContact {
   private drag: Drag | null = null;
   /** The pointer that makes it; a second finger does not join in. */
   private pointerId = -1;
+  /** The button that makes it, as a bit of `buttons`. */
+  private holds = 1;
   private byFinger = false;
   private readonly touches = new Touches();
 
@@ -78,6 +83,8 @@ export class PaneView implements PaneContact {
   private followSize(): void {
     const observer = new ResizeObserver(() => {
       const { clientWidth: width, clientHeight: height } = this.box;
+      const { width: before, height: high } = this.painter.paneSize;
+      if (this.drag?.draws && (width !== before || height !== high)) this.finish(); // what lay under the pointer is elsewhere now
       if (width === 0 || height === 0) return;
       if (this.painter.resize({ width, height, ratio: Math.min(2, window.devicePixelRatio || 1) })) this.sized.value++;
     });
@@ -146,6 +153,7 @@ export class PaneView implements PaneContact {
         session.refining.value,
         session.previews?.prompts.value,
         session.drawing.value,
+        session.marking.value,
         session.editing.ring.value,
         session.chosenPrompt.value,
         display.slab.value,
@@ -275,7 +283,9 @@ export class PaneView implements PaneContact {
     const waiting = session.refining.value ? (session.refiner?.pending ?? []).map((prompt) => ({ prompt, waiting: true })) : [];
     const shown = (session.previews?.prompts.value ?? []).map((prompt) => ({ prompt, waiting: true }));
     const drawing = session.drawing.value ? [{ prompt: session.drawing.value, waiting: true }] : [];
-    return [...given, ...waiting, ...shown, ...drawing].flatMap((shown) => marksOf(shown, scene));
+    const marking = session.marking.value;
+    const marks = marking && marking !== "opening" ? marking.drawn.map((prompt) => ({ prompt })) : [];
+    return [...given, ...waiting, ...shown, ...marks, ...drawing].flatMap((shown) => marksOf(shown, scene));
   }
 
   /** The outline that is being drawn on this slice; set point by point, its line goes on to the pointer. */
@@ -364,12 +374,13 @@ export class PaneView implements PaneContact {
     this.session.drag?.finish();
     const drag = beginDrag(this, this.at(event), event);
     this.byFinger = event.pointerType === "touch";
-    if (drag) this.take(drag, event.pointerId);
+    if (drag) this.take(drag, event);
   }
 
-  private take(drag: Drag, pointerId: number): void {
+  private take(drag: Drag, { pointerId, button }: PointerEvent): void {
     this.drag = drag;
     this.pointerId = pointerId;
+    this.holds = BUTTONS[button] ?? 1;
     this.session.drag = { draws: drag.draws ?? false, finish: () => this.finish(), abandon: () => this.abandon() };
     this.box.setPointerCapture(pointerId);
   }
@@ -380,7 +391,7 @@ export class PaneView implements PaneContact {
     if (pinch) return this.pinch(pinch);
     if (this.touches.rests(event.pointerId)) return;
     if (this.drag && event.pointerId !== this.pointerId) return;
-    if (this.drag && event.buttons === 0) this.finish();
+    if (this.drag && (event.buttons & this.holds) === 0) this.finish();
     const path = this.drag ? (event.getCoalescedEvents?.() ?? []) : [];
     for (const step of path.length > 0 ? path : [event]) this.drag?.move(this.at(step), step);
     this.pointer.value = this.at(event);

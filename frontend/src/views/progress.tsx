@@ -186,14 +186,18 @@ function Labels({ queried }: { queried: ClassCount[] }) {
           <th>Label</th>
           <th class="number">Annotations</th>
           <th class="number">Queried</th>
+          <th class="number">Annotated in</th>
         </tr>
       </thead>
       <tbody>
-        {queried.map(({ label, annotated, queried: chosen }) => (
+        {queried.map(({ label, annotated, queried: chosen, known, cases }) => (
           <tr key={label}>
             <td class="strong">{label}</td>
             <td class="number">{annotated}</td>
             <td class="number">{chosen}</td>
+            <td class="number">
+              {known} of {cases} cases
+            </td>
           </tr>
         ))}
       </tbody>

@@ -4,8 +4,8 @@ import type { CaseSession } from "../state/session";
 import { day } from "./format";
 
 /** "annotation by Ada, 3 Nov"; "imported annotation, 3 Nov". */
-export function signed({ annotator, origin, at }: Pick<Base, "annotator" | "origin" | "at">): string {
-  const when = at ? `, ${day(at)}` : "";
+export function signed({ annotator, origin, at, lacking = [] }: Pick<Base, "annotator" | "origin" | "at" | "lacking">): string {
+  const when = `${at ? `, ${day(at)}` : ""}${lacking.length > 0 ? ` (without ${lacking.join(", ")})` : ""}`;
   if (origin === "imported") return `imported annotation${when}`;
   return `annotation by ${annotator ?? "somebody"}${when}`;
 }

@@ -6,7 +6,7 @@ import type { AnnotatorLine, Expertise } from "../api/types";
 import { numberOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
 import { linkTo } from "../state/router";
-import { Save } from "./controls";
+import { Save, sentOnce } from "./controls";
 import { money } from "./format";
 
 export const EXPERTISE: readonly Expertise[] = ["novice", "expert", "consultant"];
@@ -42,8 +42,7 @@ export function Rates({ project }: { project: string }) {
     const expertise = textOf(line, "expertise") as Expertise;
     return numbers.length > 0 || expertise !== line.expertise ? [{ line, numbers, expertise }] : [];
   });
-  const save = async (event: Event): Promise<void> => {
-    event.preventDefault();
+  const save = async (): Promise<void> => {
     for (const { line, numbers, expertise } of changed) {
       const { annotator } = line;
       const terms: Terms = Object.fromEntries(numbers.map((term) => [term.name, termOf(term, textOf(line, term.name))]));
@@ -55,7 +54,7 @@ export function Rates({ project }: { project: string }) {
     setTyped(new Map());
   };
   return (
-    <form class="panel" onSubmit={(event) => void save(event).catch(tellError)}>
+    <form class="panel" onSubmit={(event) => sentOnce(event, save)}>
       <h2>Annotators</h2>
       <div class="scrolls">
         <table class="table table-small" data-testid="annotators">

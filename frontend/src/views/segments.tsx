@@ -1,6 +1,7 @@
 /** The table of segments: choose, colour, show, lock, and how large each one is. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Label } from "../api/types";
+import { choosesLabels, toggleAnnotated } from "../state/annotated";
 import { labelSearch } from "../state/display";
 import { mayRecolour, recolour } from "../state/labelling";
 import { shareText, sizeText, toggled } from "../state/segments";
@@ -38,7 +39,7 @@ export function SegmentTable({ session }: { session: CaseSession }) {
 /** What a reader must not forget. */
 function Counted({ session }: { session: CaseSession }) {
   const count = (values: ReadonlySet<number>): number => session.labels.filter(({ value }) => values.has(value)).length;
-  const [locked, hidden] = [count(session.segments.locked.value), count(session.hidden.value)];
+  const [locked, hidden] = [count(session.locked.value), count(session.hidden.value)];
   const words = [locked > 0 && `${locked} locked`, hidden > 0 && `${hidden} hidden`].filter(Boolean).join(", ");
   return words ? (
     <span class="faint" data-testid="segments-said">
@@ -82,7 +83,8 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
   const { value, name } = label;
   const place = session.labels.findIndex((one) => one.value === value);
   const chosen = session.label.value === value;
-  const [hidden, locked] = [session.hidden.value.has(value), session.segments.locked.value.has(value)];
+  const [hidden, locked] = [session.hidden.value.has(value), session.locked.value.has(value)];
+  const away = !session.annotated.value.has(value);
   const draft = session.draft.value;
   draft?.changes.value;
   const voxels = draft?.counts.of(value) ?? 0;
@@ -125,9 +127,21 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
           name={`Lock ${name}: no tool changes its voxels`}
           action={chosen ? "lock" : undefined}
           testid={`lock-${value}`}
-          onPress={() => session.segments.toggleLock(value)}
+          onPress={() => session.toggleLock(value)}
         />
       </td>
+      {choosesLabels(session) && (
+        <td>
+          <Switch
+            icon={away ? "close" : "check"}
+            on={away}
+            name={`${name} is not annotated in this case`}
+            action={chosen ? "annotated" : undefined}
+            testid={`annotated-${value}`}
+            onPress={() => toggleAnnotated(session, value)}
+          />
+        </td>
+      )}
     </tr>
   );
 }

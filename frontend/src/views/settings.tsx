@@ -4,7 +4,7 @@ import { changeSettings, changeTask, readSettings } from "../api/calls";
 import type { Changes, Configuration, LabelBody, Project, Setting } from "../api/types";
 import { changedSettings, changedTask, readPicture, type TaskForm, type Typed, typedOf } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
-import { Allowed, Fields, Save } from "./controls";
+import { Allowed, Fields, Save, sentOnce } from "./controls";
 import { Header } from "./header";
 import { Instructions } from "./instructions";
 import { Rates } from "./rates";
@@ -69,7 +69,7 @@ function Task({ project, found, onSaved }: PartProps) {
       .catch(tellError);
   };
   return (
-    <form class="panel" onSubmit={(event) => save(event, change && changeTask(project, change), onSaved)}>
+    <form class="panel" onSubmit={(event) => save(event, change && (() => changeTask(project, change)), onSaved)}>
       <h2>Task</h2>
       <label class="field">
         Name
@@ -141,7 +141,7 @@ function Values({ project, found, onSaved }: PartProps) {
   const changes = changedSettings(found.settings, typed);
   const changed = Object.keys(changes).length > 0;
   return (
-    <form class="panel" onSubmit={(event) => save(event, changed ? changeSettings(project, changes) : null, onSaved)}>
+    <form class="panel" onSubmit={(event) => save(event, changed ? () => changeSettings(project, changes) : null, onSaved)}>
       <h2>Training, queries and stopping</h2>
       <div class="settings">
         {found.settings.map((setting) => (
@@ -193,12 +193,11 @@ function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onT
   );
 }
 
-function save(event: Event, changed: Promise<Changes> | null, onSaved: () => void): void {
-  event.preventDefault();
-  changed
-    ?.then(({ changes }) => {
-      for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `takes effect: ${applies}`);
-      onSaved();
-    })
-    .catch(tellError);
+function save(event: Event, change: (() => Promise<Changes>) | null, onSaved: () => void): void {
+  sentOnce(event, async () => {
+    if (!change) return;
+    const { changes } = await change();
+    for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `takes effect: ${applies}`);
+    onSaved();
+  });
 }

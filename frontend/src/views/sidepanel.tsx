@@ -2,18 +2,21 @@
 
 import { annotatorName, isSameName } from "../api/person";
 import type { Returned as ReturnedCase } from "../api/types";
+import { annotatedText, choosesLabels, namesOf } from "../state/annotated";
 import { stepCase } from "../state/looking";
+import { flipMarks } from "../state/markmode";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
 import { submitSession } from "../state/submitting";
+import { withKey } from "../tools/keytables";
 import { ClassChooser } from "./classchooser";
-import { Key } from "./controls";
+import { Key, PlainButton } from "./controls";
 import { day } from "./format";
 import { GoldButton } from "./gold";
 import { HypothesisOptions } from "./hypotheses";
 import { Instructions } from "./instructions";
-import { Introduction } from "./introduction";
+import { later } from "./later";
 import { LookOptions } from "./look";
 import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
@@ -23,6 +26,15 @@ import { ReasonOptions } from "./reasons";
 import { SegmentTable } from "./segments";
 import { CaseStrip } from "./strip";
 
+const Introduction = later(
+  () => import("./introduction").then((part) => part.Introduction),
+  () => null,
+);
+const MarksPanel = later<{ session: CaseSession }>(
+  () => import("./marks").then((part) => part.MarksPanel),
+  () => <p class="facts">Loading…</p>,
+);
+
 export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
   return (
@@ -31,7 +43,17 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
       <div class="side-scroll">
         <Reason session={session} />
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
-        {segments && !session.looksOnly && <PromptOptions session={session} />}
+        {segments && !session.looksOnly && (session.marking.value ? <MarksPanel session={session} /> : <PromptOptions session={session} />)}
+        {segments && session.purpose === "read" && !session.looksOnly && !session.marking.value && (
+          <PlainButton
+            class="small"
+            title={withKey("Points, scribbles, boxes and tags where there is no time for a mask", "marks")}
+            testid="marks-open"
+            onPress={() => flipMarks(session)}
+          >
+            Marks instead of a mask
+          </PlainButton>
+        )}
         {segments && <ProposalOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
         <ReasonOptions session={session} />
@@ -59,6 +81,11 @@ function Reason({ session }: { session: CaseSession }) {
           {assignment.reason}
         </p>
       )}
+      {assignment.kind === "verify" && (
+        <p class="note" data-testid="queried-look">
+          Submit the proposal if it is right as it is; else take a tool and correct it.
+        </p>
+      )}
       {session.queried.length > 0 && (
         <div class="note" data-testid="queried-parts">
           {session.named.value.length > 0 ? (
@@ -74,6 +101,11 @@ function Reason({ session }: { session: CaseSession }) {
             </>
           )}
         </div>
+      )}
+      {session.opened.assignment.queried_label !== null && (
+        <p class="note" data-testid="queried-label">
+          Only {namesOf(session.labels, new Set([session.opened.assignment.queried_label]))} is queried: the other labels are annotated, and locked.
+        </p>
       )}
       <Provenance session={session} />
       <GoldButton session={session} />
@@ -127,6 +159,16 @@ function Steps({ session }: { session: CaseSession }) {
   );
 }
 
+/** What the mask will say, where it does not speak of every label. */
+function AnnotatedLine({ session }: { session: CaseSession }) {
+  const text = choosesLabels(session) ? annotatedText(session.labels, session.annotated.value) : "";
+  return text ? (
+    <p class="hint" role="status" data-testid="annotated-said">
+      {text}
+    </p>
+  ) : null;
+}
+
 function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const busy = session.busy.value;
   if (session.looksOnly) return <Steps session={session} />;
@@ -135,6 +177,7 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
     <div class="verbs" data-verb={session.purpose === "decide" ? "review" : "annotate"}>
       {session.purpose === "read" && <CaseStrip session={session} />}
       {session.purpose === "read" && <Replaces session={session} />}
+      <AnnotatedLine session={session} />
       <button
         class="primary submit"
         disabled={!ready || busy !== ""}

@@ -19,12 +19,29 @@ function useWays(): Ways {
   return ways;
 }
 
+/** A browser that refuses storage signs in as well; it only comes back to the beginning. */
+function keepPlace(place: string): void {
+  try {
+    sessionStorage.setItem(PLACE, place);
+  } catch {
+    // Where one was is no reason to stay out.
+  }
+}
+
+function keptPlace(): string {
+  try {
+    return sessionStorage.getItem(PLACE) ?? "";
+  } catch {
+    return "";
+  }
+}
+
 /** Goes to the provider; what is on the screen is come back to. */
 function ProviderButton({ name, link }: { name: string; link?: LinkSecret }) {
   const sending = useSending();
   const go = async (): Promise<void> => {
     const { address } = await leaveToProvider(link);
-    sessionStorage.setItem(PLACE, link ? "" : location.hash);
+    keepPlace(link ? "" : location.hash);
     location.assign(address);
   };
   return (
@@ -150,7 +167,7 @@ export function ProviderReply({ reply }: { reply: URLSearchParams }) {
       location.replace("/"); // signed out at the provider, too
     else
       returnFromProvider({ code: reply.get("code") ?? "", state, iss: reply.get("iss") })
-        .then(() => location.replace(`/${sessionStorage.getItem(PLACE) ?? ""}`))
+        .then(() => location.replace(`/${keptPlace()}`))
         .catch((error: unknown) => setRefused(lineOf(error)));
   }, []);
   return <Alone title="You are not signed in" refused={refused} testid="provider-reply" />;

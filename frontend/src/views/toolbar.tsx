@@ -37,7 +37,7 @@ const PROMPTING: readonly ToolRow[] = [
   ["lasso", "Prompt: draw around it", "prompt-lasso"],
 ];
 
-export function Toolbar({ session }: { session: CaseSession }) {
+export function Toolbar({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "replay") => void }) {
   const segments = session.project.kind === "segmentation";
   const draft = session.looksOnly ? null : session.draft.value;
   const tools = (rows: readonly ToolRow[], changes = true) =>
@@ -99,6 +99,7 @@ export function Toolbar({ session }: { session: CaseSession }) {
               onPress={() => step(session, "undo")}
             />
             <ToolButton icon="redo" name="Redo" action="redo" testid="redo" disabled={!draft?.canRedo.value} onPress={() => step(session, "redo")} />
+            <ToolButton icon="replay" name="Replay how the mask came about" action="replay" testid="replay-open" onPress={() => openDialog("replay")} />
           </Group>
         </>
       )}

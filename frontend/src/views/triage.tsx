@@ -75,7 +75,8 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
         On {accept.patients} evaluated {found.evaluated ? `${found.splits.join(" and ")} ` : ""}patients{leftOut(found)} {percent(accept.coverage)} were
         accepted, {percent(accept.accepted_loss)} of these below {found.good}
         {found.optimistic && "; validation cases also chose the model, so this is slightly optimistic"}
-        {found.unpredicted > 0 && `; ${found.unpredicted} cases are not predicted yet`}.
+        {found.unpredicted > 0 && `; ${found.unpredicted} cases are not predicted yet`}
+        {found.in_part > 0 && `; ${found.in_part} annotated for some labels only are left out`}.
       </p>
       <table class="table table-small">
         <thead>

@@ -11,7 +11,7 @@ import { CommentField, Refused } from "./adjudication";
 import { Allowed, Key } from "./controls";
 import { Dialog } from "./dialog";
 
-export type Asked = "approve" | "return" | "history" | null;
+export type Asked = "approve" | "return" | "history" | { replay: string } | null;
 
 export function Verdicts({ found, open }: { found: Comparison; open: (asked: Asked) => void }) {
   const { progress } = found.readings.value;

@@ -1,5 +1,5 @@
 /** The worklist: search, filter, sort, open, give to somebody; every row by keyboard, all of it in the address. */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { casesFile } from "../api/calls";
 import { may } from "../api/me";
 import { annotatorName } from "../api/person";
@@ -11,16 +11,20 @@ import { WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
 import { pressIn } from "../tools/keytable";
 import { LIST_KEYS, type ListScene } from "../tools/listkeys";
-import { BulkBar } from "./bulk";
 import { ButtonRow } from "./buttonrow";
 import { CaseTable } from "./casetable";
 import { Allowed, Key } from "./controls";
 import { Header } from "./header";
 import { Icon } from "./icons";
 import { KeptEdits } from "./kept";
+import { later } from "./later";
 import { readsSeveral } from "./readingstate";
 import { Warnings } from "./warnings";
 
+const BulkBar = later(
+  () => import("./bulk").then((part) => part.BulkBar),
+  () => null,
+);
 const STATES: [CaseState, string][] = [
   ["all", "All"],
   ["unlabelled", "Unlabelled"],
@@ -85,6 +89,20 @@ export function Worklist({ project, query }: { project: Project; query: string }
               Readings{" "}
               <select value={filters.reading} data-testid="filter-reading" onChange={(event) => show({ reading: event.currentTarget.value as ReadingFilter })}>
                 {READINGS.map(([value, name]) => (
+                  <option key={value} value={value}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
+          {project.label_gaps.length > 0 && (
+            <label class="hint">
+              Lacks{" "}
+              <select value={filters.lacks} data-testid="filter-lacks" onChange={(event) => show({ lacks: event.currentTarget.value })}>
+                <option value="">–</option>
+                <option value="0">any label</option>
+                {project.labels.map(({ value, name }) => (
                   <option key={value} value={value}>
                     {name}
                   </option>
@@ -178,10 +196,15 @@ function Counts({ project }: { project: Project }) {
 }
 
 function SearchBox({ search, onSearch }: { search: string; onSearch: (text: string) => void }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (field.current!.value !== search) field.current!.value = search; // the address was changed by something else
+  }, [search]);
   return (
     <label class="search">
       <Icon name="search" />
       <input
+        ref={field}
         type="search"
         defaultValue={search}
         placeholder="Search name or patient"

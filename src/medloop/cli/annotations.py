@@ -43,7 +43,9 @@ def flag(
     with open_project(folder) as workspace:
         found = case_named(workspace, case)
         with workspace.store.read() as tx:
-            before: list[Annotation] = [*tx.current_annotations(case_ids=[found.id]), *tx.partial_annotations(case_ids=[found.id])]
+            of_case = [found.id]
+            before: list[Annotation] = [*tx.current_annotations(case_ids=of_case), *tx.partial_annotations(case_ids=of_case)]
+            before += tx.marked_annotations(case_ids=of_case)
         opened = open_case(workspace, found.id, annotator_named(workspace, annotator).id)
         closed = (skip_case if skip else flag_case)(workspace, opened.assignment.id, reason=reason)
     document = {"case": found.name, "case_id": found.id, "state": closed.state, "withdrawn": [a.id for a in before]}

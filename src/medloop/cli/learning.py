@@ -1,6 +1,5 @@
 """Commands that make the model learn, look at the pool, and choose what to query."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,6 +63,9 @@ def query(
     folder: ProjectFolder,
     strategy: Annotated[str | None, option(help="How to choose; the project's strategy by default.")] = None,
     count: Annotated[int | None, option(min=1, max=10_000, help="How many; the project's batch by default.")] = None,
+    lacking: Annotated[
+        str | None, option("--lacking", metavar="LABEL", help="Of annotated cases that lack this label, for it alone.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose the next cases, and say why.
@@ -71,7 +73,7 @@ def query(
     The choice becomes the next round: people get these cases once the open ones are annotated.
     """
     from medloop.core.records import Case, Query
-    from medloop.loop.querying.rounds import prepare_round
+    from medloop.loop.querying.rounds import choosing, prepare_round
     from medloop.query.bandit import arms
     from medloop.query.pool import ON_DEMAND
     from medloop.query.strategies import needs_of
@@ -80,7 +82,7 @@ def query(
         chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
         if needs_of(chosen) & ON_DEMAND:
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")
-        prepared = prepare_round(_choosing(workspace, chosen, count), thorough=True)
+        prepared = prepare_round(choosing(workspace, strategy=chosen, count=count, lacking=lacking), thorough=True)
         if prepared is None or prepared.query_id is None:
             if (rule := workspace.settings.stream) != "off":
                 raise SettingError(f"Nothing is queried from the pool while stream is {rule}", remedy="medloop configure DIR stream=off")
@@ -135,14 +137,6 @@ def known_strategy(name: str) -> str:
         return named(name).name
     except NotFoundError as error:
         raise SettingError(error.message, remedy=error.remedy) from error
-
-
-def _choosing(workspace: "Workspace", strategy: str, count: int | None) -> "Workspace":
-    """The same project with other settings for one query."""
-    settings = replace(workspace.settings, strategy=strategy)
-    if count is not None:
-        settings = replace(settings, batch_size=count, start_size=0)
-    return replace(workspace, project=replace(workspace.project, settings=settings))
 
 
 def _print_requested(job: "Job", *, as_json: bool) -> None:

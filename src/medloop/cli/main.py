@@ -20,6 +20,7 @@ from medloop.cli import (
     configuring,
     keeping,
     learning,
+    marks,
     measuring,
     models,
     pretraining,
@@ -52,7 +53,7 @@ COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
     projects.report, measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
-    annotated.annotated, routing.next_, tracing.trace,
+    annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip

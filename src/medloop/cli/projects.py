@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from medloop.cli.marks import print_marks_report
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_json, say, tell
 from medloop.cli.setting_options import with_setting_options
@@ -52,6 +53,7 @@ def import_(
     from medloop.datasets.discover import open_dataset
     from medloop.datasets.table import split_names
     from medloop.loop.data.importing import AnnotationsWanted, import_dataset
+    from medloop.loop.data.marks_files import import_marks, marks_beside
 
     wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
     reading = one_of("--masks", masks, get_args(MaskReading))
@@ -60,7 +62,11 @@ def import_(
         dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=None if pattern is None else str(pattern))
         named = None if labels is None else split_names(str(labels))
         report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
+        beside = marks_beside(source)
+        marked = import_marks(workspace, beside, actor="cli") if beside is not None and annotations == "all" else None
     _print_import(report, as_json=as_json)
+    if marked is not None:
+        print_marks_report(marked, said=as_json)
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         remedy = "see the lines above" if report.refused else "choose another source"
         raise MedloopError(f"Nothing was imported from {source}", remedy=remedy)

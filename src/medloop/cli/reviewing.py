@@ -179,7 +179,9 @@ def _print_queue(waiting: "tuple[Waiting, ...]") -> None:
 
 def _print_history(lines: "tuple[HistoryLine, ...]") -> None:
     def changes(line: "HistoryLine") -> str:
-        return "; ".join(f"{c.label} +{c.added} -{c.removed} voxels ({c.ml:+.3g} ml)" for c in line.changes) or line.comment or "-"
+        shown = [f"{c.label} +{c.added} -{c.removed} voxels ({c.ml:+.3g} ml)" for c in line.changes]
+        shown += [f"{', '.join(line.lacking)} not annotated"] if line.lacking else []
+        return "; ".join(shown) or line.comment or "-"
 
     rows = [(line.at[:19], line.who, line.what, line.annotation_id, "yes" if line.in_force else "", changes(line)) for line in lines]
     print_table(("when", "who", "what", "annotation", "counts", "changes"), rows)

@@ -10,6 +10,7 @@ from medloop.loop.foundation.annotated_labels import LabelGap, label_gaps
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import DamagedCase, damaged_cases
 from medloop.loop.foundation.effort import EffortLine, priced
+from medloop.loop.foundation.marked import marked_lines
 from medloop.loop.foundation.refusals import LeftOutCase, refused_cases
 from medloop.loop.foundation.starts import start_in_use
 from medloop.loop.foundation.waiting import ReadingSummary, reading_summary
@@ -58,6 +59,7 @@ class Standing:
         stopping: Whether to go on asking, and why.
         left_out: Cases that were skipped or flagged, by whom and why.
         label_gaps: Labels that were added after some annotations, which say nothing of them.
+        marked: What is left out of because some cases have marks alone.
         damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
         readings: How far the readings of cases are; None where each needs one and no review.
         gold: What keeps gold cases and tutorials from doing what the settings want.
@@ -84,6 +86,7 @@ class Standing:
     stopping: Advice
     left_out: tuple[LeftOutCase, ...] = ()
     label_gaps: tuple[LabelGap, ...] = ()
+    marked: tuple[str, ...] = ()
     stream: dict[str, int] = field(default_factory=dict)
     damaged: tuple[DamagedCase, ...] = ()
     oversized: tuple[DamagedCase, ...] = ()
@@ -117,6 +120,7 @@ def standing(workspace: Workspace) -> Standing:
         stopping=made.stopping,
         left_out=refused_cases(workspace),
         label_gaps=label_gaps(workspace),
+        marked=tuple(marked_lines(workspace)),
         stream=_stream(workspace),
         damaged=damaged_cases(workspace),
         oversized=oversized_cases(workspace),
@@ -155,7 +159,10 @@ def print_standing(found: Standing) -> None:
     for line in found.effort:
         typer.echo(f"time    {line.annotator}: {_effort(line, with_cost=priced(found.effort))}")
     if any(c.annotated for c in found.queried):
-        shares = [f"{c.label} in {counted(c.annotated, 'annotation')} ({c.queried} queried)" for c in found.queried]
+        shares = [
+            f"{c.label} in {counted(c.annotated, 'annotation')} ({'; '.join(filter(None, (f'{c.queried} queried', c.known_words)))})"
+            for c in found.queried
+        ]
         typer.echo(f"labels  {'; '.join(shares)}")
     typer.echo(f"advice  {'stop annotating' if found.stopping.stop else 'go on'}")
     for reason in found.stopping.reasons:
@@ -169,6 +176,7 @@ def _warnings(found: Standing) -> list[str]:
     """Scores that flatter their model, and cases that are left out, with their reasons."""
     lines = [f"        {point.split}: {point.warning}" for point in found.evaluations if point.warning]
     lines += [f"labels  {gap}" for gap in found.label_gaps]
+    lines += [f"marks   {line}" for line in found.marked]
     lines += [f"damaged {case}" for case in found.damaged]
     lines += [f"large   {case}" for case in found.oversized]
     lines += [f"read    {line}" for line in (found.readings.lines if found.readings else ())]

@@ -95,6 +95,8 @@ def _print_triage(found: "Triage") -> None:
     typer.echo(f"on {counted(accept.patients, 'evaluated patient')} ({_splits(found)}): {accept.coverage:.0%} accepted{below}")
     if found.unpredicted:
         say(f"{counted(found.unpredicted, 'case')} without a prediction of model {found.model_index}; medloop predict makes them")
+    if found.in_part:
+        say(f"{counted(found.in_part, 'case')} annotated for some labels only: left out, as a score is of a whole case")
 
 
 def _splits(found: "Triage") -> str:

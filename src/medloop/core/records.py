@@ -24,11 +24,12 @@ Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 Expertise: TypeAlias = Literal["novice", "expert", "consultant"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
-AnnotationKind: TypeAlias = Literal["mask", "tag", "partial"]
+AnnotationKind: TypeAlias = Literal["mask", "tag", "partial", "marks"]
 AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consensus", "adjudicated", "gold"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Verdict: TypeAlias = Literal["approve", "return"]
+QueryKind: TypeAlias = Literal["", "whole", "slices", "regions", "verify"]
 RoutedFor: TypeAlias = Literal["new", "relabel"]
 MeasurementKind: TypeAlias = Literal["length", "angle", "ellipse", "rectangle", "label"]
 Point: TypeAlias = tuple[float, float, float]
@@ -173,6 +174,7 @@ class Source:
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
         dicom: Identifying UIDs of a series (study, series, frame of reference, instances), or {}.
         display: How the files ask to be shown; None for what was imported before this was kept.
+        frames: Where the source puts names of the project's template, name → frame or slice from 0; others stand where the template says.
     """
 
     format: str
@@ -181,6 +183,7 @@ class Source:
     nifti_header: str = ""
     dicom: Json = field(default_factory=dict)
     display: Display | None = None
+    frames: Json = field(default_factory=dict)
 
 
 def source_from_json(value: Mapping[str, Any]) -> Source:
@@ -467,8 +470,10 @@ class Annotation:
     """One annotator's mask or tag of a case; immutable, superseded rather than changed.
 
     Attributes:
-        kind: "partial" covers some slices or boxes of a case only; models are trained on it, but the case may be queried again.
-        blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts. None for a tag.
+        kind: "partial" covers some slices or boxes of a case only, "marks" are points, scribbles, boxes and tags in place of a mask;
+            models are trained on both, but the case may be queried again, and neither is evaluated against.
+        blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts.
+            For marks: their JSON. None for a tag.
         tag: For a classification: the label's value.
         origin: A person's, of a data set that was imported, a simulated annotator's, fused from several readings
             (`Consensus`), composed by a reviewer from named readings, or given on a gold case, where it counts nowhere.
@@ -501,6 +506,11 @@ class Annotation:
     began_with: BeganWith | None = None
     untouched: float | None = None
     annotated: tuple[int, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it annotates the whole case: a mask or a class, no parts and no marks."""
+        return self.kind in ("mask", "tag")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -686,6 +696,9 @@ class Choice:
         probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
             is not known. Kept so that selection bias can be corrected.
         parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
+        kind: What is worth most per minute of it; "" where that was not weighed.
+        minutes: Predicted for it; None likewise.
+        label: Value of the only label that is queried, of a case that is annotated for others; None for every label.
     """
 
     case_id: str
@@ -693,6 +706,9 @@ class Choice:
     reason: str
     probability: float | None = None
     parts: tuple[Json, ...] = ()
+    kind: QueryKind = ""
+    minutes: float | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from medloop.core.templates import check_template
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
-QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel"]
+QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel", "best"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
 UncertaintySource: TypeAlias = Literal["all", "softmax", "dropout", "flips", "ensemble"]
@@ -26,6 +26,8 @@ ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
 UnlabelledLearning: TypeAlias = Literal["none", "pseudo-labels", "mean-teacher", "copy-paste"]
+RobustTraining: TypeAlias = Literal["none", "robust-loss", "small-loss"]
+GivenKind: TypeAlias = Literal["mask", "scribbles", "boxes", "points", "extreme-points", "tags"]
 Pretraining: TypeAlias = Literal["none", "pool", "file"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ProposalTiming: TypeAlias = Literal["at-once", "after-first-stroke", "random"]
@@ -213,8 +215,13 @@ class ProjectSettings:
     )
     batch_size: int = setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
     query_unit: QueryUnit = setting(
-        "case", "What is queried of an image that a model has seen: all of it, its most uncertain slices, regions of 20 mm or superpixels.",
+        "case", "What is queried of an image that a model has seen: all of it, its most uncertain slices, regions of 20 mm or superpixels, "
+        "or whichever of these and a look at the proposal is worth most per predicted minute (best).",
         "--query-unit", "next query", choices=get_args(QueryUnit),
+    )  # fmt: skip
+    query_label: str = setting(
+        "", "A label: annotated cases that lack it are queried for it alone, before unlabelled cases (segmentation).",
+        "--query-label", "next query", longest=80, shown_default="every label of unlabelled cases",
     )  # fmt: skip
     query_parts: int = setting(1, "Slices, regions or superpixels queried per case.", "--query-parts", "next query", low=1, high=100)
     template: str = setting(
@@ -282,6 +289,11 @@ class ProjectSettings:
         "agree with the running mean of their own weights (mean-teacher), or with it where unlabelled and annotated patches are mixed "
         "(copy-paste, segmentation).", "--unlabelled", "next training", choices=get_args(UnlabelledLearning),
         shorthand=("--pseudo-labels", "pseudo-labels"),
+    )  # fmt: skip
+    robust: RobustTraining = setting(
+        "none", "How trainings stand wrong annotations: not at all; by losses in which single voxels weigh little (robust-loss); or by "
+        "leaving out the cases that stay far harder to learn than the others (small-loss).", "--robust", "next training",
+        choices=get_args(RobustTraining),
     )  # fmt: skip
     bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
@@ -406,6 +418,12 @@ def check_settings(settings: ProjectSettings) -> None:
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
         raise SettingError(rule, remedy="set unlabelled=mean-teacher")
+    if settings.robust != "none" and settings.annotator_model != "none":
+        rule = f"annotator_model {settings.annotator_model} models wrong annotations already, robust {settings.robust} does not go with it"
+        raise SettingError(rule, remedy="set robust=none or annotator_model=none")
+    if settings.robust == "small-loss" and settings.unlabelled == "copy-paste":
+        rule = "robust small-loss judges cases one by one, unlabelled copy-paste mixes them"
+        raise SettingError(rule, remedy="set robust=robust-loss or unlabelled=mean-teacher")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
 
@@ -415,6 +433,10 @@ def _check_template(settings: ProjectSettings) -> None:
     if settings.template and settings.query_unit != "case":
         rule = f"template names the slices of a case, query_unit {settings.query_unit} chooses parts of it"
         raise SettingError(f"{rule}, got both", remedy="set query_unit=case or template=")
+    if settings.template and settings.query_label:
+        raise SettingError(
+            "template names the slices of a case, query_label queries whole cases, got both", remedy="leave one of them empty"
+        )
     if settings.template and (settings.gold_rate or settings.tutorial):
         raise SettingError("Gold cases count whole, a template names slices, got both", remedy="set gold_rate=0 and tutorial=0")
 

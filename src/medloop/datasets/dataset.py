@@ -57,6 +57,7 @@ class CaseSource:
         effort_seconds: How long it took; 0 when unknown.
         untouched: Share of a model's proposal that stands in the label untouched, 0..1; None for one made without a model.
         annotated: Names of the labels that the mask annotates; None when the source does not say.
+        frames: Names of a template and the frames or slices, from 0, that they stand for in this case.
         notes: What was noticed about the case and not repaired, one line each.
     """
 
@@ -73,6 +74,7 @@ class CaseSource:
     effort_seconds: float = 0.0
     untouched: float | None = None
     annotated: tuple[str, ...] | None = None
+    frames: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -22,6 +22,7 @@ from medloop.datasets.table import (
     annotated_names,
     authorship,
     authorship_notes,
+    named_frames_in,
     patient_in,
     pixel_size,
     read_table,
@@ -142,6 +143,12 @@ def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> Case
     except ValueError:
         size = None
         cases.refuse(table.name, f"the pixel size of {case.name} is a length in mm", row["pixel_mm"], "it was ignored")
+    try:
+        frames = named_frames_in(row)
+    except ValueError as error:
+        frames = ()
+        rule = f"the named frames of {case.name} are names of the template, each once, with a number from 1"
+        cases.refuse(table.name, rule, str(error), "they were ignored; write them as end-diastole=1; end-systole=9")
     patient, notes = patient_in(table, row)
     made = authorship(row)
     return replace(
@@ -155,5 +162,6 @@ def _with_row(case: CaseSource, row: Row, table: Table, cases: CaseList) -> Case
         effort_seconds=made.seconds,
         untouched=made.untouched,
         annotated=annotated_names(row),
+        frames=frames,
         notes=(*case.notes, *notes, *authorship_notes(table, row)),
     )

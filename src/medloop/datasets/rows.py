@@ -19,6 +19,7 @@ from medloop.datasets.table import (
     annotated_names,
     authorship,
     authorship_notes,
+    named_frames_in,
     patient_in,
     pixel_size,
     read_table,
@@ -147,6 +148,9 @@ def _stem(entry: str) -> str:
     return composed(split_suffix(Path(entry.replace("\\", "/")).name)[0])
 
 
+_FRAMES = "named frames are names of the template, each once, with a number from 1"
+
+
 def _plain(entry: str) -> str:
     """`a/x.png` → `a_x`; two files that differ in suffix only stay alike, and the second is refused."""
     return split_suffix(entry.removeprefix("./"))[0].replace("/", "_").replace("\\", "_")
@@ -174,7 +178,7 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     notes += authorship_notes(table, row)
     name, stratum, made = names[row["image"]], row.get("stratum", ""), authorship(row)
     own = (made.annotator, made.at, made.seconds, made.untouched, annotated_names(row) if mask is not None else None)
-    return CaseSource(name, patient, (image,), mask, tag, split, stratum, size, *own, notes=notes)
+    return CaseSource(name, patient, (image,), mask, tag, split, stratum, size, *own, frames=named_frames_in(row), notes=notes)
 
 
 def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:
@@ -188,6 +192,10 @@ def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:
         pixel_size(row.get("pixel_mm", ""))
     except ValueError:
         return Refusal(where, "a pixel size is a length in mm", row["pixel_mm"][:80], "correct or empty the cell")
+    try:
+        named_frames_in(row)
+    except ValueError as error:
+        return Refusal(where, _FRAMES, str(error)[:80], "write them as end-diastole=1; end-systole=9")
     return None
 
 

@@ -29,6 +29,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "effort_seconds": ("effort_seconds",),
     "untouched": ("untouched_proposal",),
     "annotated": ("annotated", "annotated_labels"),
+    "frames": ("named_frames", "frames", "named_slices"),
 }
 """Meaning → accepted column names, first match wins; letter case and spaces do not matter."""
 
@@ -194,6 +195,21 @@ def annotated_names(row: Mapping[str, str]) -> tuple[str, ...] | None:
             return (cell,)
         return tuple(str(name) for name in given) if isinstance(given, list) else (cell,)
     return split_names(cell)
+
+
+def named_frames_in(row: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """Where a row puts names of a template: `end-diastole=1; end-systole=9`, frames or slices counted from 1; given from 0.
+
+    Raises:
+        ValueError: Another cell.
+    """
+    found: dict[str, int] = {}
+    for part in split_names(row.get("frames", "")):
+        name, sign, number = (one.strip() for one in part.rpartition("="))
+        if not (name and sign) or not number.isascii() or not number.isdecimal() or len(number) > 6 or name in found:
+            raise ValueError(part)
+        found[name] = int(number) - 1
+    return tuple(found.items())
 
 
 def split_names(text: str) -> tuple[str, ...]:

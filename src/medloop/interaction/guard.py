@@ -78,12 +78,14 @@ class Guard:
         locked: Labels that stay.
         painted: Voxels painted by hand, which stay, shape (I, J, K); None: no voxel is.
         reach_mm: How far from the prompt, where the mistake it points at has no scale; infinite lifts the rule, None is `reach_in`.
+        over_time: The slices along the last axis are frames of a film, and prompts change their own; see `medloop.interaction.moments`.
     """
 
     labels: Sequence[int] = ()
     locked: Sequence[int] = ()
     painted: BoolArray | None = None
     reach_mm: float | None = None
+    over_time: bool = False
 
 
 def reach_in(grid: Grid) -> float:

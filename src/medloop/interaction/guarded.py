@@ -7,6 +7,7 @@ from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.engine import Engine, ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import Guard, held
 from medloop.interaction.locks import check_locks, require_unlocked
+from medloop.interaction.moments import refine_by_frame
 from medloop.interaction.prompts import Prompt, check_prompts
 
 
@@ -42,9 +43,13 @@ def refine_guarded(
     check_prompts(new, mask.shape, labels=labels)
     require_unlocked(new, mask, locked)
     check_prompts(every, mask.shape, labels=labels)
-    shown = mask.view()
-    shown.flags.writeable = False
-    require_wanted(wanted)
-    answer = engine.refine(embedding, every, labels=labels, previous=shown, locked=locked, wanted=wanted)
-    require_wanted(wanted)
-    return held(mask, answer, every, grid=embedding.image.grid, narrow=narrowed_by(embedding.image), new=new, guard=guard)
+
+    def refine(before: MaskArray, earlier: Sequence[Prompt], asked: Sequence[Prompt]) -> RefinedMask:
+        shown, given = before.view(), [*earlier, *asked]
+        shown.flags.writeable = False
+        require_wanted(wanted)
+        answer = engine.refine(embedding, given, labels=labels, previous=shown, locked=locked, wanted=wanted)
+        require_wanted(wanted)
+        return held(before, answer, given, grid=embedding.image.grid, narrow=narrowed_by(embedding.image), new=asked, guard=guard)
+
+    return refine_by_frame(mask, prompts, new, refine) if guard.over_time and new else refine(mask, prompts, new)

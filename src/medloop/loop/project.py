@@ -24,6 +24,7 @@ from medloop.core.records import (
     Measurement,
     Model,
     ProjectSettings,
+    Query,
     Review,
     TaskKind,
 )
@@ -31,28 +32,32 @@ from medloop.core.settings import SettingValue
 from medloop.datasets.dataset import MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
+from medloop.interaction.weak.marks import Mark
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, next_assignment, skip_case, submit
 from medloop.loop.annotating.declaring import AnnotatedCases, Declared, annotated_cases, declare_annotated
 from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import GoldFeedback, gold_feedback
 from medloop.loop.annotating.history import HistoryLine, case_history
+from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
-from medloop.loop.annotating.steps import DraftStep, draft_steps
+from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_steps
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import ExportReport, export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
+from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.readings import CaseReading, case_readings
@@ -72,7 +77,7 @@ from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.querying.parts import queried_parts
-from medloop.loop.querying.rounds import Outlook, outlooks
+from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
@@ -146,6 +151,22 @@ class Project:
         chosen = [self._case(name).id for name in cases]
         return declare_annotated(self.workspace, chosen, labels_named(self.workspace.task, labels), actor="python")
 
+    def query(self, *, lacking: str | None = None, strategy: str = "", count: int | None = None) -> Query | None:
+        """Choose the cases of the next round, and why; None when none is left.
+
+        Args:
+            lacking: A label: of annotated cases that lack it, for it alone; None as the project is set.
+            strategy: How to choose; "" for the project's strategy.
+            count: How many; None for the project's batch.
+
+        Raises:
+            LabelError: The project does not have that label.
+            StateError: No annotated case that could be queried lacks it.
+        """
+        wanted = choosing(self.workspace, strategy=strategy, count=count, lacking=lacking)
+        made = prepare_round(wanted, thorough=True)
+        return self.workspace.store.get(Query, made.query_id) if made and made.query_id else None
+
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""
         return next_assignment(self.workspace, annotator_named(self.workspace, annotator).id)
@@ -211,6 +232,37 @@ class Project:
         """
         return submit(self.workspace, opened.assignment.id, Submitted(mask=mask, parts=parts, effort_seconds=effort_seconds))
 
+    def submit_marks(
+        self, opened: Opened, marks: Sequence[Mark], *, effort_seconds: float | None = None, labels: Iterable[str] | None = None
+    ) -> Annotation:
+        """Finish an opened case with points, scribbles, boxes, extreme points, superpixels or tags in place of a mask.
+
+        Args:
+            opened: The case; it may be queried again.
+            marks: Of `medloop.interaction.weak.marks`; label 0 marks background. Those of an earlier submission are replaced.
+            effort_seconds: Active time spent; None or 0 where it is unknown.
+            labels: The labels that background marks are about; None is all of them.
+
+        Raises:
+            InputError: Marks outside the image, or that contradict each other or a mask of the case.
+            StateError: The case evaluates, or this person has annotated it whole.
+        """
+        named = None if labels is None else labels_named(self.workspace.task, labels)
+        given = SubmittedMarks(marks=tuple(marks), reported=plain_seconds(effort_seconds), annotated=named)
+        return submit_marks(self.workspace, opened.assignment.id, given)
+
+    def marks(self) -> tuple[MarkedLine, ...]:
+        """Every person's marks in force, by case name."""
+        return marked_cases(self.workspace)
+
+    def import_marks(self, document: str | Path) -> MarksReport:
+        """Take the marks of a JSON document, such as `export` writes for the format "marks".
+
+        Raises:
+            FormatError: The document cannot be read.
+        """
+        return import_marks(self.workspace, Path(document), actor="python")
+
     def frames(self, case: str = "") -> tuple[FrameLine, ...]:
         """Which frame or slice each person takes for each name of the template, of one case or of all.
 
@@ -241,9 +293,14 @@ class Project:
         what = Submitted(mask=mask, annotated=named, effort_seconds=effort_seconds, replace=replace, whole=True)
         return submit(self.workspace, opened.assignment.id, what)
 
-    def steps(self, opened: Opened) -> tuple[DraftStep, ...]:
-        """Every saved edit of an opened case, oldest first, to be gone through again."""
-        return draft_steps(self.workspace, opened.assignment.id)
+    def steps(self, of: Opened | Annotation) -> tuple[DraftStep, ...]:
+        """Every saved edit of an opened case, or those that led to a submitted annotation, oldest first, to be gone through again.
+
+        Raises:
+            NotFoundError: An annotation that was not drawn here: imported, fused, decided from readings, or a tag.
+        """
+        made = annotation_steps(self.workspace, of.id) if isinstance(of, Annotation) else draft_steps(self.workspace, of.assignment.id)
+        return made.steps
 
     def trace(self, opened: Opened, text: str, *, label: int = 1) -> Dwelt:
         """What a trace of a pointer or of gaze (CSV or JSON) says of a label on an open case: chances, mask, prompts; nothing is saved.

@@ -11,13 +11,16 @@ from medloop.raters.suspects import Suspect, predicted_confidently, require_prob
 from medloop.raters.votes import NONE
 
 
-def suspect_masks(cases: Sequence[tuple[MaskArray, ClassProbabilities]], labels: Sequence[int]) -> list[Suspect]:
+def suspect_masks(
+    cases: Sequence[tuple[MaskArray, ClassProbabilities]], labels: Sequence[int], names: Mapping[int, str] | None = None
+) -> list[Suspect]:
     """Masks with the largest share of voxels that are confidently predicted as another label.
 
     Args:
         cases: Annotated mask, shape (I, J, K), and out-of-sample probabilities, shape (labels, I, J, K), background first. Each
             case is read twice, so a sequence that loads cases one by one is enough.
         labels: Foreground labels, in the order of the probabilities.
+        names: What people call the labels, by value; without, the reasons give the values.
 
     Returns:
         Every case, by descending score: confidently other voxels as a share of those annotated or confidently predicted as foreground.
@@ -36,8 +39,9 @@ def suspect_masks(cases: Sequence[tuple[MaskArray, ClassProbabilities]], labels:
         for k in range(len(known)):
             totals[k] += rows[given == k, k].sum()
             counts[k] += np.count_nonzero(given == k)
+    called = ("background", *((names or {}).get(value, f"label {value}") for value in labels))
     usual = np.where(counts > 0, totals / np.maximum(counts, 1.0), np.inf)
-    found = [_mask_suspect(n, *_voxels(*case, known), usual, known) for n, case in enumerate(cases)]
+    found = [_mask_suspect(n, *_voxels(*case, known), usual, called) for n, case in enumerate(cases)]
     return sorted(found, key=lambda s: (-s.score, s.item))
 
 
@@ -79,17 +83,17 @@ def _voxels(mask: MaskArray, probabilities: ClassProbabilities, known: Sequence[
     return given, rows
 
 
-def _mask_suspect(item: int, given: IntArray, rows: FloatArray, usual: FloatArray, known: Sequence[int]) -> Suspect:
+def _mask_suspect(item: int, given: IntArray, rows: FloatArray, usual: FloatArray, called: Sequence[str]) -> Suspect:
     confident = predicted_confidently(rows, usual)
     confident = np.where(confident == NONE, given, confident)
-    size = len(known)
+    size = len(called)
     counts = np.bincount(given * size + confident, minlength=size**2).reshape(size, size)
     other = counts - np.diag(np.diag(counts))
     foreground = counts.sum() - counts[0, 0]
     score = float(other.sum() / foreground) if foreground else 0.0
     was, seems = np.unravel_index(other.argmax(), other.shape)
-    most = f", most of them {known[int(was)]} predicted as {known[int(seems)]} ({other[was, seems]} voxels)" if other.any() else ""
-    return Suspect(item, None, score, f"{score:.0%} of the foreground is confidently another label{most}")
+    most = f", most of them {called[int(was)]} predicted as {called[int(seems)]} ({other[was, seems]} voxels)" if other.any() else ""
+    return Suspect(item, None, score, f"{100 * score:.0f} % of the foreground is confidently another label{most}")
 
 
 def _with_others(masks: Sequence[MaskArray], labels: Sequence[int]) -> FloatArray:

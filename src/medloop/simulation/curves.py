@@ -25,6 +25,7 @@ class Curve:
         per_case: After each round, held-out case name → score.
         picks: Case names asked in each round.
         foreground: Foreground voxels in all answers after each round, counted in the truth; empty where not counted.
+        minutes: Of annotation after each round, by the stated model; empty in results of older versions.
     """
 
     strategy: str
@@ -34,6 +35,7 @@ class Curve:
     per_case: tuple[Mapping[str, float], ...]
     picks: tuple[tuple[str, ...], ...] = ()
     foreground: tuple[int, ...] = ()
+    minutes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

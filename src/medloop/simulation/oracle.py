@@ -12,11 +12,15 @@ from medloop.core.errors import NotFoundError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Query, Round, TaskKind
 from medloop.core.seeds import generator
+from medloop.core.settings import GivenKind
 from medloop.core.states import RoundState
+from medloop.interaction.weak.simulated import GivenMarks, mask_seconds, simulated_marks
 from medloop.loop.annotating.annotations import Opened, next_assignment, submit
+from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_annotation, load_image, load_proposal
+from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.workspace import Workspace
 from medloop.simulation.noise import NO_NOISE, Noise
 from medloop.simulation.outlines import with_wrong_outlines, with_wrong_tag
@@ -79,6 +83,18 @@ class Oracle(AbstractContextManager["Oracle"]):
             return noise.tag(truth, known, name, nth=nth, proposal=proposal if isinstance(proposal, int) else None)
         return with_wrong_tag(truth, known, self._errors.tag, rng)
 
+    def marks(self, name: str, kind: GivenKind) -> GivenMarks:
+        """Marks of a case in place of its mask, and the seconds they take by the stated model.
+
+        Raises:
+            NotFoundError: The data set has no mask for it.
+        """
+        truth = self.truth(name)
+        if not isinstance(truth, Mask):
+            raise NotFoundError(f"The data set has no mask for {name}")
+        rng = generator(self._errors.seed, "marks", kind, name)
+        return simulated_marks(truth.array, truth.grid, kind, self._workspace.task.label_values, rng)
+
     @property
     def task(self) -> tuple[TaskKind, tuple[str, ...]]:
         """Kind and labels of the data set."""
@@ -109,13 +125,25 @@ class Oracle(AbstractContextManager["Oracle"]):
         self._workspace.close()
 
 
-def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle) -> int:
-    """Answer every case a round still asks, through the verbs a person's page uses; returns how many."""
+def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle, *, given: GivenKind = "mask") -> int:
+    """Answer every case a round still asks, through the verbs a person's page uses; returns how many.
+
+    What masks and marks take is reported by the stated model (`medloop.interaction.weak.simulated`); cases that evaluate get masks.
+    """
     annotator = annotator_named(workspace, NAME, kind="simulated")
     sitting, answered = _sitting(workspace, round_id), 0
     while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
+        if given != "mask" and opened.case.split == "train":
+            marks = oracle.marks(opened.case.name, given)
+            submit_marks(workspace, opened.assignment.id, SubmittedMarks(marks=marks.marks, reported=plain_seconds(marks.seconds)))
+            answered += 1
+            continue
         answer = oracle.annotation(opened.case.name, nth=sitting.get(opened.case.id, 0), proposal=_proposal(workspace, opened))
-        submit(workspace, opened.assignment.id, Submitted(tag=answer) if isinstance(answer, int) else Submitted(mask=answer))
+        if isinstance(answer, int):
+            submitted = Submitted(tag=answer)
+        else:
+            submitted = Submitted(mask=answer, effort_seconds=mask_seconds(answer, opened.case.grid))
+        submit(workspace, opened.assignment.id, submitted)
         answered += 1
     return answered
 

@@ -141,7 +141,8 @@ def _annotator(result: StudyResult) -> str:
     design = result.design
     always = f"outlines off by {design.outline_error_mm:g} mm, {design.tag_error:.0%} wrong tags"
     noise = Noise(design.noise, design.noise_share, design.noise_mm).words()
-    return "; ".join([always] * bool(design.outline_error_mm or design.tag_error) + [noise] * bool(noise)) or "perfect annotations"
+    wrong = "; ".join([always] * bool(design.outline_error_mm or design.tag_error) + [noise] * bool(noise)) or "perfect annotations"
+    return wrong if design.given == "mask" else f"{design.given} in place of masks, by a stated model of what they take; {wrong}"
 
 
 def _recipes(recipes: Sequence[tuple[Json, int]]) -> str:

@@ -113,6 +113,7 @@ def _curve(name: str, seed: int, records: list[dict[str, Any]], foreground: Mapp
         per_case=tuple(r["per_case"] for r in records),
         picks=tuple(tuple(r["picks"]) for r in records),
         foreground=tuple(voxels),
+        minutes=tuple(float(r["minutes"]) for r in records if "minutes" in r),
     )
 
 

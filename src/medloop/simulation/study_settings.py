@@ -6,7 +6,17 @@ What a study decides about its projects is declared there (`core.settings`) and 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from medloop.core.settings import SETTINGS, ColdStart, SettingValue, UnlabelledLearning, WarmStart, declared, setting
+from medloop.core.settings import (
+    SETTINGS,
+    ColdStart,
+    GivenKind,
+    RobustTraining,
+    SettingValue,
+    UnlabelledLearning,
+    WarmStart,
+    declared,
+    setting,
+)
 
 StudyPretraining = Literal["none", "pool"]
 NoiseKind = Literal[
@@ -50,6 +60,7 @@ class StudySettings:
         choices=get_args(StudyPretraining),
     )  # fmt: skip
     unlabelled: UnlabelledLearning = _of_project("unlabelled", "none")
+    robust: RobustTraining = _of_project("robust", "none")
     cases: int = _of_study(0, "Use only so many cases, drawn by patient; 0 uses all.", "--cases", low=0, high=10_000_000)
     test_fraction: float = _of_project(
         "test_fraction", 0.25, help="Share of patients held out to measure every model; a split given by the source wins.", low=0.01
@@ -64,6 +75,10 @@ class StudySettings:
         0.0, "How far simulated outlines stray, in mm; 0 is perfect.", "--outline-error-mm", low=0, high=100
     )
     tag_error: float = _of_study(0.0, "Share of wrong simulated tags.", "--tag-error", low=0, high=1)
+    given: GivenKind = _of_study(
+        "mask", "What simulated annotators give of a case: its mask, or marks in its place (segmentation).", "--given",
+        choices=get_args(GivenKind),
+    )  # fmt: skip
     noise: NoiseKind = _of_study("none", "What is wrong with a share of the annotations.", "--noise", choices=get_args(NoiseKind))
     noise_share: float = _of_study(0.2, "Share of the cases that --noise makes wrong.", "--noise-share", low=0, high=1)
     noise_mm: float = _of_study(2.0, "How far --noise moves outlines, in mm.", "--noise-mm", low=0, high=100)

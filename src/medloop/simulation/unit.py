@@ -13,6 +13,7 @@ from pathlib import Path
 from medloop.core.errors import MedloopError
 from medloop.core.records import Case, Evaluation, Json, Model, Query, Round, Split
 from medloop.core.seeds import derive_seed
+from medloop.core.settings import GivenKind
 from medloop.core.states import JobState, RoundState
 from medloop.loop.foundation.round_moves import advance, start_training
 from medloop.loop.foundation.starts import pretrain_before_annotations
@@ -78,13 +79,18 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"), noise)
     with Oracle(out / TRUTH, errors) as oracle:
         current = _queried(workspace, design, unit, oracle)
-        annotate_round(workspace, current.id, oracle)
+        annotate_round(workspace, current.id, oracle, given=_given(design, unit))
     advance(workspace)
     _require_training(workspace, unit)
     _run_jobs(workspace, unit, ("train", "evaluate"))
     if unit.strategy == SHARED and (design.noise == "lazy" or any(strategy(name).needs for name in design.strategies)):
         _run_jobs(workspace, unit, ("predict",))
     return _finished(workspace, unit, setup.split)
+
+
+def _given(design: StudyDesign, unit: Unit) -> GivenKind:
+    """What annotators give; the upper bound learns from masks whatever is compared."""
+    return "mask" if unit.strategy == FULL else design.given
 
 
 def _queried(workspace: Workspace, design: StudyDesign, unit: Unit, oracle: Oracle) -> Round:
@@ -153,6 +159,7 @@ def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
         names = {case_id: tx.get(Case, case_id).name for case_id in evaluation.per_case}
         choices = tx.get(Query, finished.round.query_id).choices if finished.round.query_id else ()
         picks = [tx.get(Case, choice.case_id).name for choice in choices]
+        given = [*tx.current_annotations(splits=["train"]), *tx.marked_annotations(splits=["train"])]
     # In order of name: sums in the order of random ids would differ in the last bit from run to run.
     scores = {names[case_id]: evaluation.per_case[case_id] for case_id in sorted(names, key=names.__getitem__)}
     labels = sorted(next(iter(scores.values())))
@@ -161,6 +168,7 @@ def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
         "strategy": unit.strategy,
         "round": unit.round,
         "labelled": evaluation.labelled_cases,
+        "minutes": round(sum(annotation.effort_seconds for annotation in given) / 60, 4),
         "score": evaluation.mean,
         "by_label": {label: _mean([by_label[label] for by_label in scores.values()]) for label in labels},
         "per_case": {name: _mean([by_label[label] for label in labels]) for name, by_label in scores.items()},

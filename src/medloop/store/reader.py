@@ -14,7 +14,7 @@ from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reading_rows import ReadingReader
 from medloop.store.rows import Kind, from_row, kind_of
-from medloop.store.states import PARTIAL, current_annotations_query, full_annotations_query
+from medloop.store.states import MARKS, PARTIAL, current_annotations_query, full_annotations_query
 from medloop.store.tables import IN_PART, annotations, case_states, cases, draft_patches, events, predictions
 from medloop.store.worklist import WorklistReader
 
@@ -118,6 +118,10 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
     def partial_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
         """Partial answers that count now, in the order they were given: those without a later full answer by the same annotator."""
         return self._current(current_annotations_query().where(annotations.c.kind == PARTIAL), splits, case_ids)
+
+    def marked_annotations(self, *, splits: Sequence[Split] | None = None, case_ids: Collection[str] | None = None) -> list[Annotation]:
+        """Marks that count now, in the order they were given: those without a later full annotation by the same annotator."""
+        return self._current(current_annotations_query().where(annotations.c.kind == MARKS), splits, case_ids)
 
     def _current(self, query: Select[Any], splits: Sequence[Split] | None, case_ids: Collection[str] | None) -> list[Annotation]:
         query = query.order_by(annotations.c.event)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, and_, literal, or_, select, true
 
 from medloop.store.pool_rows import TransactionReader
-from medloop.store.states import PARTIAL, full_annotations_query
+from medloop.store.states import full_annotations_query, is_whole
 from medloop.store.tables import annotations, assignments, case_states, consensuses, reviews, withdrawals
 
 
@@ -73,7 +73,7 @@ def _unchanged(record: FromClause) -> ColumnElement[bool]:
     No full annotation, nothing taken back, no later consensus and, of a reviewed one, no later review.
     """
     full, taken, fused, reviewed = (table.alias() for table in (annotations, withdrawals, consensuses, reviews))
-    since = [(full, full.c.kind != PARTIAL), (taken, true()), (fused, true())] + ([(reviewed, true())] if record is reviews else [])
+    since = [(full, is_whole(full)), (taken, true()), (fused, true())] + ([(reviewed, true())] if record is reviews else [])
     return and_(*(~_any(t, t.c.case_id == record.c.case_id, t.c.event > record.c.event, more) for t, more in since))
 
 

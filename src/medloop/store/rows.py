@@ -162,11 +162,11 @@ _LATER_SETTINGS = (
     }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
     | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
-    | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score"}
+    | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score", "robust"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
-    records.Choice: frozenset({"probability", "parts"}),
+    records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),
     records.Task: frozenset({"pictures"}),

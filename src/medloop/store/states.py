@@ -1,7 +1,7 @@
 """What the worklist shows per case, kept up to date in the transaction of each change.
 
 State of a case, first rule that fits:
-    answered    it has a current full annotation (see `Reader.current_annotations`); partial ones do not count
+    answered    it has a current full annotation (see `Reader.current_annotations`); partial ones and marks do not count
     skipped     the assignment of it that was closed last in the order of the audit, not released and no check by a gold case, was
                 closed as skipped
     flagged     the same, closed as flagged
@@ -22,8 +22,10 @@ from medloop.store.tables import annotations, assignments, case_states, consensu
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
 
-PARTIAL = "partial"
-"""Kind of an annotation that answers parts of a case only."""
+PARTIAL, MARKS = "partial", "marks"
+"""Kinds of annotations of a part of a case only: some slices or boxes, or points, scribbles, boxes and tags in place of a mask."""
+
+NOT_WHOLE = (PARTIAL, MARKS)
 
 FUSED = "consensus"
 """Origin of an annotation that was fused from readings: it counts until one of these changes or another comes."""
@@ -41,7 +43,7 @@ UNCERTAINTY_SCORE = "entropy"
 def current_annotations_query() -> Select[Any]:
     """Annotations that no later full one of the same case and annotator, and no other one by name, replaces.
 
-    Partial annotations add up: a later partial one replaces nothing. One that was withdrawn counts neither as an
+    Partial annotations and marks add up: a later one replaces nothing but what it names. One that was withdrawn counts neither as an
     annotation nor as what replaces another. A fused one counts until the case gets another annotation, loses one, or another
     consensus is made. What a reviewer put together and what they read themselves replace each other by name only. One that was
     given on a gold case never counts.
@@ -51,7 +53,7 @@ def current_annotations_query() -> Select[Any]:
         later.c.case_id == annotations.c.case_id,
         later.c.annotator_id == annotations.c.annotator_id,
         later.c.event > annotations.c.event,
-        later.c.kind != PARTIAL,
+        is_whole(later),
         later.c.origin != GOLD,
         (later.c.origin == DECIDED) == (annotations.c.origin == DECIDED),
         ~_withdrawn(later),
@@ -64,15 +66,18 @@ def current_annotations_query() -> Select[Any]:
 
 def full_annotations_query() -> Select[Any]:
     """Of these the full ones."""
-    return current_annotations_query().where(annotations.c.kind != PARTIAL)
+    return current_annotations_query().where(is_whole(annotations))
+
+
+def is_whole(answers: FromClause) -> ColumnElement[bool]:
+    """Whether annotations are of whole cases."""
+    return answers.c.kind.not_in(NOT_WHOLE)
 
 
 def _overtaken() -> ColumnElement[bool]:
     """Whether a full annotation of the same case was added or taken back after an annotation, or another consensus made."""
     newer, lost, made = annotations.alias("newer"), withdrawals.alias("lost"), consensuses.alias("made")
-    added = and_(
-        newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, newer.c.kind != PARTIAL, newer.c.origin != GOLD
-    )
+    added = and_(newer.c.case_id == annotations.c.case_id, newer.c.event > annotations.c.event, is_whole(newer), newer.c.origin != GOLD)
     taken = and_(lost.c.case_id == annotations.c.case_id, lost.c.event > annotations.c.event)
     other = and_(made.c.case_id == annotations.c.case_id, made.c.event > annotations.c.event, made.c.annotation_id != annotations.c.id)
     changed = ((newer, added), (lost, taken), (made, other))
@@ -113,7 +118,7 @@ def refresh_all(connection: Connection) -> None:
 
 def worked_out(connection: Connection, case_id: str) -> dict[str, Any]:
     """State and counts of a case, from its annotations and assignments as they are."""
-    full = current_annotations_query().where(annotations.c.case_id == case_id, annotations.c.kind != PARTIAL, annotations.c.origin != FUSED)
+    full = current_annotations_query().where(annotations.c.case_id == case_id, is_whole(annotations), annotations.c.origin != FUSED)
     counted = connection.execute(select(func.count()).select_from(full.subquery())).scalar_one()
     of_case = select(assignments.c.state).where(assignments.c.case_id == case_id)
     closed = of_case.where(assignments.c.state.in_(("submitted", "skipped", "flagged")), assignments.c.gold_id.is_(None))

@@ -23,7 +23,7 @@ from medloop.interaction.guard import Guard, held, new_of, touches
 from medloop.interaction.modelfree.correcting import LARGER, corrected, missing_object
 from medloop.interaction.modelfree.seeds import Seeds, plant
 from medloop.interaction.modelfree.tools import TOOLS, likelihood_cut
-from medloop.interaction.modelfree.window import Window, seen, window_for
+from medloop.interaction.modelfree.window import Window, picture, seen, window_for
 from medloop.interaction.prompts import Lasso, Point, Prompt, Scribble, check_prompts
 from medloop.interaction.regions import Voxels, finest_mm, placed, prompt_box, within_reach
 from medloop.interaction.solvers.geodesic import Single
@@ -44,9 +44,6 @@ COARSER = 8
 MOST_PIXELS = {"walker": 33_000, "geodesic": 66_000, "cut": 66_000, "watershed": 66_000}
 MOST_VOXELS = {"walker": 33_000, "geodesic": 100_000, "cut": 270_000, "watershed": 270_000}
 """What each tool looks at in about the same time, in pictures and in volumes."""
-
-SMOOTHING = 0.7
-"""Standard deviation in seen voxels: below a structure's size, above a voxel's noise."""
 
 STROKES = 0.75
 """A structure that only strokes point at, and no edge bounds, reaches so many of their lengths beyond them."""
@@ -192,7 +189,7 @@ class ClassicalEngine:
         require_wanted(task.wanted)
         spacing = [mm * s for mm, s in zip(task.image.grid.spacing_mm, window.stride, strict=True)]
         solve = partial(likelihood_cut, tell=notes.append) if task.tool == "cut" else TOOLS[task.tool]
-        shares = solve(_picture(task.image, window), seeds, spacing, task.wanted)
+        shares = solve(picture(task.image, window), seeds, spacing, task.wanted)
         return seeds, _trusting(shares, seen(task.before, window), seeds, self.trust) if self.trust else shares
 
 
@@ -233,20 +230,6 @@ def holds(window: Window, places: Voxels, shape: Sequence[int]) -> bool:
     low = np.where(np.array(window.box[0]) == 0, 0, window.box[0] + margins)
     high = np.where(np.array(window.box[1]) == np.array(shape), shape, window.box[1] - margins)
     return bool((places >= low).all() and (places < high).all())
-
-
-def _picture(image: Image, window: Window) -> Single:
-    """The window's intensities, each channel smoothed a little, with middle 0 and contrast 1."""
-    from scipy import ndimage
-
-    pictures: Single = np.nan_to_num(seen(image.array, window).astype(np.float32), posinf=0.0, neginf=0.0)
-    for channel in pictures:
-        if SMOOTHING:
-            ndimage.gaussian_filter(channel, [SMOOTHING if n > 1 else 0 for n in channel.shape], output=channel)
-        low, middle, high = np.percentile(channel, (2, 50, 98))
-        channel -= middle
-        channel /= high - low if high > low else 1.0
-    return pictures
 
 
 def _where_it_matters(window: Window, shares: Single, seeds: Seeds, before: MaskArray) -> tuple[Window, Single]:

@@ -8,9 +8,13 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, ImageArray, MaskArray
 from medloop.core.geometry import Grid, triple
+from medloop.core.image import Image
 from medloop.interaction.prompts import Box, ExtremePoints, Prompt, unanswered
 from medloop.interaction.regions import VoxelBox, Voxels, finest_mm, grown, prompt_box, union
 from medloop.interaction.solvers.geodesic import Single
+
+SMOOTHING = 0.7
+"""Standard deviation in seen voxels: below a structure's size, above a voxel's noise."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,19 @@ def strided(box: VoxelBox, grid: Grid, most_voxels: int) -> Window:
 def seen(array: ImageArray | MaskArray, window: Window) -> ImageArray:
     """An array (…, I, J, K) as a window sees it; a view."""
     return array[window.slices(thinned=True)]
+
+
+def picture(image: Image, window: Window) -> Single:
+    """The window's intensities, each channel smoothed a little, with middle 0 and contrast 1."""
+    from scipy import ndimage
+
+    pictures: Single = np.nan_to_num(seen(image.array, window).astype(np.float32), posinf=0.0, neginf=0.0)
+    for channel in pictures:
+        ndimage.gaussian_filter(channel, [SMOOTHING if n > 1 else 0 for n in channel.shape], output=channel)
+        low, middle, high = np.percentile(channel, (2, 50, 98))
+        channel -= middle
+        channel /= high - low if high > low else 1.0
+    return pictures
 
 
 def _around(prompt: Prompt, prompts: Sequence[Prompt], grid: Grid, *, margin_mm: float) -> VoxelBox:

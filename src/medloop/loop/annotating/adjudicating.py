@@ -16,11 +16,11 @@ from medloop.core.image import label_values
 from medloop.core.records import Annotation, Assignment, BeganWith, Case, Label, Provenance, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import check_submitted, checked_mask, require_known_revision
-from medloop.loop.annotating.open_edit import load_edit, require_open
+from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, source_of
 from medloop.loop.annotating.review_verdicts import NOW, Looked, make_review, require_looked, require_standing
-from medloop.loop.annotating.submission import Submitted, annotated_in
+from medloop.loop.annotating.submission import Submitted, annotated_in, annotated_mask
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, every_as_none, without_others
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort, record_outside
@@ -149,7 +149,7 @@ def adjudicate_draft(
     require_known_revision(edit.assignment, submitted.revision)
     annotated = annotated_in(workspace.task, edit, submitted)
     submitted = replace(submitted, annotated=annotated)
-    mask = checked_mask(workspace, edit.case, without_others(edit.draft().mask, annotated)) if submitted.tag is None else None
+    mask = checked_mask(workspace, edit.case, _drawn(workspace, edit, annotated)) if submitted.tag is None else None
     origin, values = origin_of(source, submitted, mask), _values(mask, submitted.tag) | {*annotated}
     with workspace.store.read() as tx:
         task = version_seen(tx, workspace.task, edit.assignment.opened_at, submitted.task_version, values)
@@ -200,8 +200,8 @@ def annotation_of(tx: Reader, case: Case, annotation_id: str) -> Annotation:
         raise InputError("What was given on a gold case is held against its truth and counts as no annotation", remedy="annotate the case")
     if found.case_id != case.id:
         raise NotFoundError(f"{case.name} has no annotation {annotation_id!r}", remedy="name one of its readings")
-    if found.kind == "partial":
-        raise InputError("An annotation of parts of a case cannot be taken whole", remedy="name one that covers the case")
+    if not found.is_whole:
+        raise InputError("An annotation of parts of a case, or by marks, cannot be taken whole", remedy="name one that covers the case")
     return found
 
 
@@ -283,6 +283,11 @@ class _Decided:
     began_with: BeganWith = "annotation"
     drawn: Assignment | None = None
     made: Provenance | None = None
+
+
+def _drawn(workspace: Workspace, edit: OpenEdit, annotated: tuple[int, ...]) -> MaskArray:
+    """The draft of a decision, without what a model proposed of labels that it does not annotate."""
+    return annotated_mask(workspace.task, edit, edit.draft().mask, annotated)
 
 
 def _values(mask: MaskArray | None, tag: int | None) -> frozenset[int]:

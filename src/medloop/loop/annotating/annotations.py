@@ -19,10 +19,10 @@ from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.annotating.opening import go_on, open_assignment, open_gold, require_same_purpose
 from medloop.loop.annotating.provenance import provenance_of
 from medloop.loop.annotating.replacing import origin_of, replaced_by, require_return_seen, source_of
-from medloop.loop.annotating.submission import Submitted, annotated_in
+from medloop.loop.annotating.submission import Submitted, annotated_in, annotated_mask
 from medloop.loop.annotating.withdrawing import withdraw_case
 from medloop.loop.foundation.anchoring import hidden_proposal
-from medloop.loop.foundation.annotated_labels import require_only, without_others
+from medloop.loop.foundation.annotated_labels import require_only
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
 from medloop.loop.foundation.gold import open_checks, unread_gold
@@ -33,6 +33,7 @@ from medloop.loop.foundation.partial_annotations import annotated_voxels, encode
 from medloop.loop.foundation.readings import REVIEWING, gold_in_force, is_reviewing
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.lacking import queried_label
 from medloop.loop.querying.parts import queried_parts
 from medloop.loop.querying.rounds import is_wanted, next_choice
 from medloop.loop.querying.routing import NextChoice, note_routing
@@ -149,7 +150,9 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
     annotated = annotated_in(workspace.task, edit, submitted)
     submitted = replace(submitted, annotated=annotated)
     draft = edit.draft() if submitted.kind != "tag" and submitted.mask is None else None
-    mask, revision = (without_others(draft.mask, annotated), draft.revision) if draft else (submitted.mask, submitted.revision)
+    mask, revision = (
+        (annotated_mask(workspace.task, edit, draft.mask, annotated), draft.revision) if draft else (submitted.mask, submitted.revision)
+    )
     blob = workspace.store.blobs.put(_encoded(workspace, edit.case, mask, submitted)) if mask is not None else None
     values = frozenset(label_values(mask)) - {0} | {*annotated} if mask is not None else frozenset({submitted.tag or 0})
     annotation_id, origin = new_id("annotation"), origin_of(source, submitted, mask)
@@ -191,7 +194,8 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
 def skip_case(workspace: Workspace, assignment_id: str, *, reason: str, effort: Reported = UNKNOWN_EFFORT) -> Assignment:
     """Close an assignment without an answer; the case is not asked again in this project.
 
-    Annotations that the case has are withdrawn: they stay in the history, and a new one brings the case back.
+    Annotations that the case has are withdrawn: they stay in the history, and a new one brings the case back. Of a case that was queried
+    for a label that it lacks they stay in force: only that label is not queried of it again.
     """
     return _close(workspace, assignment_id, "skipped", "skip", reason, effort)
 
@@ -305,7 +309,10 @@ def _close(workspace: Workspace, assignment_id: str, state: str, verb: str, reas
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         record_effort(tx, assignment, effort)
-        if assignment.gold_id is None:  # the truth of a gold case stays, whatever those who are held against it think of the case
+        kept = verb == "skip" and queried_label(tx, assignment.round_id, assignment.case_id) is not None
+        if (
+            assignment.gold_id is None and not kept
+        ):  # the truth of a gold case stays, whatever those who are held against it think of the case
             withdraw_case(tx, assignment, "skipped" if verb == "skip" else "flagged", cleaned)
         closed = tx.change(Assignment, assignment_id, verb=verb, fields={"state": state, "reason": cleaned, "closed_at": now()})
     after_annotation(workspace, closed.case_id)

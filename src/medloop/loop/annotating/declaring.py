@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from medloop.core.errors import InputError
 from medloop.core.names import in_natural_order
-from medloop.core.records import Annotation, Case, new_id, now
+from medloop.core.records import Annotation, Assignment, Case, new_id, now
 from medloop.images.encode import encode_mask
+from medloop.loop.annotating.open_edit import require_open
 from medloop.loop.foundation.annotated_labels import annotated_labels, checked_labels, lacking_cases, without_others
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.partial_annotations import encode_partial, load_partial
@@ -72,6 +73,27 @@ def declare_annotated(workspace: Workspace, case_ids: Collection[str], labels: C
     changed = {a.case_id for a in made}
     names = {part: in_natural_order(cases[i].name for i in cases if (i in changed) == part) for part in (True, False)}
     return Declared(tuple(names[True]), tuple(names[False]))
+
+
+def declare_draft(workspace: Workspace, assignment_id: str, labels: Collection[int]) -> Assignment:
+    """Say which labels an open draft is going to annotate; it is remembered in the draft, and drawing another label adds it.
+
+    Args:
+        workspace: The project.
+        assignment_id: The open assignment.
+        labels: Values; any other label is not going to be annotated.
+
+    Raises:
+        StateError: The assignment is closed, or the project is a classification.
+        InputError: No label.
+        LabelError: A label that the task does not have.
+    """
+    wanted = checked_labels(workspace.task, labels)
+    with workspace.store.write(workspace.store.get(Assignment, assignment_id).annotator_id) as tx:
+        assignment = require_open(tx.get(Assignment, assignment_id))
+        if assignment.annotated == wanted:
+            return assignment
+        return tx.change(Assignment, assignment_id, verb=DECLARE, fields={"annotated": wanted})
 
 
 def annotated_cases(workspace: Workspace) -> tuple[AnnotatedCases, ...]:

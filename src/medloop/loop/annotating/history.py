@@ -10,6 +10,7 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Consensus, Label, Review, Withdrawal
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.in_force import standing_annotation
@@ -47,6 +48,8 @@ class HistoryLine:
             else against nothing; labels that are the same are left out.
         comment: Of a review, a withdrawal or a consensus.
         restorable: It is a full annotation and does not stand: it can be restored.
+        lacking: Names of the labels that it does not annotate.
+        replayable: It is a mask drawn in a draft, so that its steps are kept.
     """
 
     at: str
@@ -57,6 +60,8 @@ class HistoryLine:
     changes: tuple[LabelChange, ...] = ()
     comment: str = ""
     restorable: bool = False
+    lacking: tuple[str, ...] = ()
+    replayable: bool = False
     order: int = field(default=0, repr=False)
 
 
@@ -74,10 +79,12 @@ def case_history(workspace: Workspace, case_id: str) -> tuple[HistoryLine, ...]:
 
 
 def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[Annotation], people: Mapping[str, str]) -> list[HistoryLine]:
-    current = {a.id for a in (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))}
+    of_case = [case.id]
+    given = (*tx.current_annotations(case_ids=of_case), *tx.partial_annotations(case_ids=of_case), *tx.marked_annotations(case_ids=of_case))
+    current = {a.id for a in given}
     order, standing = tx.event_numbers(Annotation, [a.id for a in made]), standing_annotation(tx, case.id)
     restored = {event.noun_id for event in tx.events_about("annotation", list(order), verbs=[RESTORE])}
-    found, by_id = list[HistoryLine](), {a.id: a for a in made}
+    found, by_id, scope = list[HistoryLine](), {a.id: a for a in made}, annotated_labels(tx, workspace.task)
 
     @lru_cache(maxsize=MASKS_AT_ONCE)
     def mask(annotation_id: str) -> MaskArray:
@@ -91,8 +98,10 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
             what=_made(workspace, annotation, restored=annotation.id in restored),
             annotation_id=annotation.id,
             in_force=annotation.id in current,
-            restorable=annotation.kind != "partial" and annotation.origin != GOLD and (standing is None or standing.id != annotation.id),
+            restorable=annotation.is_whole and annotation.origin != GOLD and (standing is None or standing.id != annotation.id),
+            replayable=annotation.assignment_id is not None and annotation.kind in ("mask", "partial"),
             changes=label_changes(mask(before.id) if before else None, mask(annotation.id), case, workspace.task.labels),
+            lacking=tuple(label.name for label in scope.lacking(annotation)) if annotation.tag is None else (),
             order=order[annotation.id],
         )
         found.append(line)
@@ -102,7 +111,8 @@ def _annotations(workspace: Workspace, tx: Reader, case: Case, made: Sequence[An
 def _made(workspace: Workspace, annotation: Annotation, *, restored: bool) -> str:
     decided = "restored" if restored else "adjudicated"
     verbs = {"imported": "imported", "consensus": "fused", "adjudicated": decided, GOLD: "read as gold"}
-    what = verbs.get(annotation.origin, "annotated parts" if annotation.kind == "partial" else "annotated")
+    kinds = {"partial": "annotated parts", "marks": "imported marks" if annotation.origin == "imported" else "gave marks"}
+    what = kinds["marks"] if annotation.kind == "marks" else verbs.get(annotation.origin, kinds.get(annotation.kind, "annotated"))
     named = next((label.name for label in workspace.task.labels if label.value == annotation.tag), None)
     return what if named is None else f"{what}: {named}"
 

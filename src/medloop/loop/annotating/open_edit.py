@@ -14,10 +14,10 @@ from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import Annotation, Assignment, Case, DraftPatch, Prediction, PromptRecord, Withdrawal
 from medloop.images.encode import decode_mask
+from medloop.interaction.moments import TIME
 from medloop.interaction.runs import apply_runs
 from medloop.loop.annotating.prompt_log import prompt_log
 from medloop.loop.foundation.in_force import base_of
-from medloop.loop.foundation.named_frames import TIME
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -97,6 +97,13 @@ class OpenEdit:
             return np.zeros(self.case.grid.shape, dtype=np.uint8)
         shown = decode_mask(self.blobs.get(self.beside), self.case.grid.shape)
         return np.where(np.isin(shown, self.base.annotated), 0, shown).astype(np.uint8)
+
+    @property
+    def proposed(self) -> MaskArray:
+        """What of the mask that it began with is the model's own, shape (I, J, K); background elsewhere."""
+        if self.base is not None or self.assignment.proposal_id is None or self.stored is None:
+            return self.overlay
+        return decode_mask(self.blobs.get(self.stored), self.case.grid.shape)
 
     @property
     def drawn_labels(self) -> frozenset[int]:

@@ -11,12 +11,13 @@ stands by now.
 from medloop.core.errors import BlobError, StateError
 from medloop.core.records import Annotation, Assignment, Case, Prediction, Task, new_id, now
 from medloop.loop.foundation.anchoring import hides_proposal
-from medloop.loop.foundation.annotated_labels import annotated_labels
+from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none
 from medloop.loop.foundation.blinding import begun_from
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.lacking import queried_label
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -42,17 +43,21 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
         began_with=beginning(standing, proposal),
         base_id=standing.id if standing else None,
         blind=project_settings(tx).blind and reason != REVIEWING,
-        annotated=going_to_annotate(tx, workspace.task, standing),
+        annotated=going_to_annotate(tx, workspace.task, standing, queried_label(tx, round_id, case.id)),
     )
     tx.add(assignment, verb="open")
     return assignment
 
 
-def going_to_annotate(tx: Reader, task: Task, standing: Annotation | None) -> tuple[int, ...]:
-    """What a draft is going to annotate until somebody says otherwise: what the annotation that it begins with does, else every label."""
-    if standing is None or task.kind != "segmentation":
+def going_to_annotate(tx: Reader, task: Task, standing: Annotation | None, queried: int | None = None) -> tuple[int, ...]:
+    """What a draft is going to annotate until somebody says otherwise.
+
+    That is what the annotation that it begins with does and the only label that is `queried` of the case; without both, every label.
+    """
+    if task.kind != "segmentation" or (standing is None and queried is None):
         return ()
-    return annotated_labels(tx, task).union([standing])
+    known = annotated_labels(tx, task).of(standing) if standing else ()
+    return every_as_none(task, {*(label.value for label in known), *([] if queried is None else [queried])})
 
 
 def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, gold_id: str, reason: str) -> Assignment:

@@ -19,7 +19,7 @@ from medloop.interaction.runs import Run, runs_between
 from medloop.loop.annotating.drafts import append_patch, check_runs
 from medloop.loop.annotating.open_edit import Draft, require_revision
 from medloop.loop.annotating.prompt_log import gesture_of, in_force
-from medloop.loop.annotating.refining import Given, Refinement, Refiner, Scene, load_scene, record_of, refined_by
+from medloop.loop.annotating.refining import Given, Refinement, Refiner, Scene, load_scene, record_of, refined_by, require_given
 from medloop.loop.annotating.replaying import painted_by
 from medloop.loop.foundation.workspace import Workspace
 
@@ -142,6 +142,7 @@ def accept_prompts(
 
 
 def _previewed(scene: Scene, prompts: Sequence[Prompt], known: Preview | None) -> Preview:
+    require_given(scene, prompts)
     begun = known if known is not None and known.leads_to(scene, prompts) else None
     turns, mask, box = (list(begun.turns), begun.after, begun.box) if begun else ([], scene.draft.mask, _NOWHERE)
     older = [gesture_of(record) for record in in_force(scene.edit.log)]

@@ -15,13 +15,13 @@ from medloop.core.errors import InputError
 from medloop.core.records import Assignment
 from medloop.interaction.engine import StillWanted
 from medloop.interaction.locks import check_locks, keep_locked
+from medloop.interaction.moments import TIME
 from medloop.interaction.propagation import propagate_frames
 from medloop.interaction.runs import Run, runs_between
 from medloop.loop.annotating.drafts import Edit, save_patch
 from medloop.loop.annotating.open_edit import NOT_DRAWN, OpenEdit, load_edit, require_revision
 from medloop.loop.annotating.replaying import history_of
 from medloop.loop.foundation.arrays import load_image
-from medloop.loop.foundation.named_frames import TIME
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from medloop.core.arrays import IntArray, MaskArray
 from medloop.core.records import Annotation, DraftPatch, Json, PromptRecord, Provenance, new_id, now
+from medloop.interaction.moments import TIME
 from medloop.loop.annotating.open_edit import ELSEWHERE, FILLED, PROPAGATE, TAKE, TRACED, OpenEdit
 from medloop.loop.annotating.prompt_log import in_force
-from medloop.loop.foundation.named_frames import TIME
 from medloop.store.reader import Reader
 
 HANDS: Mapping[str, int] = {"prompt": 1, "brush": 2, "elsewhere": 3, "filled": 4, "taken": 5, "propagated": 6, "traced": 7}

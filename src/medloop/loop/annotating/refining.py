@@ -20,6 +20,7 @@ from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import refine_guarded
 from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
+from medloop.interaction.moments import require_one_frame
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json, still_meant
 from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.drafts import append_patch, check_runs
@@ -102,6 +103,7 @@ def add_prompt(
     """
     scene = load_scene(workspace, assignment_id, base_revision, refiner, locked)
     new = [*earlier, prompt]
+    require_given(scene, new)
     older = [gesture_of(record) for record in in_force(scene.edit.log)]
     answer = refined_by(scene, older, new, scene.draft.mask, painted_by(scene.history.deeds, scene.draft.mask.shape), locked)
     return _save(workspace, scene, answer, made=[Given(p) for p in new])
@@ -142,7 +144,7 @@ def change_prompt(
     """
     scene = load_scene(workspace, assignment_id, base_revision, refiner, locked)
     record = named_in_force(scene.edit.log, prompt_id)
-    check_prompts([prompt], scene.edit.case.grid.shape, labels=scene.task.label_values)
+    require_given(scene, [prompt])
     require_unlocked([prompt], scene.draft.mask, locked)
     return _save(workspace, scene, _anew(scene, record, prompt), made=[Given(prompt, record.id)], withdrawn=record.id)
 
@@ -176,13 +178,33 @@ def load_scene(workspace: Workspace, assignment_id: str, base_revision: int, ref
     return Scene(edit, edit.draft(known=refiner.draft), history_of(edit), refiner, workspace.task, locked)
 
 
+def require_given(scene: Scene, prompts: Sequence[Prompt]) -> None:
+    """Refuse new prompts that cannot be obeyed on this case; those of a film lie in one frame each.
+
+    Raises:
+        InputError, LabelError: As `check_prompts` and `require_one_frame`.
+    """
+    shape = scene.edit.case.grid.shape
+    check_prompts(prompts, shape, labels=scene.task.label_values)
+    if scene.edit.case.display.over_time:
+        require_one_frame(prompts, shape)
+
+
 def refined_by(
     scene: Scene, older: Sequence[Prompt], new: Sequence[Prompt], begin: MaskArray, painted: BoolArray | None, locked: Sequence[int]
 ) -> Refined:
     """What the engine makes of new prompts on a mask, as far as they may change it."""
     meant, labels, refiner = still_meant(older, begin), scene.task.label_values, scene.refiner
     embedding = _embedding(scene.edit, refiner)
-    found = refine_guarded(refiner.engine, embedding, begin, meant, new, Guard(labels, locked, painted), wanted=refiner.wanted)
+    found = refine_guarded(
+        refiner.engine,
+        embedding,
+        begin,
+        meant,
+        new,
+        Guard(labels, locked, painted, over_time=scene.edit.case.display.over_time),
+        wanted=refiner.wanted,
+    )
     return Refined(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from medloop.core.arrays import MaskArray
 from medloop.core.records import Annotation, AnnotationKind, Assignment, Task
 from medloop.loop.annotating.open_edit import OpenEdit
-from medloop.loop.foundation.annotated_labels import checked_labels, every_as_none
+from medloop.loop.foundation.annotated_labels import checked_labels, every_as_none, require_only, without_others
 from medloop.loop.foundation.effort_log import Reported, plain_seconds
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.store.reader import Reader
@@ -72,6 +74,24 @@ def annotated_in(task: Task, edit: OpenEdit, submitted: Submitted) -> tuple[int,
     if submitted.mask is not None or not edit.assignment.annotated:
         return ()
     return every_as_none(task, {*edit.assignment.annotated, *edit.drawn_labels})
+
+
+def annotated_mask(task: Task, edit: OpenEdit, mask: MaskArray, annotated: tuple[int, ...]) -> MaskArray:
+    """A draft's mask of the labels that it annotates; the model's own voxels of others, as they were proposed, leave it.
+
+    Args:
+        task: The task in force.
+        edit: The draft.
+        mask: As it stands, shape (I, J, K).
+        annotated: As a record keeps it.
+
+    Raises:
+        LabelError: It holds voxels of a label that is not annotated, and that no model proposed there: somebody drew them.
+    """
+    if not annotated:
+        return mask
+    require_only(np.where(mask == edit.proposed, 0, mask), annotated, task, f"The draft of {edit.case.name}")
+    return without_others(mask, annotated)
 
 
 def submitted_mask(tx: Reader, assignment: Assignment) -> str | None:

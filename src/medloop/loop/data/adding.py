@@ -176,6 +176,7 @@ class Intake:
             notes=notes,
             stratum=case.stratum or (case.tag or ""),
             channel_names=self._channels,
+            frames=case.frames,
         )
         made = add_case(self._workspace, read.image, new, given, actor=self._actor, follow=False)
         self._seen += 1
@@ -201,6 +202,8 @@ class Intake:
             self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
         if known.source.sha256 != read.found.source.sha256:
             self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")
+        if case.frames and dict(case.frames) != known.source.frames:
+            self.tally.remark(case.name, "keeps its named frames as they were imported first; move them on the page")
         given = self._incoming(case, answer, known.split)
         self.tally.remark(case.name, *said)
         if answer is None and was_imported(self._workspace, known):

@@ -1,6 +1,6 @@
 """Store one case: voxels first, then its row, its answer and their events in one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.data.first_display import displayed
 from medloop.loop.foundation.annotated_labels import require_only
 from medloop.loop.foundation.follow_up import follow_up
+from medloop.loop.foundation.named_frames import require_frames
 from medloop.loop.foundation.workspace import Workspace
 
 IMPORTER = "import"
@@ -30,6 +31,7 @@ class NewCase:
     notes: tuple[str, ...] = ()
     stratum: str = ""
     channel_names: tuple[str, ...] = ()
+    frames: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def add_case(
 
     Raises:
         ConflictError: The patient has another split already.
-        InputError: Voxels that cannot be kept, or an annotation that does not fit the image or the task.
+        InputError: Voxels that cannot be kept, an annotation that does not fit the image or the task, or named frames that the template or
+            the case does not have.
     """
     array = storable(image)
     if incoming is not None:
@@ -74,6 +77,7 @@ def add_case(
             if other.split != case.split:
                 message = f"The patient {case.patient} is in {other.split} with {other.name}, so {case.name} cannot be in {case.split}"
                 raise ConflictError(message, remedy=f"give it the split {other.split}, or another patient")
+        require_frames(tx, case)
         tx.add(case, verb="import")
         if incoming is not None:
             tx.add(imported_annotation(workspace, case, incoming, blob), verb="import")
@@ -121,7 +125,7 @@ def storable(image: Image) -> ImageArray:
 
 
 def _case_record(workspace: Workspace, array: ImageArray, image: Image, new: NewCase) -> Case:
-    source = displayed(new.source, array, new.channel_names)
+    source = replace(displayed(new.source, array, new.channel_names), frames=dict(new.frames))
     least, most = float(array.min()), float(array.max())
     return Case(
         id=new_id("case"),

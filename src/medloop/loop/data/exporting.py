@@ -15,12 +15,14 @@ from medloop.datasets.regular import is_sheared
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
+from medloop.loop.data.marks_files import MARKS_FILE, marked_cases, marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
 from medloop.loop.foundation.annotated_labels import annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.leaning import leans_on_proposal
+from medloop.loop.foundation.marked import marked_lines
 from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.waiting import unaccepted_lines
 from medloop.loop.foundation.workspace import Workspace
@@ -28,7 +30,7 @@ from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "csv", "frames", "measurements", "model")
+FORMATS = ("nifti", "msd", "nnunet", "csv", "frames", "measurements", "marks", "model")
 """Formats that can be written now."""
 
 
@@ -70,8 +72,8 @@ def export_project(
         raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
     if fmt == "frames":
         return _export_frames(workspace, out, actor)
-    if fmt == "measurements":
-        return _export_measurements(workspace, out, actor)
+    if fmt in ("measurements", "marks"):
+        return (_export_measurements if fmt == "measurements" else _export_marks)(workspace, out, actor)
     if (fmt == "csv") != (workspace.task.kind == "classification"):
         raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
     left_out = LeftOut(workspace)
@@ -84,14 +86,14 @@ def export_project(
     names = [label.name for label in workspace.task.labels]
     measured = measurement_lines(workspace)
     named = frame_lines(workspace)
-    beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {})
+    beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
     done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside)
     _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
     with workspace.store.read() as tx:
         waiting = unaccepted_lines(tx)
-    notes = (*done.notes, *waiting, *gaps, *brief_lines({"damaged": left_out.cases}), *refused)
+    notes = (*done.notes, *waiting, *gaps, *marked_lines(workspace), *brief_lines({"damaged": left_out.cases}), *refused)
     return ExportReport(out, fmt, done.cases, notes)
 
 
@@ -165,6 +167,16 @@ def _export_measurements(workspace: Workspace, out: Path, actor: str) -> ExportR
         pass
     _note(workspace, actor, "project", workspace.project.id, {"format": "measurements", "measurements": len(measured), "at": now()})
     return ExportReport(out, "measurements", len({one.case for one in measured}))
+
+
+def _export_marks(workspace: Workspace, out: Path, actor: str) -> ExportReport:
+    lines = marked_cases(workspace)
+    if not lines:
+        raise NotFoundError("No case has marks yet", remedy="give some on the page, with medloop marks, or with Project.submit_marks")
+    with staged_folder(out, marks_files(workspace)):
+        pass
+    _note(workspace, actor, "project", workspace.project.id, {"format": "marks", "annotations": len(lines), "at": now()})
+    return ExportReport(out / MARKS_FILE, "marks", len({line.case for line in lines}))
 
 
 def _export_frames(workspace: Workspace, out: Path, actor: str) -> ExportReport:

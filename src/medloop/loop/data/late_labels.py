@@ -55,7 +55,7 @@ def take_later(workspace: Workspace, case: Case, incoming: Incoming, importer: A
 
 def _answers(tx: Reader, case: Case, incoming: Incoming, importer: Annotator) -> tuple[list[Annotation], list[Annotation]]:
     """Every whole annotation of a case, and those that the incoming one follows: its author's, or nobody's if now an author is named."""
-    every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
+    every = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.is_whole]
     own = [a for a in every if a.annotator_id == incoming.by.id]
     return every, own or [a for a in every if a.annotator_id == importer.id and a.origin == "imported"]
 
@@ -63,7 +63,7 @@ def _answers(tx: Reader, case: Case, incoming: Incoming, importer: Annotator) ->
 def was_imported(workspace: Workspace, case: Case) -> bool:
     """Whether the newest whole annotation of a case came from a source."""
     with workspace.store.read() as tx:
-        whole = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.kind != "partial"]
+        whole = [a for a in tx.find(Annotation, where={"case_id": case.id}) if a.is_whole]
     return bool(whole) and whole[-1].origin == "imported"
 
 

@@ -56,9 +56,14 @@ def annotated_labels(tx: Reader, task: Task) -> AnnotatedLabels:
     return AnnotatedLabels(task, {version.id: frozenset(version.label_values) for version in tx.find(Task)})
 
 
+def scope_in_force(tx: Reader) -> AnnotatedLabels:
+    """The same, for who has no workspace at hand: the newest version of the task is in force."""
+    return annotated_labels(tx, max(tx.find(Task), key=lambda version: version.version))
+
+
 def every_as_none(task: Task, values: Collection[int]) -> tuple[int, ...]:
     """Label values in order, and () for all of the task's: how a record keeps them."""
-    return () if set(values) >= set(task.label_values) else tuple(sorted(values))
+    return () if set(values) >= set(task.label_values) else tuple(sorted(set(values)))
 
 
 def checked_labels(task: Task, values: Collection[int]) -> tuple[int, ...]:
@@ -123,12 +128,18 @@ def may_lack_labels(tx: Reader) -> bool:
     return tx.count(Task) > 1 or tx.some_annotated_in_part()
 
 
-def lacking_cases(tx: Reader, task: Task) -> dict[str, tuple[Label, ...]]:
-    """The annotated cases whose annotation in force says nothing of some labels, with these; empty where all are annotated everywhere."""
+def lacking_cases(tx: Reader, task: Task, *, case_ids: Collection[str] | None = None) -> dict[str, tuple[Label, ...]]:
+    """The annotated cases whose annotation in force says nothing of some labels, with these; empty where all are annotated everywhere.
+
+    Args:
+        tx: A reading transaction.
+        task: The version in force.
+        case_ids: Of these cases only; None for all.
+    """
     if not may_lack_labels(tx):
         return {}
     scope = annotated_labels(tx, task)
-    found = {case_id: scope.lacking(deciding(given)) for case_id, given in by_case(tx.current_annotations()).items()}
+    found = {case_id: scope.lacking(deciding(given)) for case_id, given in by_case(tx.current_annotations(case_ids=case_ids)).items()}
     return {case_id: labels for case_id, labels in found.items() if labels}
 
 

@@ -11,6 +11,7 @@ from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.records import Annotation, Case, Prediction
 from medloop.images.encode import decode_mask, decode_voxels
+from medloop.loop.foundation.marked import load_marks, marked_mask
 from medloop.loop.foundation.partial_annotations import merged_annotation
 from medloop.store.blobs import Blobs
 
@@ -32,9 +33,11 @@ def shown_channels(blobs: Blobs, case: Case) -> tuple[ImageArray, Windows]:
 
 
 def load_annotation(blobs: Blobs, annotation: Annotation, case: Case) -> Mask | int:
-    """The annotation's mask on the case's grid, or its tag; unanswered voxels of a partial one are 255."""
+    """The annotation's mask on the case's grid, or its tag; unanswered voxels of a partial one, and those without a mark, are 255."""
     if annotation.blob is None:
         return int(annotation.tag or 0)
+    if annotation.kind == "marks":
+        return Mask(marked_mask(load_marks(blobs, annotation), case.grid.shape), case.grid)
     if annotation.kind == "partial":
         return merged_annotation(blobs, [annotation], case)
     return load_mask(blobs, annotation, case)

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medloop.core.errors import ConflictError, LabelError
-from medloop.core.names import checked_instructions, checked_title, composed
+from medloop.core.names import checked_instructions, checked_title, composed, folded
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
 from medloop.loop.foundation.instruction_pictures import keep_pictures, with_pictures
 from medloop.loop.foundation.job_kinds import Choose, request_job
 from medloop.loop.foundation.round_moves import after_annotation
-from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels
+from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels, require_query_label
 from medloop.store.writer import Writer
 
 READING_SETTINGS = ("readings", "read_twice", "minimum_agreement", "review", "consensus", "targets", "routing", "sure_enough")
@@ -74,8 +74,8 @@ def configure(
     with workspace.store.write(actor) as tx:
         project = tx.get(Project, workspace.project.id)
         before = tx.get(Task, project.task_id)
-        wanted = _settings(project, settings or {}, before)
         after = _changed_task(before, change, pictures)
+        wanted = _with_label(_settings(project, settings or {}, before), project.settings, before, after)
         title = project.name if name is None else checked_title(name)
         changes = [*_named("name", project.name, title), *_settings_changed(project.settings, wanted), *_task_changed(before, after)]
         _store(tx, project, wanted, title, before, after)
@@ -101,6 +101,21 @@ def _settings(project: Project, changes: Mapping[str, SettingValue], task: Task)
     if wanted != project.settings:
         check_project_settings(wanted, task.kind)
     return wanted
+
+
+def _with_label(wanted: ProjectSettings, was: ProjectSettings, before: Task, after: Task) -> ProjectSettings:
+    """The settings with the queried label as it is called after the change.
+
+    Raises:
+        SettingError: The project does not have it, or is a classification.
+    """
+    name = wanted.query_label
+    if name and name == was.query_label:
+        value = next((label.value for label in before.labels if folded(label.name) == folded(name)), None)
+        name = next((label.name for label in after.labels if label.value == value), name)
+    named = replace(wanted, query_label=name)
+    require_query_label(named, after)
+    return named
 
 
 def require_version(task: Task, version: int | None) -> None:

@@ -32,8 +32,8 @@ class Crowd:
     people: tuple[Annotator, ...] = ()
 
     def index(self, annotation: Annotation) -> int:
-        """Which of them gave an annotation, or `NOBODY`; what was made of readings is nobody's."""
-        if annotation.origin in DERIVED:
+        """Which of them gave an annotation, or `NOBODY`; what was made of readings, and marks, are nobody's."""
+        if annotation.origin in DERIVED or annotation.kind == "marks":
             return NOBODY
         return next((n for n, person in enumerate(self.people) if person.id == annotation.annotator_id), NOBODY)
 
@@ -61,22 +61,23 @@ def training_annotations(workspace: Workspace, tx: Reader) -> list[Annotation]:
 def _adding(
     workspace: Workspace, tx: Reader, full: Mapping[tuple[str, ...], Annotation], key: Callable[[Annotation], tuple[str, ...]]
 ) -> list[Annotation]:
-    """Partial annotations where there is no full one, or none that annotates all of their labels."""
+    """Partial annotations and marks where there is no full one, or none that annotates all of their labels."""
     scope = annotated_labels(tx, workspace.task)
-    parts = tx.partial_annotations(splits=["train"])
+    parts = [*tx.partial_annotations(splits=["train"]), *tx.marked_annotations(splits=["train"])]
     return [a for a in parts if key(a) not in full or set(scope.of(a)) & set(scope.lacking(full[key(a)]))]
 
 
 def learned_together(answers: Sequence[Annotation], crowd: Crowd, scope: AnnotatedLabels) -> list[list[Annotation]]:
     """Annotations that make one training case: the deciding one of a case, and its parts that annotate the same labels.
 
-    Where annotators are modelled, each one's by themselves.
+    Where annotators are modelled, each one's by themselves; marks are each person's in any case.
     """
-    found: dict[tuple[str, int, tuple[int, ...]], list[Annotation]] = defaultdict(list)
+    found: dict[tuple[str, int, tuple[int | str, ...]], list[Annotation]] = defaultdict(list)
     for annotation in answers:
-        parts = (-1, *scope.known_classes(annotation)) if annotation.kind == "partial" else ()
-        found[annotation.case_id, crowd.index(annotation), parts].append(annotation)
-    return [each if each[0].kind == "partial" else [deciding(each)] for each in found.values()]
+        parts: tuple[int | str, ...] = (-1, *scope.known_classes(annotation)) if annotation.kind == "partial" else ()
+        own = (annotation.id,) if annotation.kind == "marks" else parts
+        found[annotation.case_id, crowd.index(annotation), own].append(annotation)
+    return [[deciding(each)] if each[0].is_whole else each for each in found.values()]
 
 
 def crowd_of(workspace: Workspace, control: JobControl, answers: Sequence[Annotation]) -> Crowd:
@@ -85,9 +86,8 @@ def crowd_of(workspace: Workspace, control: JobControl, answers: Sequence[Annota
     if model == "none":
         return Crowd()
     with workspace.store.read() as tx:
-        people = sorted(
-            (tx.get(Annotator, i) for i in {a.annotator_id for a in answers if a.origin not in DERIVED}), key=lambda person: person.name
-        )
+        own = {a.annotator_id for a in answers if a.origin not in DERIVED and a.kind != "marks"}
+        people = sorted((tx.get(Annotator, i) for i in own), key=lambda person: person.name)
     if len(people) < 2:
         whose = people[0].name if people else "a reviewer"
         control.log(f"no annotator model: {model} compares annotators, and all annotations are by {whose}")

@@ -115,7 +115,12 @@ def _needed(tx: Reader, case: Case) -> set[str]:
     """Blobs of a case that work depends on: none of one that was skipped or flagged."""
     if refusals(tx, [case.id]):
         return set()
-    answers = (*tx.current_annotations(case_ids=[case.id]), *tx.partial_annotations(case_ids=[case.id]))
+    of_case = [case.id]
+    answers = (
+        *tx.current_annotations(case_ids=of_case),
+        *tx.partial_annotations(case_ids=of_case),
+        *tx.marked_annotations(case_ids=of_case),
+    )
     return {case.voxels, *(answer.blob for answer in answers if answer.blob)}
 
 

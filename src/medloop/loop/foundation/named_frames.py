@@ -1,8 +1,9 @@
 """The named frames or slices of a case: where a project's template puts them, and where people moved them to.
 
-A template (`medloop.core.templates`) lays its names along the frames of a film, or along the axis that people page a volume by. Moving a
-name is an annotation of its own: it is stored with the assignment, counts for that person's later work on the case, and is exported; with
-a submission the names that nobody moved are stored where they stood.
+A template (`medloop.core.templates`) lays its names along the frames of a film, or along the axis that people page a volume by; where the
+source of a case says which frame a name stands for (`Source.frames`), it stands there. Moving a name is an annotation of its own: it is
+stored with the assignment, counts for that person's later work on the case, and is exported; with a submission the names that nobody moved
+are stored where they stood.
 
 Training cases are annotated on these slices only. Evaluation cases count whole; there the names only lead through the case.
 """
@@ -12,14 +13,14 @@ from dataclasses import dataclass
 from medloop.core.errors import InputError
 from medloop.core.records import Assignment, Case, NamedFrame, new_id, now
 from medloop.core.templates import named_places
+from medloop.interaction.moments import TIME
 from medloop.loop.foundation.blinding import own_annotation
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.readings import is_reviewing, project_settings
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
-TIME = 2
-"""The voxel axis along which the frames of a film lie."""
+_SET = 'set the project\'s template first: medloop configure DIR template="end-diastole, end-systole"'
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,36 @@ class NamedSlice:
 
 
 def template_slices(tx: Reader, case: Case) -> tuple[NamedSlice, ...]:
-    """Where the project's template puts its names in a case; () without a template, and in a picture of one slice."""
-    axis = TIME if case.display.over_time else case.grid.paging_axis
-    count = case.grid.shape[axis]
+    """Where the case's source, else the template, puts the names in a case; () without a template, and in a picture of one slice."""
+    axis, count = _axis(case)
     if count < 2:
         return ()
-    return tuple(NamedSlice(place.name, axis, place.index) for place in named_places(project_settings(tx).template, count))
+    named = named_places(project_settings(tx).template, count)
+    return tuple(NamedSlice(place.name, axis, int(case.source.frames.get(place.name, place.index))) for place in named)
+
+
+def require_frames(tx: Reader, case: Case) -> None:
+    """Refuse a source's named frames that the template does not name or the case does not have.
+
+    Raises:
+        InputError: Then.
+    """
+    _, count = _axis(case)
+    known = [place.name for place in named_places(project_settings(tx).template, count)] if case.source.frames else []
+    for name, index in case.source.frames.items():
+        if name not in known:
+            raise InputError(
+                f"Named frames of {case.name} are names of the template ({', '.join(known) or 'none'}), got {name!r}", remedy=_SET
+            )
+        if not 0 <= index < count or count < 2:
+            rule = f"{name!r} of {case.name} stands for a frame or slice from 1 to {count}, got {index + 1}"
+            raise InputError(rule, remedy="correct the cell: frames are counted from 1")
+
+
+def _axis(case: Case) -> tuple[int, int]:
+    """The voxel axis that a case is paged by, and how many slices lie along it."""
+    axis = TIME if case.display.over_time else case.grid.paging_axis
+    return axis, case.grid.shape[axis]
 
 
 def named_slices(tx: Reader, assignment: Assignment) -> tuple[NamedSlice, ...]:

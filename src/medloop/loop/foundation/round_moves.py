@@ -6,9 +6,11 @@ a move twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from medloop.core.records import Assignment, Job, Model, Query, Round, Snapshot, new_id, now
 from medloop.core.states import RoundState, move_round
+from medloop.loop.foundation.annotated_labels import lacking_cases, scope_in_force
 from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.follow_up import AGAIN, due_for_evaluation, request_consensus, request_evaluation_of
 from medloop.loop.foundation.job_kinds import Train, request_job
@@ -141,20 +143,27 @@ class RoundCase:
         reading: How far its readings are.
         given: Annotators who have read it, or annotated for this round what was queried of it.
         refused: It was skipped or flagged, and has no annotation.
+        label: It is queried for one label only, which its annotation: "lacks" or "has" by now; "" for every label.
     """
 
     reading: CaseReading
     given: frozenset[str]
     refused: bool
+    label: Literal["", "lacks", "has"] = ""
 
     @property
     def done(self) -> bool:
         """Whether the round waits for nothing of it."""
+        if self.label:
+            return self.refused or self.label == "has"
         waits = self.reading.state in ("in review", "returned") or self.reading.consensus_due
         return self.refused or self.reading.state == "accepted" or (len(self.given) >= self.reading.needed and not waits)
 
     def wants(self, annotator_id: str) -> bool:
         """Whether this annotator may give the next reading."""
+        if self.label:
+            busy = bool(self.reading.open) or self.reading.state == "returned" or self.reading.consensus_due
+            return not busy and not self.done and annotator_id not in self.reading.declined
         taken = {*self.given, *self.reading.open}
         lacking = len(taken) < self.reading.needed and self.reading.state != "returned" and not self.reading.consensus_due
         return lacking and not self.done and annotator_id not in taken and annotator_id not in self.reading.declined
@@ -165,7 +174,29 @@ def round_cases(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str
     refused = tx.refused_among(case_ids)
     submitted = tx.find(Assignment, where={"case_id": case_ids, "round_id": current.id, "state": "submitted"})
     given = {case_id: {a.annotator_id for a in submitted if a.case_id == case_id} for case_id in {a.case_id for a in submitted}}
+    labels, skipped = _labels_queried(tx, current, case_ids), _skipped_for(tx, current, case_ids)
     return {
-        case_id: RoundCase(reading, frozenset(given.get(case_id, set())) | {*reading.readers}, case_id in refused)
+        case_id: RoundCase(
+            reading,
+            frozenset(given.get(case_id, set())) | {*reading.readers},
+            case_id in refused or (case_id in labels and case_id in skipped),
+            labels.get(case_id, ""),
+        )
         for case_id, reading in case_readings(tx, case_ids).items()
     }
+
+
+def _labels_queried(tx: Reader, current: Round, case_ids: Sequence[str]) -> dict[str, Literal["lacks", "has"]]:
+    """The cases that a round queries for one label only, and whether what stands lacks it still."""
+    choices = tx.get(Query, current.query_id).choices if current.query_id else ()
+    wanted = {one.case_id: one.label for one in choices if one.label is not None and one.case_id in set(case_ids)}
+    if not wanted:
+        return {}
+    lacking = lacking_cases(tx, scope_in_force(tx).task, case_ids=list(wanted))
+    missing = {case_id: {label.value for label in labels} for case_id, labels in lacking.items()}
+    return {case_id: "lacks" if value in missing.get(case_id, ()) else "has" for case_id, value in wanted.items()}
+
+
+def _skipped_for(tx: Reader, current: Round, case_ids: Sequence[str]) -> set[str]:
+    """Cases that somebody skipped in this round."""
+    return {one.case_id for one in tx.find(Assignment, where={"case_id": case_ids, "round_id": current.id, "state": "skipped"})}

@@ -2,7 +2,8 @@
 
 Where an annotation is all that a case needs, each counts. Where cases need several readings, a consensus or a review, half a case is
 none: a case counts once, when it is accepted by the rules of the project and what stands for it came after the last training's
-snapshot; a case of which only parts are annotated, when as many people as it needs have annotated parts of it since.
+snapshot; a case of which only parts are annotated, or that has only marks, when as many
+people as it needs have given some since.
 """
 
 from medloop.core.records import ProjectSettings, Snapshot
@@ -22,12 +23,12 @@ def new_to_learn(tx: Reader, most: int) -> int:
     before, ready = None, 0
     people: dict[str, set[str]] = {}
     while ready < most and (new := tx.annotations_after(since, ["train"], before=before, limit=AT_ONCE)):
-        whole = {row.id for row in new if row.kind != "partial"}
+        whole = {row.id for row in new if row.kind in ("mask", "tag")}
         found = case_readings(tx, {row.case_id for row in new})
         ready += sum(one.state == "accepted" and one.annotation_id in whole for one in found.values())
         for row in new:
             who = people.setdefault(row.case_id, set())
-            if row.kind == "partial" and found[row.case_id].annotation_id is None and row.annotator_id not in who:
+            if row.kind in ("partial", "marks") and found[row.case_id].annotation_id is None and row.annotator_id not in who:
                 who.add(row.annotator_id)
                 ready += len(who) == found[row.case_id].needed
         before = new[-1].event

@@ -8,7 +8,7 @@ from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
 from medloop.core.labels import check_label_names
-from medloop.core.names import checked_instructions, checked_title
+from medloop.core.names import checked_instructions, checked_title, folded
 from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
 from medloop.query.pool import COLD
@@ -73,6 +73,7 @@ class Workspace:
         settings = settings if settings.strategy else replace(settings, strategy=USUAL_STRATEGY[kind])
         project = Project(id=new_id("project"), name=checked_title(name), task_id=task.id, settings=settings, created_at=now())
         check_project_settings(project.settings, kind)
+        require_query_label(project.settings, task)
         store = Store.create(folder, url=url)
         with store.write(actor) as tx:
             tx.add(task, verb="define")
@@ -145,6 +146,19 @@ def require_masks(workspace: Workspace, what: str) -> None:
     if workspace.task.kind != "segmentation":
         remedy = "medloop triage and medloop calibrate judge tags; status and report show them"
         raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
+
+
+def require_query_label(settings: ProjectSettings, task: Task) -> None:
+    """Refuse to query for a label that there is not.
+
+    Raises:
+        SettingError: The task is a classification, or does not have the label.
+    """
+    if settings.query_label and task.kind != "segmentation":
+        raise SettingError(f"Only masks lack a label, this is a {task.kind}", remedy="leave query_label empty")
+    if settings.query_label and folded(settings.query_label) not in {folded(label.name) for label in task.labels}:
+        names = ", ".join(label.name for label in task.labels)
+        raise SettingError(f"query_label names a label of the project, got {settings.query_label!r}", remedy=f"use one of {names}")
 
 
 def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:

@@ -164,7 +164,7 @@ def _surfaces(workspace: Workspace, model: Model, answers: Sequence[Annotation],
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
     for answer in answers:
         case, names = cases[answer.case_id], scored.get(answer.case_id, {})
-        if not names or not is_sized(case) or answer.kind == "partial":
+        if not names or not is_sized(case) or not answer.is_whole:
             continue
         truth, proposed = load_mask(blobs, answer, case).array, load_proposal(blobs, predictions[case.id], case)
         voxel = max(mm for mm, n in zip(case.grid.spacing_mm, case.grid.shape, strict=True) if n > 1 or case.grid.voxels == 1)

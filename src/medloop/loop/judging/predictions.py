@@ -11,10 +11,12 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import BlobError
+from medloop.core.names import folded
 from medloop.core.records import Aggregation, Case, Json, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import generator
 from medloop.core.settings import current_names
 from medloop.images.encode import encode_mask
+from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.arrays import load_image, load_proposal, store_features
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
@@ -225,7 +227,10 @@ def _upcoming(tx: Reader) -> list[Case]:
 
 
 def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
-    """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`."""
+    """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`.
+
+    Cases that lack the label which the project queries for are among them.
+    """
     from medloop.query.pool import COMPARING
     from medloop.query.strategies import needs_of
 
@@ -233,4 +238,12 @@ def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
     answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
     compared = answers if needs_of(workspace.settings.strategy) & COMPARING else answers[-ALIKE:]
     cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}
+    cases |= {c.id: c for c in tx.find(Case, where={"id": sorted(_lacking(workspace, tx))})}
     return sorted(cases.values(), key=lambda c: c.name)
+
+
+def _lacking(workspace: Workspace, tx: Reader) -> set[str]:
+    """Ids of the training and audit cases that lack the label which the project queries for."""
+    wanted = workspace.settings.query_label
+    found = lacking_cases(tx, workspace.task) if wanted else {}
+    return {case_id for case_id, labels in found.items() if folded(wanted) in {folded(label.name) for label in labels}}

@@ -14,6 +14,7 @@ from medloop.core.errors import InputError
 from medloop.core.names import natural_key
 from medloop.core.records import Case, Evaluation, Model, Prediction, Split
 from medloop.core.states import JobState
+from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_counts, evaluated_patients
 from medloop.metrics.selective import risk_coverage
@@ -77,6 +78,7 @@ class Triage:
         curve: Measured on the evaluated cases, from the strictest score down.
         cases: Unanswered predicted cases, those that need most help first.
         unpredicted: Unanswered cases without a prediction of this model.
+        in_part: Cases that are annotated for some labels only: they are left out, since a score is of a whole case.
     """
 
     model_index: int
@@ -91,6 +93,7 @@ class Triage:
     curve: tuple[CurvePoint, ...]
     cases: tuple[TriagedCase, ...]
     unpredicted: int
+    in_part: int
 
 
 def triage_pool(workspace: Workspace, *, risk: float = RISK, good: float = GOOD_DICE, hard: float = HARD_DICE) -> Triage:
@@ -121,6 +124,7 @@ def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) ->
         model, judged, deferral = rule.model, rule.judged, rule.deferral
         predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
         pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: c.name)
+        in_part = tx.find(Case, where={"id": sorted(lacking_cases(tx, workspace.task)), "split": ["train", "audit"]})
     predicted = [case for case in pool if case.id in predictions]
     return Triage(
         model_index=model.index,
@@ -135,6 +139,7 @@ def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) ->
         curve=_curve([confidence_score(c.prediction) for c in judged], [c.truth for c in judged], good),
         cases=_sort_cases(predicted, predictions, deferral, good, hard),
         unpredicted=len(pool) - len(predicted),
+        in_part=len(in_part),
     )
 
 

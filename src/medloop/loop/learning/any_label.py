@@ -29,6 +29,6 @@ def train_any_label(
     )
     own = dataclasses.replace(plain, classes=2, guided=True, hints=hints, members=1, heads=1, minutes=minutes)
     labels = [value for value in workspace.task.label_values if value not in taught.missing]
-    made = cases_for_any_label(taught.cases, labels=labels, seed=recipe.seed)
+    made = cases_for_any_label([case for case in taught.cases if case.weak is None], labels=labels, seed=recipe.seed)
     trained = train(own, made, [], folder / ANY_LABEL, report=report, guide=rehearsal_for_any_label())
     return trained.weights, {ANY_LABEL: own.to_json()}

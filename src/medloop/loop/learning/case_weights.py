@@ -13,7 +13,8 @@ def training_weights(tx: Reader, learned: Collection[str] | None = None) -> dict
 
     The pool is the training split without imported answers. Draws are read round by round up to the first one that is
     not finished. Skipped and flagged cases keep their place in the order and get no weight: the estimate is then of
-    the cases that people were willing to answer.
+    the cases that people were willing to answer. Queries of annotated cases for a label that they lack are no draws from that pool,
+    and are left out.
 
     A training that leaves out what earlier models have learned (`warm_start` "new") stands for the pool without the cases
     drawn before: its weights count the draws since then only.
@@ -60,7 +61,7 @@ def _draws(tx: Reader) -> tuple[list[Choice], str]:
             break
         query = tx.get(Query, current.query_id)
         started = started or query.created_at
-        draws += [c for c in query.choices if tx.get(Case, c.case_id).split == "train"]
+        draws += [c for c in query.choices if c.label is None and tx.get(Case, c.case_id).split == "train"]
     return draws, started
 
 

@@ -42,8 +42,8 @@ class PseudoAnnotation:
 def pseudo_annotations(workspace: Workspace, *, answers: int, threshold: Threshold | None = None) -> list[PseudoAnnotation]:
     """The newest model's confident predictions, surest first, never more than there are answers; none without a model or the setting.
 
-    Only unanswered cases of the training split. A mask without any foreground is left out, however sure: a structure
-    that is missed altogether looks just as sure.
+    Only unanswered cases of the training split; what a case lacks that is annotated for some labels is not filled in. A mask without any
+    foreground is left out, however sure: a structure that is missed altogether looks just as sure.
     """
     if workspace.settings.unlabelled != "pseudo-labels":
         return []

@@ -143,6 +143,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         guided=guided,
         hints=settings.prompt_encoding if guided else "euclidean",
         targets=settings.targets,
+        robust=settings.robust,
         unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
@@ -203,7 +204,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
         return recipe, None
     own = {
         name: getattr(recipe, name)
-        for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled")
+        for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled", "robust")
     }
     return dataclasses.replace(before, **own), parent
 

@@ -5,7 +5,7 @@ Whatever is decided here goes into the training's plan, so that a resumed traini
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from medloop.loop.learning.objections import irrelevant_blobs, irrelevant_loader
 from medloop.loop.learning.pseudo_labels import PseudoAnnotation, load_pseudo, pseudo_annotations
 from medloop.loop.learning.soft_labels import soft_labels
 from medloop.loop.learning.voxel_weights import Weighing, weighing_of
+from medloop.loop.learning.weak_cases import spoken_labels, weak_case
 from medloop.models.foundation.recipes import NOBODY
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def make_training_set(
     with workspace.store.read() as tx:
         scope = annotated_labels(tx, workspace.task)
     together, soft = learned_together(answers, crowd, scope), soft_labels(workspace, answers, cases, control.log)
+    marked_groups = [found for found in together if found[0].kind == "marks"]
+    together = [found for found in together if found[0].kind != "marks"]
     kept = set(plan.decide("soft", lambda: sorted(soft)))
     own = [
         dataclasses.replace(
@@ -85,12 +88,16 @@ def make_training_set(
     facts |= {"soft_cases": len(kept)} if kept else {}
     facts |= crowd.facts(answers)
     every = [*own, *(_pseudo_case(workspace, p) for p in believed)]
-    missing = _never_annotated(workspace, every)
+    marks = [found[0] for found in marked_groups]
+    spoken = {value for a in marks for value in spoken_labels(workspace, a, cases[a.case_id], scope)}
+    missing = _never_annotated(workspace, every, spoken)
+    facts |= {"marked_cases": len(marks)} if marks else {}
     for name in (label.name for label in workspace.task.labels if label.value in missing):
         control.log(f"{name!r} is annotated in no case that this model learns from: it is not learned, and never proposed")
     unlearned: Json = {NOT_LEARNED: missing} if missing else {}
     facts = {**facts, **unlearned}
-    return TrainingSet([with_absent(case, missing) for case in every], facts, weighing.weight, crowd, missing)
+    by_marks = [weak_case(workspace, a, cases[a.case_id], scope, missing=missing) for a in marks]
+    return TrainingSet([*(with_absent(case, missing) for case in every), *by_marks], facts, weighing.weight, crowd, missing)
 
 
 def with_absent(case: "TrainingCase", missing: Sequence[int]) -> "TrainingCase":
@@ -98,11 +105,11 @@ def with_absent(case: "TrainingCase", missing: Sequence[int]) -> "TrainingCase":
     return dataclasses.replace(case, known=tuple(sorted({*case.known, *missing}))) if case.known and missing else case
 
 
-def _never_annotated(workspace: Workspace, cases: "Sequence[TrainingCase]") -> list[int]:
-    """Values of the labels that no case annotates; none of a classification, whose classes are chosen and not annotated."""
+def _never_annotated(workspace: Workspace, cases: "Sequence[TrainingCase]", spoken: Collection[int] = ()) -> list[int]:
+    """Labels that no case annotates, and no mark speaks of; none of a classification, whose classes are chosen and not annotated."""
     if workspace.task.kind != "segmentation" or any(not case.known for case in cases):
         return []
-    found = {value for case in cases for value in case.known}
+    found = {value for case in cases for value in case.known} | set(spoken)
     return [value for value in workspace.task.label_values if value not in found]
 
 

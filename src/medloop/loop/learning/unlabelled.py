@@ -1,5 +1,7 @@
 """The unlabelled cases of a training run: images of training cases that nobody has annotated, for recipes that learn from such.
 
+Cases that are annotated for some labels only are labelled cases: what they lack is learned by the marginal loss alone.
+
 Evaluation patients never take part, nor gold cases, whose truth is held against people's readings. A training notes which cases it took,
 and goes on with the same ones when resumed.
 """

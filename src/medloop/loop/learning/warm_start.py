@@ -104,7 +104,7 @@ def _scores(
     scored = score_annotations(
         workspace,
         parent,
-        [deciding(found) for found in by_case(a for a in answers if a.case_id in old and a.kind != "partial").values()],
+        [deciding(found) for found in by_case(a for a in answers if a.case_id in old and a.is_whole).values()],
         old,
     )
     return {case_id: float(np.nanmean(list(by_label.values()))) for case_id, by_label in scored.items()}

@@ -9,6 +9,7 @@ import numpy as np
 from medloop.core.errors import BlobError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Case
+from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
@@ -20,22 +21,32 @@ from medloop.store.reader import Reader
 
 @dataclass(frozen=True)
 class ClassCount:
-    """One label: answered training cases that hold it, and how many of them a query had chosen."""
+    """One label: annotated training cases that hold it, how many of them a query had chosen, and how many of `cases` annotate it."""
 
     label: str
     annotated: int
     queried: int
+    known: int
+    cases: int
+
+    @property
+    def known_words(self) -> str:
+        """In how many cases it is annotated, in words; "" where it is annotated everywhere."""
+        return f"annotated in {self.known} of {self.cases} cases" if self.known < self.cases else ""
 
 
 def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
     """Counts of every label of the task, in the task's order."""
     with workspace.store.read() as tx:
         answers, chosen = _answers(tx), queried_case_ids(tx, ever=True)
+        lacking = lacking_cases(tx, workspace.task) if workspace.task.kind == "segmentation" else {}
     with memo(workspace, "label-values") as known:
         values = {case_id: label_values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
     answered = Counter(value for held in values.values() for value in held)
     queried = Counter(value for case_id in chosen for value in values.get(case_id, ()))
-    return tuple(ClassCount(x.name, answered[x.value], queried[x.value]) for x in workspace.task.labels)
+    missing = Counter(label.value for case_id, *_ in answers for label in lacking.get(case_id, ()))
+    cases = len(answers)
+    return tuple(ClassCount(x.name, answered[x.value], queried[x.value], cases - missing[x.value], cases) for x in workspace.task.labels)
 
 
 def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
@@ -43,7 +54,7 @@ def _answers(tx: Reader) -> list[tuple[str, str, str | None, int | None]]:
     sole, contested = tx.sole_annotations(["train"]), tx.contested_cases(["train"])
     known = {row[0]: row for row in (*sole, *(tx.decided_annotations(["train"]) if contested else ()))}
     several = tx.current_annotations(case_ids=[i for i in contested if i not in known])
-    decided = [deciding(found) for found in by_case(a for a in several if a.kind != "partial").values()]
+    decided = [deciding(found) for found in by_case(a for a in several if a.is_whole).values()]
     return [*known.values(), *((a.case_id, a.id, a.blob, a.tag) for a in decided)]
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.records import Annotation, Case, Evaluation, Model, Prediction, Split
-from medloop.core.seeds import generator
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED, best_scores
-from medloop.metrics.intervals import Interval, paired_difference
+from medloop.metrics.intervals import Interval
+from medloop.metrics.succession import FEWEST_PATIENTS, compare
 from medloop.store.reader import Reader
 
 SPLIT_WORDS = {
@@ -82,10 +82,13 @@ class Succession:
         gains = [after - before for _, _, before, after in self.scores]
         return sum(gain > NOTICEABLE for gain in gains), sum(gain < -NOTICEABLE for gain in gains)
 
-    def difference(self, seed: int) -> Interval:
-        """The newer model's score less the older one's on the same cases, with its interval over patients."""
+    @property
+    def difference(self) -> Interval:
+        """The newer model's score less the older one's, with the interval that also decides which model is in use."""
         _, patients, older, newer = zip(*self.scores, strict=True)
-        return paired_difference(newer, older, patients, generator(seed, "report", self.older, self.newer))
+        found = compare(newer, older, patients, with_index=self.older, source=self.split)
+        note = "" if found.low is not None else f"an interval needs at least {FEWEST_PATIENTS} patients"
+        return Interval(found.difference, found.low, found.high, found.patients, note)
 
 
 def judged_cases(workspace: Workspace, *, damaged: Collection[str] = ()) -> Judged | None:

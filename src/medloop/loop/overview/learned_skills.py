@@ -58,7 +58,7 @@ def _values_held(workspace: Workspace, ids: Sequence[str]) -> list[Sequence[int]
     with workspace.store.read() as tx:
         annotations = [tx.get(Annotation, i) for i in ids]
     with memo(workspace, "label-values") as known:
-        return [label_values(workspace, a.id, a.blob, a.tag, known) for a in annotations if a.kind != "partial"]
+        return [label_values(workspace, a.id, a.blob, a.tag, known) for a in annotations if a.is_whole]
 
 
 def skill_rows(skills: Sequence[LearnedSkill]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

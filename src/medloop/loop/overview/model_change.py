@@ -56,7 +56,7 @@ def model_change(workspace: Workspace, *, hidden: Collection[str] = ()) -> Model
     found = succession(workspace)
     if found is None:
         return None
-    change = found.difference(workspace.settings.seed)
+    change = found.difference
     with workspace.store.read() as tx:
         drawable = {*_drawable(tx, found)}
     better, worse = found.changed

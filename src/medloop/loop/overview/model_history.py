@@ -13,6 +13,9 @@ from medloop.metrics.succession import Comparison
 from medloop.store.lineage import Learned
 from medloop.store.reader import Reader
 
+NAMES_SHOWN = 5
+"""Cases that a note names; the model's metrics hold all."""
+
 PREFERRED: tuple[Split, ...] = ("test", "audit", "validation")
 """Whose score stands for a model: validation cases also chose the weights, so they come last."""
 
@@ -148,7 +151,7 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,
-        note="; ".join(filter(None, (said.note, unlabelled_words(model), start_words(model)))),
+        note="; ".join(filter(None, (said.note, unlabelled_words(model), stood_out_words(model), start_words(model)))),
         comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
@@ -160,6 +163,15 @@ def unlabelled_words(model: Model) -> str:
     """How many unlabelled cases a model learned from, and how; empty without any."""
     count = int(model.metrics.get("unlabelled_cases", 0))
     return f"also learned from {counted(count, 'unlabelled case')} ({model.recipe['unlabelled']})" if count else ""
+
+
+def stood_out_words(model: Model) -> str:
+    """Which annotated cases a model left out because they stayed far harder to learn than the others; empty without any."""
+    names = model.metrics.get("stood_out", [])
+    if not names:
+        return ""
+    shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+    return f"left out {counted(len(names), 'annotated case')} that stood out by their loss ({shown})"
 
 
 def start_words(model: Model) -> str:

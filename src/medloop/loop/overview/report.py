@@ -107,7 +107,7 @@ def _succession(workspace: Workspace) -> Markup | None:
     if found is None:
         return None
     patients = {patient for _, patient, _, _ in found.scores}
-    change = found.difference(workspace.settings.seed)
+    change = found.difference
     better, worse = found.changed
     names = (f"model {found.older}", f"model {found.newer}")
     chart = against([(name, a, b) for name, _, a, b in found.scores], x_title=names[0], y_title=names[1])
@@ -198,8 +198,8 @@ def _skills(workspace: Workspace) -> Markup | None:
 
 
 def _annotated(made: Progress) -> Markup:
-    head = ("label", "annotated cases with it", "of these chosen by a query")
-    return table(head, ((c.label, c.annotated, c.queried) for c in made.queried))
+    head = ("label", "annotated cases with it", "of these chosen by a query", "annotated in")
+    return table(head, ((c.label, c.annotated, c.queried, f"{c.known} of {c.cases} cases") for c in made.queried))
 
 
 def _models(models: Sequence[ModelLine]) -> Markup:

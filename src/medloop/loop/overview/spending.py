@@ -116,7 +116,10 @@ def work_lines(workspace: Workspace, by: By = "person") -> tuple[WorkLine, ...]:
 
 @dataclass(frozen=True)
 class CaseWork:
-    """What a case took on average: of those with a recorded time, whoever annotated them; None is unknown."""
+    """What a case took on average: of those with a recorded time, whoever annotated them; None is unknown.
+
+    What is still in hand for the first time is none of them: its time is not over.
+    """
 
     cases: int
     minutes: float
@@ -128,7 +131,9 @@ class CaseWork:
 def work_per_case(workspace: Workspace) -> dict[str, CaseWork]:
     """What a case took on average, by number of the round, and of all under ""; rounds without a recorded time are not in it."""
     with workspace.store.read() as tx:
-        worked = [one for one in counted_work(tx) if one.seconds]
+        opened = {one.case_id for one in tx.find(Assignment, where={"state": "open"})}
+        unfinished = opened - tx.annotated_among(opened)
+        worked = [one for one in counted_work(tx) if one.seconds and one.case_id not in unfinished]
         rounds = {one.id: str(one.index) for one in tx.find(Round)}
     groups: dict[str, list[Counted]] = {"": worked}
     for one in worked:

@@ -20,6 +20,7 @@ from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.model_history import PREFERRED
+from medloop.loop.querying.lacking import left_for_label
 from medloop.metrics.intervals import MIN_PATIENTS
 from medloop.query.budget.extrapolation import MIN_POINTS, drawn_curves, patient_curves
 from medloop.query.budget.stability import KAPPA_WINDOW, confusion, kappa
@@ -41,7 +42,7 @@ class TargetForecast:
     Attributes:
         target: The setting `target_score`.
         cases, hours: None for an end that the cases left do not reach, or without recorded times.
-        left: Cases that can still be annotated.
+        left: Unlabelled cases; those that are annotated for some labels only are left out.
         note: What is missing for a forecast, in words; "" where there is one.
     """
 
@@ -88,7 +89,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         batch, minutes, cost = _next_batch(workspace, tx, models, with_cost=priced(lines))
         accuracy = minutes_words(tx) if minutes is not None else ""
         spending = _spending(workspace, tx, lines)
-        left = len(tx.unlabelled_cases(["train", "audit"], exclude_open=False, limit=1))
+        left = len(tx.unlabelled_cases(["train", "audit"], exclude_open=False, limit=1)) + left_for_label(workspace, tx)
     return Evidence(
         spending=spending,
         curve=curve,

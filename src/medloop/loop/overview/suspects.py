@@ -86,7 +86,7 @@ def suspects(workspace: Workspace, *, limit: int = 100) -> tuple[SuspectAnnotati
     """
     with workspace.store.read() as tx:
         people = annotator_names(tx)
-        given = {i: [a for a in found if a.kind != "partial"] for i, found in by_case(tx.current_annotations()).items()}
+        given = {i: [a for a in found if a.is_whole] for i, found in by_case(tx.current_annotations()).items()}
         cases = {c.id: c for c in tx.find(Case, where={"id": list(given)})}
         predicted, scope = _out_of_sample(tx, workspace, list(given)), annotated_labels(tx, workspace.task)
     several = {i: [a for a in found if a.origin not in DERIVED and _sound(workspace, a)] for i, found in given.items()}
@@ -170,7 +170,8 @@ def _masks(
 
     drawn = [(a, p) for a, p in pairs if p.mask is not None and p.uncertainty is not None]
     pairs = drawn
-    found = suspect_masks(_Lazily(len(pairs), both), list(workspace.task.label_values))
+    names = {label.value: label.name for label in workspace.task.labels}
+    found = suspect_masks(_Lazily(len(pairs), both), list(workspace.task.label_values), names)
     return [(pairs[s.item][0], s.score, "model", s.reason) for s in found]
 
 

@@ -11,13 +11,14 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray
 from medloop.core.errors import ConflictError, InputError, NotFoundError, StateError, UnavailableError
-from medloop.core.records import Choice, Query, Round, new_id, now
+from medloop.core.records import Choice, Query, Round, Split, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.effort import minutes_words
 from medloop.loop.foundation.named_frames import annotated_on_names
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
+from medloop.loop.querying.lacking import label_pool
 from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.pool_table import PoolScores, PoolTable, pool_scores, pool_table
 from medloop.loop.querying.pools import ExtraScores, PoolInputs, build_pool
@@ -53,11 +54,15 @@ def make_query(
     with workspace.store.read() as tx:
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
         refused |= {case.case_id for case in damaged}
+        marked = {a.case_id for a in tx.marked_annotations(splits=["train"])}
         model = tx.live_model()
         wanted, drawn = followed(workspace, tx, round_index)
         scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
-    free = table.askable(refused)
-    if model and settings.stream != "off":
+        missing = label_pool(workspace, tx, table, queried_case_ids(tx))
+    if settings.query_label and missing is None:
+        note(f"no annotated case is left that lacks {settings.query_label}: unlabelled cases are queried")
+    free = missing.free if missing else _unlabelled(table, refused, marked)
+    if model and settings.stream != "off" and not missing:
         free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
     inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, free["train"]))
@@ -73,8 +78,9 @@ def make_query(
             note(f"predicted minutes: {minutes_words(tx)}")
     if drawn and model and chosen == wanted:
         choices = [replace(one, reason=f"{one.reason}; {chosen} {drawn}", probability=None) for one in choices]
-    choices = with_parts(workspace, choices, model)
+    choices = choices if missing else with_parts(workspace, choices, model)
     choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
+    choices = missing.choices(choices) if missing else choices
     if not choices:
         return None
     return Query(
@@ -85,6 +91,12 @@ def make_query(
         choices=tuple(choices),
         created_at=now(),
     )
+
+
+def _unlabelled(table: PoolTable, refused: set[str], marked: set[str]) -> dict[Split, BoolArray]:
+    """Which cases of the table may be queried, by split; those with marks only once there are no others."""
+    free = table.askable(refused | marked)
+    return free if free["train"].any() else table.askable(refused)
 
 
 def queried_case_ids(tx: Reader, *, ever: bool = False) -> set[str]:

@@ -13,8 +13,10 @@ has seen the pool; asking therefore never waits, and falls back to a query made 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from medloop.core.errors import StateError
 from medloop.core.records import Annotator, Assignment, Case, Json, Query, Review, Round, now
 from medloop.core.states import RoundState
 from medloop.loop.foundation.annotators import annotator_known
@@ -24,9 +26,10 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.readings import OWN_READINGS, case_readings, is_reviewing, needs_several, project_settings, routes
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
 from medloop.loop.foundation.waiting import nothing_left_words
-from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.querying.assigning import assigned_choice
 from medloop.loop.querying.gold_checks import check_or, is_free, tutorial_choice, tutorial_words
+from medloop.loop.querying.lacking import cases_lacking, wanted_label
 from medloop.loop.querying.pools import ExtraScores
 from medloop.loop.querying.queries import make_query, queried_case_ids
 from medloop.loop.querying.routing import NextChoice, Route, route, unrouted_words
@@ -174,6 +177,27 @@ def prepare_round(workspace: Workspace, *, extra_scores: ExtraScores | None = No
         if waiting is not None:
             return tx.change(Round, waiting.id, verb="choose", fields={"query_id": query.id, "message": message, "updated_at": now()})
         return add_round(tx, query, RoundState.QUERYING, message)
+
+
+def choosing(workspace: Workspace, *, strategy: str = "", count: int | None = None, lacking: str | None = None) -> Workspace:
+    """The same project with other settings for one query; `lacking` names the label that annotated cases are queried for.
+
+    Raises:
+        LabelError: The project does not have that label.
+        StateError: The project is a classification, or no annotated case lacks the label.
+    """
+    changed: dict[str, Any] = {"strategy": strategy} if strategy else {}
+    if count is not None:
+        changed |= {"batch_size": count, "start_size": 0}
+    if lacking is not None:
+        require_masks(workspace, "Querying for a label")
+        changed["query_label"] = lacking
+    made = replace(workspace, project=replace(workspace.project, settings=replace(workspace.settings, **changed)))
+    if lacking is not None and (label := wanted_label(made)) is not None:
+        with workspace.store.read() as tx:
+            if not cases_lacking(workspace, tx, label):
+                raise StateError(f"No annotated case that could be queried lacks {label.name!r}", remedy="query without it")
+    return made
 
 
 def run_query(workspace: Workspace, control: JobControl) -> Json:

@@ -12,6 +12,7 @@ from medloop.core.arrays import UNKNOWN
 from medloop.models.foundation.confusions import Annotated, Confusions
 from medloop.models.foundation.partial_labels import EXCLUSION_WEIGHT, allowed_classes, exclusion_loss, marginal_chances, marginal_logits
 from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.robust_losses import generalised_cross_entropy, noise_robust_dice
 
 IGNORE = UNKNOWN
 """Voxels with this value teach nothing: they were not answered."""
@@ -30,12 +31,13 @@ def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor, *, known: Tensor | 
         known: Which classes each annotation knows, bool, shape (B, classes); None is all of them.
         soft: From `draw_soft`.
     """
+    robust = recipe.robust == "robust-loss"
     if recipe.kind == "classification":
-        return classification_loss(logits, targets, known=known, soft=soft)
+        return classification_loss(logits, targets, known=known, soft=soft, robust=robust)
     masks = plain_masks(targets, recipe.classes)
     soft = None if soft is None else marginal_chances(soft, known)
     seen = marginal_logits(logits.float(), known)
-    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks), soft=soft)
+    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks), soft=soft, robust=robust)
     return loss + EXCLUSION_WEIGHT * exclusion_loss(logits, masks, known)
 
 
@@ -81,7 +83,9 @@ def plain_masks(targets: Tensor, classes: int) -> Tensor:
     return torch.where((targets >= classes) & (targets != IGNORE), targets - classes, targets)
 
 
-def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None = None, soft: Tensor | None = None) -> Tensor:
+def segmentation_loss(
+    logits: Tensor, masks: Tensor, *, weights: Tensor | None = None, soft: Tensor | None = None, robust: bool = False
+) -> Tensor:
     """Dice loss over the foreground classes of the whole batch, plus cross-entropy over all voxels.
 
     Against probabilities the usual Dice loss is least where a network is sure of the likelier class; its semimetric form is the same
@@ -93,10 +97,15 @@ def segmentation_loss(logits: Tensor, masks: Tensor, *, weights: Tensor | None =
         weights: How much each voxel counts in the cross-entropy, shape (B, …); None counts all alike. Dice has no weights:
             it is about the structure as a whole.
         soft: Probabilities in place of the masks, shape of `logits`; what they leave of 1 at a voxel is the mask's. None: masks alone.
+        robust: Takes the losses of `robust_losses` in place of both.
 
     Source: semimetric Dice loss of Wang et al. 2023, arXiv:2303.16296, equation 9.
     """
     truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
+    if robust:
+        chances, wanted = logits.float().softmax(1), truth if soft is None else blend(soft, truth)
+        entropy = _mean(generalised_cross_entropy(chances, wanted), masks, weights)
+        return noise_robust_dice(chances, wanted, masks != IGNORE) + entropy
     if soft is None:
         return _overlap(logits, truth, masks) + _entropy(logits, masks, weights)
     truth = blend(soft, truth)
@@ -137,17 +146,27 @@ def _mean(each: Tensor, masks: Tensor, weights: Tensor | None) -> Tensor:
     return (each * weights).sum() / weights.sum().clamp(min=1)
 
 
-def classification_loss(logits: Tensor, classes: Tensor, *, known: Tensor | None = None, soft: Tensor | None = None) -> Tensor:
+def classification_loss(
+    logits: Tensor, classes: Tensor, *, known: Tensor | None = None, soft: Tensor | None = None, robust: bool = False
+) -> Tensor:
     """Cross-entropy with a little label smoothing, among the classes that the annotator could choose from.
 
     Args:
         logits: Shape (B, classes).
-        classes: The chosen ones, shape (B,).
+        classes: The chosen ones, shape (B,); images of class `IGNORE` count nothing.
         known: Which classes each annotator could choose from, bool, shape (B, classes); None is all of them.
         soft: Probabilities in place of the classes, shape (B, classes), of classes that could be chosen, without smoothing; rows of 0 are
             learned by their class. None: classes alone.
+        robust: Takes the generalised cross-entropy in its place, without smoothing.
     """
     logits = logits.float()
+    if (left := classes != IGNORE).logical_not().any():
+        known, soft = (None if each is None else each[left] for each in (known, soft))
+        logits, classes = logits[left], classes[left]
+    if not len(classes):
+        return logits.sum()  # of nothing: 0, with a gradient
+    if robust:
+        return _robust_classes(logits, classes, known, soft)
     if soft is not None:
         return _soft_classes(logits, classes, known, soft)
     if known is None or known.all():
@@ -163,6 +182,12 @@ def _soft_classes(logits: Tensor, classes: Tensor, known: Tensor | None, soft: T
     smooth = LABEL_SMOOTHING * free / free.sum(1, keepdim=True)
     truth = blend(soft, (1 - LABEL_SMOOTHING) * functional.one_hot(classes.long(), logits.shape[1]) + smooth)
     return _each_entropy(logits.masked_fill(~free, -math.inf), truth).mean()
+
+
+def _robust_classes(logits: Tensor, classes: Tensor, known: Tensor | None, soft: Tensor | None) -> Tensor:
+    truth = functional.one_hot(classes.long(), logits.shape[1]).to(logits.dtype)
+    free = logits.masked_fill(~allowed_classes(logits, known), -math.inf)
+    return generalised_cross_entropy(free.softmax(1), truth if soft is None else blend(soft, truth)).mean()
 
 
 def fade(images: Tensor, irrelevant: Tensor, shares: Tensor) -> Tensor:

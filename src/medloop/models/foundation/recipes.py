@@ -10,7 +10,7 @@ Source: Isensee et al. 2021, nnU-Net, doi:10.1038/s41592-020-01008-z, for the ru
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.errors import InputError, SettingError
 from medloop.core.geometry import Shape3, triple
 from medloop.core.records import Json, TaskKind
-from medloop.core.settings import AnnotatorModel, PromptEncoding, Targets, UnlabelledLearning
+from medloop.core.settings import AnnotatorModel, PromptEncoding, RobustTraining, Targets, UnlabelledLearning
 from medloop.models.foundation.plans import Spacing, common_channels, plan_levels, plan_patch, plan_spacing, round_to
 
 TRAINING_SECONDS_PER_VOXEL = 2.8e-6
@@ -46,6 +46,30 @@ BASE_FEATURES = 16
 MAX_FEATURES = 256
 FEATURES_3D = 128
 """Widest level in 3D: with 16-32-64-128 a U-Net has 1.4 million weights, which fits minutes of CPU time."""
+
+
+class WeakWeights(NamedTuple):
+    """How much what marks say counts in the loss of a case that is known by marks.
+
+    Attributes:
+        marked: Voxels whose class is marked.
+        likely: Voxels whose class marks make likely; also in the Dice loss, which knows no weights, where above 0.
+        excluded: Voxels that a label cannot have.
+        tagged: Labels that are in an image, wherever.
+        agreed: What the running mean of the weights decides where marks say little.
+    """
+
+    marked: float = 4.0
+    likely: float = 1.0
+    excluded: float = 1.0
+    tagged: float = 0.1
+    agreed: float = 0.5
+
+
+USUAL_WEAK = WeakWeights()
+
+LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK}
+"""Fields that recipes did not have at first, and what those are that have no effect."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +114,9 @@ class Recipe:
         annotator_model: What is learned of each annotator with the network; see `models.foundation.confusions`.
         annotators: How many annotators are modelled; 0 without an annotator model.
         targets: Whether cases that have `TrainingCase.soft` are learned by it.
+        weak_weights: What the kinds of marks count, see `WeakWeights`.
         unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
+        robust: How wrong annotations are stood; see `models.foundation.robust_losses` and `models.training.small_loss`.
     """
 
     kind: TaskKind
@@ -131,6 +157,8 @@ class Recipe:
     annotators: int = 0
     targets: Targets = "hard"
     unlabelled: UnlabelledLearning = "none"
+    robust: RobustTraining = "none"
+    weak_weights: WeakWeights = USUAL_WEAK
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -158,10 +186,20 @@ class Recipe:
         _require(self.targets in get_args(Targets), "targets", "hard or soft", self.targets)
         _require(self.targets == "hard" or not self.annotators, "targets", "hard with an annotator model", self.targets)
         _require(self.unlabelled in IN_A_RECIPE, "unlabelled", " or ".join(IN_A_RECIPE), self.unlabelled)
+        weighed = len(self.weak_weights) == len(USUAL_WEAK) and min(self.weak_weights) >= 0
+        _require(weighed, "weak_weights", f"{len(USUAL_WEAK)} weights of 0 or more", self.weak_weights)
         pasted = self.unlabelled == "copy-paste"
         pastes = self.kind == "segmentation" and not self.annotators
         _require(pastes or not pasted, "unlabelled", "none or mean-teacher in a classification or with annotators", self.unlabelled)
+        _require(self.robust in get_args(RobustTraining), "robust", "one of those known", self.robust)
+        _require(self.robust == "none" or not self.annotators, "robust", "none with an annotator model", self.robust)
+        _require(self.robust != "small-loss" or not pasted, "robust", "none or robust-loss with copy-paste", self.robust)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
+
+    @property
+    def identity(self) -> Json:
+        """What a checkpoint is bound to: without fields that came later, where they have no effect, so that older trainings go on."""
+        return {name: value for name, value in self.to_json().items() if name not in LATER or value != LATER[name]}
 
     @property
     def guidance(self) -> int:

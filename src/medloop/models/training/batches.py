@@ -8,6 +8,7 @@ into memory, so that a data set larger than memory can be trained on.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,10 @@ from medloop.models.foundation.partial_labels import known_classes
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import NOBODY, Recipe
 from medloop.models.foundation.resample import resample_mask
+from medloop.models.foundation.weak_losses import WeakBatch
 from medloop.models.training.augmentation import Change, Views, apply_change, geometry_of, sample_change, window_shape
 from medloop.models.training.soft_targets import MOST, SoftTarget, prepare_soft
+from medloop.models.training.weak_targets import PreparedWeak, WeakTarget, moved_sets, prepare_weak, stacked
 
 CLASS_LOCATIONS = 2000
 """Voxels remembered per case and label, to centre patches on."""
@@ -49,6 +52,7 @@ class TrainingCase:
         annotator: Whose answer it is, an index below `Recipe.annotators`, or `NOBODY`.
         soft: Gives how probable each class is where that is not certain; None for an answer without such. Counts only with soft
             `Recipe.targets`.
+        weak: Gives what marks say, where the case has marks in place of a mask; its mask then holds what they mark and make likely.
     """
 
     id: str
@@ -59,6 +63,7 @@ class TrainingCase:
     known: tuple[int, ...] = ()
     annotator: int = NOBODY
     soft: Callable[[], SoftTarget] | None = None
+    weak: Callable[[], WeakTarget] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,7 @@ class PreparedCase:
         known, annotator: See `TrainingCase`.
         share: Of the voxels that are annotated.
         soft: File of `prepare_soft`; None where the answer alone counts.
+        weak: Of `prepare_weak`; None for a case that is not known by marks.
     """
 
     id: str
@@ -93,6 +99,7 @@ class PreparedCase:
     annotator: int = NOBODY
     share: float = 1.0
     soft: Path | None = None
+    weak: PreparedWeak | None = None
 
 
 def prepare_cases(recipe: Recipe, cases: Sequence[TrainingCase], folder: Path) -> list[PreparedCase]:
@@ -122,15 +129,22 @@ def _prepare_case(recipe: Recipe, case: TrainingCase, stem: Path) -> PreparedCas
         tagged = (case.weight, marked, None, case.known, case.annotator, 1.0, soft)
         return PreparedCase(case.id, image_file, None, int(answer), shape, spacing, (), None, *tagged)
     _require_known(set(answer.values()) - {IGNORE}, recipe, case)
-    mask = resample_mask(answer.array, shape)
+    weak, mask = _prepare_weak(recipe, case, answer.array, shape, stem)
     mask_file = stem.with_suffix(".mask.npy")
     np.save(mask_file, mask)
     places, answered = _locate(mask, recipe, case.id), _locate_annotated(mask, recipe, case.id)
     touched = case.touched if recipe.touched_weight > 1 else None
     drawn = _prepare_marks(touched, stem.with_suffix(".touched.npy"), shape)
     soft = _prepare_soft(recipe, case, answer.array, shape, stem)
-    own = (case.weight, marked, drawn, case.known, case.annotator, float((mask != IGNORE).mean()), soft)
+    own = (case.weight, marked, drawn, case.known, case.annotator, float((mask != IGNORE).mean()), soft, weak)
     return PreparedCase(case.id, image_file, mask_file, 0, shape, spacing, places, answered, *own)
+
+
+def _prepare_weak(recipe: Recipe, case: TrainingCase, mask: MaskArray, shape: Shape3, stem: Path) -> tuple[PreparedWeak | None, MaskArray]:
+    """What marks say of a case, None without marks, and its mask at the working shape."""
+    if case.weak is None:
+        return None, resample_mask(mask, shape)
+    return prepare_weak(case.weak(), mask, classes=recipe.classes, shape=shape, file=stem.with_suffix(".sets.npy"))
 
 
 def _prepare_soft(recipe: Recipe, case: TrainingCase, mask: MaskArray | None, shape: Shape3, stem: Path) -> Path | None:
@@ -216,6 +230,8 @@ class Marks:
         soft: Of `draw_soft`.
         known: Of `draw_known`.
         unlabelled: The second batch, of `consistency.draw_views`.
+        cases: Of `draw_cases`.
+        weak: Of `draw_weak`; None where no sample is known by marks.
     """
 
     irrelevant: Tensor | None = None
@@ -223,10 +239,18 @@ class Marks:
     soft: Tensor | None = None
     known: Tensor | None = None
     unlabelled: Views | None = None
+    cases: Tensor | None = None
+    weak: WeakBatch | None = None
+
+    def of(self, chosen: Tensor) -> "Marks":
+        """Of some of the samples, bool, shape (B,), that have masks."""
+        names = ("irrelevant", "annotators", "soft", "known")
+        found = {name: None if (value := getattr(self, name)) is None else value[chosen] for name in names}
+        return Marks(**found, cases=None if self.cases is None else self.cases[chosen.to(self.cases.device)])
 
     def to(self, device: torch.device) -> "Marks":
-        """The same on a device, but for the second batch, which its own term moves."""
-        names = ("irrelevant", "annotators", "soft", "known")
+        """The same on a device, but for the second batch, which its own term moves, and the cases' numbers."""
+        names = ("irrelevant", "annotators", "soft", "known", "weak")
         return replace(self, **{name: value.to(device) for name in names if (value := getattr(self, name)) is not None})
 
 
@@ -234,7 +258,36 @@ def draw_marks(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, st
     """What is known of the batch of `draw_batch` of this step."""
     drawn = (draw(recipe, cases, member=member, step=step) for draw in (draw_irrelevant, draw_annotators, draw_soft, draw_known))
     irrelevant, annotators, soft, known = drawn
-    return Marks(irrelevant, annotators, soft, known)
+    more = draw_weak(recipe, cases, member=member, step=step), draw_cases(recipe, cases, member=member, step=step)
+    return Marks(irrelevant, annotators, soft, known, weak=more[0], cases=more[1])
+
+
+def draw_cases(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:
+    """Which of the cases the samples of this step's batch are of, by their place, shape (B,); None where no loss is remembered by case."""
+    if recipe.robust != "small-loss":
+        return None
+    places = {id(case): place for place, case in enumerate(cases)}
+    return torch.tensor([places[id(draw_place(recipe, cases, member, step, slot)[0])] for slot in range(recipe.batch)])
+
+
+def draw_weak(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> WeakBatch | None:
+    """What marks say of the batch of `draw_batch` of this step; None where no sample is known by marks."""
+    if all(case.weak is None for case in cases):
+        return None
+    places = [draw_place(recipe, cases, member, step, slot) for slot in range(recipe.batch)]
+    if all(case.weak is None for case, *_ in places):
+        return None
+    blank = np.zeros(recipe.patch, dtype=np.uint8)
+    return stacked(recipe, [(c.weak, blank, 1.0) if c.weak is None else _draw_sets(recipe, c, c.weak, where) for c, *where in places])
+
+
+def _draw_sets(
+    recipe: Recipe, case: PreparedCase, target: PreparedWeak, where: Sequence[Any]
+) -> tuple[PreparedWeak, npt.NDArray[np.uint8], float]:
+    change, window, start = where
+    ends = zip(start, window, case.shape, strict=True)
+    shown = np.prod([max(0, min(s + w, n) - max(s, 0)) / n for s, w, n in ends])
+    return target, moved_sets(recipe, target, change, window, start), float(shown)
 
 
 def draw_annotators(recipe: Recipe, cases: Sequence[PreparedCase], *, member: int, step: int) -> Tensor | None:

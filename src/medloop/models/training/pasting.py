@@ -48,6 +48,8 @@ def paste(recipe: Recipe, member: int, state: TrainingState, images: Tensor, tar
     if marks.unlabelled is None or recipe.unlabelled != "copy-paste":
         return images, targets, marks
     boxes = draw_boxes(recipe, member=member, step=state.step, share=MIXED * ramp_up(state.step, state.steps))
+    if marks.weak is not None:  # what marks leave open is no annotation to paste beside
+        boxes &= ~marks.weak.weak.reshape(-1, *[1] * (boxes.ndim - 1))
     chosen = boxes.flatten(1).any(1)
     if not chosen.any():
         return images, targets, marks

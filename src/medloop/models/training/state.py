@@ -19,6 +19,7 @@ from medloop.models.foundation.confusions import RATE, Confusions
 from medloop.models.foundation.networks import AnyNetwork, build_network, load_weights
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.batches import PreparedCase, TrainingCase
+from medloop.models.training.small_loss import SmallLoss
 
 Weights = dict[str, Tensor]
 
@@ -37,6 +38,7 @@ class TrainingState:
         seconds: Wall-clock time spent so far.
         best_score, scores: The best validation, and every one as (step, score).
         confusions: What is learned of each annotator; None without an annotator model.
+        memory: How hard each case is to learn; None where that decides nothing.
     """
 
     network: AnyNetwork
@@ -50,6 +52,7 @@ class TrainingState:
     best_score: float = -1.0
     scores: list[tuple[int, float]] = dataclasses.field(default_factory=list)
     confusions: Confusions | None = None
+    memory: SmallLoss | None = None
 
     @property
     def device(self) -> torch.device:
@@ -73,7 +76,8 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: 
     """A member before its first step.
 
     Its weights follow from the recipe's seed, or are those of an earlier model's members (`initial`, safetensors), in turn where these are
-    fewer. An annotator model needs the `cases` to know how much each annotator annotated.
+    fewer. An annotator model needs the `cases` to know how much each annotator annotated, and a memory of losses how many
+    they are.
 
     Raises:
         FormatError: When bytes are not weights of this recipe.
@@ -88,7 +92,8 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: 
         optimiser.add_param_group({"params": [confusions.weight], "weight_decay": 0.0, "times": RATE})
         optimiser.add_param_group({"params": list(confusions.places.parameters() if confusions.places else ())})
     mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions)
+    memory = SmallLoss.of(len(cases)) if recipe.robust == "small-loss" else None
+    return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions, memory=memory)
 
 
 def _confusions_of(recipe: Recipe, width: int, cases: Sequence[PreparedCase]) -> Confusions | None:
@@ -109,7 +114,7 @@ def identify(
     unlabelled: Sequence[str] = (),
 ) -> str:
     """What a checkpoint is bound to: SHA-256 over the recipe, the member, the cases' ids, the initial weights and the guide's name."""
-    content = [recipe.to_json(), member, [case.id for case in training], [case.id for case in validation]]
+    content = [recipe.identity, member, [case.id for case in training], [case.id for case in validation]]
     content += [hashlib.sha256(data).hexdigest() for data in initial]
     content += [guide] if guide else []
     known = [case.known for case in (*training, *validation)]
@@ -134,6 +139,7 @@ def save(state: TrainingState, folder: Path, *, member: int, identity: str) -> N
     """Write the checkpoint of a member, replacing the previous one."""
     tensors = _prefixed("network", state.network.state_dict()) | _prefixed("mean", state.mean) | _prefixed("best", state.best)
     tensors |= _prefixed("confusions", state.confusions.state_dict()) if state.confusions else {}
+    tensors |= _prefixed("memory", state.memory.tensors()) if state.memory else {}
     for number, moments in state.optimiser.state_dict()["state"].items():
         tensors |= _prefixed(f"optimiser.{number}", moments)
     kept = {name: getattr(state, name) for name in ("step", "steps", "seconds", "best_score", "scores")}
@@ -159,6 +165,8 @@ def restore(state: TrainingState, folder: Path, *, member: int, identity: str) -
     state.best = {name: tensor.to(state.device) for name, tensor in _part(checkpoint, "best").items()}
     if state.confusions:
         state.confusions.load_state_dict(_part(checkpoint, "confusions"))
+    if state.memory:
+        state.memory = SmallLoss(**_part(checkpoint, "memory"))
     moments: dict[int, Weights] = {}
     for name, tensor in _part(checkpoint, "optimiser").items():
         number, key = name.split(".", 1)

@@ -35,12 +35,23 @@ from medloop.models.foundation.losses import (
 )
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.partial_labels import marginal_chances, marginal_logits
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.recipes import Recipe, WeakWeights
+from medloop.models.foundation.weak_losses import weak_loss
 from medloop.models.training.ahead import in_order
 from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
-from medloop.models.training.consistency import UnlabelledCase, agreement_loss, draw_views, first_step, prepare_unlabelled
+from medloop.models.training.consistency import (
+    UnlabelledCase,
+    agreement_loss,
+    draw_views,
+    first_step,
+    prepare_unlabelled,
+    ramp_up,
+    teacher_chances,
+)
 from medloop.models.training.guiding import Guide
 from medloop.models.training.pasting import paste
+from medloop.models.training.small_loss import WARM_UP as LEARNED_BY_ALL
+from medloop.models.training.small_loss import leave_out, losses_of_samples, names_left_out
 from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
 from medloop.models.training.validate import affordable_cases, validate
 
@@ -159,6 +170,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
     metrics |= {"confusions": state.confusions.matrices().detach().cpu().tolist()} if state.confusions else {}
+    metrics |= {"stood_out": names_left_out(state.memory, [case.id for case in cases])} if state.memory else {}
     metrics |= {"validation": state.best_score, "validations": state.scores} if state.scores else {}
     file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
     for leftover in folder.glob(f"checkpoint-{member}.*"):
@@ -243,10 +255,7 @@ def take_step(
             logits = state.network.head(features)
     targets = targets.to(state.device)
     marks = marks.to(state.device)
-    if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
-        loss = loss_of(recipe, logits, targets, known=marks.known, soft=marks.soft)
-    else:
-        loss = loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators, features, known=marks.known)
+    loss = batch_loss(recipe, state, images, logits, targets, marks=marks, features=features)
     loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks)
     loss = loss + agreement_loss(recipe, member, state, marks.unlabelled)
     value = _finite(float(loss.detach()), state.step)
@@ -259,9 +268,51 @@ def take_step(
     return value
 
 
+def batch_loss(
+    recipe: Recipe, state: TrainingState, images: Tensor, logits: Tensor, targets: Tensor, *, marks: Marks, features: Tensor
+) -> Tensor:
+    """The loss of a batch: of the samples that have masks or classes, and of those that are known by marks, by their numbers."""
+    if marks.weak is None or not marks.weak.weak.any():
+        return _masked_loss(recipe, state, logits, targets, marks, features)
+    weak = marks.weak.weak
+    by_marks = marks.weak.of(weak)
+    trusted = ramp_up(state.step, state.steps)
+    teacher = teacher_chances(recipe, state, images[weak]) if trusted and recipe.weak_weights[-1] else None
+    weights = WeakWeights(*recipe.weak_weights)
+    weights = weights._replace(agreed=weights.agreed * trusted)
+    loss = weak_loss(logits[weak], plain_masks(targets[weak], recipe.classes), by_marks, weights, teacher=teacher)
+    if weak.all():
+        return loss
+    share = float(weak.float().mean())
+    return share * loss + (1 - share) * _masked_loss(recipe, state, logits[~weak], targets[~weak], marks.of(~weak), features[~weak])
+
+
+def _masked_loss(recipe: Recipe, state: TrainingState, logits: Tensor, targets: Tensor, marks: Marks, features: Tensor) -> Tensor:
+    """The loss of samples that have a mask or a class."""
+    targets = _remembered(recipe, state, logits, targets, marks)
+    if state.confusions is None or marks.annotators is None or state.step < WARM_UP * state.steps:
+        return loss_of(recipe, logits, targets, known=marks.known, soft=marks.soft)
+    return loss_as_annotated(recipe, logits, targets, state.confusions, marks.annotators, features, known=marks.known)
+
+
+def _remembered(recipe: Recipe, state: TrainingState, logits: Tensor, targets: Tensor, marks: Marks) -> Tensor:
+    """The targets without the samples of cases that stand out by their loss, which is noted; all of them without such a memory."""
+    if state.memory is None or marks.cases is None:
+        return targets
+
+    def loss_at(n: int) -> Tensor:
+        own = (None if part is None else part[n : n + 1] for part in (marks.known, marks.soft))
+        known, soft = own
+        return loss_of(recipe, logits[n : n + 1], targets[n : n + 1], known=known, soft=soft)
+
+    state.memory.observe(marks.cases, losses_of_samples(loss_at, len(targets)))
+    return leave_out(state.memory, marks.cases, targets, begun=state.step >= LEARNED_BY_ALL * state.steps)
+
+
 def _as_wanted(marks: Marks, same: Tensor) -> Marks:
-    """The marks without soft targets where a user of a guided network wants another label than the annotation has, shape (B, …)."""
-    return marks if marks.soft is None else replace(marks, soft=marks.soft * same.unsqueeze(1))
+    """What is known, but where a user of a guided network wants another label than the annotation has, shape (B, …)."""
+    soft = None if marks.soft is None else marks.soft * same.unsqueeze(1)
+    return replace(marks, soft=soft, weak=None if marks.weak is None else marks.weak.forgotten(~same))
 
 
 @torch.no_grad()
@@ -323,13 +374,18 @@ def plan_steps(recipe: Recipe, seconds: float, *, spent: float = 0.0) -> int:
 
 
 def summarise(members: Sequence[Json]) -> Json:
-    """The metrics of an ensemble: steps of one member, seconds of all, mean loss, validation score and confusions, each member's."""
+    """The metrics of an ensemble: steps of one member, seconds of all, mean loss, validation score and confusions, each member's.
+
+    Cases that stood out do so where any member left them out.
+    """
     summary: dict[str, Any] = {"steps": members[0]["steps"], "seconds": sum(m["seconds"] for m in members)}
     for name in ("loss", "validation"):
         if name in members[0]:
             summary[name] = sum(m[name] for m in members) / len(members)
     if "confusions" in members[0]:
         summary["confusions"] = np.mean([m["confusions"] for m in members], axis=0).tolist()
+    if "stood_out" in members[0]:
+        summary["stood_out"] = sorted({name for member in members for name in member["stood_out"]})
     return summary | {"members": [dict(m) for m in members]}
 
 

@@ -8,10 +8,12 @@ from medloop.core.errors import ForbiddenError, NotFoundError
 from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.provenance import provenance
+from medloop.loop.annotating.steps import annotation_steps
 from medloop.loop.foundation.partial_annotations import load_partial
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.sending import VOXELS, send_blob, send_packed
 from medloop.server.web.site import Viewer, ViewerHere, WorkspaceHere
+from medloop.server.wire.project_views import DraftStepsView
 from medloop.server.wire.prompt_views import ProvenanceView
 from medloop.server.wire.schemas import Id
 from medloop.server.wire.views import PredictionView, prediction_view
@@ -59,6 +61,14 @@ def get_annotation_provenance(workspace: WorkspaceHere, annotation: Id, viewer: 
     if made is None:
         raise NotFoundError("This annotation has no provenance", remedy="tags, imported and old annotations have none")
     return ProvenanceView.model_validate(made)
+
+
+@router.get("/annotations/{annotation}/steps")
+def get_annotation_steps(workspace: WorkspaceHere, annotation: Id, viewer: ViewerHere) -> DraftStepsView:
+    """The steps that led to a submitted mask: applied in order they give the mask; 403 while the case is to be read blind."""
+    with workspace.store.read() as tx:
+        found = _seen(tx, annotation, viewer)
+    return DraftStepsView.model_validate(annotation_steps(workspace, found.id))
 
 
 def _seen(tx: Reader, annotation_id: str, viewer: Viewer) -> Annotation:

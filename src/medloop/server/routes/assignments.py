@@ -9,12 +9,13 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, ReturnedError, StateError
 from medloop.core.records import Annotation, Assignment, Case, Model
 from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
+from medloop.loop.annotating.declaring import declare_draft
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import preview_propagation
 from medloop.loop.annotating.reviewing import mark_visited, review_places
-from medloop.loop.annotating.steps import began_runs, draft_steps
+from medloop.loop.annotating.steps import draft_steps
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import preview_trace
 from medloop.loop.annotating.withdrawing import undo_submit
@@ -34,7 +35,6 @@ from medloop.server.wire.project_views import (
     CaseOutlookView,
     ClosedView,
     DraftStepsView,
-    DraftStepView,
     FilledView,
     PropagatedView,
     RevisionView,
@@ -43,6 +43,7 @@ from medloop.server.wire.project_views import (
     TracedView,
 )
 from medloop.server.wire.schemas import (
+    AnnotatedBody,
     DraftEdit,
     EffortBody,
     FillBody,
@@ -58,7 +59,7 @@ from medloop.server.wire.schemas import (
     part_of,
     reported,
 )
-from medloop.server.wire.standing_views import NamedFramesView, OpenAssignmentView, open_assignment_view
+from medloop.server.wire.standing_views import AnnotatedView, NamedFramesView, OpenAssignmentView, open_assignment_view
 from medloop.server.wire.views import PredictionView, prediction_view
 
 router = APIRouter(prefix="/projects/{project}/assignments/{assignment}", tags=["assignments"])
@@ -113,10 +114,7 @@ def post_trace(workspace: WorkspaceHere, assignment: OwnAssignment, asked: Trace
 @router.get("/steps")
 def get_steps(workspace: WorkspaceHere, assignment: ReviewedAssignment) -> DraftStepsView:
     """Every saved edit of a draft, oldest first: applied one after the other to what it began with they give the draft as it stands."""
-    return DraftStepsView(
-        began=list(began_runs(workspace, assignment)),
-        steps=[DraftStepView.model_validate(step) for step in draft_steps(workspace, assignment)],
-    )
+    return DraftStepsView.model_validate(draft_steps(workspace, assignment))
 
 
 @router.put("/frames")
@@ -125,6 +123,14 @@ def put_frames(workspace: WorkspaceHere, assignment: OwnAssignment, body: PlaceB
     place_frame(workspace, assignment, body.name, body.index)
     with workspace.store.read() as tx:
         return NamedFramesView.of(tx, tx.get(Assignment, assignment))
+
+
+@router.put("/annotated")
+def put_annotated(workspace: WorkspaceHere, assignment: OwnAssignment, body: AnnotatedBody) -> AnnotatedView:
+    """Say which labels the draft is going to annotate; it is remembered, and whoever draws another label annotates that, too."""
+    declared = declare_draft(workspace, assignment, body.annotated)
+    with workspace.store.read() as tx:
+        return AnnotatedView.of(tx, declared)
 
 
 @router.post("/submit")
@@ -138,20 +144,30 @@ def post_submit(workspace: WorkspaceHere, assignment: OwnAssignment, answer: Sub
         raise_stale(workspace, assignment, answer.revision, error)
 
 
+def _made_elsewhere(
+    x_effort_seconds: Annotated[Seconds | None, Header()] = None,
+    x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
+    x_task_version: Annotated[TaskVersion | None, Header(description="The version of the task that the mask was made for.")] = None,
+    x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
+    x_annotated: Annotated[str | None, Header(pattern=r"^[0-9]{1,3}(,[0-9]{1,3})*$", description="Values of its labels: 1,3.")] = None,
+) -> dict[str, Any]:
+    """What the headers of a mask say of it, as fields of `Submitted`."""
+    said: dict[str, Any] = {"effort": reported(None, x_effort_seconds), "replace": x_replace, "independent": x_independent}
+    return said | {
+        "task_version": x_task_version,
+        "annotated": None if x_annotated is None else [int(one) for one in x_annotated.split(",")],
+    }
+
+
 @router.put("/mask", openapi_extra=RAW_BODY)
 def put_mask(
     workspace: WorkspaceHere,
     assignment: OwnAssignment,
     mask: Annotated[MaskArray, Depends(uploaded_mask)],
-    x_effort_seconds: Annotated[Seconds | None, Header()] = None,
-    x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
-    x_task_version: Annotated[TaskVersion | None, Header(description="The version of the task that the mask was made for.")] = None,
-    x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
+    made: Annotated[dict[str, Any], Depends(_made_elsewhere)],
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order; it all counts, also where parts were queried."""
-    said: dict[str, Any] = {"effort": reported(None, x_effort_seconds), "replace": x_replace, "independent": x_independent}
-    said["task_version"] = x_task_version
-    return _submitted(submit(workspace, assignment, Submitted(mask=mask, whole=True, **said)))
+    return _submitted(submit(workspace, assignment, Submitted(mask=mask, whole=True, **made)))
 
 
 @router.put("/effort")

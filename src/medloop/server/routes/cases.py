@@ -13,7 +13,8 @@ from starlette.requests import Request
 
 from medloop.core.errors import StateError, UnavailableError
 from medloop.core.names import MAX_NAME
-from medloop.core.records import Case
+from medloop.core.records import Case, Label
+from medloop.loop.foundation.annotated_labels import lacking_cases, scope_in_force
 from medloop.loop.foundation.annotators import annotator_names, known_annotator
 from medloop.loop.foundation.assignees import assigned
 from medloop.loop.foundation.gold import as_unlabelled
@@ -62,6 +63,7 @@ class Asked:
     sort: Sort
     descending: bool
     by_round: bool
+    lacks: int | None
 
     def listing(self, tx: Reader, unread: Collection[str]) -> Listing:
         """The same for the store; `unread` cases are as if nobody had annotated them."""
@@ -69,7 +71,7 @@ class Asked:
         return Listing(
             state=STORED_STATES[self.state],
             search=self.search,
-            case_ids=None if self.reading == "any" else [i for i in cases_read(tx, self.reading) if i not in unread],
+            case_ids=self._among(tx, unread),
             assigned_to=person.id if person else self.assignee and NOBODY,
             sort=self.sort,
             descending=self.descending,
@@ -77,21 +79,41 @@ class Asked:
             unlabelled=unread,
         )
 
+    def _among(self, tx: Reader, unread: Collection[str]) -> list[str] | None:
+        """The only cases that fit by their readings and by the labels that they lack; None for all."""
+        sets = [] if self.reading == "any" else [set(cases_read(tx, self.reading))]
+        if self.lacks is not None:
+            sets.append({i for i, labels in _lacking(tx).items() if not self.lacks or self.lacks in {label.value for label in labels}})
+        return sorted(set.intersection(*sets).difference(unread)) if sets else None
+
+
+def _lacking(tx: Reader, case_ids: Collection[str] | None = None) -> dict[str, tuple[Label, ...]]:
+    """Cases that are annotated for some labels only, with those that they lack."""
+    task = scope_in_force(tx).task
+    return lacking_cases(tx, task, case_ids=case_ids) if task.kind == "segmentation" else {}
+
 
 NOBODY = "nobody"
 """No id of an annotator: nothing was given to whom nobody knows."""
 
 
+def _order(
+    sort: Annotated[Sort, Query(description="What the lines are sorted by; those that agree stand by name.")] = "name",
+    descending: Annotated[bool, Query(description="From the largest on; what has no value stays last.")] = False,
+    by_round: Annotated[bool, Query(description="Newest round first, sorted within each.")] = False,
+) -> tuple[Sort, bool, bool]:
+    return sort, descending, by_round
+
+
 def _asked(
+    order: Annotated[tuple[Sort, bool, bool], Depends(_order)],
     state: Annotated[State, Query(description="Which cases.")] = "all",
     reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
     search: Search = "",
     assignee: Annotated[str, Query(max_length=MAX_NAME, pattern=r"^[^\x00]*$", description="Only cases given to this person.")] = "",
-    sort: Annotated[Sort, Query(description="What the lines are sorted by; those that agree stand by name.")] = "name",
-    descending: Annotated[bool, Query(description="From the largest on; what has no value stays last.")] = False,
-    by_round: Annotated[bool, Query(description="Newest round first, sorted within each.")] = False,
+    lacks: Annotated[int | None, Query(ge=0, le=254, description="Only annotated cases that lack the label of this value; 0: any.")] = None,
 ) -> Asked:
-    return Asked(state, reading, search, assignee, sort, descending, by_round)
+    return Asked(state, reading, search, assignee, *order, lacks)
 
 
 AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
@@ -134,6 +156,7 @@ def _lines(tx: Reader, rows: Sequence[CaseRow], unread: Collection[str]) -> list
     judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
     opened, whose, seen = open_with(tx, ids), assigned(tx, ids), [i for i in ids if i not in unread]
     updated, rounds = tx.case_updates(seen), tx.case_rounds(seen)
+    lacking = _lacking(tx, seen)
     people, restored = annotator_names(tx), restored_among(tx, readings.values())
     facts = {
         i: CaseFacts(
@@ -146,6 +169,7 @@ def _lines(tx: Reader, rows: Sequence[CaseRow], unread: Collection[str]) -> list
             assignees=[people[who] for who in whose.get(i, ())],
             updated=updated.get(i),
             round=rounds.get(i),
+            lacking=[label.name for label in lacking.get(i, ())],
         )
         for i in ids
     }

@@ -6,6 +6,7 @@ from medloop.core.states import JobState
 from medloop.loop.foundation.annotated_labels import label_gaps
 from medloop.loop.foundation.computable import oversized_cases
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.marked import marked_lines
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import current_round
 from medloop.server.web.callers import CallerHere
@@ -35,7 +36,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         **line.model_dump(),
         instructions=workspace.task.instructions,
         task_version=workspace.task.version,
-        label_gaps=[str(gap) for gap in label_gaps(workspace)],
+        label_gaps=[*(str(gap) for gap in label_gaps(workspace)), *marked_lines(workspace)],
         settings=workspace.settings,
         counts=counts,
         strategy=workspace.settings.strategy,

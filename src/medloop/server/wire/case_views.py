@@ -48,6 +48,7 @@ class CaseLine(View):
     progress: CaseReadingView
     returned_to: str | None
     decided: Literal["", "consensus", "adjudicated", "restored"]
+    lacking: list[str]
 
     @classmethod
     def of(cls, row: CaseRow, facts: "CaseFacts") -> Self:
@@ -70,6 +71,7 @@ class CaseLine(View):
             open_with=list(facts.open_with),
             progress=CaseReadingView.of(reading),
             returned_to=facts.returned_to,
+            lacking=list(facts.lacking),
             decided="restored" if facts.restored else reading.decided,
         )
 
@@ -87,6 +89,7 @@ class CaseFacts:
         restored: What stands was brought back.
         updated: When somebody last did something with it.
         round: Number of the newest round that queried it.
+        lacking: Names of the labels that its annotation does not annotate.
     """
 
     reading: CaseReading
@@ -98,11 +101,12 @@ class CaseFacts:
     assignees: Sequence[str] = ()
     updated: str | None = None
     round: int | None = None
+    lacking: Sequence[str] = ()
 
 
 CSV_COLUMNS = (
     "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "assignees", "updated", "round", "open_with",
-    "reason",
+    "reason", "lacking",
 )  # fmt: skip
 
 

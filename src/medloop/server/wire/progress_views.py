@@ -186,11 +186,13 @@ class LearnedSkillView(View):
 
 
 class ClassCountView(View):
-    """One label: annotated training cases that hold it, and how many of them a query chose."""
+    """One label: annotated training cases that hold it, how many of them a query chose, and how many of `cases` say something of it."""
 
     label: str
     annotated: int
     queried: int
+    known: int
+    cases: int
 
 
 class AdviceView(View):

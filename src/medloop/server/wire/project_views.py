@@ -1,5 +1,7 @@
 """What responses hold about projects, worklists and work on a case."""
 
+from typing import Any
+
 from medloop.core.records import ProjectSettings, TaskKind
 from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
@@ -181,17 +183,20 @@ class TracedView(View):
 
 
 class DraftStepView(View):
-    """One saved edit of a draft: what it was in words, when, and its runs."""
+    """One saved edit of a draft: what it was, when, its runs, and the prompts it holds the effect of with who refined."""
 
     revision: int
     what: str
     at: str
     runs: list[tuple[int, int, int]]
+    prompts: list[dict[str, Any]]
+    engine: str
 
 
 class DraftStepsView(View):
-    """All of them, oldest first, and the runs that make what the draft began with out of background."""
+    """All of them, oldest first, whose they are, and the runs that make what the draft began with out of background."""
 
+    who: str
     began: list[tuple[int, int, int]]
     steps: list[DraftStepView]
 

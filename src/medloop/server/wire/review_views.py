@@ -142,6 +142,8 @@ class HistoryLineView(View):
     changes: list[LabelChangeView]
     comment: str
     restorable: bool
+    lacking: list[str]
+    replayable: bool
 
 
 class SuspectView(View):
@@ -319,7 +321,7 @@ def _read_blind(tx: Reader, history: CaseHistory) -> set[str]:
     opened = {one.id for one in tx.find(Assignment, where={"id": ids}) if one.blind}
     first: dict[str, str] = {}
     for one in tx.find(Annotation, where={"case_id": history.case_id}):
-        if one.kind != "partial":
+        if one.is_whole:
             first.setdefault(one.annotator_id, one.id)
     return {a.id for a in history.annotations if a.assignment_id in opened and first[a.annotator_id] == a.id}
 

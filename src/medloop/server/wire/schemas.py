@@ -44,6 +44,7 @@ After: TypeAlias = Annotated[int, Query(ge=0, le=2**62, description="Number of t
 Renamed = BeforeValidator(lambda value: {"answer": "annotation", "answered": "annotated", "unanswered": "unlabelled"}.get(value, value))
 """Words of queries that had another name before, which programs may still send."""
 LabelValue: TypeAlias = Annotated[int, Field(ge=1, le=254, strict=True)]
+LabelValues: TypeAlias = Annotated[tuple[LabelValue, ...], Field(min_length=1, max_length=254)]
 
 
 class Body(BaseModel):
@@ -134,6 +135,12 @@ class PlaceBody(Body):
     index: Annotated[int, Field(ge=0, le=MAX_VOXEL, strict=True)]
 
 
+class AnnotatedBody(Body):
+    """The values of the labels that a draft is going to annotate."""
+
+    annotated: LabelValues
+
+
 class FillBody(Body):
     """Which slices to fill between those drawn on.
 
@@ -213,6 +220,7 @@ class Submission(Body):
         task_version: The version of the task that the annotator saw, since labels may have been added meanwhile.
         whole: All of the mask counts, though only parts of the case were queried.
         returned: Id of the return (`returned` of the open case) that the annotator saw; a later one is a 409 `returned`.
+        annotated: For a mask: the values of the labels that it annotates; left out, those that the draft is for, and what was drawn.
     """
 
     revision: Revision | None = None
@@ -224,6 +232,7 @@ class Submission(Body):
     task_version: Annotated[TaskVersion, Field(strict=True)] | None = None
     whole: Annotated[bool, Field(strict=True)] = False
     returned: IdText | None = None
+    annotated: LabelValues | None = None
 
     @model_validator(mode="after")
     def _one_submission(self) -> Self:
@@ -231,6 +240,8 @@ class Submission(Body):
             raise ValueError("give either revision (a mask) or tag (a classification)")
         if self.parts is not None and self.tag is not None:
             raise ValueError("parts belong to a mask, a tag annotates the whole case")
+        if self.annotated is not None and self.tag is not None:
+            raise ValueError("annotated belongs to a mask, a tag is chosen among all labels")
         return self
 
 

@@ -13,11 +13,13 @@ from medloop.core.records import (
     Case,
     Model,
     Prediction,
+    QueryKind,
     Review,
     Round,
 )
 from medloop.loop.annotating.annotations import Opened
 from medloop.loop.foundation.anchoring import hidden_proposal
+from medloop.loop.foundation.annotated_labels import scope_in_force
 from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.effort_log import spent_on
 from medloop.loop.foundation.gold import as_unlabelled
@@ -26,25 +28,28 @@ from medloop.loop.foundation.named_frames import named_slices
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
 from medloop.loop.foundation.refusals import refusals
-from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.lacking import queried_label
+from medloop.loop.querying.parts import choice_of, queried_parts
 from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, Number, View
 from medloop.store.reader import Reader
 
 
 class StandingView(View):
-    """An annotation: whose, of which kind of origin, and when."""
+    """An annotation: whose, of which kind of origin, when, and the names of the labels that it does not annotate."""
 
     annotation_id: str
     annotator: str
     origin: AnnotationOrigin
     at: str
+    lacking: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, tx: Reader, annotation: Annotation) -> Self:
         """From the record."""
         by = tx.get(Annotator, annotation.annotator_id).name
-        return cls(annotation_id=annotation.id, annotator=by, origin=annotation.origin, at=annotation.created_at)
+        lacking = tuple(label.name for label in scope_in_force(tx).lacking(annotation)) if annotation.tag is None else ()
+        return cls(annotation_id=annotation.id, annotator=by, origin=annotation.origin, at=annotation.created_at, lacking=lacking)
 
 
 class BaseView(View):
@@ -55,6 +60,7 @@ class BaseView(View):
     annotator: str | None = None
     origin: AnnotationOrigin | None = None
     at: str | None = None
+    lacking: tuple[str, ...] = ()
     model_index: int | None = None
 
 
@@ -133,16 +139,33 @@ class NamedFramesView(View):
         return cls(frames=named, parts=[_part(part) for part in queried_parts(tx, assignment)])
 
 
+class AnnotatedView(View):
+    """The values of the labels that a draft is going to annotate."""
+
+    annotated: list[int]
+
+    @classmethod
+    def of(cls, tx: Reader, assignment: Assignment) -> Self:
+        """As it is remembered; a draft that says nothing is for every label."""
+        return cls(annotated=list(assignment.annotated or scope_in_force(tx).task.label_values))
+
+
 class OpenAssignmentView(SituationView, AssignmentView):
     """An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case.
 
-    `proposal_hidden`: there is a proposal, which `GET …/proposal` gives after the first edit.
+    `kind`: what its query found worth most per minute; "" where that was not weighed. `minutes`: predicted for it.
+    `proposal_hidden`: there is a proposal, which `GET …/proposal` gives after the first edit. `annotated`: the values of the labels that
+    the draft is going to annotate. `queried_label`: the only one of them that is queried; null for all.
     """
 
+    kind: QueryKind
+    minutes: float | None
     parts: list[SliceBody | BoxBody]
     frames: list[NamedSliceView]
     active_seconds: float
     proposal_hidden: bool
+    annotated: list[int]
+    queried_label: int | None
 
 
 def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
@@ -154,16 +177,20 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     who = opened.assignment.annotator_id
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), Sight(who, sees, check))
-    named = NamedFramesView.of(tx, opened.assignment)
+    named, chosen = NamedFramesView.of(tx, opened.assignment), choice_of(tx, opened.assignment)
     hidden = opened.assignment.revision == 0 and hidden_proposal(tx, opened.assignment) is not None
     seconds = spent_on(tx, opened.assignment)
     return OpenAssignmentView(
         **shown.model_dump(),
         **situation.model_dump(),
+        kind=chosen.kind if chosen else "",
+        minutes=chosen.minutes if chosen else None,
         frames=named.frames,
         parts=named.parts,
         active_seconds=seconds,
         proposal_hidden=hidden,
+        annotated=AnnotatedView.of(tx, opened.assignment).annotated,
+        queried_label=queried_label(tx, opened.assignment.round_id, opened.assignment.case_id),
     )
 
 

@@ -53,6 +53,7 @@ class TriageView(View):
     curve: list[RiskPointView]
     cases: list[TriagedCaseView]
     unpredicted: int
+    in_part: int
 
 
 class TriageResult(View):

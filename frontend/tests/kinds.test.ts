@@ -1,0 +1,30 @@
+import { beforeEach, expect, test } from "vitest";
+import { tool } from "../src/state/display";
+import { takeToolFor } from "../src/state/kinds";
+
+beforeEach(() => {
+  takeToolFor("");
+  tool.value = "brush";
+});
+
+test("a proposal that is only checked cannot be drawn over, and the tool in hand comes back after it", () => {
+  takeToolFor("verify");
+  expect(tool.value).toBe("navigate");
+  takeToolFor("verify");
+  takeToolFor("slices");
+  expect(tool.value).toBe("brush");
+});
+
+test("a tool taken meanwhile stays", () => {
+  takeToolFor("verify");
+  tool.value = "polygon";
+  takeToolFor("");
+  expect(tool.value).toBe("polygon");
+});
+
+test("whoever only navigated goes on navigating", () => {
+  tool.value = "navigate";
+  takeToolFor("verify");
+  takeToolFor("whole");
+  expect(tool.value).toBe("navigate");
+});

@@ -1,0 +1,114 @@
+"""What kinds of annotation take here: learned from the log of work, and by stated times where it says too little."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray
+from medloop.core.errors import BlobError, IntegrityError
+from medloop.core.records import Annotation, Case, Prediction, Withdrawal
+from medloop.interaction.attention import look_seconds
+from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.loop.foundation.partial_annotations import load_partial
+from medloop.loop.foundation.spent import OWN_ORIGINS
+from medloop.loop.foundation.workspace import Workspace
+from medloop.query.budget.kinds import chance_accepted
+from medloop.store.reader import Reader
+
+FEWEST = 5
+"""Timed annotations of a kind from which their median counts."""
+
+RECENT = 200
+"""Annotations that are looked at: people and proposals get faster."""
+
+PARTS_READ = 50
+"""Annotations of parts whose parts are counted, which reads their bytes."""
+
+AS_IT_WAS = 1.0
+"""Share of a proposal that is untouched where it was accepted as it was."""
+
+STATED = EffortModel()
+
+
+def _none() -> FloatArray:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True)
+class KindCosts:
+    """What is known of the times of kinds.
+
+    Attributes:
+        look: Seconds of a look that accepted the proposal, the median; None with too few.
+        longer: How many times the median of all annotations of a proposal those take that did not accept it as it was; 1 with too few.
+        part: Seconds per slice or box of an annotation of parts, the median; None with too few.
+        doubts, accepted: Of earlier proposals: their doubt (`doubt_of`), and 1 where it was accepted as it was, shapes (n,).
+    """
+
+    look: float | None = None
+    longer: float = 1.0
+    part: float | None = None
+    doubts: FloatArray = field(default_factory=_none)
+    accepted: FloatArray = field(default_factory=_none)
+
+    def look_minutes(self, whole: float, *, gain: float, slices: int) -> float:
+        """Minutes of a look at `slices` slices; unlearned: the stated share of what annotating all takes."""
+        if self.look is not None:
+            return min(self.look / 60, whole)
+        viewing = STATED.slice_viewed * slices
+        return whole * viewing / (viewing + STATED.outline * gain)
+
+    def part_minutes(self, whole: float, *, gains: Sequence[float], gain: float, slices: int) -> float:
+        """Minutes of slices or boxes with these gains; unlearned: the stated share of what annotating all, of that gain, takes."""
+        if self.part is not None:
+            return len(gains) * self.part / 60
+        every = STATED.slice_viewed * slices + STATED.outline * gain
+        return whole * min(1.0, sum(look_seconds(one, STATED) for one in gains) / every)
+
+    def chance_accepted(self, doubt: float) -> float:
+        """Chance that a proposal of this doubt is accepted as it is."""
+        return chance_accepted(doubt, self.doubts, self.accepted)
+
+
+def kind_costs(workspace: Workspace, tx: Reader) -> KindCosts:
+    """What the last annotations teach about the times of kinds."""
+    made = tx.find(Annotation, where={"origin": OWN_ORIGINS}, order="created_at", descending=True, limit=RECENT)
+    undone = {one.annotation_id for one in tx.find(Withdrawal, where={"annotation_id": [one.id for one in made], "verb": "undone"})}
+    made = [one for one in made if one.id not in undone]  # their seconds go on in the next annotation of the assignment
+    masks = [one for one in made if one.kind == "mask" and one.untouched is not None and one.proposal_id is not None]
+    every = _median([one.effort_seconds for one in made if one.effort_seconds > 0 and one.proposal_id is not None])
+    corrected = _median([one.effort_seconds for one in masks if one.effort_seconds > 0 and one.untouched != AS_IT_WAS])
+    looks = [one.effort_seconds for one in masks if one.untouched == AS_IT_WAS and one.effort_seconds > 0]
+    each = _seconds_per_part(workspace, tx, [one for one in made if one.kind == "partial" and one.effort_seconds > 0][:PARTS_READ])
+    shown = {p.id: p for p in tx.find(Prediction, where={"id": [one.proposal_id or "" for one in masks]})}
+    cases = {c.id: c for c in tx.find(Case, where={"id": [one.case_id for one in masks]})}
+    known = [one for one in masks if one.proposal_id in shown]
+    return KindCosts(
+        look=_median(looks),
+        longer=max(1.0, corrected / every) if every and corrected else 1.0,
+        part=_median(each),
+        doubts=np.array([doubt_of(cases[one.case_id], shown[one.proposal_id or ""]) for one in known]),
+        accepted=np.array([float(one.untouched == AS_IT_WAS) for one in known]),
+    )
+
+
+def doubt_of(case: Case, prediction: Prediction) -> float:
+    """Mean entropy of a proposal over the share of its voxels that belong to structures, in nats per such voxel."""
+    share = max(float(prediction.scores.get("foreground", 0.0)), 1 / float(np.prod(case.grid.shape)))
+    return max(0.0, float(prediction.scores.get("entropy", 0.0))) / share
+
+
+def _seconds_per_part(workspace: Workspace, tx: Reader, made: Sequence[Annotation]) -> list[float]:
+    found = list[float]()
+    for one in made:
+        try:
+            parts, _ = load_partial(workspace.store.blobs, one, tx.get(Case, one.case_id))
+        except (BlobError, IntegrityError):  # damaged bytes say nothing, and stop nobody's query
+            continue
+        found.append(one.effort_seconds / len(parts))
+    return found
+
+
+def _median(seconds: Sequence[float]) -> float | None:
+    return float(np.median(seconds)) if len(seconds) >= FEWEST else None

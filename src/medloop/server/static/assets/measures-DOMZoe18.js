@@ -1,0 +1,1 @@
+var e={lastPaintMs:0,firstImageMs:0,completeMs:0};export{e as t};
