@@ -79,3 +79,12 @@ def test_an_unknown_key_of_a_study_file_is_one_line(medloop: Medloop, tmp_path: 
     assert said.status != 0
     assert "has no setting 'stepps'; it has batch" in said.err
     assert said.err.count("\n") == 1
+
+
+def test_a_study_of_pretraining_is_run_with_and_without_it_and_says_what_it_saves(dataset: Path, tmp_path: Path):
+    said = run_process("simulate", dataset, "--out", tmp_path / "study", *TINY, "--pretraining", "pool")
+    assert said.status == 0, said.err
+    assert "labels from scratch" in said.out
+    assert "labels with pretraining" in said.out
+    assert "Labels that pretraining saves" in (tmp_path / "study/report.html").read_text()
+    assert (tmp_path / "study/scratch/results.json").exists()

@@ -25,7 +25,7 @@ from torch.nn import functional
 from medloop.core.seeds import derive_seed, generator
 from medloop.models.foundation.fitting import cut
 from medloop.models.foundation.networks import SegmentationNetwork, build_network, pool
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.recipes import USUAL_WEAK, Recipe
 from medloop.models.training.augmentation import apply_change, geometry_of, intensities_of
 from medloop.models.training.batches import PreparedCase, draw_place
 
@@ -80,7 +80,7 @@ def pretext_recipe(recipe: Recipe) -> Recipe:
     """The recipe of the same network without all that belongs to annotations: prompts, classes, annotators, members."""
     return dataclasses.replace(
         recipe, classes=2, guided=False, hints="euclidean", members=1, heads=1, rrr=0.0, touched_weight=1.0, annotator_model="none",
-        annotators=0, targets="hard", unlabelled="mean-teacher", validations=0,
+        annotators=0, targets="hard", unlabelled="mean-teacher", validations=0, robust="none", weak_weights=USUAL_WEAK,
     )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def pretrain(run: PretrainingRun) -> tuple[Path, Json]:
 
 def identify_pretraining(run: PretrainingRun) -> str:
     """What a checkpoint is bound to: SHA-256 over the recipe, the images' ids in order and the weight of the contrast."""
-    content = [pretext_recipe(run.recipe).to_json(), [case.id for case in run.cases], run.contrast]
+    content = [pretext_recipe(run.recipe).identity, [case.id for case in run.cases], run.contrast]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
