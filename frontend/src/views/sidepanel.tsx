@@ -14,26 +14,33 @@ import { ClassChooser } from "./classchooser";
 import { Key, PlainButton } from "./controls";
 import { day } from "./format";
 import { GoldButton } from "./gold";
-import { HypothesisOptions } from "./hypotheses";
 import { Instructions } from "./instructions";
 import { later } from "./later";
 import { LookOptions } from "./look";
-import { MeasurementPanel } from "./measurements";
 import { PromptOptions } from "./prompts";
 import { ProposalOptions } from "./proposal";
 import { Provenance, Replaces } from "./provenance";
-import { ReasonOptions } from "./reasons";
 import { SegmentTable } from "./segments";
 import { CaseStrip } from "./strip";
 
+type Panel = { session: CaseSession };
+
+const HypothesisOptions = later<Panel>(() => import("./hypotheses").then((part) => part.HypothesisOptions), Fetched);
+const MeasurementPanel = later<Panel>(() => import("./measurements").then((part) => part.MeasurementPanel), Fetched);
+const ReasonOptions = later<Panel>(() => import("./reasons").then((part) => part.ReasonOptions), Fetched);
 const Introduction = later(
   () => import("./introduction").then((part) => part.Introduction),
   () => null,
 );
-const MarksPanel = later<{ session: CaseSession }>(
+const MarksPanel = later<Panel>(
   () => import("./marks").then((part) => part.MarksPanel),
   () => <p class="facts">Loading…</p>,
 );
+
+/** Nothing while a panel's script is on its way. */
+function Fetched({ failed }: { failed: boolean }) {
+  return failed ? <p class="facts">A panel could not be fetched: load the page again, what you drew is kept.</p> : null;
+}
 
 export function SidePanel({ session, openDialog }: { session: CaseSession; openDialog: (dialogue: "skip" | "flag") => void }) {
   const segments = session.project.kind === "segmentation";
