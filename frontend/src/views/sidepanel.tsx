@@ -16,7 +16,6 @@ import { day } from "./format";
 import { GoldButton } from "./gold";
 import { Instructions } from "./instructions";
 import { later } from "./later";
-import { LookOptions } from "./look";
 import { PromptOptions } from "./prompts";
 import { ProposalOptions } from "./proposal";
 import { Provenance, Replaces } from "./provenance";
@@ -26,6 +25,7 @@ import { CaseStrip } from "./strip";
 type Panel = { session: CaseSession };
 
 const HypothesisOptions = later<Panel>(() => import("./hypotheses").then((part) => part.HypothesisOptions), Fetched);
+const LookOptions = later<Panel>(() => import("./look").then((part) => part.LookOptions), Fetched);
 const MeasurementPanel = later<Panel>(() => import("./measurements").then((part) => part.MeasurementPanel), Fetched);
 const ReasonOptions = later<Panel>(() => import("./reasons").then((part) => part.ReasonOptions), Fetched);
 const Introduction = later(
