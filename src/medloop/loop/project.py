@@ -7,11 +7,11 @@ with Project.create("liver", kind="segmentation", labels=["liver"]) as project:
     project.submit(case, my_mask)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_record
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
@@ -94,18 +94,18 @@ class Project:
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
+        inside: Mapping[str, str] | None = None,
     ) -> Self:
         """Make a new project; see `Workspace.create`.
 
         Raises:
             ConflictError: The folder already holds a project.
             SettingError: Labels or settings outside the rules.
+            LabelError: A label inside one that there is not, or labels inside each other in a circle.
         """
         path = Path(folder)
-        made = Workspace.create(
-            path, name=name or path.name, kind=kind, labels=labels, instructions=instructions, settings=settings, url=url, actor="python"
-        )
-        return cls(made)
+        common: dict[str, Any] = {"instructions": instructions, "settings": settings, "url": url, "inside": inside}
+        return cls(Workspace.create(path, name=name or path.name, kind=kind, labels=labels, actor="python", **common))
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:

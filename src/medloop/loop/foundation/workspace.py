@@ -7,7 +7,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
-from medloop.core.labels import check_label_names
+from medloop.core.labels import check_label_names, enclosing_values
 from medloop.core.names import checked_instructions, checked_title, folded
 from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
@@ -51,19 +51,23 @@ class Workspace:
         settings: ProjectSettings | None = None,
         url: str | None = None,
         actor: str = "system",
+        inside: Mapping[str, str] | None = None,
     ) -> Self:
         """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
+
+        `inside` says which labels lie inside others, by their names (`medloop.core.labels`).
 
         Raises:
             ConflictError: The folder already holds a project.
             SettingError: No labels, too many, or a name twice; a name or instructions that cannot be.
+            LabelError: A label inside one that there is not, or labels inside each other in a circle.
         """
         folder = Path(folder)
         task = Task(
             id=new_id("task"),
             version=1,
             kind=kind,
-            labels=_labels(kind, labels),
+            labels=_nested(kind, _labels(kind, labels), inside or {}),
             instructions=checked_instructions(instructions),
             created_at=now(),
         )
@@ -146,6 +150,23 @@ def require_masks(workspace: Workspace, what: str) -> None:
     if workspace.task.kind != "segmentation":
         remedy = "medloop triage and medloop calibrate judge tags; status and report show them"
         raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
+
+
+def _nested(kind: TaskKind, labels: tuple[Label, ...], inside: Mapping[str, str]) -> tuple[Label, ...]:
+    if not inside:
+        return labels
+    require_nestable(kind)
+    return enclosing_values(labels, inside)
+
+
+def require_nestable(kind: TaskKind) -> None:
+    """Refuse labels inside labels in a classification.
+
+    Raises:
+        SettingError: It is one.
+    """
+    if kind != "segmentation":
+        raise SettingError(f"Only labels of masks lie inside others, this is a {kind}", remedy="leave inside out")
 
 
 def require_query_label(settings: ProjectSettings, task: Task) -> None:

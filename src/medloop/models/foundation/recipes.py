@@ -91,6 +91,8 @@ class Recipe:
         annotators: How many annotators are modelled; 0 without an annotator model.
         targets: Whether cases that have `TrainingCase.soft` are learned by it.
         unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
+        regions: Where labels lie inside others (`core.labels`): of each foreground class, in order, itself and the classes inside it;
+            () where each class stands alone.
     """
 
     kind: TaskKind
@@ -131,6 +133,7 @@ class Recipe:
     annotators: int = 0
     targets: Targets = "hard"
     unlabelled: UnlabelledLearning = "none"
+    regions: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -161,6 +164,7 @@ class Recipe:
         pasted = self.unlabelled == "copy-paste"
         pastes = self.kind == "segmentation" and not self.annotators
         _require(pastes or not pasted, "unlabelled", "none or mean-teacher in a classification or with annotators", self.unlabelled)
+        _require_regions(self.regions, self.classes)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property
@@ -270,6 +274,11 @@ def _spread(sizes: npt.NDArray[np.float64]) -> float:
 
 def _spacing(values: npt.NDArray[np.number[Any]]) -> Spacing:
     return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def _require_regions(regions: tuple[tuple[int, ...], ...], classes: int) -> None:
+    own = all(held and held[0] == place and set(held) <= set(range(1, classes)) for place, held in enumerate(regions, start=1))
+    _require(not regions or (own and len(regions) == classes - 1), "regions", "of each foreground class, itself first, or empty", regions)
 
 
 def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: float, threads: int, seed: int, members: int = 1) -> Recipe:
