@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import LabelError, SettingError
-from medloop.core.records import Case, Task
+from medloop.core.records import Case, Model, Task
 from medloop.datasets.discover import open_dataset
 from medloop.loop.annotating.history import case_history
 from medloop.loop.data.importing import import_dataset
@@ -15,11 +15,14 @@ from medloop.loop.foundation.annotated_labels import without_others
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.nested import region_dice
+from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.overview.class_counts import queried_classes
 from medloop.loop.overview.measurements import measure_case
 from medloop.loop.project import Project
+from medloop.loop.worker import drain
+from medloop.models.foundation.recipes import Recipe
 from medloop.store.audit import verify
 
 from .conftest import MakeWorkspace
@@ -121,3 +124,19 @@ def test_two_sources_of_an_organ_and_what_is_inside_it_add_up(tmp_path: Path) ->
             (made,) = tx.current_annotations()
         mask = load_mask(workspace.store.blobs, made, workspace.store.get(Case, made.case_id)).array
         assert np.array_equal(mask, np.where(inner == 2, 2, whole))
+
+
+def test_a_model_learns_regions_and_predicts_them(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train", "train", "validation", "test"])
+    configure(workspace, task=TaskChange(inside={"small": "large"}), actor="test")
+    workspace = workspace.reload()
+    for name in ("case00", "case01", "case02", "case03"):
+        give(workspace, name, "Ann", LARGE, SMALL)
+    start_training(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        (model,) = tx.find(Model)
+        evaluations = tx.current_evaluations(model_id=model.id)
+    assert Recipe.from_json(model.recipe).regions == ((LARGE, SMALL), (SMALL,))
+    assert {name for one in evaluations for scores in one.per_case.values() for name in scores} == {"large", "small"}
+    assert verify(workspace.store).ok
