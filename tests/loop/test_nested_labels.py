@@ -40,7 +40,7 @@ def nested(make_workspace: MakeWorkspace) -> Workspace:
 
 
 def test_it_is_declared_at_the_beginning_or_later_and_taken_back(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p", kind="segmentation", labels=["liver", "tumour"], inside={"tumour": "liver"})
+    project = Project.create(tmp_path / "p", kind="segmentation", labels={"liver": "", "tumour": "liver"})
     assert [label.inside for label in project.workspace.task.labels] == [None, 1]
     told = configure(project.workspace, task=TaskChange(inside={"Tumour": ""}), actor="test")
     assert [(one.what, one.before, one.after) for one in told] == [("tumour lies inside", "liver", "")]
@@ -71,7 +71,7 @@ def test_nonsense_is_refused_and_nothing_changes(make_workspace: MakeWorkspace, 
 
 def test_a_classification_has_no_labels_inside_labels(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="Only labels of masks lie inside others, this is a classification"):
-        Workspace.create(tmp_path / "c", name="c", kind="classification", labels=["a", "b"], inside={"a": "b"})
+        Workspace.create(tmp_path / "c", name="c", kind="classification", labels={"a": "b", "b": ""})
     assert not (tmp_path / "c" / "medloop.json").exists()
 
 
@@ -115,7 +115,7 @@ def test_two_sources_of_an_organ_and_what_is_inside_it_add_up(tmp_path: Path) ->
     for folder, mask in (("livers", whole), ("tumours", (inner > 0).astype(np.uint8))):  # binary, as one file per label is
         nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / folder / "labels/a.nii.gz")
     labels = ["liver", "tumour"]
-    with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=labels, inside={"tumour": "liver"}) as workspace:
+    with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels={"liver": "", "tumour": "liver"}) as workspace:
         for name in labels:
             source = open_dataset(tmp_path / f"{name}s", masks="foreground")
             report = import_dataset(workspace, source, annotated=[name])

@@ -30,6 +30,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a project."""
+    from medloop.core.labels import nested_names
     from medloop.core.records import ProjectSettings, TaskKind
     from medloop.loop.foundation.workspace import Workspace
 
@@ -37,12 +38,11 @@ def init(
         folder,
         name=name or folder.resolve().name,
         kind=one_of("--kind", kind, get_args(TaskKind)),
-        labels=label,
+        labels=nested_names(label, _pairs("--inside", inside, known=label)) if inside else label,
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
         url=database or None,
         actor="cli",
-        inside=_pairs("--inside", inside or [], known=label),
     )
     with made as workspace:
         labels = {one.name: one.value for one in workspace.task.labels}

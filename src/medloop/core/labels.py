@@ -86,6 +86,20 @@ def enclosing_values(labels: Sequence[Label], inside: Mapping[str, str]) -> tupl
     return tuple(replace(label, inside=chosen[label.value]) for label in labels)
 
 
+def nested_names(names: Sequence[str], inside: Mapping[str, str]) -> dict[str, str]:
+    """The names of labels in order, each with the one that it lies inside of or "", for making a task.
+
+    Raises:
+        LabelError: `inside` has a name that is none of them.
+    """
+    known = {folded(name): name for name in names}
+    for inner in inside:
+        if folded(inner.strip()) not in known:
+            raise LabelError(f"There is no label {inner.strip()!r} in {inner}={inside[inner]}", remedy=f"use some of {', '.join(names)}")
+    chosen = {known[folded(inner.strip())]: outer for inner, outer in inside.items()}
+    return {name: chosen.get(name, "") for name in names}
+
+
 def members(labels: Iterable[Label], value: int) -> tuple[int, ...]:
     """The labels that a voxel of a mask belongs to, by its value: its own, then those that this one lies inside of; () for background."""
     around = {label.value: label.inside for label in labels}

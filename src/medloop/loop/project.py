@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_record
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
@@ -89,14 +89,13 @@ class Project:
         folder: str | Path,
         *,
         kind: TaskKind,
-        labels: Sequence[str],
+        labels: Sequence[str] | Mapping[str, str],
         name: str = "",
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
-        inside: Mapping[str, str] | None = None,
     ) -> Self:
-        """Make a new project; see `Workspace.create`.
+        """Make a new project; see `Workspace.create`, also for labels that lie inside others: {"liver": "", "tumour": "liver"}.
 
         Raises:
             ConflictError: The folder already holds a project.
@@ -104,8 +103,10 @@ class Project:
             LabelError: A label inside one that there is not, or labels inside each other in a circle.
         """
         path = Path(folder)
-        common: dict[str, Any] = {"instructions": instructions, "settings": settings, "url": url, "inside": inside}
-        return cls(Workspace.create(path, name=name or path.name, kind=kind, labels=labels, actor="python", **common))
+        made = Workspace.create(
+            path, name=name or path.name, kind=kind, labels=labels, instructions=instructions, settings=settings, url=url, actor="python"
+        )
+        return cls(made)
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:

@@ -46,16 +46,15 @@ class Workspace:
         *,
         name: str,
         kind: TaskKind,
-        labels: Sequence[str],
+        labels: Sequence[str] | Mapping[str, str],
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
         actor: str = "system",
-        inside: Mapping[str, str] | None = None,
     ) -> Self:
         """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
 
-        `inside` says which labels lie inside others, by their names (`medloop.core.labels`).
+        As a mapping they say what each lies inside of (`medloop.core.labels`): {"liver": "", "tumour": "liver"}.
 
         Raises:
             ConflictError: The folder already holds a project.
@@ -67,7 +66,7 @@ class Workspace:
             id=new_id("task"),
             version=1,
             kind=kind,
-            labels=_nested(kind, _labels(kind, labels), inside or {}),
+            labels=_nested(kind, labels),
             instructions=checked_instructions(instructions),
             created_at=now(),
         )
@@ -152,11 +151,13 @@ def require_masks(workspace: Workspace, what: str) -> None:
         raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
 
 
-def _nested(kind: TaskKind, labels: tuple[Label, ...], inside: Mapping[str, str]) -> tuple[Label, ...]:
+def _nested(kind: TaskKind, labels: Sequence[str] | Mapping[str, str]) -> tuple[Label, ...]:
+    inside = {inner: outer for inner, outer in labels.items() if outer} if isinstance(labels, Mapping) else {}
+    made = _labels(kind, list(labels))
     if not inside:
-        return labels
+        return made
     require_nestable(kind)
-    return enclosing_values(labels, inside)
+    return enclosing_values(made, inside)
 
 
 def require_nestable(kind: TaskKind) -> None:

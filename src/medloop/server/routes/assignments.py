@@ -148,21 +148,28 @@ def post_submit(workspace: WorkspaceHere, assignment: OwnAssignment, answer: Sub
         raise_stale(workspace, assignment, answer.revision, error)
 
 
-@router.put("/mask", openapi_extra=RAW_BODY)
-def put_mask(
-    workspace: WorkspaceHere,
-    assignment: OwnAssignment,
-    mask: Annotated[MaskArray, Depends(uploaded_mask)],
+def _mask_terms(
     x_effort_seconds: Annotated[Seconds | None, Header()] = None,
     x_replace: Annotated[bool, Header(description="Replace an annotation that somebody else gave.")] = False,
     x_task_version: Annotated[TaskVersion | None, Header(description="The version of the task that the mask was made for.")] = None,
     x_independent: Annotated[bool, Header(description="The mask owes nothing to the proposal that was shown.")] = False,
     x_annotated: Annotated[str | None, Header(pattern=r"^[0-9]{1,3}(,[0-9]{1,3})*$", description="Values of its labels: 1,3.")] = None,
+) -> dict[str, Any]:
+    """What the headers say of a mask that was made elsewhere."""
+    said: dict[str, Any] = {"effort": reported(None, x_effort_seconds), "replace": x_replace, "independent": x_independent}
+    labels = None if x_annotated is None else [int(one) for one in x_annotated.split(",")]
+    return said | {"task_version": x_task_version, "annotated": labels}
+
+
+@router.put("/mask", openapi_extra=RAW_BODY)
+def put_mask(
+    workspace: WorkspaceHere,
+    assignment: OwnAssignment,
+    mask: Annotated[MaskArray, Depends(uploaded_mask)],
+    terms: Annotated[dict[str, Any], Depends(_mask_terms)],
 ) -> SubmittedView:
     """Finish with a whole mask made elsewhere, sent as raw uint8 voxels in file order; it all counts, also where parts were queried."""
-    said: dict[str, Any] = {"effort": reported(None, x_effort_seconds), "replace": x_replace, "independent": x_independent}
-    said |= {"task_version": x_task_version, "annotated": None if x_annotated is None else [int(one) for one in x_annotated.split(",")]}
-    return _submitted(submit(workspace, assignment, Submitted(mask=mask, whole=True, **said)))
+    return _submitted(submit(workspace, assignment, Submitted(mask=mask, whole=True, **terms)))
 
 
 @router.put("/effort")

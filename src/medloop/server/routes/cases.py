@@ -1,7 +1,7 @@
 """Cases: the worklist, one case's header, its voxels."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -63,7 +63,7 @@ class Asked:
     sort: Sort
     descending: bool
     by_round: bool
-    lacks: int | None
+    lacks: int | None = None
 
     def listing(self, tx: Reader, unread: Collection[str]) -> Listing:
         """The same for the store; `unread` cases are as if nobody had annotated them."""
@@ -105,12 +105,18 @@ def _asked(
     sort: Annotated[Sort, Query(description="What the lines are sorted by; those that agree stand by name.")] = "name",
     descending: Annotated[bool, Query(description="From the largest on; what has no value stays last.")] = False,
     by_round: Annotated[bool, Query(description="Newest round first, sorted within each.")] = False,
-    lacks: Annotated[int | None, Query(ge=0, le=254, description="Only annotated cases that lack the label of this value; 0: any.")] = None,
 ) -> Asked:
-    return Asked(state, reading, search, assignee, sort, descending, by_round, lacks)
+    return Asked(state, reading, search, assignee, sort, descending, by_round)
 
 
-AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
+Lacks: TypeAlias = Annotated[int | None, Query(ge=0, le=254, description="Only annotated cases that lack the label of this value; 0: any.")]
+
+
+def _asked_with_labels(asked: Annotated[Asked, Depends(_asked)], lacks: Lacks = None) -> Asked:
+    return replace(asked, lacks=lacks)
+
+
+AskedHere: TypeAlias = Annotated[Asked, Depends(_asked_with_labels)]
 
 
 @router.get("")
