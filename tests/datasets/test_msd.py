@@ -124,8 +124,8 @@ def test_labels_that_no_value_stands_for_are_named(tmp_path: Path):
     msd(tmp_path)
     write_json(tmp_path, {"labels": {"background": 0, "whole": [1, 2], "ignore": 3, "liver": 1, "big": 256}, "training": []})
     dataset = open_msd(tmp_path)
-    assert dataset.labels == ("liver",)
-    assert len(dataset.refused) == 2
+    assert (dataset.labels, dict(dataset.inside)) == (("liver", "whole"), {"liver": "whole"})
+    assert len(dataset.refused) == 1
     assert dataset.ignore == 3
 
 

@@ -336,9 +336,9 @@ export interface LabelChange {
   label: string; added: number; removed: number; ml: number;
 }
 
-/** One label of the task. */
+/** One label of the task; `inside` is the value of the label that it lies inside of. */
 export interface Label {
-  value: number; name: string; colour: string;
+  value: number; name: string; colour: string; inside?: number | null;
 }
 
 /** A closed outline on one slice; corners in the two other axes, in order. */
@@ -868,7 +868,8 @@ export interface Target {
 
 /** What to change of a project's name and task; what is left out stays. */
 export interface TaskBody {
-  version: number; name?: string | null; instructions?: string | null; pictures?: string[]; labels?: LabelBody[] | null;
+  version: number; name?: string | null; instructions?: string | null; pictures?: string[]; labels?: LabelBody[] | null; inside?:
+  Record<string, string> | null;
 }
 
 /** The question put to every case, in its newest version; `pictures` says how many its instructions have. */

@@ -59,12 +59,29 @@ export class Draft {
   /** A prompt that already changed the mask ends: make it one patch and one step of undo. */
   commit(edit: Edit): void {
     if (edit.forward.length === 0) return;
+    edit = this.grounded(edit);
     this.history.push(edit);
     this.counts.move(edit.inverse, edit.forward);
     this.queue?.push(edit.forward, edit.redo);
     this.onEdit("strokes");
     this.onDrawn(edit.forward);
     this.changed();
+  }
+
+  /** Where a label went that lies inside another, that one is left. */
+  private grounded(edit: Edit): Edit {
+    const ground = this.guard.ground?.();
+    if (!ground) return edit;
+    let left = false;
+    for (const [start, length, from] of edit.inverse) {
+      const value = ground(from);
+      for (let i = start; value !== 0 && i < start + length; i++) {
+        if (this.mask[i] !== 0) continue;
+        this.mask[i] = value;
+        left = true;
+      }
+    }
+    return left ? { ...edit, forward: inverseOf(this.mask, edit.inverse) } : edit;
   }
 
   undo(): boolean {

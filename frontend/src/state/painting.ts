@@ -1,6 +1,7 @@
 /** Where may be drawn: by the locks, within a range of values, and for operations within what is queried. */
 import type { Region, Triple } from "../api/types";
 import { type MayPaint, mayChange } from "../edits/locks";
+import { innerOf, outerOf } from "../edits/nested";
 import { sweepBrush } from "../geometry/brush";
 import { clampVoxel, type Pixel, pixelOfVoxel, voxelOfIndex } from "../geometry/plane";
 import { cut } from "../operations/block";
@@ -35,6 +36,14 @@ export function mayPaint(session: CaseSession, boxes: readonly Region[] = []): M
   const [range, volume, { shape }] = [rangeInForce(session), session.volume.value, session.header];
   const value = range && volume ? valuesOf(volume, session.channel.value) : null;
   return (from, to, index) => may(from, to) && (!value || within(value(index), range!)) && (boxes.length === 0 || isIn(boxes, voxelOfIndex(shape, index)));
+}
+
+/** An eraser takes whatever lies under it; with a label that lies inside another, that label only, so that the other one stays. */
+export function mayErase(session: CaseSession): MayPaint {
+  const [may, { value: active }] = [mayPaint(session), session.label];
+  if (outerOf(session.project.labels, active) === 0) return may;
+  const inner = innerOf(session.project.labels, active);
+  return (from, to, index) => (from === active || inner.has(from)) && may(from, to, index);
 }
 
 const isIn = (boxes: readonly Region[], voxel: Triple): boolean =>

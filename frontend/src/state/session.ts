@@ -21,6 +21,7 @@ import type {
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
+import { groundOf, innerOf } from "../edits/nested";
 import type { Previews } from "../edits/previews";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
@@ -298,13 +299,14 @@ export class CaseSession {
 
   /** What "keep other labels" keeps now. */
   get locks(): Locks {
-    return { locked: this.locked.value, kept: keepOthers.value, active: this.label.value };
+    return { locked: this.locked.value, kept: keepOthers.value, active: this.label.value, inner: innerOf(this.project.labels, this.label.value) };
   }
 
   /** Locks hold for what comes into the draft besides the tools, too. */
   readonly guard: Guard = {
     locked: () => this.locked.value,
     refused: (labels, what) => sayLocked(this, labels, what),
+    ground: () => groundOf(this.project.labels, this.label.value),
   };
 
   get labels(): readonly Label[] {

@@ -11,7 +11,7 @@ import { isAtHand, mayDraw, mayEdit, pickLabel, reveal } from "../state/labellin
 import { MEASURING_TOOLS, refuseSlab } from "../state/measuring";
 import { tell } from "../state/notices";
 import { accept, flood } from "../state/operations";
-import { mayPaint, rangeInForce } from "../state/painting";
+import { mayErase, mayPaint, rangeInForce } from "../state/painting";
 import { sayLocked } from "../state/segments";
 import type { CaseSession } from "../state/session";
 import type { Drag, PaneContact, Pressed } from "./contact";
@@ -116,7 +116,7 @@ function picking({ session, plane, index, place }: PaneContact, at: Pixel): null
 
 function stroking(contact: PaneContact, start: Pixel, erases: boolean): Drag {
   const { session } = contact;
-  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, mayPaint(session));
+  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, erases ? mayErase(session) : mayPaint(session));
   return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value && !session.isFlat });
 }
 

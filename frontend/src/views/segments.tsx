@@ -1,6 +1,7 @@
 /** The table of segments: choose, colour, show, lock, and how large each one is. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Label } from "../api/types";
+import { innerOf } from "../edits/nested";
 import { choosesLabels, toggleAnnotated } from "../state/annotated";
 import { labelSearch } from "../state/display";
 import { mayRecolour, recolour } from "../state/labelling";
@@ -87,7 +88,7 @@ function Row({ session, label }: { session: CaseSession; label: Label }) {
   const away = !session.annotated.value.has(value);
   const draft = session.draft.value;
   draft?.changes.value;
-  const voxels = draft?.counts.of(value) ?? 0;
+  const voxels = [value, ...innerOf(session.project.labels, value)].reduce((sum, one) => sum + (draft?.counts.of(one) ?? 0), 0);
   return (
     <tr class={`${chosen ? "chosen" : ""}${hidden ? " not-drawn" : ""}`}>
       <td>

@@ -23,12 +23,14 @@ def init(
     kind: Annotated[str, option(help="What every case is annotated with: a segmentation or a classification.")],
     label: Annotated[list[str], option(help="A label's name; give it once for each label.")],
     settings: Mapping[str, SettingValue],
+    inside: Annotated[list[str] | None, option(metavar="LABEL=OUTER", help="A label that lies inside another, tumour=liver.")] = None,
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project."""
+    from medloop.core.labels import nested_names
     from medloop.core.records import ProjectSettings, TaskKind
     from medloop.loop.foundation.workspace import Workspace
 
@@ -36,7 +38,7 @@ def init(
         folder,
         name=name or folder.resolve().name,
         kind=one_of("--kind", kind, get_args(TaskKind)),
-        labels=label,
+        labels=nested_names(label, _pairs("--inside", inside, known=label)) if inside else label,
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
         url=database or None,
@@ -57,6 +59,7 @@ def configure(
     add_label: Annotated[list[str] | None, option(help="A new label; give it once for each.")] = None,
     rename_label: Annotated[list[str] | None, option(metavar="OLD=NEW", help="Another name for a label.")] = None,
     colour: Annotated[list[str] | None, option(metavar="LABEL=#RRGGBB", help="Another colour.")] = None,
+    inside: Annotated[list[str] | None, option(metavar="LABEL=OUTER", help="A label that lies inside another; LABEL= for none.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a project's settings, or change them, its instructions and its labels.
@@ -74,8 +77,9 @@ def configure(
             added=tuple(add_label or ()),
             renamed=_pairs("--rename-label", rename_label or [], known=names),
             colours=_pairs("--colour", colour or [], last=True),
+            inside=_pairs("--inside", inside or [], known=names),
         )
-        if not settings and task == TaskChange(renamed={}, colours={}) and name is None:
+        if not settings and task == TaskChange(renamed={}, colours={}, inside={}) and name is None:
             _print_settings(workspace, as_json=as_json)
         else:
             _print_changes(change(workspace, settings=settings, name=name, task=task, actor="cli"), as_json=as_json)
@@ -103,7 +107,7 @@ def _pairs(what: str, given: Sequence[str], *, known: Sequence[str] = (), last: 
 def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
     values = {name: getattr(workspace.settings, name) for name in SETTINGS}
     if as_json:
-        labels = [{"value": x.value, "name": x.name, "colour": x.colour} for x in workspace.task.labels]
+        labels = [{"value": x.value, "name": x.name, "colour": x.colour, "inside": x.inside} for x in workspace.task.labels]
         task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
         print_json({"name": workspace.project.name, "settings": values, "task": task})
         return

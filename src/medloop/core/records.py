@@ -64,11 +64,16 @@ def new_id(noun: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One label of a task. `value` is 1..255 for segmentation (0 is background), 0.. for classification."""
+    """One label of a task. `value` is 1..255 for segmentation (0 is background), 0.. for classification.
+
+    Attributes:
+        inside: Value of the label that it lies inside of: its voxels belong to that one, too (`medloop.core.labels`); None for none.
+    """
 
     value: int
     name: str
     colour: str
+    inside: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,6 +105,7 @@ class Dataset:
         masks: How mask values are meant.
         ignore: Mask value of voxels that say nothing, None without such.
         notes: What was noticed about the source as a whole, one line each.
+        inside: Name of a label → name of the label that the source says it lies inside of.
     """
 
     format: FormatName
@@ -117,3 +118,4 @@ class Dataset:
     masks: MaskReading = "labels"
     ignore: int | None = None
     notes: tuple[str, ...] = ()
+    inside: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from medloop.core.errors import FormatError
 from medloop.core.records import Json
 from medloop.datasets.dataset import Refusal
 from medloop.datasets.files import read_list
+from medloop.datasets.regions import without_regions
 
 IGNORE = "ignore"
 """What nnU-Net calls the label of voxels that say nothing."""
@@ -23,11 +24,13 @@ class LabelList:
         values: Name → mask value (1..255), in order of value.
         refused: Entries that no mask value stands for.
         ignore: Mask value of voxels that say nothing (nnU-Net's ignore label); None without such.
+        inside: Name of a label → name of the label whose region (nnU-Net's word) it lies inside of.
     """
 
     values: Mapping[str, int]
     refused: tuple[Refusal, ...] = ()
     ignore: int | None = None
+    inside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,10 +72,10 @@ def read_description(path: Path) -> Json:
 
 
 def read_labels(description: Json) -> LabelList:
-    """Labels in either direction: `{"1": "liver"}` (Decathlon, nnU-Net v1) or `{"liver": 1}` (nnU-Net v2).
+    """Labels in either direction: `{"1": "liver"}` (Decathlon, nnU-Net v1) or `{"liver": 1}` (nnU-Net v2), whose regions are lists.
 
     Raises:
-        FormatError: No labels, or two of one name or value.
+        FormatError: No labels, or two of one name or value; regions that neither lie inside each other nor apart.
     """
     given = description.get("labels")
     if not isinstance(given, dict):
@@ -80,6 +83,7 @@ def read_labels(description: Json) -> LabelList:
     pairs: list[tuple[int, str]] = []
     refused: list[Refusal] = []
     ignore: int | None = None
+    given, inside = without_regions(given, description.get("regions_class_order"))
     for key, value in given.items():
         pair = _pair(key, value)
         if isinstance(pair, Refusal):
@@ -91,7 +95,7 @@ def read_labels(description: Json) -> LabelList:
     values = {name: value for value, name in sorted(pairs)}
     if not values or len(values) < len(pairs) or len(set(values.values())) < len(pairs):
         raise FormatError(f"dataset.json: `labels` must name at least one value and each once, got {dict(given)}"[:300])
-    return LabelList(values, tuple(refused), ignore)
+    return LabelList(values, tuple(refused), ignore, inside)
 
 
 def read_channels(description: Json) -> tuple[str, ...]:

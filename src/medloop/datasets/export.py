@@ -6,8 +6,9 @@ place and renamed at the end. Answers never trained on stay apart from training 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -20,7 +21,7 @@ from medloop.datasets.description import IGNORE
 from medloop.datasets.drawing import draw, natural_suffix
 from medloop.datasets.export_tally import TABLE_COLUMNS, DatasetNames, ExportCase, Exported, ExportTally, dataset_names
 from medloop.datasets.files import SIDECAR
-from medloop.datasets.staging import NOTHING, staged_folder, write_rows
+from medloop.datasets.staging import NOTHING, FileNames, staged_folder, write_rows
 
 __all__ = ["ExportCase", "Exported", "Exporter", "export_csv", "export_msd", "export_nifti", "export_nnunet"]
 
@@ -30,10 +31,20 @@ _NNUNET_FOLDER = re.compile(r"Dataset\d{3}_\w+")
 
 
 Exporter: TypeAlias = Callable[..., Exported]
+Regions: TypeAlias = Mapping[int, Sequence[int]]
+"""Where labels lie inside others: mask value of each label → the values whose voxels belong to it, its own first; else empty."""
+
+ALONE: Regions = MappingProxyType({})
 
 
 def export_msd(
-    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+    cases: Iterable[ExportCase],
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    regular_grid: bool = False,
+    beside: Mapping[str, str] = NOTHING,
+    regions: Regions = ALONE,
 ) -> Exported:
     """A Decathlon folder: dataset.json, imagesTr, labelsTr, imagesTs, labelsTs.
 
@@ -46,6 +57,7 @@ def export_msd(
         labels: Names of the mask values 1, 2, … in order.
         regular_grid: Resample cases whose voxel axes are not at right angles, and write headers that ITK reads.
         beside: Further files by name, with their text.
+        regions: Labels with what lies inside them; Decathlon's dataset.json has no word for it, which a note says.
 
     Raises:
         ConflictError: The folder is not empty.
@@ -68,6 +80,8 @@ def export_msd(
         names = dataset_names(tally, labels)
         if len({len(found) for found in tally.channel_names if found}) > 1:
             tally.notes.append(f"the cases have different numbers of channels; dataset.json names {tally.channels}")
+        if nested := _nested_words(labels, regions):
+            tally.notes.append(f"Decathlon's dataset.json cannot say that {nested}; the masks hold the innermost label of each voxel")
         done = tally.result(folder)
         _write_json(out / "dataset.json", _decathlon(folder.name, names, lists))
         write_rows(out / SIDECAR, ("filename", *TABLE_COLUMNS), tally.rows)
@@ -75,7 +89,13 @@ def export_msd(
 
 
 def export_nnunet(
-    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+    cases: Iterable[ExportCase],
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    regular_grid: bool = False,
+    beside: Mapping[str, str] = NOTHING,
+    regions: Regions = ALONE,
 ) -> Exported:
     """An nnU-Net raw folder, version 2: `imagesTr/CASE_0000.nii.gz`, `labelsTr/CASE.nii.gz`, dataset.json.
 
@@ -98,29 +118,48 @@ def export_nnunet(
                 alone = Image(case.image.array[channel : channel + 1], case.image.grid)
                 draw(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
             if case.mask is not None:
-                draw(out / f"labels{part}" / f"{name}.nii.gz", _with_ignored(case, case.mask, len(labels), partly), case.source)
+                draw(out / f"labels{part}" / f"{name}.nii.gz", _with_ignored(case, case.mask, labels, partly, regions), case.source)
             if part == "Tr":
                 folds["val" if case.split == "validation" else "train"].append(name)
             tally.row(case, f"images{part}/{name}_0000.nii.gz")
-        _finish_nnunet(out, folder, tally, labels, folds, ignored=bool(partly))
+        _finish_nnunet(out, folder, tally, labels, folds, regions, ignored=bool(partly))
         if partly:
-            rule = f"background is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
+            where = "background, and what a missing label lies inside of," if regions else "background"
+            rule = f"{where} is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
             tally.notes.append(f"{rule}: {first_named(partly)}")
         return tally.result(folder)
 
 
-def _with_ignored(case: ExportCase, mask: Mask, labels: int, partly: list[str]) -> Mask:
-    """The mask with the ignore label for background that may be a label which is not annotated; such cases join `partly`."""
+def _with_ignored(case: ExportCase, mask: Mask, labels: Sequence[str], partly: list[str], regions: Regions) -> Mask:
+    """The mask with the ignore label wherever a label that is not annotated may be; such cases join `partly`.
+
+    That is background, and the annotated label that such a label lies inside of.
+    """
     if not case.annotated:
         return mask
-    if labels >= MOST_LABELS:
-        raise InputError(f"nnU-Net needs a value for its ignore label, all {labels} are taken", remedy="export as msd or nifti")
+    if len(labels) >= MOST_LABELS:
+        raise InputError(f"nnU-Net needs a value for its ignore label, all {len(labels)} are taken", remedy="export as msd or nifti")
     partly.append(case.name)
-    return Mask(np.where(mask.array == 0, labels + 1, mask.array).astype(np.uint8), mask.grid)
+    known = {value for value, name in enumerate(labels, start=1) if name in case.annotated}
+    unsure = {0, *(_around(value, known, regions) for value in range(1, len(labels) + 1) if value not in known)}
+    return Mask(np.where(np.isin(mask.array, list(unsure)), len(labels) + 1, mask.array).astype(np.uint8), mask.grid)
+
+
+def _around(value: int, known: Set[int], regions: Regions) -> int:
+    """The innermost of some labels that one lies inside of; 0 for none."""
+    around = [(len(held), outer) for outer, held in regions.items() if outer in known and value in held]
+    return min(around, default=(0, 0))[1]
 
 
 def _finish_nnunet(
-    out: Path, folder: Path, tally: ExportTally, labels: Sequence[str], folds: Mapping[str, Sequence[str]], *, ignored: bool
+    out: Path,
+    folder: Path,
+    tally: ExportTally,
+    labels: Sequence[str],
+    folds: Mapping[str, Sequence[str]],
+    regions: Regions,
+    *,
+    ignored: bool,
 ) -> None:
     """Everything beside the images; see nnU-Net's documentation/dataset_format.md and verify_dataset_integrity.py, version 2."""
     names = dataset_names(tally, labels)
@@ -131,9 +170,10 @@ def _finish_nnunet(
         "channel_names": {str(n): name for n, name in enumerate(names.channels)},
         "labels": {
             "background": 0,
-            **{name: value for value, name in enumerate(names.labels, start=1)},
+            **{names.labels[value - 1]: _nnunet_label(regions, value) for value in _outer_first(len(labels), regions)},
             **({IGNORE: len(labels) + 1} if ignored else {}),
         },
+        **({"regions_class_order": _outer_first(len(labels), regions)} if regions else {}),
         "numTraining": training,
         "file_ending": ".nii.gz",
     }
@@ -146,14 +186,39 @@ def _finish_nnunet(
         tally.notes.append(f"nnU-Net wants the folder called DatasetNNN_NAME, not {folder.name}")
 
 
+def _outer_first(labels: int, regions: Regions) -> list[int]:
+    """Mask values of the labels, each after what it lies inside of: nnU-Net writes regions one over the other in this order."""
+    return sorted(range(1, labels + 1), key=lambda value: (-len(regions.get(value, (value,))), value))
+
+
+def _nnunet_label(regions: Regions, value: int) -> int | list[int]:
+    """A label as nnU-Net's dataset.json has it: the values of its region, where others lie inside it."""
+    held = list(regions.get(value, (value,)))
+    return held if len(held) > 1 else value
+
+
+def _nested_words(labels: Sequence[str], regions: Regions) -> str:
+    """Which labels hold others, in words; "" where none does."""
+    held = {labels[value - 1]: [labels[one - 1] for one in of[1:]] for value, of in regions.items() if len(of) > 1}
+    return "; ".join(f"{outer} holds {', '.join(inner)}" for outer, inner in held.items())
+
+
 def export_nifti(
-    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+    cases: Iterable[ExportCase],
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    regular_grid: bool = False,
+    beside: Mapping[str, str] = NOTHING,
+    regions: Regions = ALONE,
 ) -> Exported:
     """`images/` and `labels/` of equal names, labels.json, and index.csv with patients and splits.
 
+    Where labels lie inside others, `regions/NAME/` holds a mask of 0 and 1 of each label, with everything inside it, too.
     Volumes are NIfTI; what came as a picture stays a PNG where its values allow. See `export_msd` for arguments and errors.
     """
-    tally = ExportTally(regular_grid)
+    tally, names = ExportTally(regular_grid), FileNames()
+    folders = {value: names.of(label) for value, label in enumerate(labels, start=1)}
     with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given)
@@ -161,6 +226,9 @@ def export_nifti(
             draw(out / "images" / file, case.image, case.source)
             if case.mask is not None:
                 draw(out / "labels" / file, case.mask, case.source)
+                for value in regions if not case.annotated else [v for v in regions if labels[v - 1] in case.annotated]:
+                    alone = Mask(np.isin(case.mask.array, list(regions[value])).astype(np.uint8), case.mask.grid)
+                    draw(out / "regions" / folders[value] / file, alone, case.source)
             tally.row(case, file)
         done = tally.result(folder)
         write_rows(out / "index.csv", ("filename", *TABLE_COLUMNS), tally.rows)
@@ -169,7 +237,13 @@ def export_nifti(
 
 
 def export_csv(
-    cases: Iterable[ExportCase], folder: Path, labels: Sequence[str], *, regular_grid: bool = False, beside: Mapping[str, str] = NOTHING
+    cases: Iterable[ExportCase],
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    regular_grid: bool = False,
+    beside: Mapping[str, str] = NOTHING,
+    regions: Regions = ALONE,  # noqa: ARG001  # no class lies inside another
 ) -> Exported:
     """`labels.csv` (filename, label, patient_id, split) and `images/`: for classification.
 

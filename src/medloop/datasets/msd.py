@@ -50,6 +50,7 @@ def open_msd(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
         tuple(cases.refused),
         labels.values,
         ignore=labels.ignore,
+        inside=labels.inside,
         notes=notes,
     )
 

@@ -51,6 +51,7 @@ def open_nnunet(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
         tuple(cases.refused),
         labels.values,
         ignore=labels.ignore,
+        inside=labels.inside,
         notes=notes,
     )
 

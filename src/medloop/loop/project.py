@@ -7,7 +7,7 @@ with Project.create("liver", kind="segmentation", labels=["liver"]) as project:
     project.submit(case, my_mask)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_record
 from pathlib import Path
 from types import TracebackType
@@ -95,17 +95,18 @@ class Project:
         folder: str | Path,
         *,
         kind: TaskKind,
-        labels: Sequence[str],
+        labels: Sequence[str] | Mapping[str, str],
         name: str = "",
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
     ) -> Self:
-        """Make a new project; see `Workspace.create`.
+        """Make a new project; see `Workspace.create`, also for labels that lie inside others: {"liver": "", "tumour": "liver"}.
 
         Raises:
             ConflictError: The folder already holds a project.
             SettingError: Labels or settings outside the rules.
+            LabelError: A label inside one that there is not, or labels inside each other in a circle.
         """
         path = Path(folder)
         made = Workspace.create(

@@ -251,4 +251,4 @@ class _Run:
         own = load_annotation(self._workspace.store.blobs, standing, case)
         if not isinstance(truth, Mask) or not isinstance(own, Mask):
             return {case.name: float(own == truth)}
-        return {case.name: hold_masks(own.array, truth.array, self._workspace.task.label_values).score}
+        return {case.name: hold_masks(own.array, truth.array, self._workspace.task.label_values, self._workspace.task.labels).score}

@@ -245,7 +245,7 @@ def _composed(
         mask[inside & (mask == choice.label)] = 0
         mask[inside & (reading == choice.label)] = choice.label
     values = {label.value for label in annotated}
-    return without_others(mask, every_as_none(workspace.task, values)), every_as_none(workspace.task, values)
+    return without_others(mask, every_as_none(workspace.task, values), workspace.task.labels), every_as_none(workspace.task, values)
 
 
 def _require_annotated(scope: AnnotatedLabels, reading: Annotation, labels: AbstractSet[Label]) -> None:

@@ -113,9 +113,9 @@ def _declared(workspace: Workspace, case: Case, annotation: Annotation, wanted: 
     blobs = workspace.store.blobs
     if annotation.kind == "partial":
         parts, mask = load_partial(blobs, annotation, case)
-        data = encode_partial(without_others(mask, wanted), parts)
+        data = encode_partial(without_others(mask, wanted, workspace.task.labels), parts)
     else:
-        data = encode_mask(without_others(load_mask(blobs, annotation, case).array, wanted))
+        data = encode_mask(without_others(load_mask(blobs, annotation, case).array, wanted, workspace.task.labels))
     return replace(
         annotation,
         id=new_id("annotation"),

@@ -8,19 +8,22 @@ gold again; readings of it are then held against the new truth.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.image import Mask
-from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading, new_id, now
+from medloop.core.labels import region_values
+from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading, Label, new_id, now
 from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.annotators import annotator_known
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.gold import tutorial_of
 from medloop.loop.foundation.in_force import standing_annotation
+from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.readings import gold_in_force
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
-from medloop.metrics.overlap import dice
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -126,12 +129,16 @@ def hold(workspace: Workspace, case: Case, given: Annotation | MaskArray | int, 
     mask = own.array if isinstance(own, Mask) else own
     with workspace.store.read() as tx:
         values = [label.value for label in annotated_labels(tx, workspace.task).of(truth)]
-    return hold_masks(mask, right.array, values)
+    return hold_masks(mask, right.array, values, workspace.task.labels)
 
 
-def hold_masks(mask: MaskArray, truth: MaskArray, labels: Sequence[int]) -> Held:
-    """How near a mask is to the truth, both shape (I, J, K): the mean Dice over the labels that one of both has; 1 without any."""
-    scores = dice(mask, truth, [v for v in labels if (mask == v).any() or (truth == v).any()])
+def hold_masks(mask: MaskArray, truth: MaskArray, values: Sequence[int], labels: Sequence[Label]) -> Held:
+    """How near a mask is to the truth, both shape (I, J, K): the mean Dice over the labels that one of both has; 1 without any.
+
+    `values` are of the labels that count, `labels` all of the task, some of which may lie inside others.
+    """
+    regions = region_values(labels)
+    scores = region_dice(mask, truth, labels, [v for v in values if np.isin(mask, regions[v]).any() or np.isin(truth, regions[v]).any()])
     return Held(sum(scores.values()) / len(scores) if scores else 1.0, {str(label): score for label, score in scores.items()})
 
 

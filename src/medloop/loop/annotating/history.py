@@ -9,6 +9,7 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import BlobError
+from medloop.core.labels import mask_of
 from medloop.core.records import Annotation, Case, Consensus, Label, Review, Withdrawal
 from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.annotators import annotator_names
@@ -138,8 +139,8 @@ def label_changes(before: MaskArray | None, after: MaskArray, case: Case, labels
     ml = float(np.prod(case.grid.spacing_mm)) / 1000.0
     found = []
     for label in labels:
-        was = (before == label.value) if before is not None else np.zeros(after.shape, dtype=np.bool_)
-        now = after == label.value
+        was = mask_of(labels, before, label.value) if before is not None else np.zeros(after.shape, dtype=np.bool_)
+        now = mask_of(labels, after, label.value)
         added, removed = int(np.count_nonzero(now & ~was)), int(np.count_nonzero(was & ~now))
         if added or removed:
             found.append(LabelChange(label.name, added, removed, round((added - removed) * ml, 3)))

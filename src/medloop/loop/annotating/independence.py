@@ -81,12 +81,12 @@ def debt_of_mask(found: Lineage, mask: MaskArray, *, elsewhere: bool, annotated:
     hypothesis = _of_hypotheses(edit, own)
     adopted = None if elsewhere else _adopted(found, own)
     proposal = adopted[0] if adopted else found.proposal
-    if proposal is None and found.shown is not None and (beside := without_others(edit.overlay, annotated)).any():
+    if proposal is None and found.shown is not None and (beside := without_others(edit.overlay, annotated, ())).any():
         return Debt(found.shown, _share(beside, mask, own.touched(mask.shape) & ~hypothesis))
     if proposal is None or proposal.mask is None:
         source = found.shown or next(iter(found.later), None)
         return Debt(source, _of_all(hypothesis & (mask > 0), mask > 0), taken=True) if source is not None and hypothesis.any() else None
-    proposed = without_others(_proposed(edit, proposal), annotated)
+    proposed = without_others(_proposed(edit, proposal), annotated, ())
     touched = own.touched(mask.shape, after=adopted[1] if adopted else 0) & ~hypothesis
     for step in () if adopted else found.steps[1:]:
         touched |= _in_force(step).touched(mask.shape)

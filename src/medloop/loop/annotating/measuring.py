@@ -12,6 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import Affine, BoolArray, FloatArray, MaskArray
 from medloop.core.errors import ConflictError, ForbiddenError, InputError, LabelError, StateError
+from medloop.core.labels import mask_of
 from medloop.core.records import Assignment, Case, Measurement, MeasurementKind, Point, new_id, now
 from medloop.images.encode import stored_slices
 from medloop.images.result import UNSIZED
@@ -230,14 +231,14 @@ def _figures(workspace: Workspace, case: Case, annotator_id: str, wanted: Measur
 
 
 def _label_figures(workspace: Workspace, case: Case, annotator_id: str, wanted: MeasurementRequest) -> Figures:
-    inside = _draft(workspace, case, annotator_id, wanted) == wanted.label
+    inside: BoolArray = mask_of(workspace.task.labels, _draft(workspace, case, annotator_id, wanted), wanted.label)
     if wanted.axis is None:
         found = _values(workspace, case, wanted.channel, lambda k: inside[:, :, k])
         volume = abs(float(np.linalg.det(case.grid.affine[:3, :3]))) / 1000
         return found | ({"volume_ml": _kept(found["voxels"] * volume)} if is_sized(case) and not case.grid.is_2d else {})
     axis, index = _slice_of(case, wanted)
     affine, unit = _scale(case, axis)
-    found = _values(workspace, case, wanted.channel, _in_slice(case, axis, index, inside.take(index, axis=axis)))
+    found = _values(workspace, case, wanted.channel, _in_slice(case, axis, index, np.take(inside, index, axis=axis)))
     return found | {_area_name(unit): _kept(found["voxels"] * pixel_area(axis, affine))}
 
 

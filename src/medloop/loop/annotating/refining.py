@@ -15,6 +15,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError
 from medloop.core.geometry import Shape3
+from medloop.core.labels import keep_nesting
 from medloop.core.records import Assignment, PromptRecord, Task, new_id, now
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guard import Guard
@@ -205,7 +206,8 @@ def refined_by(
         Guard(labels, locked, painted, over_time=scene.edit.case.display.over_time),
         wanted=refiner.wanted,
     )
-    return Refined(found.mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
+    mask = keep_nesting(scene.task.labels, begin, found.mask, {prompt.label for prompt in new})
+    return Refined(mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
 
 
 def _anew(scene: Scene, record: PromptRecord, fresh: Prompt | None) -> Refined:

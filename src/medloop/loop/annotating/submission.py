@@ -91,7 +91,7 @@ def annotated_mask(task: Task, edit: OpenEdit, mask: MaskArray, annotated: tuple
     if not annotated:
         return mask
     require_only(np.where(mask == edit.proposed, 0, mask), annotated, task, f"The draft of {edit.case.name}")
-    return without_others(mask, annotated)
+    return without_others(mask, annotated, task.labels)
 
 
 def submitted_mask(tx: Reader, assignment: Assignment) -> str | None:

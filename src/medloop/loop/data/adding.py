@@ -47,7 +47,7 @@ class Intake:
         self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str, annotated: Sequence[str] | None = None
     ) -> None:
         self._workspace, self._dataset = workspace, dataset
-        self._values = label_map(workspace, dataset)
+        self._values = label_map(workspace, dataset, annotated)
         self._rule = rule_of(workspace.task, dataset, self._values, annotated)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._channels = known_names(dataset.channels)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
+from medloop.core.labels import nested_regions, region_values
 from medloop.core.names import brief_lines, first_named, natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
@@ -87,7 +88,7 @@ def export_project(
     measured = measurement_lines(workspace)
     named = frame_lines(workspace)
     beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
-    done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside)
+    done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace))
     _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
@@ -95,6 +96,12 @@ def export_project(
         waiting = unaccepted_lines(tx)
     notes = (*done.notes, *waiting, *gaps, *marked_lines(workspace), *brief_lines({"damaged": left_out.cases}), *refused)
     return ExportReport(out, fmt, done.cases, notes)
+
+
+def _regions(workspace: Workspace) -> dict[int, tuple[int, ...]]:
+    """Each label with what lies inside it; empty where no label lies inside another."""
+    labels = workspace.task.labels
+    return region_values(labels) if nested_regions(labels) else {}
 
 
 def _note(workspace: Workspace, actor: str, noun: str, noun_id: str, body: Json) -> None:

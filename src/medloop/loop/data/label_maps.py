@@ -1,13 +1,14 @@
 """How a data set's labels become the project's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medloop.core.errors import LabelError, SettingError
+from medloop.core.labels import members
 from medloop.core.names import folded
 from medloop.core.records import Task
 from medloop.datasets.dataset import Dataset
-from medloop.loop.foundation.annotated_labels import every_as_none
+from medloop.loop.foundation.annotated_labels import every_as_none, labels_named
 from medloop.loop.foundation.workspace import Workspace
 
 
@@ -38,8 +39,10 @@ class LabelMap:
         return self.tags.get(name, {folded(known): value for known, value in self.tags.items()}.get(folded(name)))
 
 
-def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
+def label_map(workspace: Workspace, dataset: Dataset, annotated: Sequence[str] | None = None) -> LabelMap:
     """Match a data set's labels with the project's, by name; a single label matches a single label.
+
+    Masks of foreground are of the only label that `annotated` names, as where each label has a file of its own, else of the first one.
 
     Raises:
         SettingError: The dataset answers another kind of question.
@@ -53,8 +56,11 @@ def label_map(workspace: Workspace, dataset: Dataset) -> LabelMap:
         return LabelMap(tags={folded(name): value for name, value in names.items()} | names)
     first = task.labels[0]
     if dataset.masks == "foreground":
-        notes = (f"every mask value above 0 is read as the first label, {first.name!r}",) if len(task.labels) > 1 else ()
-        return LabelMap(foreground=first.value, annotated=every_as_none(task, {first.value}), notes=notes)
+        (value,) = labels_named(task, annotated) if annotated and len(annotated) == 1 else (first.value,)
+        name = next(label.name for label in task.labels if label.value == value)
+        which = "the first label" if value == first.value else "the label"
+        notes = (f"every mask value above 0 is read as {which}, {name!r}",) if len(task.labels) > 1 else ()
+        return LabelMap(foreground=value, annotated=every_as_none(task, {value}), notes=notes)
     if not dataset.labels:
         return LabelMap(voxels={value: value for value in task.label_values}, only=_only(workspace))
     if len(dataset.labels) == len(task.labels) == 1:
@@ -84,6 +90,16 @@ def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
         raise LabelError(f"The data has labels that differ in letter case only: {', '.join(dataset.labels)}", remedy="rename one of them")
     missing = [name for name, value in known.items() if value not in values.values()]
     rule = "not annotated in its cases, and their background says nothing of it; where it is absent, name it with --annotated"
-    notes = (f"the source does not name {', '.join(missing)}: {rule}",) if missing else ()
+    notes: tuple[str, ...] = (f"the source does not name {', '.join(missing)}: {rule}",) if missing else ()
     voxels = {dataset.label_values[name]: value for name, value in values.items() if value is not None}
+    notes += _nesting_notes(dataset, task, {name: value for name, value in values.items() if value is not None})
     return LabelMap(voxels=voxels, only=only, annotated=every_as_none(task, set(voxels.values())), ignore=dataset.ignore, notes=notes)
+
+
+def _nesting_notes(dataset: Dataset, task: Task, values: Mapping[str, int]) -> tuple[str, ...]:
+    """What the source says of labels inside others, and the project does not."""
+    lacking = {inner: outer for inner, outer in dataset.inside.items() if values[outer] not in members(task.labels, values[inner])}
+    return tuple(
+        f"the source has {inner} inside {outer}, the project has not: set it with medloop configure DIR --inside {inner}={outer}"
+        for inner, outer in lacking.items()
+    )

@@ -12,6 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import InputError, LabelError, StateError
+from medloop.core.labels import seen_as
 from medloop.core.names import first_named, folded, in_natural_order
 from medloop.core.records import Annotation, Case, Label, Task
 from medloop.loop.foundation.consensus import by_case, deciding
@@ -115,11 +116,16 @@ def require_only(mask: MaskArray, annotated: Sequence[int], task: Task, where: s
         raise LabelError(rule, remedy="call these annotated, or leave them out of the mask")
 
 
-def without_others(mask: MaskArray, annotated: Sequence[int]) -> MaskArray:
-    """A mask without the labels that it does not annotate, which become background; `annotated` is as a record keeps it."""
+def without_others(mask: MaskArray, annotated: Sequence[int], labels: Sequence[Label]) -> MaskArray:
+    """A mask without the labels that it does not annotate.
+
+    They become the annotated label of `labels` that they lie inside of, else background; `annotated` is as a record keeps it.
+    """
     if not annotated:
         return mask
-    only: MaskArray = np.where(np.isin(mask, (0, UNKNOWN, *annotated)), mask, 0).astype(np.uint8)
+    kept = {0, UNKNOWN, *annotated}
+    table = np.array([value if value in kept else seen_as(labels, value, annotated) for value in range(256)], dtype=np.uint8)
+    only: MaskArray = table[mask]
     return only
 
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medloop.core.errors import ConflictError, LabelError
+from medloop.core.labels import enclosing_values
 from medloop.core.names import checked_instructions, checked_title, composed, folded
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
 from medloop.loop.foundation.instruction_pictures import keep_pictures, with_pictures
 from medloop.loop.foundation.job_kinds import Choose, request_job
 from medloop.loop.foundation.round_moves import after_annotation
-from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels, require_query_label
+from medloop.loop.foundation.workspace import Workspace, check_project_settings, checked_labels, require_nestable, require_query_label
 from medloop.store.writer import Writer
 
 READING_SETTINGS = ("readings", "read_twice", "minimum_agreement", "review", "consensus", "targets", "routing", "sure_enough")
@@ -31,6 +32,7 @@ class TaskChange:
         added: Names of new labels, in order; they get the next values.
         renamed: Name of today → new name.
         colours: Name (after renaming and adding) → #rrggbb.
+        inside: Name of a label (after renaming and adding) → name of the label that it lies inside of, "" for none.
         pictures: Files (PNG or JPEG) that the instructions show, after those that are there.
         version: Of the task that the change was made on; None takes the one in force.
     """
@@ -39,6 +41,7 @@ class TaskChange:
     added: Sequence[str] = ()
     renamed: Mapping[str, str] | None = None
     colours: Mapping[str, str] | None = None
+    inside: Mapping[str, str] | None = None
     pictures: Sequence[bytes] = ()
     version: int | None = None
 
@@ -134,6 +137,9 @@ def _changed_task(task: Task, change: TaskChange, pictures: tuple[str, ...]) -> 
     if labels != task.labels:
         names = checked_labels(task.kind, [label.name for label in labels])
         labels = tuple(replace(label, name=name) for label, name in zip(labels, names, strict=True))
+    if change.inside:
+        require_nestable(task.kind)
+        labels = enclosing_values(labels, change.inside)
     instructions = task.instructions if change.instructions is None else checked_instructions(change.instructions)
     changed = replace(task, labels=labels, instructions=instructions, pictures=with_pictures(task, pictures))
     return task if changed == task else replace(changed, id=new_id("task"), version=task.version + 1, created_at=now())
@@ -194,5 +200,11 @@ def _task_changed(before: Task, after: Task) -> list[Changed]:
     for old, new in zip(before.labels, after.labels, strict=False):
         found += _named(f"label {old.value}", old.name, new.name)
         found += _named(f"colour of {new.name}", old.colour, new.colour)
+        found += _named(f"{new.name} lies inside", *(_enclosing(task, label) for task, label in ((before, old), (after, new))))
     added = after.labels[len(before.labels) :]
     return found + [Changed(f"label {label.value}", "", label.name, "next training") for label in added]
+
+
+def _enclosing(task: Task, label: Label) -> str:
+    """Name of the label that one lies inside of; "" for none."""
+    return next((one.name for one in task.labels if one.value == label.inside), "")

@@ -7,7 +7,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
-from medloop.core.labels import check_label_names
+from medloop.core.labels import check_label_names, enclosing_values
 from medloop.core.names import checked_instructions, checked_title, folded
 from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
@@ -46,7 +46,7 @@ class Workspace:
         *,
         name: str,
         kind: TaskKind,
-        labels: Sequence[str],
+        labels: Sequence[str] | Mapping[str, str],
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
@@ -54,16 +54,19 @@ class Workspace:
     ) -> Self:
         """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
 
+        As a mapping they say what each lies inside of (`medloop.core.labels`): {"liver": "", "tumour": "liver"}.
+
         Raises:
             ConflictError: The folder already holds a project.
             SettingError: No labels, too many, or a name twice; a name or instructions that cannot be.
+            LabelError: A label inside one that there is not, or labels inside each other in a circle.
         """
         folder = Path(folder)
         task = Task(
             id=new_id("task"),
             version=1,
             kind=kind,
-            labels=_labels(kind, labels),
+            labels=_nested(kind, labels),
             instructions=checked_instructions(instructions),
             created_at=now(),
         )
@@ -146,6 +149,25 @@ def require_masks(workspace: Workspace, what: str) -> None:
     if workspace.task.kind != "segmentation":
         remedy = "medloop triage and medloop calibrate judge tags; status and report show them"
         raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
+
+
+def _nested(kind: TaskKind, labels: Sequence[str] | Mapping[str, str]) -> tuple[Label, ...]:
+    inside = {inner: outer for inner, outer in labels.items() if outer} if isinstance(labels, Mapping) else {}
+    made = _labels(kind, list(labels))
+    if not inside:
+        return made
+    require_nestable(kind)
+    return enclosing_values(made, inside)
+
+
+def require_nestable(kind: TaskKind) -> None:
+    """Refuse labels inside labels in a classification.
+
+    Raises:
+        SettingError: It is one.
+    """
+    if kind != "segmentation":
+        raise SettingError(f"Only labels of masks lie inside others, this is a {kind}", remedy="leave inside out")
 
 
 def require_query_label(settings: ProjectSettings, task: Task) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core import records
+from medloop.core.arrays import MaskArray
 from medloop.core.image import Mask
+from medloop.core.labels import gathered
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Label, Model, Prediction, Split, new_id, now
 from medloop.core.seeds import generator
@@ -20,6 +22,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Evaluate
 from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.leaning import leaning_words, leans_on_proposal
+from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.round_moves import advance, close_evaluated
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
@@ -28,7 +31,6 @@ from medloop.loop.judging.mask_figures import is_sized
 from medloop.loop.judging.predicted_quality import qualify_again
 from medloop.loop.judging.predictions import predict_cases
 from medloop.metrics.intervals import bootstrap_mean, interval_words
-from medloop.metrics.overlap import dice
 from medloop.metrics.surface import hd95_mm, surface_dice
 
 ScoresByCase = dict[str, dict[str, float]]
@@ -168,14 +170,18 @@ def _surfaces(workspace: Workspace, model: Model, answers: Sequence[Annotation],
             continue
         truth, proposed = load_mask(blobs, answer, case).array, load_proposal(blobs, predictions[case.id], case)
         voxel = max(mm for mm, n in zip(case.grid.spacing_mm, case.grid.shape, strict=True) if n > 1 or case.grid.voxels == 1)
-        found[case.id] = {
-            name: [
-                surface_dice(proposed, truth, case.grid, values[name], tolerance_mm=voxel),
-                _finite(hd95_mm(proposed, truth, case.grid, values[name])),
-            ]
-            for name in names
-        }
+        found[case.id] = {name: _distances(workspace.task.labels, (proposed, truth), case, values[name], voxel) for name in names}
     return found
+
+
+def _distances(
+    labels: Sequence[Label], masks: tuple[MaskArray, MaskArray], case: Case, value: int, tolerance_mm: float
+) -> list[float | None]:
+    proposed, truth = (gathered(labels, mask, value) for mask in masks)
+    return [
+        surface_dice(proposed, truth, case.grid, value, tolerance_mm=tolerance_mm),
+        _finite(hd95_mm(proposed, truth, case.grid, value)),
+    ]
 
 
 def _finite(value: float) -> float | None:
@@ -208,5 +214,5 @@ def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Pre
     if not isinstance(truth, Mask):
         return {"correct": float(int(np.argmax(prediction.probabilities)) == truth)}
     proposed = load_proposal(workspace.store.blobs, prediction, case)
-    by_value = dice(proposed, truth.array, [label.value for label in labels])
+    by_value = region_dice(proposed, truth.array, workspace.task.labels, [label.value for label in labels])
     return {label.name: float(by_value[label.value]) for label in labels}

@@ -13,7 +13,8 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import BlobError, InputError
-from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Task, new_id, now
+from medloop.core.labels import gathered, nested_regions
+from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Label, Task, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none, without_others
 from medloop.loop.foundation.annotators import annotator_named
@@ -164,7 +165,7 @@ def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotati
     labels = sorted(label for group in groups for label in group.labels)
     parts = {group: _fused_group(workspace, case, method, given, group) for group in groups}
     fused, masks = lay_together(parts, readers=len(given)), [mask for _, mask in given]
-    agreements = _agreements(masks, groups)
+    agreements = _agreements(masks, groups, workspace.task.labels)
     edges = _edges(workspace, case, masks, labels)
     note = "; ".join(filter(None, [note, fused.note, *_alone(workspace, given, groups)]))
     details = {
@@ -196,18 +197,21 @@ def _fused_group(
     workspace: Workspace, case: Case, method: str, given: Sequence[tuple[Annotation, MaskArray]], group: LabelGroup
 ) -> FusedMask:
     """What a method makes of the labels of a group; of a single reader's, their own mask."""
-    found = [(given[n][0], without_others(given[n][1], group.labels)) for n in group.readers]
+    found = [(given[n][0], without_others(given[n][1], group.labels, workspace.task.labels)) for n in group.readers]
     if len(found) == 1:
         return replace(majority_mask([found[0][1]], list(group.labels)), note="")
     return _fused_mask(workspace, case, method, found, group.labels)
 
 
-def _agreements(masks: Sequence[MaskArray], groups: Sequence[LabelGroup]) -> dict[int, float]:
+def _agreements(masks: Sequence[MaskArray], groups: Sequence[LabelGroup], labels: Sequence[Label]) -> dict[int, float]:
     """Mean Dice of the pairs of readers of each label, in order; without the labels that one reader alone annotated."""
     found: dict[int, float] = {}
     for group in groups:
         if len(group.readers) > 1:
-            tables = pairwise_dice([without_others(masks[n], group.labels) for n in group.readers], list(group.labels))
+            plain = [without_others(masks[n], group.labels, labels) for n in group.readers]
+            tables = pairwise_dice(plain, list(group.labels))
+            for outer in set(nested_regions(labels)) & set(group.labels):
+                tables[outer] = pairwise_dice([gathered(labels, mask, outer) for mask in plain], list(group.labels))[outer]
             found |= {label: mean_of_pairs(table) for label, table in tables.items()}
     return dict(sorted(found.items()))
 
@@ -289,7 +293,7 @@ def _by_other_cases(workspace: Workspace, case: Case, found: Sequence[tuple[Anno
                 continue
             with suppress(BlobError):
                 who = key.get(reading.annotator_id, reading.annotator_id)
-                masks[who] = without_others(load_mask(workspace.store.blobs, reading, cases[other]).array, labels)
+                masks[who] = without_others(load_mask(workspace.store.blobs, reading, cases[other]).array, labels, workspace.task.labels)
         together += [masks] if len(masks) > 1 else []
     return staple_cases(together, labels).masks[0]
 

@@ -1,6 +1,7 @@
 """Figures of masks as the store keeps them: per label and measure, of the samples behind a prediction or of one mask."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,15 @@ def mask_figures(inside: BoolArray, case: Case) -> dict[str, float | None]:
     return {name: _kept(figure) for name, figure in measure(inside, case.grid, sized=is_sized(case)).items()}
 
 
-def sample_figures(samples: ProbabilitySamples, case: Case) -> list[list[Any]]:
-    """What a prediction keeps of its samples, shape (samples, classes, I, J, K): rows of label value, measure, each sample's figure."""
+def sample_figures(samples: ProbabilitySamples, case: Case, regions: Sequence[Sequence[int]] = ()) -> list[list[Any]]:
+    """What a prediction keeps of its samples, shape (samples, classes, I, J, K): rows of label value, measure, each sample's figure.
+
+    `regions` holds the classes of each label that others lie inside of, as `Recipe.regions`; () where each label stands alone.
+    """
     answers = samples.argmax(axis=1).astype(np.uint8)
     rows: list[list[Any]] = []
     for label in range(1, samples.shape[1]):
-        found = [mask_figures(answer == label, case) for answer in answers]
+        found = [mask_figures(np.isin(answer, regions[label - 1] if regions else label), case) for answer in answers]
         rows += [[label, name, [one[name] for one in found]] for name in measure_names(case.grid)]
     return rows
 

@@ -172,7 +172,7 @@ def make_prediction(
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
         features=store_features(blobs, found.features),
         scores={**judged.scores, "agreement": judged.agreement, "signs": [[name, value] for name, value in signs.items()]}
-        | ({"measures": sample_figures(samples, case)} if is_mask else {}),
+        | ({"measures": sample_figures(samples, case, model.recipe.get("regions", ()))} if is_mask else {}),
         quality=expected.expected if expected else None,
         quality_low=expected.low if expected else None,
         quality_high=expected.high if expected else None,

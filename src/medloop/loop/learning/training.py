@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medloop.core.labels import nested_regions, region_values
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.core.settings import current_names
@@ -134,6 +135,8 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         seed=int(snapshot.digest[:7], 16) ^ settings.seed,
         members=settings.members,
     )
+    if nested_regions(workspace.task.labels):
+        recipe = dataclasses.replace(recipe, regions=tuple(region_values(workspace.task.labels).values()))
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
     guided = settings.interactive_network and workspace.task.kind == "segmentation"

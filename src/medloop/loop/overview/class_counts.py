@@ -1,13 +1,14 @@
 """What was asked, class by class: how many answered cases hold each label, and how many of these a query chose."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medloop.core.errors import BlobError
 from medloop.core.image import Mask
+from medloop.core.labels import members, nested_regions
 from medloop.core.records import Annotation, Case
 from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.arrays import load_annotation
@@ -41,7 +42,11 @@ def queried_classes(workspace: Workspace) -> tuple[ClassCount, ...]:
         answers, chosen = _answers(tx), queried_case_ids(tx, ever=True)
         lacking = lacking_cases(tx, workspace.task) if workspace.task.kind == "segmentation" else {}
     with memo(workspace, "label-values") as known:
-        values = {case_id: label_values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers}
+        values: dict[str, Collection[int]] = {
+            case_id: label_values(workspace, annotation_id, blob, tag, known) for case_id, annotation_id, blob, tag in answers
+        }
+    if nested_regions(workspace.task.labels):
+        values = {case_id: {one for value in held for one in members(workspace.task.labels, value)} for case_id, held in values.items()}
     answered = Counter(value for held in values.values() for value in held)
     queried = Counter(value for case_id in chosen for value in values.get(case_id, ()))
     missing = Counter(label.value for case_id, *_ in answers for label in lacking.get(case_id, ()))

@@ -14,6 +14,7 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.errors import NotFoundError
+from medloop.core.labels import gathered, mask_of, region_values
 from medloop.core.names import natural_key
 from medloop.core.records import Annotation, Case, Label, Model, Prediction
 from medloop.loop.foundation.annotated_labels import annotated_labels
@@ -152,7 +153,7 @@ def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) ->
     for label in labels:
         judging = [row for row in evaluated if label in scope.of(row[1])]
         figures = _of_prediction(run, case, prediction, label.value, mask=mask)
-        cut_off = case.grid.is_2d and reaches_border(mask, label.value)
+        cut_off = case.grid.is_2d and reaches_border(gathered(run.workspace.task.labels, mask, label.value), label.value)
         for name in measure_names(case.grid):
             plain = _plain(label, name, figures, case)
             rule = _rule(run, judging, label.value, name)
@@ -211,14 +212,22 @@ def _rule(run: _Measuring, evaluated: _Evaluated, label: int, name: MeasureName)
 
 def _of_annotation(run: _Measuring, case: Case, answer: Annotation, label: int) -> Figures:
     blobs = run.workspace.store.blobs
-    found: Figures = run.known.get(f"{answer.id} {label}", lambda: mask_figures(load_mask(blobs, answer, case).array == label, case))
+    labels = run.workspace.task.labels
+    found: Figures = run.known.get(
+        _key(run, answer.id, label), lambda: mask_figures(mask_of(labels, load_mask(blobs, answer, case).array, label), case)
+    )
     return found
 
 
 def _of_prediction(run: _Measuring, case: Case, prediction: Prediction, label: int, *, mask: MaskArray | None = None) -> Figures:
     def make() -> Figures:
         shown = load_proposal(run.workspace.store.blobs, prediction, case) if mask is None else mask
-        return mask_figures(shown == label, case)
+        return mask_figures(mask_of(run.workspace.task.labels, shown, label), case)
 
-    found: Figures = run.known.get(f"{prediction.id} {label}", make)
+    found: Figures = run.known.get(_key(run, prediction.id, label), make)
     return found
+
+
+def _key(run: _Measuring, of: str, label: int) -> str:
+    """What figures of a label are kept under: labels inside it belong to them."""
+    return " ".join(map(str, (of, *region_values(run.workspace.task.labels)[label])))

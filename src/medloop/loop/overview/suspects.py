@@ -148,7 +148,7 @@ def _of_readers(
 ) -> list[_Found]:
     def masks(n: int) -> Mapping[str, MaskArray]:
         read = {a.annotator_id: load_mask(workspace.store.blobs, a, cases[a.case_id]).array for a in given[n]}
-        return {who: without_others(mask, labels) for who, mask in read.items()}
+        return {who: without_others(mask, labels, workspace.task.labels) for who, mask in read.items()}
 
     found = suspect_annotations(_Lazily(len(given), masks), list(labels))
     of = {(n, a.annotator_id): a for n, each in enumerate(given) for a in each}
@@ -166,7 +166,9 @@ def _masks(
         learned = labels_of_model(workspace.store.get(Model, prediction.model_id), workspace.task)
         values = [label.value for label in scope.of(annotation) if label in learned]
         mask = load_mask(workspace.store.blobs, annotation, case).array
-        return without_others(mask, values or NOTHING), _as_background(probabilities_of(workspace, prediction, case), workspace, values)
+        return without_others(mask, values or NOTHING, workspace.task.labels), _as_background(
+            probabilities_of(workspace, prediction, case), workspace, values
+        )
 
     drawn = [(a, p) for a, p in pairs if p.mask is not None and p.uncertainty is not None]
     pairs = drawn

@@ -10,7 +10,14 @@ from torch.nn import functional
 
 from medloop.core.arrays import UNKNOWN
 from medloop.models.foundation.confusions import Annotated, Confusions
-from medloop.models.foundation.partial_labels import EXCLUSION_WEIGHT, allowed_classes, exclusion_loss, marginal_chances, marginal_logits
+from medloop.models.foundation.partial_labels import (
+    EXCLUSION_WEIGHT,
+    Regions,
+    allowed_classes,
+    exclusion_loss,
+    marginal_chances,
+    marginal_logits,
+)
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.robust_losses import generalised_cross_entropy, noise_robust_dice
 
@@ -35,10 +42,10 @@ def loss_of(recipe: Recipe, logits: Tensor, targets: Tensor, *, known: Tensor | 
     if recipe.kind == "classification":
         return classification_loss(logits, targets, known=known, soft=soft, robust=robust)
     masks = plain_masks(targets, recipe.classes)
-    soft = None if soft is None else marginal_chances(soft, known)
-    seen = marginal_logits(logits.float(), known)
-    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks), soft=soft, robust=robust)
-    return loss + EXCLUSION_WEIGHT * exclusion_loss(logits, masks, known)
+    soft = None if soft is None else marginal_chances(soft, known, recipe.regions)
+    seen = marginal_logits(logits.float(), known, recipe.regions)
+    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks), soft=soft, regions=recipe.regions, robust=robust)
+    return loss + EXCLUSION_WEIGHT * exclusion_loss(logits, masks, known, recipe.regions)
 
 
 def loss_as_annotated(
@@ -67,10 +74,10 @@ def loss_as_annotated(
         found = confusions(logits, targets, whose, features)
         return classification_loss(found.logits, targets, known=known) + found.penalty
     masks = plain_masks(targets, recipe.classes)
-    found = confusions(marginal_logits(logits.float(), known), masks, whose, features)
-    seen = marginal_logits(found.logits, known)
-    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks)) + found.penalty
-    return loss + EXCLUSION_WEIGHT * exclusion_loss(logits, masks, known)
+    found = confusions(marginal_logits(logits.float(), known, recipe.regions), masks, whose, features)
+    seen = marginal_logits(found.logits, known, recipe.regions)
+    loss = segmentation_loss(seen, masks, weights=_weights(recipe, targets, masks), regions=recipe.regions) + found.penalty
+    return loss + EXCLUSION_WEIGHT * exclusion_loss(logits, masks, known, recipe.regions)
 
 
 def _weights(recipe: Recipe, targets: Tensor, masks: Tensor) -> Tensor | None:
@@ -84,9 +91,18 @@ def plain_masks(targets: Tensor, classes: int) -> Tensor:
 
 
 def segmentation_loss(
-    logits: Tensor, masks: Tensor, *, weights: Tensor | None = None, soft: Tensor | None = None, robust: bool = False
+    logits: Tensor,
+    masks: Tensor,
+    *,
+    weights: Tensor | None = None,
+    soft: Tensor | None = None,
+    regions: Regions = (),
+    robust: bool = False,
 ) -> Tensor:
     """Dice loss over the foreground classes of the whole batch, plus cross-entropy over all voxels.
+
+    Where labels lie inside others, Dice is of regions: of a label with everything inside it, its probability the sum of theirs, as in the
+    region-based training of nnU-Net; the cross-entropy stays that of the classes, which part the image.
 
     Against probabilities the usual Dice loss is least where a network is sure of the likelier class; its semimetric form is the same
     for labels and least where the network says what the target says.
@@ -98,18 +114,20 @@ def segmentation_loss(
             it is about the structure as a whole.
         soft: Probabilities in place of the masks, shape of `logits`; what they leave of 1 at a voxel is the mask's. None: masks alone.
         robust: Takes the losses of `robust_losses` in place of both.
+        regions: As `Recipe.regions`.
 
-    Source: semimetric Dice loss of Wang et al. 2023, arXiv:2303.16296, equation 9.
+    Source: semimetric Dice loss of Wang et al. 2023, arXiv:2303.16296, equation 9; region-based training of Isensee et al. 2020,
+        nnU-Net for brain tumour segmentation, arXiv:2011.00848, section 2.
     """
     truth = functional.one_hot(masks.masked_fill(masks == IGNORE, 0).long(), logits.shape[1]).movedim(-1, 1)
     if robust:
         chances, wanted = logits.float().softmax(1), truth if soft is None else blend(soft, truth)
         entropy = _mean(generalised_cross_entropy(chances, wanted), masks, weights)
-        return noise_robust_dice(chances, wanted, masks != IGNORE) + entropy
+        return noise_robust_dice(summed(chances, regions), summed(wanted, regions), masks != IGNORE) + entropy
     if soft is None:
-        return _overlap(logits, truth, masks) + _entropy(logits, masks, weights)
+        return _overlap(logits, truth, masks, regions) + _entropy(logits, masks, weights)
     truth = blend(soft, truth)
-    return _overlap(logits, truth, masks, soft=True) + _mean(_each_entropy(logits, truth), masks, weights)
+    return _overlap(logits, truth, masks, regions, soft=True) + _mean(_each_entropy(logits, truth), masks, weights)
 
 
 def blend(soft: Tensor, truth: Tensor) -> Tensor:
@@ -117,12 +135,19 @@ def blend(soft: Tensor, truth: Tensor) -> Tensor:
     return soft + (1 - soft.sum(1, keepdim=True)).clamp(min=0) * truth
 
 
-def _overlap(logits: Tensor, truth: Tensor, masks: Tensor, *, soft: bool = False) -> Tensor:
+def _overlap(logits: Tensor, truth: Tensor, masks: Tensor, regions: Regions, *, soft: bool = False) -> Tensor:
     """Dice loss against class probabilities `truth`, shape of `logits`, where the masks say anything; `soft` takes its semimetric form."""
     valid = (masks != IGNORE).unsqueeze(1)
     loss = DiceLoss(include_background=False, batch=True, soft_label=soft)
-    dice: Tensor = loss(logits.float().softmax(1) * valid, truth * valid)
+    dice: Tensor = loss(summed(logits.float().softmax(1) * valid, regions), summed(truth * valid, regions))
     return dice
+
+
+def summed(chances: Tensor, regions: Regions) -> Tensor:
+    """Class probabilities, shape (B, classes, …), with those of each foreground class replaced by the sum over its region."""
+    if not regions:
+        return chances
+    return torch.cat([chances[:, :1], *(chances[:, list(held)].sum(1, keepdim=True) for held in regions)], dim=1)
 
 
 def _each_entropy(logits: Tensor, truth: Tensor) -> Tensor:
@@ -229,19 +254,21 @@ def irrelevance_penalty(images: Tensor, faded: Tensor, logits: Tensor, targets: 
     return evidence.square().sum() / len(images)
 
 
-def segmentation_dice(probabilities: Tensor, mask: Tensor, *, known: Collection[int] = ()) -> Tensor:
-    """Dice of each foreground class of one case; NaN for a class that neither has, or that was not annotated.
+def segmentation_dice(probabilities: Tensor, mask: Tensor, *, known: Collection[int] = (), regions: Regions = ()) -> Tensor:
+    """Dice of each foreground class, or of its region, of one case; NaN for one that neither has, or that was not annotated.
 
     Args:
         probabilities: Shape (classes, I, J, K).
         mask: Shape (I, J, K).
         known: The annotated classes; () is all of them.
+        regions: As `Recipe.regions`.
     """
     guess = probabilities.argmax(0)
     answered = mask != IGNORE
     scores = []
     for label in range(1, len(probabilities)):
-        a, b = (guess == label) & answered, (mask == label) & answered
+        held = torch.tensor(regions[label - 1] if regions else (label,), device=mask.device)
+        a, b = torch.isin(guess, held) & answered, torch.isin(mask, held) & answered
         counts = not known or label in known
         scores.append(2 * (a & b).sum() / (a.sum() + b.sum()) if counts else torch.tensor(math.nan))
     return torch.stack(scores)

@@ -68,7 +68,7 @@ class WeakWeights(NamedTuple):
 
 USUAL_WEAK = WeakWeights()
 
-LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK}
+LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "regions": ()}
 """Fields that recipes did not have at first, and what those are that have no effect."""
 
 
@@ -117,6 +117,8 @@ class Recipe:
         weak_weights: What the kinds of marks count, see `WeakWeights`.
         unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
         robust: How wrong annotations are stood; see `models.foundation.robust_losses` and `models.training.small_loss`.
+        regions: Where labels lie inside others (`core.labels`): of each foreground class, in order, itself and the classes inside it;
+            () where each class stands alone.
     """
 
     kind: TaskKind
@@ -159,6 +161,7 @@ class Recipe:
     unlabelled: UnlabelledLearning = "none"
     robust: RobustTraining = "none"
     weak_weights: WeakWeights = USUAL_WEAK
+    regions: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -194,6 +197,7 @@ class Recipe:
         _require(self.robust in get_args(RobustTraining), "robust", "one of those known", self.robust)
         _require(self.robust == "none" or not self.annotators, "robust", "none with an annotator model", self.robust)
         _require(self.robust != "small-loss" or not pasted, "robust", "none or robust-loss with copy-paste", self.robust)
+        _require_regions(self.regions, self.classes)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property
@@ -308,6 +312,11 @@ def _spread(sizes: npt.NDArray[np.float64]) -> float:
 
 def _spacing(values: npt.NDArray[np.number[Any]]) -> Spacing:
     return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def _require_regions(regions: tuple[tuple[int, ...], ...], classes: int) -> None:
+    own = all(held and held[0] == place and set(held) <= set(range(1, classes)) for place, held in enumerate(regions, start=1))
+    _require(not regions or (own and len(regions) == classes - 1), "regions", "of each foreground class, itself first, or empty", regions)
 
 
 def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: float, threads: int, seed: int, members: int = 1) -> Recipe:

@@ -35,6 +35,8 @@ def validate(network: AnyNetwork, recipe: Recipe, cases: Sequence[PreparedCase])
         if case.mask is None:
             scores.setdefault(case.label, []).append(float(probabilities.argmax() == case.label))
         else:
-            dice = segmentation_dice(torch.from_numpy(probabilities), torch.from_numpy(np.load(case.mask)), known=case.known).nanmean()
+            dice = segmentation_dice(
+                torch.from_numpy(probabilities), torch.from_numpy(np.load(case.mask)), known=case.known, regions=recipe.regions
+            ).nanmean()
             scores[number] = [1.0 if torch.isnan(dice) else float(dice)]
     return float(np.mean([np.mean(values) for values in scores.values()]))

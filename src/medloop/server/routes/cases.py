@@ -63,7 +63,7 @@ class Asked:
     sort: Sort
     descending: bool
     by_round: bool
-    lacks: int | None
+    lacks: int | None = None
 
     def listing(self, tx: Reader, unread: Collection[str]) -> Listing:
         """The same for the store; `unread` cases are as if nobody had annotated them."""

@@ -104,6 +104,7 @@ class TaskBody(Body):
         version: The task's version as the caller knows it; another one is refused.
         pictures: PNG or JPEG files in base64, to be shown in the instructions after those that are there.
         labels: All labels as they should be, those that exist in their order, new ones after them.
+        inside: Name of a label (after the change) → name of the label that it lies inside of, "" for none; others stay as they are.
     """
 
     version: Annotated[int, Field(ge=1, strict=True)]
@@ -111,6 +112,7 @@ class TaskBody(Body):
     instructions: Annotated[Text, Field(max_length=20_000)] | None = None
     pictures: Annotated[tuple[Base64Bytes, ...], Field(max_length=MAX_PICTURES)] = ()
     labels: Annotated[list[LabelBody], Field(min_length=1, max_length=MAX_CHANGES)] | None = None
+    inside: Annotated[dict[str, Annotated[Text, Field(max_length=200)]], Field(max_length=MAX_CHANGES)] | None = None
 
     def change(self, task: Task) -> TaskChange:
         """The change of a task that this asks for.
@@ -121,7 +123,7 @@ class TaskBody(Body):
         """
         require_version(task, self.version)
         if self.labels is None:
-            return TaskChange(instructions=self.instructions, pictures=self.pictures, version=self.version)
+            return TaskChange(instructions=self.instructions, pictures=self.pictures, inside=self.inside, version=self.version)
         kept, fresh = self.labels[: len(task.labels)], self.labels[len(task.labels) :]
         if [one.value for one in kept] != [label.value for label in task.labels] or any(one.value is not None for one in fresh):
             have = ", ".join(f"{label.value} {label.name}" for label in task.labels)
@@ -132,5 +134,6 @@ class TaskBody(Body):
             added=tuple(one.name for one in fresh),
             renamed={label.name: one.name for label, one in zip(task.labels, kept, strict=True)},
             colours={one.name: one.colour for one in self.labels if one.colour is not None},
+            inside=self.inside,
             version=self.version,
         )

@@ -57,11 +57,12 @@ class Health(View):
 
 
 class LabelView(View):
-    """One label of the task."""
+    """One label of the task; `inside` is the value of the label that it lies inside of."""
 
     value: int
     name: str
     colour: str
+    inside: int | None = None
 
 
 class ModelBrief(View):
