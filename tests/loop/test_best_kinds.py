@@ -13,8 +13,9 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.partial_annotations import SlicePart, encode_partial
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.best_kinds import offers_of
+from medloop.loop.querying.chosen import choice_of
 from medloop.loop.querying.kind_costs import FEWEST, KindCosts, doubt_of, kind_costs
-from medloop.loop.querying.parts import choice_of, with_parts
+from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.places import look_at
 from medloop.loop.querying.rounds import prepare_round
 from medloop.query.budget.kinds import best_offer
@@ -159,6 +160,21 @@ def test_the_stated_times_are_shares_of_what_all_of_a_case_takes(volumes: Worksp
     assert best_offer(list(offers.values())).kind == "slices"
 
 
+def test_marks_are_offered_where_some_were_given_and_nothing_is_drawn(volumes: Workspace) -> None:
+    with volumes.store.read() as tx:
+        case, model, seen = every_case(volumes)[0], tx.live_model(), shown_first(volumes)
+        looked = look_at(volumes, tx, case, model, seen)
+    assert not isinstance(looked, str)
+    quick = KindCosts(marks=6.0)
+    offers = {one.kind: one for one in offers_of(looked, {}, quick, doubt=1.0, whole=1.0)}
+    assert offers["marks"].minutes == 0.1
+    assert offers["marks"].gain == pytest.approx(0.6 * looked.gain)
+    assert best_offer(list(offers.values())).kind == "marks"
+    for costs, drawn in ((KindCosts(), False), (quick, True)):
+        none = offers_of(dataclasses.replace(looked, drawn=drawn), {}, costs, doubt=1.0, whole=1.0)
+        assert "marks" not in {one.kind for one in none}
+
+
 def test_damaged_bytes_of_an_annotation_stop_no_query(volumes: Workspace) -> None:
     worked(volumes, kind="partial", seconds=24.0)
     with volumes.store.read() as tx:
@@ -178,7 +194,7 @@ def test_a_queried_look_is_known_of_its_assignment_and_submits_the_whole(volumes
     opened = next_assignment(volumes, annotator_named(volumes, "bob").id)
     assert opened is not None
     with volumes.store.read() as tx:
-        chosen = choice_of(tx, opened.assignment)
+        chosen = choice_of(tx, opened.assignment.round_id, opened.assignment.case_id)
     assert chosen is not None
     assert chosen.kind == "verify"
     made = submit(volumes, opened.assignment.id, Submitted(revision=0))

@@ -491,8 +491,8 @@ export interface Objection {
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
   null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" | "whole" | "slices" |
-  "regions" | "verify"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[]; active_seconds: number; proposal_hidden:
-  boolean; annotated: number[]; queried_label: number | null;
+  "regions" | "verify" | "marks"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[]; active_seconds: number;
+  proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */

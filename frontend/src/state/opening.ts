@@ -13,6 +13,7 @@ import { takeBrush } from "./display";
 import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
 import { takeToolFor } from "./kinds";
 import { lookAt, readShownMask } from "./looking";
+import { flipMarks } from "./markmode";
 import { goToName } from "./named";
 import { tell, tellError } from "./notices";
 import { lookedAt } from "./readings";
@@ -101,7 +102,9 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 }
 
 function beginWith(session: CaseSession, draft: Draft): void {
-  if (!session.looksOnly) takeToolFor(session.opened.assignment.kind);
+  const { kind } = session.opened.assignment;
+  if (!session.looksOnly) takeToolFor(kind);
+  if (!session.looksOnly && kind === "marks" && session.marking.value === null) flipMarks(session);
   if (!session.moved) {
     lookAtMask(session, draft.mask);
     if (session.named.value.length > 0) goToName(session, 0);

@@ -21,7 +21,12 @@ _WHAT: Mapping[QueryKind, str] = {
     "slices": "Annotate these slices",
     "regions": "Annotate these regions",
     "verify": "Check the proposal",
+    "marks": "Mark the structures in place of a mask",
 }
+MARKS_SET_RIGHT = 0.6
+"""Share of what is wrong that marks set right: precision times recall of what scribbles make likely on cardiac MR, see
+benchmarks/results/weak_labels.md."""
+
 _UNITS: Mapping[QueryKind, QueryUnit] = {"slices": "slice", "regions": "region"}
 
 
@@ -68,6 +73,8 @@ def offers_of(found: Looked, places: Mapping[QueryKind, Sequence[Place]], costs:
     for kind, ranked in places.items():
         if gains := [place.gain for place in ranked]:
             offers.append(Offer(kind, sum(gains), costs.part_minutes(whole, gains=gains, gain=gain, slices=slices)))
+    if costs.marks is not None and not found.drawn:
+        offers.append(Offer("marks", MARKS_SET_RIGHT * gain, costs.marks / 60))
     return offers
 
 

@@ -42,12 +42,14 @@ class KindCosts:
     Attributes:
         look: Seconds of a look that accepted the proposal, the median; None with too few.
         longer: How many times the median of all annotations of a proposal those take that did not accept it as it was; 1 with too few.
+        marks: Seconds of marks in place of a mask, the median; None with too few.
         part: Seconds per slice or box of an annotation of parts, the median; None with too few.
         doubts, accepted: Of earlier proposals: their doubt (`doubt_of`), and 1 where it was accepted as it was, shapes (n,).
     """
 
     look: float | None = None
     longer: float = 1.0
+    marks: float | None = None
     part: float | None = None
     doubts: FloatArray = field(default_factory=_none)
     accepted: FloatArray = field(default_factory=_none)
@@ -87,6 +89,7 @@ def kind_costs(workspace: Workspace, tx: Reader) -> KindCosts:
     return KindCosts(
         look=_median(looks),
         longer=max(1.0, corrected / every) if every and corrected else 1.0,
+        marks=_median([one.effort_seconds for one in made if one.kind == "marks" and one.effort_seconds > 0]),
         part=_median(each),
         doubts=np.array([doubt_of(cases[one.case_id], shown[one.proposal_id or ""]) for one in known]),
         accepted=np.array([float(one.untouched == AS_IT_WAS) for one in known]),

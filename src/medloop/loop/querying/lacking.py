@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medloop.core.arrays import BoolArray
-from medloop.core.records import Assignment, Choice, Label, Query, Round, Split
+from medloop.core.records import Assignment, Choice, Label, Split
 from medloop.loop.foundation.annotated_labels import labels_named, lacking_cases
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.chosen import choice_of
 from medloop.loop.querying.pool_table import PoolTable
 from medloop.store.reader import Reader
 
@@ -73,9 +74,8 @@ def left_for_label(workspace: Workspace, tx: Reader) -> int:
 
 def queried_label(tx: Reader, round_id: str | None, case_id: str) -> int | None:
     """Value of the only label that a round queries of a case; None where it is every label."""
-    if round_id is None or (query_id := tx.get(Round, round_id).query_id) is None:
-        return None
-    return next((one.label for one in tx.get(Query, query_id).choices if one.case_id == case_id), None)
+    chosen = choice_of(tx, round_id, case_id)
+    return chosen.label if chosen else None
 
 
 def _rows(table: PoolTable, ids: set[str], code: str) -> BoolArray:

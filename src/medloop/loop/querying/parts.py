@@ -7,12 +7,13 @@ and every evaluation case is queried whole.
 
 from collections.abc import Sequence
 
-from medloop.core.records import Assignment, Case, Choice, Json, Model, Prediction, Query, Round
+from medloop.core.records import Assignment, Case, Choice, Json, Model, Prediction
 from medloop.core.settings import QueryUnit
 from medloop.loop.foundation.named_frames import named_parts
 from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.best_kinds import best_kinds
+from medloop.loop.querying.chosen import choice_of
 from medloop.loop.querying.places import look_at, of_places, whole
 from medloop.store.reader import Reader
 
@@ -46,15 +47,8 @@ def queried_parts(tx: Reader, assignment: Assignment) -> tuple[Part, ...]:
     """What an assignment was queried for, by the project's template or its query; nothing where it is the whole case."""
     if named := named_parts(tx, assignment):
         return named
-    chosen = choice_of(tx, assignment)
+    chosen = choice_of(tx, assignment.round_id, assignment.case_id)
     return tuple(_part(part) for part in chosen.parts) if chosen else ()
-
-
-def choice_of(tx: Reader, assignment: Assignment) -> Choice | None:
-    """What the query of its round said of an assignment's case; None outside of rounds."""
-    if assignment.round_id is None or (query_id := tx.get(Round, assignment.round_id).query_id) is None:
-        return None
-    return next((one for one in tx.get(Query, query_id).choices if one.case_id == assignment.case_id), None)
 
 
 def _part(value: Json) -> Part:

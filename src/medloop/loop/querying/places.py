@@ -25,11 +25,13 @@ class Looked:
     Attributes:
         chances: That each voxel of the proposal is wrong, 0 where somebody has annotated, shape (I, J, K).
         image: Shape (C, I, J, K); None where it was not wanted.
+        drawn: Whether slices or regions of it are annotated.
     """
 
     case: Case
     chances: FloatArray
     image: ImageArray | None = None
+    drawn: bool = False
 
     @property
     def gain(self) -> float:
@@ -66,7 +68,7 @@ def look_at(
         image = load_image(blobs, case).array if with_image else None
     except IntegrityError as error:  # nobody's next case fails for it
         return f"its parts cannot be ranked ({error.message})"
-    return Looked(case, unreviewed(chances_of_entropy(entropy, classes), known), image)
+    return Looked(case, unreviewed(chances_of_entropy(entropy, classes), known), image, bool(known.any()))
 
 
 def whole(choice: Choice, why: str) -> Choice:
