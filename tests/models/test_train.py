@@ -14,6 +14,7 @@ from medloop.core.image import Image
 from medloop.core.settings import SETTINGS
 from medloop.models.foundation.checkpoint import checkpoint_file, decode_weights, encode_weights
 from medloop.models.inference.predict import Predictor
+from medloop.models.training import train as training
 from medloop.models.training.batches import TrainingCase, prepare_cases
 from medloop.models.training.state import start
 from medloop.models.training.train import FEWEST_STEPS, plan_steps, rate_at, seconds_per_step, take_step, train
@@ -215,3 +216,28 @@ def test_weights_of_another_recipe_are_no_start(recipe_2d):
     other = start(dataclasses.replace(recipe_2d, classes=recipe_2d.classes + 1), 0)
     with pytest.raises(FormatError, match="do not belong"):
         start(recipe_2d, 0, [encode_weights(other.network.state_dict())])
+
+
+def test_under_a_time_budget_the_quicker_precision_is_taken(recipe_2d, monkeypatch):
+    timed = dataclasses.replace(recipe_2d, steps=0, precision="auto")
+    seconds = {"bfloat16": 0.5, "float32": 0.3}
+    monkeypatch.setattr(training, "has_bfloat16", lambda _: True)
+    assert training.quickest_precision(timed, lambda recipe: seconds[recipe.precision]) == ("float32", 0.3)
+    seconds["bfloat16"] = 0.2
+    assert training.quickest_precision(timed, lambda recipe: seconds[recipe.precision]) == ("bfloat16", 0.2)
+    fixed = dataclasses.replace(timed, precision="float32")
+    assert training.quickest_precision(fixed, lambda recipe: seconds[recipe.precision]) == ("float32", 0.3)
+    monkeypatch.setattr(training, "has_bfloat16", lambda _: False)
+    assert training.quickest_precision(timed, lambda _: 0.4) == ("auto", 0.4)
+
+
+def test_a_resumed_training_keeps_its_precision_and_is_not_timed_again(recipe_2d, pictures, tmp_path, monkeypatch):
+    timed = dataclasses.replace(recipe_2d, steps=0, minutes=0.01, precision="auto")
+    monkeypatch.setattr(training, "has_bfloat16", lambda _: True)
+    monkeypatch.setattr(training, "seconds_per_step", lambda recipe, **_: 1.0 if recipe.precision == "float32" else 2.0)
+    with pytest.raises(CancelledError):
+        train(timed, pictures, [], tmp_path / "a", report=lambda progress: progress.step < 20)
+    monkeypatch.setattr(training, "seconds_per_step", lambda *_, **__: pytest.fail("timed again"))
+    again = train(timed, pictures, [], tmp_path / "a", report=lambda _: True)
+    whole = train(dataclasses.replace(timed, steps=FEWEST_STEPS, precision="float32"), pictures, [], tmp_path / "b", report=lambda _: True)
+    assert weights(again) == weights(whole)

@@ -105,7 +105,7 @@ class Recipe:
         members: Networks of the ensemble.
         heads: Answers of one network in one pass (`models.heads`); 1 is an ordinary network. Segmentation only.
         threads: Threads of one network.
-        precision: auto (bf16 where the processor has it), float32 or bfloat16.
+        precision: float32, bfloat16, or auto: bf16 where the processor has it, and under a time budget only where it is quicker.
         guided: Whether a segmentation network also takes prompts and a previous mask; without them it predicts by itself.
         hints: How an interactive network is shown prompts: euclidean or geodesic distance, or discs.
         touched_weight: How much a voxel that a person has drawn over counts against one merely accepted; see `TrainingCase.touched`.

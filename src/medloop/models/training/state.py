@@ -39,6 +39,7 @@ class TrainingState:
         best_score, scores: The best validation, and every one as (step, score).
         confusions: What is learned of each annotator; None without an annotator model.
         memory: How hard each case is to learn; None where that decides nothing.
+        precision: In which steps are taken, chosen before the first one; "" before that.
     """
 
     network: AnyNetwork
@@ -53,6 +54,7 @@ class TrainingState:
     scores: list[tuple[int, float]] = dataclasses.field(default_factory=list)
     confusions: Confusions | None = None
     memory: SmallLoss | None = None
+    precision: str = ""
 
     @property
     def device(self) -> torch.device:
@@ -143,7 +145,7 @@ def save(state: TrainingState, folder: Path, *, member: int, identity: str) -> N
     for number, moments in state.optimiser.state_dict()["state"].items():
         tensors |= _prefixed(f"optimiser.{number}", moments)
     kept = {name: getattr(state, name) for name in ("step", "steps", "seconds", "best_score", "scores")}
-    facts = {"identity": identity, "loss": repr(state.loss)} | kept
+    facts = {"identity": identity, "loss": repr(state.loss), "precision": state.precision} | kept
     write_checkpoint(folder / f"checkpoint-{member}", Checkpoint(tensors, facts), mark=str(state.step))
 
 
@@ -173,6 +175,7 @@ def restore(state: TrainingState, folder: Path, *, member: int, identity: str) -
         moments.setdefault(int(number), {})[key] = tensor
     state.optimiser.load_state_dict({"state": moments, "param_groups": state.optimiser.state_dict()["param_groups"]})
     state.step, state.steps, state.seconds, state.loss = facts["step"], facts["steps"], facts["seconds"], float(facts["loss"])
+    state.precision = facts.get("precision", "")  # older checkpoints go on in the precision of their recipe
     state.best_score, state.scores = facts["best_score"], [(step, score) for step, score in facts["scores"]]
     return True
 

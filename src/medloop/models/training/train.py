@@ -25,7 +25,7 @@ from medloop.core.errors import CancelledError, MedloopError
 from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
-from medloop.models.foundation.compute import limited_threads, mixed_precision
+from medloop.models.foundation.compute import choose_device, has_bfloat16, limited_threads, mixed_precision
 from medloop.models.foundation.losses import (
     fade,
     irrelevance_penalty,
@@ -162,9 +162,12 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
             pool = prepare_unlabelled(recipe, run.unlabelled, prepared / "unlabelled")
             state = start(recipe, member, run.initial, cases=cases)
             if not restore(state, folder, member=member, identity=identity):
-                seconds = 0.0 if recipe.steps else seconds_per_step(recipe, cases, guide=run.guide, pool=pool)
+                timed = partial(seconds_per_step, cases=cases, guide=run.guide, pool=pool)
+                state.precision, seconds = (recipe.precision, 0.0) if recipe.steps else quickest_precision(recipe, timed)
                 state.steps = recipe.steps or plan_steps(recipe, seconds, spent=time.perf_counter() - begun)
                 save(state, folder, member=member, identity=identity)
+            recipe = replace(recipe, precision=state.precision or recipe.precision)
+            run = replace(run, recipe=recipe)
             _train_to_end(run, member, state, partial(_draw, recipe, cases, pool, member, state.steps), held_out, identity=identity)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
@@ -366,6 +369,22 @@ def seconds_per_step(
         take_step(recipe, 0, state, *batch, marks=marks, guide=guide)
         seconds.append(clock() - begun)
     return median(seconds[2:])
+
+
+def quickest_precision(recipe: Recipe, seconds_of: Callable[[Recipe], float]) -> tuple[str, float]:
+    """The precision in which a training under a time budget takes its steps, and the seconds of one of them.
+
+    With `auto` on a device that computes bf16 both are timed: for small networks its conversions may cost more than it saves.
+
+    Args:
+        recipe: What is trained.
+        seconds_of: Times a step of a recipe.
+    """
+    if recipe.precision != "auto" or not has_bfloat16(choose_device()):
+        return recipe.precision, seconds_of(recipe)
+    timed = {name: seconds_of(replace(recipe, precision=name)) for name in ("bfloat16", "float32")}
+    best = min(timed, key=lambda name: timed[name])
+    return best, timed[best]
 
 
 def plan_steps(recipe: Recipe, seconds: float, *, spent: float = 0.0) -> int:
