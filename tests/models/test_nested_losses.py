@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from medloop.core.errors import SettingError
+from medloop.loop.learning.any_label import any_label_recipe
 from medloop.models.foundation.losses import loss_of, segmentation_dice, segmentation_loss, summed
 from medloop.models.foundation.partial_labels import exclusion_loss, marginal_chances, marginal_logits
 from medloop.models.foundation.recipes import Recipe
+from medloop.models.training.pretext_task import pretext_recipe
 
 LIVER, TUMOUR, SPLEEN = 1, 2, 3
 REGIONS = ((LIVER, TUMOUR), (TUMOUR,), (SPLEEN,))
@@ -78,3 +80,9 @@ def test_regions_that_cannot_be_are_refused(recipe_3d: Recipe, regions: tuple[tu
     with pytest.raises(SettingError, match="regions to be of each foreground class, itself first, or empty"):
         dataclasses.replace(recipe_3d, classes=4, regions=regions)
     assert Recipe.from_json(dataclasses.replace(recipe_3d, classes=4, regions=REGIONS).to_json()).regions == REGIONS
+
+
+def test_networks_that_know_nothing_of_the_labels_have_recipes_without_regions(recipe_2d):
+    nested = dataclasses.replace(recipe_2d, regions=((1, 2), (2,)), robust="small-loss")
+    for own in (pretext_recipe(nested), any_label_recipe(nested, "euclidean")):
+        assert (own.classes, own.regions, own.robust) == (2, (), "none")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.records import Json
+from medloop.core.settings import PromptEncoding
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import ANY_LABEL
 from medloop.loop.learning.training_set import TrainingSet
@@ -23,12 +24,16 @@ def train_any_label(
     from medloop.interaction.interactive_network.agnostic import cases_for_any_label, rehearsal_for_any_label
     from medloop.models.training.train import train
 
-    hints, minutes = workspace.settings.prompt_encoding, recipe.minutes / recipe.members
-    plain = dataclasses.replace(
-        recipe, touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard", unlabelled="none"
-    )
-    own = dataclasses.replace(plain, classes=2, guided=True, hints=hints, members=1, heads=1, minutes=minutes)
+    own = any_label_recipe(recipe, workspace.settings.prompt_encoding)
     labels = [value for value in workspace.task.label_values if value not in taught.missing]
     made = cases_for_any_label([case for case in taught.cases if case.weak is None], labels=labels, seed=recipe.seed)
     trained = train(own, made, [], folder / ANY_LABEL, report=report, guide=rehearsal_for_any_label())
     return trained.weights, {ANY_LABEL: own.to_json()}
+
+
+def any_label_recipe(recipe: Recipe, hints: PromptEncoding) -> Recipe:
+    """The recipe of the network for any label, with one member's minutes: nothing of it is about this project's labels or people."""
+    return dataclasses.replace(
+        recipe, classes=2, regions=(), guided=True, hints=hints, members=1, heads=1, minutes=recipe.minutes / recipe.members,
+        touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard", unlabelled="none", robust="none",
+    )  # fmt: skip
