@@ -12,12 +12,15 @@ from medloop.report.markup import element, joined, note
 from medloop.report.page import advice, facts, page, section
 from medloop.simulation.curves import LEVEL
 from medloop.simulation.noise import Noise
-from medloop.simulation.report_tables import areas_table, differences_table, foreground_table, labels_table, penalty_table
+from medloop.simulation.report_tables import areas_table, differences_table, foreground_table, labels_table, minutes_table, penalty_table
 from medloop.simulation.results import StudyResult
 from medloop.simulation.summary import Summary
 from medloop.simulation.verdict import strategy_advice
 
 INTRO = "Simulated annotation by medloop"
+MINUTES_MODEL = (
+    "Minutes are those of a stated model of what an annotation takes (docs/weak-labels.md), not measured on people; each costs its rate."
+)
 
 
 def study_html(result: StudyResult, more: Sequence[Markup] = ()) -> str:
@@ -53,22 +56,37 @@ def _findings(result: StudyResult) -> list[Markup]:
         advice(said, element("p", summary.verdict)),
         _baselines(result),
         _unequal(result),
-        section("Learning curves", element("figure", _curves(summary, result.setup.metric), element("figcaption", _caption(result)))),
+        section("Learning curves", element("figure", _curves(summary, result), element("figcaption", _caption(result)))),
+        _over_minutes(summary, result),
         section("Area under the curve, and final score", areas_table(summary)),
-        section("Labels needed", labels_table(summary), foreground_table(summary)),
+        section("Labels needed", labels_table(summary), minutes_table(summary), foreground_table(summary)),
         section("Differences between strategies", differences_table(summary), _penalties(summary)),
     ]
 
 
-def _curves(summary: Summary, metric: str) -> Markup:
+def _curves(summary: Summary, result: StudyResult) -> Markup:
     lines = [Line(s.strategy, [Point(p.labelled, p.mean, p.low, p.high) for p in s.points]) for s in summary.strategies]
     return curves(
         lines,
         x_title="annotated cases",
-        y_title=f"held-out {'Dice' if metric == 'dice' else metric}",
+        y_title=_y_title(result),
         bound=summary.full,
         bound_name="all cases annotated",
     )
+
+
+def _over_minutes(summary: Summary, result: StudyResult) -> Markup:
+    """The same curves over minutes of annotation; nothing for runs of older versions, which have none."""
+    if not all(s.minutes for s in summary.strategies):
+        return Markup("")
+    lines = [Line(s.strategy, [Point(p.minutes, p.mean, p.low, p.high) for p in s.minutes]) for s in summary.strategies]
+    drawn = curves(lines, x_title="minutes of annotation", y_title=_y_title(result), bound=summary.full, bound_name="all cases annotated")
+    words = f"Mean score against mean minutes after each round. {MINUTES_MODEL}"
+    return section("Score per minute of annotation", element("figure", drawn, element("figcaption", words)))
+
+
+def _y_title(result: StudyResult) -> str:
+    return f"held-out {'Dice' if result.setup.metric == 'dice' else result.setup.metric}"
 
 
 def _baselines(result: StudyResult) -> Markup:

@@ -17,8 +17,9 @@ from medloop.simulation.prepare import Setup
 from medloop.simulation.strategy_summary import Pool
 from medloop.simulation.summary import Summary, summarise
 
-FORMAT = 3
-"""3: intervals may be missing, with a note; seeds compared.
+FORMAT = 4
+"""4: minutes of annotation after each round, their curve, and those needed.
+3: intervals may be missing, with a note; seeds compared.
 2: labels needed with intervals and as shares, final scores, penalties, foreground efficiency, recipes, baselines added."""
 
 

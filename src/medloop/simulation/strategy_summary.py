@@ -9,6 +9,7 @@ from medloop.metrics.curves import area_under
 from medloop.metrics.intervals import Interval, mean_over_runs
 from medloop.simulation.curves import Curve, MeanPoint, mean_points
 from medloop.simulation.efficiency import LABEL_SHARES, NOT_COUNTED, ForegroundEfficiency, Needed, foreground_efficiency, labels_needed
+from medloop.simulation.minutes import MinutesNeeded, MinutesPoint, minutes_needed, minutes_points
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class StrategySummary:
         area_of_full: Area as a share of the full-data score, or None without one.
         labels_to: Share of the full-data score ("98%") → labels needed; empty without a full-data score.
         foreground: What annotated foreground buys.
+        minutes: Mean curve over minutes of annotation; () where these are not known.
+        minutes_to: Share of the full-data score → minutes needed; empty without a full-data score or minutes.
     """
 
     strategy: str
@@ -33,6 +36,8 @@ class StrategySummary:
     area_of_full: Interval | None = None
     labels_to: Mapping[str, Needed] = field(default_factory=dict)
     foreground: ForegroundEfficiency = NOT_COUNTED
+    minutes: tuple[MinutesPoint, ...] = ()
+    minutes_to: Mapping[str, MinutesNeeded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ def summarise_strategy(name: str, curves: Sequence[Curve], full: Mapping[int, fl
         pool: What could be asked.
     """
     areas = np.array([area_under(c.labelled, c.scores) for c in curves])
+    needed = {f"{share:.0%}": minutes_needed(curves, full, share) for share in LABEL_SHARES} if full else {}
     bound = float(np.mean(list(full.values()))) if full else None
     return StrategySummary(
         strategy=name,
@@ -68,4 +74,6 @@ def summarise_strategy(name: str, curves: Sequence[Curve], full: Mapping[int, fl
         area_of_full=mean_over_runs(areas / bound) if bound else None,
         labels_to={f"{share:.0%}": labels_needed(curves, full, share, pool.cases) for share in LABEL_SHARES} if full else {},
         foreground=foreground_efficiency(curves, bound, pool.foreground),
+        minutes=minutes_points(curves),
+        minutes_to={share: found for share, found in needed.items() if found is not None},
     )
