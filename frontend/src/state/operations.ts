@@ -247,12 +247,14 @@ async function openTrace(session: CaseSession): Promise<void> {
   if (!session.closed) propose(session, { kind: "trace", plane: session.active.value, name: file.name, text });
 }
 
+const nothingRecorded = (): void => tell("info", "Nothing is recorded yet", "move the pointer over the image");
+
 /** Where the pointer goes from now on becomes a trace once it is finished: by the same key or button, or as a preview is accepted. */
 function record(session: CaseSession): void {
   const { editing } = session;
   if (editing.open.value?.kind === "record") return editing.open.value.finish();
   if (!mayEdit(session)) return;
-  const open: Recorded & { plane: number } = { kind: "record", plane: session.active.value, finish: () => undefined };
+  const open: Recorded & { plane: number } = { kind: "record", plane: session.active.value, finish: nothingRecorded };
   let stop: (() => void) | null = () => undefined;
   editing.begin(open, () => () => {
     stop?.();
@@ -262,7 +264,7 @@ function record(session: CaseSession): void {
     .then(({ Recording, record }) => {
       const recording = new Recording();
       open.finish = () => {
-        if (recording.count < 2) tell("info", "Nothing is recorded yet", "move the pointer over the image");
+        if (recording.count < 2) nothingRecorded();
         else propose(session, { kind: "trace", plane: open.plane, name: "", text: recording.text(session.header.shape) });
       };
       if (stop) stop = record(session, recording, tool);
