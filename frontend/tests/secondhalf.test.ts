@@ -1,6 +1,6 @@
 /** The second half of a double click on what went away with the first. */
 import { expect, test } from "vitest";
-import { isSecondHalf } from "../src/browser/secondhalf";
+import { isByKey, isSecondHalf } from "../src/browser/secondhalf";
 
 const gone = (isConnected: boolean, closed = false) => ({ isConnected, matches: () => closed }) as unknown as Element;
 const first = { at: 1000, x: 50, y: 60 };
@@ -17,4 +17,10 @@ test("counts where what was pressed is still there, later, elsewhere, or where n
   expect(isSecondHalf({ ...first, of: gone(false) }, press(1200, 59))).toBe(false);
   expect(isSecondHalf({ ...first, of: null }, press(1200))).toBe(false);
   expect(isSecondHalf(null, press(1200))).toBe(false);
+});
+
+test("is never a key's: a click by key has no place", () => {
+  expect(isByKey({ type: "click", detail: 0 })).toBe(true);
+  expect(isByKey({ type: "click", detail: 1 })).toBe(false);
+  expect(isByKey({ type: "pointerdown", detail: 0 })).toBe(false);
 });
