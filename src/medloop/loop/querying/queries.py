@@ -54,7 +54,7 @@ def make_query(
     with workspace.store.read() as tx:
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
         refused |= {case.case_id for case in damaged}
-        marked = {a.case_id for a in tx.marked_annotations(splits=["train"])}
+        marked = {a.case_id for a in tx.marked_annotations()}  # only training cases have any
         model = tx.live_model()
         wanted, drawn = followed(workspace, tx, round_index)
         scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
