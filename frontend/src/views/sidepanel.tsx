@@ -52,14 +52,16 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
         {segments ? <SegmentTable session={session} /> : <ClassChooser session={session} />}
         {segments && !session.looksOnly && (session.marking.value ? <MarksPanel session={session} /> : <PromptOptions session={session} />)}
         {segments && session.purpose === "read" && !session.looksOnly && !session.marking.value && (
-          <PlainButton
-            class="small"
-            title={withKey("Points, scribbles, boxes and tags where there is no time for a mask", "marks")}
-            testid="marks-open"
-            onPress={() => flipMarks(session)}
-          >
-            Marks instead of a mask
-          </PlainButton>
+          <section class="block">
+            <PlainButton
+              class="small"
+              title={withKey("Points, scribbles, boxes and tags where there is no time for a mask", "marks")}
+              testid="marks-open"
+              onPress={() => flipMarks(session)}
+            >
+              Marks instead of a mask
+            </PlainButton>
+          </section>
         )}
         {segments && <ProposalOptions session={session} />}
         {segments && <HypothesisOptions session={session} />}
