@@ -76,7 +76,7 @@ def test_a_new_label_in_another_unicode_form_and_with_blanks_gets_its_colour(sit
     labels = [{"value": 1, "name": "large"}, {"value": 2, "name": "small"}, fresh]
     done = site.client.patch(f"{site.url}/task", json={"version": 1, "labels": labels})
     assert done.status_code == 200, done.text
-    assert site.client.get(site.url).json()["labels"][-1] == {"value": 3, "name": "L\u00e9sion", "colour": "#102030"}
+    assert site.client.get(site.url).json()["labels"][-1] == {"value": 3, "name": "L\u00e9sion", "colour": "#102030", "inside": None}
 
 
 def test_numbers_beyond_every_float_are_refused_in_words(site):

@@ -64,7 +64,13 @@ LATER_TABLES = (
 )
 """Tables of the migrations after the one that counts cases; those that others name come last."""
 
-LATER_INDEXES = ("ix_annotations_in_part", "ix_annotations_annotator_id_created_at", "ix_annotations_assignment_id", "ix_annotations_event")
+LATER_INDEXES = (
+    "ix_annotations_marked",
+    "ix_annotations_in_part",
+    "ix_annotations_annotator_id_created_at",
+    "ix_annotations_assignment_id",
+    "ix_annotations_event",
+)
 """Indexes that annotations gained after the first schema."""
 
 

@@ -62,6 +62,9 @@ tasks = _records("tasks", records.Task)
 projects = _records("projects", records.Project)
 cases = _records("cases", records.Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
 annotators = _records("annotators", records.Annotator, _unique("name"))
+MARKED = text("kind = 'marks'")
+"""Annotations by marks are few beside masks, and are looked for without reading those."""
+
 IN_PART = text("annotated IS NOT NULL AND CAST(annotated AS TEXT) NOT IN ('null', '[]')")
 """Of annotations: it says nothing of some label of its version of the task."""
 _KNOWN_ELSEWHERE = text("subject != ''")
@@ -100,6 +103,7 @@ annotations = _records(
     Index(None, "assignment_id"),
     Index(None, "event"),
     Index("ix_annotations_in_part", "case_id", sqlite_where=IN_PART, postgresql_where=IN_PART),
+    Index("ix_annotations_marked", "case_id", sqlite_where=MARKED, postgresql_where=MARKED),
 )
 efforts = _records(
     "efforts",
