@@ -24,7 +24,7 @@ import numpy as np
 from medloop.core.image import Image, Mask
 from medloop.models.foundation.recipes import Recipe
 from medloop.simulation.noise import Noise
-from semi_supervised import SETS, Item, difference, plan, read_rows, read_set, split
+from semi_supervised import SETS, Item, difference, plan, read_rows, read_set, scores_of, split
 
 WAYS = ("none", "robust-loss", "small-loss")
 
@@ -71,21 +71,7 @@ def _trained(
 
     training = [TrainingCase(item.name, partial(noisy, item, noise)) for item in annotated]
     trained = train_members(TrainingRun(recipe, training, [], folder, lambda _: True))
-    return trained.metrics, _scores(recipe, [file.read_bytes() for file in trained.weights], tested)
-
-
-def _scores(recipe: Recipe, weights: Sequence[bytes], tested: Sequence[Item]) -> list[float]:
-    from medloop.core.seeds import generator
-    from medloop.metrics.overlap import dice
-    from medloop.models.inference.predict import Predictor
-
-    predictor, scores = Predictor.load(recipe, list(weights)), []
-    for item in tested:
-        image, truth = item.load()
-        predicted = predictor.predict(image, samples=1, rng=generator(recipe.seed, "predict", item.name))
-        found = dice(predicted.probabilities.argmax(axis=0).astype(np.uint8), truth.array, range(1, recipe.classes))
-        scores.append(float(np.mean(list(found.values()))))
-    return scores
+    return trained.metrics, scores_of(recipe, [file.read_bytes() for file in trained.weights], tested)
 
 
 def wanted(options: argparse.Namespace) -> list[Run]:

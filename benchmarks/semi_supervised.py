@@ -136,7 +136,6 @@ def plan(cases: Split, classes: int, options: argparse.Namespace, seed: int) -> 
 
 def run(cases: Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Train, then predict the test cases."""
-    from medloop.models.inference.predict import Predictor
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.consistency import UnlabelledCase
     from medloop.models.training.train import TrainingRun, train_members
@@ -147,14 +146,21 @@ def run(cases: Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
     begun = time.process_time()
     trained = train_members(TrainingRun(recipe, training, [], folder / "run", lambda _: True, unlabelled=pool))
     spent = time.process_time() - begun
-    predictor = Predictor.load(recipe, [file.read_bytes() for file in trained.weights])
-    scores = []
-    for item in cases.tested:
-        image, truth = item.load()
-        answer = predictor.predict(image, samples=1, rng=generator(recipe.seed, "predict", item.name))
-        found = dice(answer.probabilities.argmax(axis=0).astype(np.uint8), truth.array, range(1, recipe.classes))
-        scores.append(float(np.mean(list(found.values()))))
+    scores = scores_of(recipe, [file.read_bytes() for file in trained.weights], cases.tested)
     return {"steps": recipe.steps, "cpu_seconds": round(spent, 1), "dice": scores, "patch": recipe.patch, "batch": recipe.batch}
+
+
+def scores_of(recipe: Recipe, weights: Sequence[bytes], tested: Sequence[Item]) -> list[float]:
+    """Mean Dice over the labels of every test case, by networks of these weights."""
+    from medloop.models.inference.predict import Predictor
+
+    predictor, scores = Predictor.load(recipe, list(weights)), []
+    for item in tested:
+        image, truth = item.load()
+        predicted = predictor.predict(image, samples=1, rng=generator(recipe.seed, "predict", item.name))
+        found = dice(predicted.probabilities.argmax(axis=0).astype(np.uint8), truth.array, range(1, recipe.classes))
+        scores.append(float(np.mean(list(found.values()))))
+    return scores
 
 
 def affordable_steps(recipe: Recipe, training: Sequence[Any], pool: Sequence[Any], folder: Path) -> int:
