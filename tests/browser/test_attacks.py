@@ -74,6 +74,7 @@ def test_a_window_that_changes_its_size_ends_the_stroke_where_it_was(page: Page,
     page.mouse.move(*pixel(page, 3, 2), steps=3)
     drawn = page.evaluate("window.medloop.labelCounts()")
     page.set_viewport_size({"width": 900, "height": 700})
+    wait_for(page, "innerWidth === 900")
     page.mouse.move(*pixel(page, 9, 8), steps=3)
     page.mouse.up()
     wait_for(page, "window.medloop.saved === 'saved' && window.medloop.revision === 1")

@@ -114,6 +114,7 @@ def test_what_somebody_submitted_is_replayed_beside_the_draft(page: Page, serve:
     page.keyboard.press("y")
     page.get_by_test_id("replay-0").click()
     expect(page.get_by_test_id("replay-of").locator("option")).to_have_count(1)
+    expect(page.get_by_test_id("replay-text")).to_contain_text("Before the first of 2 steps")
     page.keyboard.press("End")
     expect(page.get_by_test_id("replay-text")).to_contain_text("Step 2 of 2")
     np.testing.assert_array_equal(replayed(page, submitted.shape), submitted)

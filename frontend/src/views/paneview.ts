@@ -83,13 +83,18 @@ export class PaneView implements PaneContact {
   private followSize(): void {
     const observer = new ResizeObserver(() => {
       const { clientWidth: width, clientHeight: height } = this.box;
-      const { width: before, height: high } = this.painter.paneSize;
-      if (this.drag?.draws && (width !== before || height !== high)) this.finish(); // what lay under the pointer is elsewhere now
+      this.endWhereSizeChanged();
       if (width === 0 || height === 0) return;
       if (this.painter.resize({ width, height, ratio: Math.min(2, window.devicePixelRatio || 1) })) this.sized.value++;
     });
     observer.observe(this.box);
     this.stops.push(() => observer.disconnect());
+  }
+
+  /** What lay under the pointer is elsewhere now; a move may come before the observer hears of it. */
+  private endWhereSizeChanged(): void {
+    const { width, height } = this.painter.paneSize;
+    if (this.drag?.draws && (this.box.clientWidth !== width || this.box.clientHeight !== height)) this.finish();
   }
 
   /** Each layer redraws when one of the values read here changes. */
@@ -392,6 +397,7 @@ export class PaneView implements PaneContact {
     if (this.touches.rests(event.pointerId)) return;
     if (this.drag && event.pointerId !== this.pointerId) return;
     if (this.drag && (event.buttons & this.holds) === 0) this.finish();
+    this.endWhereSizeChanged();
     const path = this.drag ? (event.getCoalescedEvents?.() ?? []) : [];
     for (const step of path.length > 0 ? path : [event]) this.drag?.move(this.at(step), step);
     this.pointer.value = this.at(event);

@@ -1,6 +1,6 @@
 /** How a mask came about, step by step, in panes of its own over the page; closed, the open edit is as it was. */
 import { effect } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { readHistory, readSteps } from "../api/calls";
 import { explain } from "../api/errors";
 import type { DraftSteps, HistoryLine } from "../api/types";
@@ -111,8 +111,8 @@ function Stage({ session, made }: { session: CaseSession; made: DraftSteps }) {
   const { replay, copy, look } = shown;
   const slider = useRef<HTMLInputElement>(null);
   replay.follows = follows;
-  useEffect(() => slider.current?.focus(), []);
-  useEffect(() => listen(session, shown, () => follow((now) => !now)), []);
+  useLayoutEffect(() => slider.current?.focus(), []); // with the text, so that no key comes between the two
+  useLayoutEffect(() => listen(session, shown, () => follow((now) => !now)), []);
   const step = replay.step;
   return (
     <>
