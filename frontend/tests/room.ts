@@ -99,6 +99,7 @@ export function sessionOf(
   purpose: Purpose = "read",
 ): CaseSession {
   const fresh: Omit<Opened["assignment"], "id" | "case_id" | "round_id" | "revision" | "reason" | "opened_at"> = {
+    task_version: project.task_version,
     base: { kind: "blank" },
     standing: null,
     evaluation: false,

@@ -489,10 +489,10 @@ export interface Objection {
 
 /** An open assignment, the active seconds that it took so far, and what whoever works on it should know about its case. */
 export interface OpenAssignment {
-  id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; base: Base; standing: Standing |
-  null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" | "whole" | "slices" |
-  "regions" | "verify" | "marks"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[]; active_seconds: number;
-  proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
+  id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; task_version: number; base: Base;
+  standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" |
+  "whole" | "slices" | "regions" | "verify" | "marks"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[];
+  active_seconds: number; proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -821,7 +821,8 @@ export interface Similar {
 
 /** What whoever looks at a case should know about it; `returned` only where it is for them, or they may see others' readings. */
 export interface Situation {
-  base: Base; standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null;
+  task_version: number; base: Base; standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading;
+  returned: Returned | null;
 }
 
 /** How right a reader is in this case or over all, 0..1, with a 90 % interval. */

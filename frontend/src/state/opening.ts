@@ -25,18 +25,19 @@ import { CaseSession, type Purpose, placeIn, whyLooksOnly } from "./session";
 const PART_MS = 150;
 
 export async function openSession(project: Project, caseId: string | null, startedAt: number): Promise<CaseSession | NothingLeft> {
-  const [opened, now] = await Promise.all([openOn(project, caseId), newestOf(project)]);
+  const opened = await openOn(project, caseId);
   if (opened.assignment === null) return opened;
-  return begin(now, opened, startedAt, "read");
+  return begin(await newestOf(project, opened), opened, startedAt, "read");
 }
 
 /** The task as it was last seen to have changed, by project. */
 const changedTasks = new Map<string, Project>();
 
 /** A page stays open for days: each case is opened with the labels and instructions of today, and a change is said. */
-async function newestOf(project: Project): Promise<Project> {
+async function newestOf(project: Project, { assignment }: Opened): Promise<Project> {
   const seen = changedTasks.get(project.id);
   const known = seen && seen.task_version > project.task_version ? seen : project;
+  if (assignment.task_version <= known.task_version) return known;
   const fresh = await calls.readProject(project.id).catch(() => known);
   if (fresh.task_version <= known.task_version) return known;
   changedTasks.set(project.id, fresh);
@@ -46,8 +47,8 @@ async function newestOf(project: Project): Promise<Project> {
 
 /** A case whose decision a reviewer draws: it begins with what stands. */
 export async function openDecision(project: Project, caseId: string, startedAt: number): Promise<CaseSession> {
-  const [found, now] = await Promise.all([calls.readReadings(project.id, caseId), newestOf(project)]);
-  const session = begin(now, await calls.editCase(project.id, caseId), startedAt, "decide");
+  const [found, opened] = await Promise.all([calls.readReadings(project.id, caseId), calls.editCase(project.id, caseId)]);
+  const session = begin(await newestOf(project, opened), opened, startedAt, "decide");
   session.looked = lookedAt(found);
   return session;
 }

@@ -107,8 +107,12 @@ class ReturnedView(View):
 
 
 class SituationView(View):
-    """What whoever looks at a case should know about it; `returned` only where it is for them, or they may see others' readings."""
+    """What whoever looks at a case should know about it; `returned` only where it is for them, or they may see others' readings.
 
+    `task_version`: in force, so that a page that was opened earlier knows whether labels or instructions changed since.
+    """
+
+    task_version: int
     base: BaseView
     standing: StandingView | None
     evaluation: bool
@@ -221,6 +225,7 @@ def _situation(tx: Reader, case: Case, standing: Annotation | None, base: BaseVi
     returned = reading.returned if reading.returned and (sight.sees or reading.returned.returned_to == sight.annotator_id) else None
     refused = refusals(tx, [case.id]).get(case.id)
     return SituationView(
+        task_version=scope_in_force(tx).task.version,
         base=base,
         standing=StandingView.of(tx, standing) if standing else None,
         evaluation=case.split in EVALUATION_SPLITS and not sight.unread,
