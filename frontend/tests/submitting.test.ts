@@ -48,6 +48,16 @@ const verbs = (): string[] => asked.map(({ path }) => path.split("/").at(-1)!).f
 const words = (): string => notices.value.map(({ message }) => message).join();
 
 describe("submitting", () => {
+  test("opens a case again whose assignment was released meanwhile", async () => {
+    const message = "This assignment is released, not open";
+    reply = () => ({ status: 409, json: { error: { code: "wrong_state", message, remedy: "open the case again; your draft is kept" } } });
+    const session = seen(opened());
+    press(session, "Enter");
+    await turn();
+    expect([verbs(), location.hash]).toEqual([["submit"], `#/p/${session.project.id}/case/${session.header.id}`]);
+    expect(words()).toContain("released");
+  });
+
   test("is refused with a word before the case was drawn for a moment", async () => {
     const session = opened();
     press(session, "Enter");

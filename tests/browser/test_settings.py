@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import SHAPE, fill_project, train_project
 
@@ -36,6 +37,24 @@ def test_name_labels_and_settings_are_changed_on_the_page(page: Page, serve: Ser
         assert workspace.settings.batch_size == 7
         assert [label.name for label in workspace.task.labels] == ["liver", "small", "cyst"]
         assert workspace.project.name == "Печень"
+
+
+@pytest.mark.browser
+def test_what_was_typed_stays_where_somebody_else_changes_the_task(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation")
+    with Workspace.open(tmp_path / "project") as workspace:
+        project = workspace.project.id
+    page.goto(f"{serve(tmp_path / 'project')}/#/p/{project}/settings")
+    page.get_by_test_id("instructions").fill("Outline the large one.")
+    with Workspace.open(tmp_path / "project") as workspace:
+        configure(workspace, task=TaskChange(instructions="Outline both."), actor="somebody")
+    page.get_by_test_id("setting-batch_size").fill("7")
+    page.get_by_test_id("save-settings").click()
+    expect(page.get_by_test_id("task-outdated")).to_contain_text("version 2 is in force")
+    expect(page.get_by_test_id("instructions")).to_have_value("Outline the large one.")
+    page.get_by_role("button", name="begin with version 2").click()
+    expect(page.get_by_test_id("instructions")).to_have_value("Outline both.")
+    expect(page.get_by_test_id("task-outdated")).to_have_count(0)
 
 
 @pytest.mark.browser

@@ -73,15 +73,18 @@ export async function closing(session: CaseSession, close: () => Promise<void>):
     await close();
   } catch (error) {
     if (error instanceof ApiError && error.code === "replaces_annotation") session.replacing.value = error.message;
-    else if (error instanceof ApiError && error.code === "returned") showReturn(session, error);
+    else if (error instanceof ApiError && (error.code === "returned" || isReleased(error))) openAnew(session, error);
     else if (!session.conflict.value) tellError(error);
   } finally {
     session.busy.value = "";
   }
 }
 
-/** The case was returned while it was open: it is opened again, with the comment, and what was drawn is in its draft. */
-function showReturn({ project, header }: CaseSession, error: ApiError): void {
+/** Its time ran out before the submission came. */
+const isReleased = ({ code, message }: ApiError): boolean => code === "wrong_state" && message.includes("is released");
+
+/** The case was returned or released while it was open: it is opened again, and what was drawn is in its draft. */
+function openAnew({ project, header }: CaseSession, error: ApiError): void {
   tell("warning", error.message, "look at it again, then submit");
   go(linkTo.case(project.id, header.id));
 }

@@ -12,7 +12,15 @@ import { ReadOnly } from "./warnings";
 
 export function SettingsView({ project }: { project: Project }) {
   const [found, setFound] = useState<Configuration | null>(null);
+  const [forms, setForms] = useState(0);
   const read = (): void => void readSettings(project.id).then(setFound).catch(tellError);
+  const begin = (): void =>
+    void readSettings(project.id)
+      .then((now) => {
+        setFound(now);
+        setForms((count) => count + 1);
+      })
+      .catch(tellError);
   useEffect(() => {
     document.title = `Settings – ${project.name}`;
     read();
@@ -24,7 +32,7 @@ export function SettingsView({ project }: { project: Project }) {
         <h1>Settings</h1>
         <ReadOnly project={project} />
         <Fields verb="decide" project={project.id}>
-          {found && <Task key={`task ${found.task.version} ${found.name}`} project={project.id} found={found} onSaved={read} />}
+          {found && <Task key={forms} project={project.id} found={found} onSaved={begin} />}
         </Fields>
         <Allowed verb="manage" project={project.id}>
           <Rates project={project.id} />
@@ -43,7 +51,8 @@ interface PartProps {
   onSaved: () => void;
 }
 
-function Task({ project, found, onSaved }: PartProps) {
+function Task({ project, found: newest, onSaved }: PartProps) {
+  const [found] = useState(newest); // what is typed is a change of this one, whoever changes the task meanwhile
   const { task } = found;
   const [form, setForm] = useState<TaskForm>({
     name: found.name,
@@ -52,6 +61,9 @@ function Task({ project, found, onSaved }: PartProps) {
     labels: task.labels.map(({ value, name, colour }) => ({ value, name, colour })),
   });
   const change = changedTask(found, form);
+  const outdated = newest.task.version !== task.version || newest.name !== found.name;
+  const follows = outdated && change === null;
+  useEffect(() => (follows ? onSaved() : undefined), [follows]);
   const label = (at: number, changed: Partial<LabelBody>): void =>
     setForm({ ...form, labels: form.labels.map((one, n) => (n === at ? { ...one, ...changed } : one)) });
   const add = (input: HTMLInputElement): void => {
@@ -71,6 +83,15 @@ function Task({ project, found, onSaved }: PartProps) {
   return (
     <form class="panel" onSubmit={(event) => save(event, change && (() => changeTask(project, change)), onSaved)}>
       <h2>Task</h2>
+      {outdated && change && (
+        <p class="note" role="status" data-testid="task-outdated">
+          The task was changed meanwhile: version {newest.task.version} is in force, what you typed changes version {task.version} and cannot be saved. Copy
+          what you need, then{" "}
+          <button type="button" class="small" onClick={onSaved}>
+            begin with version {newest.task.version}
+          </button>
+        </p>
+      )}
       <label class="field">
         Name
         <input
