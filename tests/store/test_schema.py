@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from medloop.core.errors import IntegrityError, StorageError
 from medloop.core.records import Annotation, Case, Descriptor, Evaluation, PromptRecord, Provenance
 from medloop.store.audit import verify
+from medloop.store.database import Database
 from medloop.store.schema import MIGRATIONS, REVISIONS, bring_up_to_date, schema_revision
 from medloop.store.store import DATABASE_FILE, Store
 from medloop.store.tables import metadata
@@ -94,6 +95,20 @@ def later_scripts(folder: Path, second: str) -> Path:
 def test_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
     with store.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_new_file_has_what_the_migrations_leave_statement_by_statement(sqlite_store: Store, tmp_path: Path) -> None:
+    scripts = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, scripts)
+    migrated = Database(f"sqlite:///{tmp_path / 'migrated.sqlite'}")
+    bring_up_to_date(migrated, tmp_path / "backups", scripts=scripts)
+    made = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+    with migrated.engine.connect() as slow, sqlite_store.database.engine.connect() as quick:
+        assert quick.execute(text(made)).fetchall() == slow.execute(text(made)).fetchall()
+        for table in inspect(slow).get_table_names():
+            rows = text(f"SELECT * FROM {table}")
+            assert quick.execute(rows).fetchall() == slow.execute(rows).fetchall(), table
+    migrated.close()
 
 
 def test_the_known_revisions_are_those_of_the_scripts() -> None:

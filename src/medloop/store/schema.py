@@ -2,15 +2,17 @@
 
 Migrations are Alembic scripts in `migrations/versions`, applied in one transaction: a failed one leaves
 the database as it was. A SQLite file is copied to `backups/` before its schema changes; on PostgreSQL
-the same transaction protects the tables, and regular dumps are the administrator's task.
+the same transaction protects the tables, and regular dumps are the administrator's task. A new SQLite
+file gets the statements that the migrations come to, which a process works out once.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from medloop.core.errors import IntegrityError, StorageError
 from medloop.core.records import now
@@ -58,7 +60,12 @@ def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRA
         )
     copy = back_up(database, backups, current) if current is not None and database.is_sqlite else None
     with database.writing() as connection:
-        _upgrade(connection, scripts)
+        empty = current is None and not inspect(connection).has_table("alembic_version")  # another process may have been quicker
+        if empty and database.is_sqlite and scripts == MIGRATIONS:
+            for statement in _newest_schema():
+                connection.exec_driver_sql(statement)
+        else:
+            _upgrade(connection, scripts)
         if current is not None and scripts == MIGRATIONS:
             refresh_all(connection)
     return copy
@@ -103,6 +110,16 @@ def back_up(database: Database, folder: Path, label: str) -> Path:
         with closing(sqlite3.connect(str(database.url.database))) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
     return target
+
+
+@cache
+def _newest_schema() -> tuple[str, ...]:
+    """What makes the newest schema in an empty SQLite file: every statement that the migrations leave in one, and their revision."""
+    with create_engine("sqlite://").begin() as connection:
+        _upgrade(connection, MIGRATIONS)
+        made = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY rowid"
+        row = "SELECT 'INSERT INTO alembic_version (version_num) VALUES (' || quote(version_num) || ')' FROM alembic_version"
+        return tuple(str(sql) for query in (made, row) for (sql,) in connection.execute(text(query)))
 
 
 def _upgrade(connection: Connection, scripts: Path) -> None:
