@@ -53,6 +53,7 @@ def test_a_locked_label_outlives_every_tool(page: Page, serve: Serve, tmp_path: 
     expect(page.get_by_test_id("segments-said")).to_have_text("1 locked")
 
     def stays(act: Callable[[], None], said: str) -> None:
+        page.evaluate("document.querySelectorAll('[aria-label=\"Close this message\"]').forEach((button) => button.click())")
         expect(page.get_by_test_id("notices")).not_to_contain_text(said)  # the one before is gone
         act()
         expect(page.get_by_test_id("notices")).to_contain_text(said)
