@@ -131,11 +131,14 @@ def report(
 def export(
     folder: ProjectFolder,
     out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
-    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv or model.")],
+    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv, dicom-seg, frames, … or model; a wrong word names them all.")],
     model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
         bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")
     ] = False,
+    source: Annotated[
+        Path | None, option(metavar="DIR", help="Of DICOM objects: where the original files lie, for patient and study.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the annotations or the model to a folder.
@@ -145,7 +148,7 @@ def export(
     from medloop.loop.data.exporting import export_project
 
     with open_project(folder) as workspace:
-        done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid)
+        done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid, source=source)
     if as_json:
         print_json(done)
     else:

@@ -23,7 +23,7 @@ from medloop.core.records import Source
 from medloop.images.dicom_codestreams import require_honest_frames
 from medloop.images.dicom_display import MEASURED, display_of, inversion_end
 from medloop.images.dicom_facts import FileFacts, facts_among, facts_of
-from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
+from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, off_the_stack, slices_of, stack
 from medloop.images.dicom_grouping import group_files
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal
 from medloop.images.dicom_series import Header, SeriesListing, files_below, is_dicom, read_header
@@ -130,7 +130,11 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     if found.over_time:
         display = replace(display, over_time=True, frame_seconds=found.seconds)
     source = Source(
-        format="dicom", names=(name,), sha256=sha256_of(sorted(header.path for header in headers)), dicom=_uids(slices), display=display
+        format="dicom",
+        names=(name,),
+        sha256=sha256_of(sorted(header.path for header in headers)),
+        dicom=_uids(found, slices),
+        display=display,
     )
     return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes, *said))
 
@@ -237,14 +241,30 @@ def _upright(array: ImageArray, tags: Any) -> tuple[ImageArray, str]:
     return (inversion_end(tags) - array.astype(np.int64)).astype(array.dtype), "MONOCHROME1: values are inverted so that higher is brighter"
 
 
-def _uids(slices: Sequence[Slice]) -> dict[str, Any]:
-    """What another object (SEG, SR) needs to point at this series."""
+def _uids(found: Stack, slices: Sequence[Slice]) -> dict[str, Any]:
+    """What another object (SEG, RTSTRUCT, SR) needs to point at this series and to lie on it; nothing that names a patient.
+
+    Slices of a multi-frame file have their frame numbers (from 1); positions (LPS) are kept where the volume's affine does not give them.
+    """
     tags = slices[0].header.tags
     instances = [str(s.header.tags.get("SOPInstanceUID", "")) for s in slices]
-    return {
+    frames = int(tags.get("NumberOfFrames", None) or 1)
+    kept: dict[str, Any] = {
         "study": str(tags.get("StudyInstanceUID", "")),
         "series": str(tags.get("SeriesInstanceUID", "")),
         "frame_of_reference": str(tags.get("FrameOfReferenceUID", "")),
         "sop_class": str(tags.get("SOPClassUID", "")),
         "instances": [uid for uid, _ in groupby(instances)],
+        "thickness": _thickness(tags),
     }
+    if frames > 1:
+        kept |= {"frames": [s.frame + 1 for s in slices], "frames_of_file": frames}
+    if found.oriented and off_the_stack(found, slices):
+        kept["positions"] = [[float(number) for number in s.position] for s in slices if s.position is not None]
+    return kept
+
+
+def _thickness(tags: Any) -> float | None:
+    """SliceThickness in mm; None when the file does not say."""
+    value = tags.get("SliceThickness", None)
+    return float(value) if value not in (None, "") and float(value) > 0 else None

@@ -99,6 +99,20 @@ HEADER_TAGS = (
 )
 
 
+PERSON_TAGS = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+)
+"""Whose an image is and of which study: asked for only where an annotation goes back beside its originals, and never kept."""
+
+
 @dataclass(frozen=True)
 class SeriesFiles:
     """The files of one case: a series or a part of one, one multi-frame file, or one picture without a position.
@@ -157,6 +171,25 @@ def read_header(path: Path) -> tuple[Any, int]:
         raise
     except Exception as error:
         # pydicom raises a dozen kinds on damaged headers; all mean the same here.
+        raise FormatError(f"{path.name}: the DICOM header is damaged ({type(error).__name__})", remedy="copy or export it again") from error
+
+
+def read_person(path: Path) -> Any:
+    """Whose a file is, for an object that goes back beside it: `PERSON_TAGS`, its UIDs and its character set.
+
+    Raises:
+        FormatError: Damaged, or deflated to more than `MAX_INFLATED`.
+    """
+    wanted = [*PERSON_TAGS, "SOPInstanceUID", "StudyInstanceUID", "SpecificCharacterSet"]
+    try:
+        with path.open("rb") as file:
+            require_bounded(path, file)
+            file.seek(0)
+            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=wanted)
+    except (RecursionError, MemoryError, MedloopError):
+        raise
+    except Exception as error:
+        # As in `read_header`.
         raise FormatError(f"{path.name}: the DICOM header is damaged ({type(error).__name__})", remedy="copy or export it again") from error
 
 

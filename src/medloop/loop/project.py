@@ -594,9 +594,12 @@ class Project:
             return use_automatic(self.workspace, actor="python")
         return use_model(self.workspace, index, actor="python")
 
-    def export(self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
+    def export(
+        self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, source: str | Path | None = None
+    ) -> ExportReport:
         """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
-        return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid)
+        originals = None if source is None else Path(source)
+        return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid, source=originals)
 
     def _case(self, name: str) -> Case:
         with self.workspace.store.read() as tx:
