@@ -16,7 +16,6 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.patients import is_placeholder
-from medloop.images.dicom_reasons import RefusedFile
 from medloop.images.files import read_start, stays_within
 
 _META_BYTES = 1 << 20
@@ -124,6 +123,8 @@ class SeriesFiles:
         patient: A pseudonym made from PatientID, or from the study (`STUDY`) where that names nobody; "" without both; never an id itself.
         part: What tells it from the other parts of its series, such as "AcquisitionNumber 2"; "" when it is the whole series.
         notes: What was noticed while grouping.
+        instances: SOP Instance UIDs of its files.
+        frame_of_reference: UID of its coordinate system, "" where missing.
     """
 
     uid: str
@@ -132,14 +133,8 @@ class SeriesFiles:
     patient: str = ""
     part: str = ""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class SeriesListing:
-    """The cases among some DICOM files, and why other files are none."""
-
-    series: tuple[SeriesFiles, ...]
-    refused: tuple[RefusedFile, ...]
+    instances: frozenset[str] = frozenset()
+    frame_of_reference: str = ""
 
 
 @dataclass(frozen=True)

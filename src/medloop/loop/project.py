@@ -29,7 +29,7 @@ from medloop.core.records import (
     TaskKind,
 )
 from medloop.core.settings import SettingValue
-from medloop.datasets.dataset import MaskReading
+from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
 from medloop.interaction.weak.marks import Mark
@@ -125,16 +125,19 @@ class Project:
 
     def add(
         self,
-        source: str | Path,
+        source: str | Path | Dataset,
         *,
         fmt: str = "auto",
         masks: MaskReading = "labels",
         patient_pattern: str | None = None,
         annotations: AnnotationsWanted = "all",
         annotated: Sequence[str] | None = None,
+        objects_in: str | Path | None = None,
     ) -> ImportReport:
-        """Import a folder or CSV; see `import_dataset`, and for how it is read `open_dataset`."""
-        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern)
+        """Import a folder, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`."""
+        if isinstance(source, Dataset):
+            return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
+        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in)
         return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
 
     def annotated(self) -> tuple[AnnotatedCases, ...]:
