@@ -18,7 +18,8 @@ from pydicom.valuerep import format_number_as_ds
 from medloop.core.errors import FormatError, InputError, MedloopError, NotFoundError
 from medloop.core.geometry import Grid
 from medloop.datasets.export_tally import ExportCase
-from medloop.images.dicom_series import PERSON_TAGS, files_below, is_dicom, read_person
+from medloop.images.dicom_series import PERSON_TAGS as PERSON_TAGS
+from medloop.images.dicom_series import files_below, is_dicom, read_person
 
 _LPS = np.array([-1.0, -1.0, 1.0])
 IMPORT_DICOM = "import the original DICOM series into a project, or export as nifti"

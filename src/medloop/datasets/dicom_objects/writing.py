@@ -14,6 +14,7 @@ from medloop.core.names import brief_lines
 from medloop.core.records import Label
 from medloop.datasets.dicom_objects.references import Originals, Referenced, referenced, require_highdicom
 from medloop.datasets.dicom_objects.segmentation import write_segmentation
+from medloop.datasets.dicom_objects.structures import write_structures
 from medloop.datasets.export_tally import TABLE_COLUMNS, ExportCase, Exported, ExportTally
 from medloop.datasets.files import SIDECAR
 from medloop.datasets.staging import staged_folder, write_rows
@@ -47,6 +48,10 @@ def _segmentation(case: ExportCase, source: Referenced, wanted: Wanted) -> Any:
 
 def _labelmap(case: ExportCase, source: Referenced, wanted: Wanted) -> Any:
     return write_segmentation(case, source, wanted.labels, kind="LABELMAP", serial=wanted.serial)
+
+
+def _structures(case: ExportCase, source: Referenced, wanted: Wanted) -> Any:
+    return write_structures(case, source, wanted.labels)
 
 
 def export_objects(cases: Iterable[ExportCase], folder: Path, wanted: Wanted, *, write: ObjectWriter) -> Exported:
@@ -97,5 +102,6 @@ OBJECT_EXPORTERS: Mapping[str, Callable[[Iterable[ExportCase], Path, Wanted], Ex
     {
         "dicom-seg": partial(export_objects, write=_segmentation),
         "dicom-labelmap": partial(export_objects, write=_labelmap),
+        "rtstruct": partial(export_objects, write=_structures),
     }
 )
