@@ -75,13 +75,16 @@ def export_objects(cases: Iterable[ExportCase], folder: Path, wanted: Wanted, *,
             try:
                 made = _made(given, wanted, write)
             except InputError as error:
-                left_out.append(f"{error.message}; {error.remedy}")
+                left_out.append(f"left out: {error.message}; {error.remedy}")
                 continue
             case, name = tally.take(given)
             made.save_as(out / f"{name}.dcm", enforce_file_format=True)
             tally.row(case, f"{name}.dcm")
         if not tally.cases:
-            raise InputError(left_out[0] if left_out else "An export needs at least one case, got none", remedy="import a DICOM series")
+            raise InputError(
+                left_out[0].removeprefix("left out: ") if left_out else "An export needs at least one case, got none",
+                remedy="import a DICOM series",
+            )
         tally.remarks.clear()  # grids that ITK does not read are no trouble here: every slice has its own place
         tally.notes += brief_lines({"left out": left_out})
         if wanted.originals is None:
