@@ -82,10 +82,10 @@ def test_a_series_beside_a_deeper_one_is_only_itself(tmp_path: Path):
 
 def test_folders_with_no_image_are_named(tmp_path: Path):
     write_series(tmp_path / "one", "a")
-    write_slice(tmp_path / "seg/0.dcm", "s", 0, modality="SEG")
+    write_slice(tmp_path / "seg/0.dcm", "s", 0, modality="SEG", study="other")
     dataset = open_dicom(tmp_path)
     assert [c.name for c in dataset.cases] == ["one"]
-    assert str(dataset.refused[0]).startswith("seg/0.dcm: a DICOM case needs an image, this is a segmentation (SEG)")
+    assert str(dataset.refused[0]).startswith("seg/0.dcm: a SEG that names no image needs one series of its frame of reference, 0 are here")
 
 
 def test_a_damaged_file_is_named(tmp_path: Path):

@@ -1,6 +1,8 @@
 """Commands that make a project and change one that exists."""
 
+import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -60,6 +62,10 @@ def configure(
     rename_label: Annotated[list[str] | None, option(metavar="OLD=NEW", help="Another name for a label.")] = None,
     colour: Annotated[list[str] | None, option(metavar="LABEL=#RRGGBB", help="Another colour.")] = None,
     inside: Annotated[list[str] | None, option(metavar="LABEL=OUTER", help="A label that lies inside another; LABEL= for none.")] = None,
+    code: Annotated[
+        list[str] | None,
+        option(metavar="LABEL=CODE", help="Its DICOM code, SCHEME:VALUE:MEANING; LABEL= for its name's; or a CSV of label and code."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a project's settings, or change them, its instructions and its labels.
@@ -78,8 +84,9 @@ def configure(
             renamed=_pairs("--rename-label", rename_label or [], known=names),
             colours=_pairs("--colour", colour or [], last=True),
             inside=_pairs("--inside", inside or [], known=names),
+            codes=_codes(code or [], names),
         )
-        if not settings and task == TaskChange(renamed={}, colours={}, inside={}) and name is None:
+        if not settings and task == TaskChange(renamed={}, colours={}, inside={}, codes={}) and name is None:
             _print_settings(workspace, as_json=as_json)
         else:
             _print_changes(change(workspace, settings=settings, name=name, task=task, actor="cli"), as_json=as_json)
@@ -104,10 +111,37 @@ def _pairs(what: str, given: Sequence[str], *, known: Sequence[str] = (), last: 
     return found
 
 
+def _codes(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """LABEL=CODE texts and CSV files of the columns `label` and `code`, as a mapping."""
+    found: dict[str, str] = {}
+    for text in given:
+        read = _code_table(Path(text)) if text.lower().endswith(".csv") and "=" not in text else _pairs("--code", [text], known=names)
+        if twice := set(found) & set(read):
+            raise SettingError(f"--code must be given once, got {sorted(twice)[0]!r} twice")
+        found |= read
+    return found
+
+
+def _code_table(path: Path) -> dict[str, str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingError(f"--code must be LABEL=CODE or a CSV, {path.name} cannot be read ({type(error).__name__})") from error
+    if not rows or not all(row.get("label") and row.get("code") for row in rows):
+        raise SettingError(f"{path.name}: a table of codes has the columns label and code, filled in every row", remedy="correct it")
+    return {str(row["label"]): str(row["code"]) for row in rows}
+
+
 def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
     values = {name: getattr(workspace.settings, name) for name in SETTINGS}
     if as_json:
-        labels = [{"value": x.value, "name": x.name, "colour": x.colour, "inside": x.inside} for x in workspace.task.labels]
+        from medloop.core.codes import coded
+
+        labels = [
+            {"value": x.value, "name": x.name, "colour": x.colour, "inside": x.inside, "code": str(coded(x).kind)}
+            for x in workspace.task.labels
+        ]
         task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
         print_json({"name": workspace.project.name, "settings": values, "task": task})
         return

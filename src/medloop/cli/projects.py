@@ -29,6 +29,15 @@ class _Names:
     patient_pattern: str = setting(
         "", "Regular expression whose first group is the patient in a case's name.", "--patient-pattern", "at once", shown_default="none"
     )
+    threshold: float = setting(
+        0.0,
+        "Share from which on a voxel of a fractional DICOM segmentation counts.",
+        "--threshold",
+        "at once",
+        low=0.0,
+        high=1.0,
+        shown_default="such ones are refused",
+    )
 
 
 @with_setting_options(declared(_Names))
@@ -39,7 +48,11 @@ def import_(
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
     annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
-        str, typer.Option(help="labels, or foreground: every mask value above 0 is the first label (instance maps).")
+        str,
+        typer.Option(
+            metavar="labels|foreground|DIR",
+            help="labels; foreground: every mask value above 0 is the first label (instance maps); or a folder of DICOM SEG and RTSTRUCT.",
+        ),
     ] = "labels",
     as_json: AsJson = False,
 ) -> None:
@@ -56,10 +69,19 @@ def import_(
     from medloop.loop.data.marks_files import import_marks, marks_beside
 
     wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
-    reading = one_of("--masks", masks, get_args(MaskReading))
+    apart = Path(masks) if masks not in get_args(MaskReading) and Path(masks).is_dir() else None
+    reading = one_of("--masks", "labels" if apart else masks, get_args(MaskReading))
     with open_project(folder) as workspace, Bar("Importing") as bar:
         pattern, labels = settings.get("patient_pattern"), settings.get("annotated")
-        dataset = open_dataset(source, fmt=fmt, masks=reading, patient_pattern=None if pattern is None else str(pattern))
+        share = settings.get("threshold")
+        dataset = open_dataset(
+            source,
+            fmt=fmt,
+            masks=reading,
+            patient_pattern=None if pattern is None else str(pattern),
+            objects_in=apart,
+            threshold=None if share is None else float(share),
+        )
         named = None if labels is None else split_names(str(labels))
         report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
         beside = marks_beside(source)
@@ -131,11 +153,14 @@ def report(
 def export(
     folder: ProjectFolder,
     out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
-    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv or model.")],
+    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv, dicom-seg, frames, … or model; a wrong word names them all.")],
     model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
         bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")
     ] = False,
+    source: Annotated[
+        Path | None, option(metavar="DIR", help="Of DICOM objects: where the original files lie, for patient and study.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the annotations or the model to a folder.
@@ -145,7 +170,7 @@ def export(
     from medloop.loop.data.exporting import export_project
 
     with open_project(folder) as workspace:
-        done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid)
+        done = export_project(workspace, out, fmt, model=model, regular_grid=regular_grid, source=source)
     if as_json:
         print_json(done)
     else:

@@ -68,12 +68,14 @@ class Label:
 
     Attributes:
         inside: Value of the label that it lies inside of: its voxels belong to that one, too (`medloop.core.labels`); None for none.
+        code: What it is called in DICOM, `SCHEME:VALUE:MEANING` (`medloop.core.codes`); "" for the code of its name.
     """
 
     value: int
     name: str
     colour: str
     inside: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +179,7 @@ class Source:
         names: File names, one per channel (a folder name for a DICOM series); never a full path.
         sha256: Digest over the source files' bytes, in that order; finds duplicate cases.
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
-        dicom: Identifying UIDs of a series (study, series, frame of reference, instances), or {}.
+        dicom: Identifying UIDs of a series (study, series, frame of reference, instances, frames), and positions off the grid, or {}.
         display: How the files ask to be shown; None for what was imported before this was kept.
         frames: Where the source puts names of the project's template, name → frame or slice from 0; others stand where the template says.
     """

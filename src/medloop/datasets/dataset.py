@@ -59,6 +59,7 @@ class CaseSource:
         annotated: Names of the labels that the mask annotates; None when the source does not say.
         frames: Names of a template and the frames or slices, from 0, that they stand for in this case.
         notes: What was noticed about the case and not repaired, one line each.
+        objects: DICOM annotations (SEG, RTSTRUCT) that point at its images; each names its own labels.
     """
 
     name: str
@@ -76,11 +77,12 @@ class CaseSource:
     annotated: tuple[str, ...] | None = None
     frames: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    objects: tuple[Path, ...] = ()
 
     @property
     def labelled(self) -> bool:
         """Whether the source answers this case."""
-        return self.mask is not None or self.tag is not None
+        return self.mask is not None or self.tag is not None or bool(self.objects)
 
     def sized(self, image: Image) -> Image:
         """The case's image with the pixel size its data set gives, when its file has none of its own."""
@@ -106,6 +108,7 @@ class Dataset:
         ignore: Mask value of voxels that say nothing, None without such.
         notes: What was noticed about the source as a whole, one line each.
         inside: Name of a label → name of the label that the source says it lies inside of.
+        threshold: Share from which on a voxel of a fractional DICOM segmentation counts; None refuses such ones.
     """
 
     format: FormatName
@@ -119,3 +122,4 @@ class Dataset:
     ignore: int | None = None
     notes: tuple[str, ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict)
+    threshold: float | None = None

@@ -21,7 +21,15 @@ _OTHERS: dict[str, Callable[..., Dataset]] = {"msd": open_msd, "nnunet": open_nn
 FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom")
 
 
-def open_dataset(source: str | Path, *, fmt: str = "auto", patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
+def open_dataset(
+    source: str | Path,
+    *,
+    fmt: str = "auto",
+    patient_pattern: str | None = None,
+    masks: MaskReading = "labels",
+    objects_in: str | Path | None = None,
+    threshold: float | None = None,
+) -> Dataset:
     """Find out what a folder or CSV holds, without decoding an image.
 
     Args:
@@ -31,6 +39,8 @@ def open_dataset(source: str | Path, *, fmt: str = "auto", patient_pattern: str 
             rule `PATIENT_PATTERN`. Columns that name the patient win.
         masks: "labels" when mask values are label values; "foreground" when every value above 0 means label 1, as in
             instance maps and 0/255 masks.
+        objects_in: A folder with DICOM annotations (SEG, RTSTRUCT) of a DICOM source's series, beside those within the source.
+        threshold: Share, above 0 to 1, from which on a voxel of a fractional segmentation counts; without, such ones are refused.
 
     Raises:
         NotFoundError: No such source.
@@ -45,13 +55,33 @@ def open_dataset(source: str | Path, *, fmt: str = "auto", patient_pattern: str 
     if masks not in ("labels", "foreground"):
         raise SettingError(f"Masks are read as labels or foreground, got {masks!r}")
     layout = detect_format(source) if fmt == "auto" else fmt
+    apart = _apart(layout, objects_in, threshold)
     if layout in _WITH_MASKS:
         dataset = _WITH_MASKS[layout](source, patient_pattern=patient_pattern, masks=masks)
     else:
-        dataset = _OTHERS[layout](source, patient_pattern=patient_pattern)
+        dataset = _OTHERS[layout](source, patient_pattern=patient_pattern, **apart)
     damaged = _damaged_lists(Root.of(source)) if source.is_dir() and layout in ("folder", "dicom") else ()
     notes = (*dataset.notes, *alike_notes(case.patient for case in dataset.cases))
-    return replace(dataset, refused=(*dataset.refused, *damaged), masks=masks, notes=notes)
+    return replace(dataset, refused=(*dataset.refused, *damaged), masks=masks, notes=notes, threshold=threshold)
+
+
+def _apart(layout: str, objects_in: str | Path | None, threshold: float | None) -> dict[str, Path]:
+    """Where the annotations of a DICOM source lie, as an argument.
+
+    Raises:
+        SettingError: Annotations apart of another layout, or a threshold that is none.
+        NotFoundError: No such folder.
+    """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise SettingError(f"A threshold must lie above 0 and be at most 1, got {threshold:g}", remedy="for example 0.5")
+    if objects_in is None:
+        return {}
+    folder = Path(objects_in)
+    if layout != "dicom":
+        raise SettingError(f"A folder of SEG and RTSTRUCT belongs to DICOM series, this source is {layout}", remedy="leave it out")
+    if not folder.is_dir():
+        raise NotFoundError(f"No such folder of annotations: {folder.name}", remedy="check the path")
+    return {"objects_in": folder}
 
 
 def detect_format(source: Path) -> FormatName:

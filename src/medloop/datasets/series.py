@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.errors import FormatError
+from medloop.datasets.annotation_objects import match_objects, objects_below
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.files import LINK_REMEDY, LINK_RULE, Root
 from medloop.datasets.index import add_index
@@ -27,13 +28,14 @@ _LOOKED_AT = 50
 """Files opened to find out whether a folder holds DICOM."""
 
 
-def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
-    """Every DICOM series below a folder, unlabelled.
+def open_dicom(folder: Path, *, patient_pattern: str | None = None, objects_in: Path | None = None) -> Dataset:
+    """Every DICOM series below a folder, with the SEG and RTSTRUCT that point at them.
 
     Args:
         folder: Of series; they may lie in any depth.
         patient_pattern: Applied to the case's name; it wins over the header. Where the header names nobody, the first folder
             level is the patient where series lie at least two levels deep (patient/study/…), else the study is.
+        objects_in: Another folder with annotation objects; None reads those beside the series alone.
 
     Raises:
         FormatError: No series in it.
@@ -51,7 +53,7 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None) -> Dataset:
         "a DICOM source is read for its series",
         "import them from a folder of their own",
     )
-    _add_series(root, cases, ours)
+    _add_series(root, cases, ours, objects_in)
     notes = add_index(root, cases, "index.csv")
     found = cases.sorted()
     if not found and not cases.refused:
@@ -87,16 +89,19 @@ def holds_dicom(root: Root) -> bool:
     return any(_is_ours(root, ignored, path) for path in root.files()[:_LOOKED_AT])
 
 
-def _add_series(root: Root, cases: CaseList, files: list[Path]) -> None:
+def _add_series(root: Root, cases: CaseList, files: list[Path], objects_in: Path | None) -> None:
     from medloop.images.dicom import list_series
 
     listing = list_series(files)
     for refusal in listing.refused:
         cases.refuse(root.label(refusal.path), refusal.rule, "", refusal.remedy)
+    objects, naming = ([], root.label) if objects_in is None else objects_below(objects_in, cases)
+    beside = match_objects(listing.objects, listing.series, cases, root.label)
+    apart = match_objects(objects, listing.series, cases, naming)
     places = Counter(_place(one.paths) for one in listing.series)
     numbers: Counter[Path] = Counter()
-    spoiled = {refusal.path.parent for refusal in listing.refused}
-    for one in listing.series:
+    spoiled = {one.path.parent for one in listing.refused} | {one.path.parent for one in listing.objects}
+    for n, one in enumerate(listing.series):
         place = _place(one.paths)
         parts = place.relative_to(root.folder).parts
         name, alone = "_".join(parts) or root.folder.name, places[place] == 1
@@ -106,7 +111,9 @@ def _add_series(root: Root, cases: CaseList, files: list[Path]) -> None:
             name = f"{name}_{_which(one.part, one.paths, numbers[place])}"
         whole = alone and place not in spoiled and not any(path.is_dir() for path in place.iterdir())
         images = (place,) if whole and all(path.parent == place for path in one.paths) else one.paths
-        cases.add(CaseSource(name, patient, images, notes=(*one.notes, *notes)), root.label(place))
+        given = (*beside.of_series.get(n, ()), *apart.of_series.get(n, ()))
+        notes = (*one.notes, *notes, *beside.notes.get(n, ()), *apart.notes.get(n, ()))
+        cases.add(CaseSource(name, patient, images, notes=notes, objects=given), root.label(place))
 
 
 def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[str, ...]]:

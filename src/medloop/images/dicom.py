@@ -22,11 +22,12 @@ from medloop.core.names import counted, first_named
 from medloop.core.records import Source
 from medloop.images.dicom_codestreams import require_honest_frames
 from medloop.images.dicom_display import MEASURED, display_of, inversion_end
-from medloop.images.dicom_facts import FileFacts, facts_among, facts_of
-from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, slices_of, stack
+from medloop.images.dicom_facts import FileFacts, Looked, facts_among, facts_of
+from medloop.images.dicom_geometry import SAME_PLACE_MM, Slice, Stack, off_the_stack, slices_of, stack
 from medloop.images.dicom_grouping import group_files
+from medloop.images.dicom_objects import ObjectFacts, SeriesListing
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal
-from medloop.images.dicom_series import Header, SeriesListing, files_below, is_dicom, read_header
+from medloop.images.dicom_series import Header, files_below, is_dicom, read_header
 from medloop.images.files import sha256_of
 from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
 from medloop.images.sandbox import facts_isolated
@@ -58,12 +59,11 @@ def list_series(place: Path | Sequence[Path]) -> SeriesListing:
         place: A folder, or files of a source. Files that are not called DICOM and have not its mark are passed over.
     """
     files = files_below(place) if isinstance(place, Path) else list(place)
-    found: list[FileFacts] = []
-    refused: list[RefusedFile] = []
+    looked = Looked()
     asked = [path for path in files if path.suffix.lower() == ".dcm" or _may_be_dicom(path)]
     for start in range(0, len(asked), _HEADERS_AT_ONCE):
-        _look_at(asked[start : start + _HEADERS_AT_ONCE], found, refused)
-    return SeriesListing(group_files(found), _one_line_each(refused))
+        _look_at(asked[start : start + _HEADERS_AT_ONCE], looked)
+    return SeriesListing(group_files(looked.images), _one_line_each(looked.refused), tuple(looked.objects))
 
 
 def _may_be_dicom(path: Path) -> bool:
@@ -74,19 +74,20 @@ def _may_be_dicom(path: Path) -> bool:
         return True
 
 
-def _look_at(files: list[Path], found: list[FileFacts], refused: list[RefusedFile]) -> None:
+def _look_at(files: list[Path], looked: Looked) -> None:
     """Facts of some files; where reading them together breaks down, each is asked alone, so that the one at fault is named."""
     try:
         record = facts_isolated(files)
     except MedloopError as error:
         if len(files) == 1:
-            refused.append(RefusedFile(files[0], error.message.removeprefix(f"{files[0].name}: "), error.remedy))
+            looked.refused.append(RefusedFile(files[0], error.message.removeprefix(f"{files[0].name}: "), error.remedy))
             return
         for path in files:
-            _look_at([path], found, refused)
+            _look_at([path], looked)
         return
-    found += [FileFacts.from_json(one) for one in record["facts"]]
-    refused += [RefusedFile(Path(path), rule, remedy) for path, rule, remedy in record["refused"]]
+    looked.images += [FileFacts.from_json(one) for one in record["facts"]]
+    looked.objects += [ObjectFacts.from_json(one) for one in record["objects"]]
+    looked.refused += [RefusedFile(Path(path), rule, remedy) for path, rule, remedy in record["refused"]]
 
 
 def _one_line_each(refused: Sequence[RefusedFile]) -> tuple[RefusedFile, ...]:
@@ -114,7 +115,7 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     name = place.name if isinstance(place, Path) else paths[0].name
     headers = [h for h in (Header(file, read_header(file)[0]) for file in paths if is_dicom(file)) if kind_refusal(h.tags) is None]
     if not headers:
-        refused = facts_among(paths)[1]
+        refused = facts_among(paths).refused
         why = refused[0].rule if len(refused) == 1 else "a DICOM image is needed, got none"
         raise FormatError(f"{name}: {why}", remedy="choose a CT, MR or other image, not SEG, RTSTRUCT or a report")
     if isinstance(place, Path) and (count := len(group_files([facts_of(header) for header in headers]))) != 1:
@@ -130,7 +131,11 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     if found.over_time:
         display = replace(display, over_time=True, frame_seconds=found.seconds)
     source = Source(
-        format="dicom", names=(name,), sha256=sha256_of(sorted(header.path for header in headers)), dicom=_uids(slices), display=display
+        format="dicom",
+        names=(name,),
+        sha256=sha256_of(sorted(header.path for header in headers)),
+        dicom=_uids(found, slices),
+        display=display,
     )
     return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes, *said))
 
@@ -237,14 +242,30 @@ def _upright(array: ImageArray, tags: Any) -> tuple[ImageArray, str]:
     return (inversion_end(tags) - array.astype(np.int64)).astype(array.dtype), "MONOCHROME1: values are inverted so that higher is brighter"
 
 
-def _uids(slices: Sequence[Slice]) -> dict[str, Any]:
-    """What another object (SEG, SR) needs to point at this series."""
+def _uids(found: Stack, slices: Sequence[Slice]) -> dict[str, Any]:
+    """What another object (SEG, RTSTRUCT, SR) needs to point at this series and to lie on it; nothing that names a patient.
+
+    Slices of a multi-frame file have their frame numbers (from 1); positions (LPS) are kept where the volume's affine does not give them.
+    """
     tags = slices[0].header.tags
     instances = [str(s.header.tags.get("SOPInstanceUID", "")) for s in slices]
-    return {
+    frames = int(tags.get("NumberOfFrames", None) or 1)
+    kept: dict[str, Any] = {
         "study": str(tags.get("StudyInstanceUID", "")),
         "series": str(tags.get("SeriesInstanceUID", "")),
         "frame_of_reference": str(tags.get("FrameOfReferenceUID", "")),
         "sop_class": str(tags.get("SOPClassUID", "")),
         "instances": [uid for uid, _ in groupby(instances)],
+        "thickness": _thickness(tags),
     }
+    if frames > 1:
+        kept |= {"frames": [s.frame + 1 for s in slices], "frames_of_file": frames}
+    if found.oriented and off_the_stack(found, slices):
+        kept["positions"] = [[float(number) for number in s.position] for s in slices if s.position is not None]
+    return kept
+
+
+def _thickness(tags: Any) -> float | None:
+    """SliceThickness in mm; None when the file does not say."""
+    value = tags.get("SliceThickness", None)
+    return float(value) if value not in (None, "") and float(value) > 0 else None

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medloop.core.errors import MedloopError
+from medloop.images.dicom_objects import ObjectFacts, kind_of_object, object_facts
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal, pixel_damage, unmarked_refusal
 from medloop.images.dicom_series import DISTINGUISHED_BY, Header, describe, is_dicom, pseudonym_of, read_header
 
@@ -25,6 +26,7 @@ class FileFacts:
         spacing: PixelSpacing, () likewise.
         thickness_mm: SliceThickness, 0 when unknown.
         header: Values of `DISTINGUISHED_BY` that the file has, as text.
+        frame_of_reference: UID of its coordinate system, "" where missing.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class FileFacts:
     spacing: tuple[float, ...]
     thickness_mm: float
     header: Mapping[str, str]
+    frame_of_reference: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -51,17 +54,27 @@ class FileFacts:
         return cls(**{**record, "path": Path(record["path"]), **{name: tuple(record[name]) for name in lists}})
 
 
-def facts_among(paths: Iterable[Path]) -> tuple[list[FileFacts], list[RefusedFile]]:
-    """Facts of the DICOM images among some files, and why others are none; files that are not called DICOM are passed over."""
-    found: list[FileFacts] = []
-    refused: list[RefusedFile] = []
+@dataclass
+class Looked:
+    """What some files are: images, annotations of images, and what is neither, with the reason."""
+
+    images: list[FileFacts] = field(default_factory=list)
+    objects: list[ObjectFacts] = field(default_factory=list)
+    refused: list[RefusedFile] = field(default_factory=list)
+
+
+def facts_among(paths: Iterable[Path]) -> Looked:
+    """Facts of the DICOM images and annotations among some files, and why others are none; what is not called DICOM is passed over."""
+    looked = Looked()
     for path in paths:
         answer = _look(path)
         if isinstance(answer, FileFacts):
-            found.append(answer)
+            looked.images.append(answer)
+        elif isinstance(answer, ObjectFacts):
+            looked.objects.append(answer)
         elif answer is not None:
-            refused.append(RefusedFile(path, *answer))
-    return found, refused
+            looked.refused.append(RefusedFile(path, *answer))
+    return looked
 
 
 def facts_of(header: Header) -> FileFacts:
@@ -80,15 +93,18 @@ def facts_of(header: Header) -> FileFacts:
         spacing=_numbers(tags.get("PixelSpacing", None), 2),
         thickness_mm=next(iter(_numbers([tags.get("SliceThickness", None) or 0], 1)), 0.0),
         header={name: _text(tags.get(name)) for name in DISTINGUISHED_BY if tags.get(name, None) not in (None, "")},
+        frame_of_reference=str(tags.get("FrameOfReferenceUID", "") or ""),
     )
 
 
-def _look(path: Path) -> FileFacts | tuple[str, str] | None:
+def _look(path: Path) -> FileFacts | ObjectFacts | tuple[str, str] | None:
     """Facts, or (why not, remedy), or None for a file that has nothing to do with DICOM."""
     try:
         if not is_dicom(path):
             return unmarked_refusal(path) if path.suffix.lower() == ".dcm" or is_bare(path) else None
         tags, pixels_at = read_header(path)
+        if kind := kind_of_object(tags):
+            return object_facts(path, kind)
         syntax = str(getattr(getattr(tags, "file_meta", None), "TransferSyntaxUID", "") or "")
         if refusal := kind_refusal(tags) or codec_refusal(syntax):
             return refusal

@@ -159,6 +159,20 @@ def stack(slices: Sequence[Slice], name: str) -> Stack:
     return Stack(tuple(ordered), affine, (*notes, *_tilt_notes(step, first), *_step_notes(steps[steps >= SAME_PLACE_MM])))
 
 
+def off_the_stack(found: Stack, slices: Sequence[Slice]) -> bool:
+    """Whether a slice lies further than `SAME_PLACE_MM` from where the affine puts it, as where steps are uneven.
+
+    Args:
+        found: The stack.
+        slices: Those of it that its volume has, in order.
+    """
+    step, first = found.affine[:3, 2] * _LPS_TO_RAS, found.affine[:3, 3] * _LPS_TO_RAS
+    return any(
+        s.position is not None and float(np.abs(s.position - (first + number * step)).max()) > SAME_PLACE_MM
+        for number, s in enumerate(slices)
+    )
+
+
 def _slice(header: Header, frame: int, places: tuple[Any, ...]) -> Slice:
     """Find each attribute in the frame's own groups, the shared ones, or the file itself."""
     name = header.path.name

@@ -56,7 +56,10 @@ def _cases(uid: str, members: Facts) -> Iterator[SeriesFiles]:
 
 def _case(uid: str, members: Facts, part: str = "", notes: tuple[str, ...] = ()) -> SeriesFiles:
     first = min(members, key=lambda one: one.path)
-    return SeriesFiles(uid, tuple(sorted(one.path for one in members)), first.description, first.patient, part, notes)
+    uids = frozenset(one.instance for one in members if one.instance)
+    return SeriesFiles(
+        uid, tuple(sorted(one.path for one in members)), first.description, first.patient, part, notes, uids, first.frame_of_reference
+    )
 
 
 def _by_geometry(slices: Facts) -> list[list[FileFacts]]:

@@ -16,7 +16,6 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.patients import is_placeholder
-from medloop.images.dicom_reasons import RefusedFile
 from medloop.images.files import read_start, stays_within
 
 _META_BYTES = 1 << 20
@@ -99,6 +98,20 @@ HEADER_TAGS = (
 )
 
 
+PERSON_TAGS = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+)
+"""Whose an image is and of which study: asked for only where an annotation goes back beside its originals, and never kept."""
+
+
 @dataclass(frozen=True)
 class SeriesFiles:
     """The files of one case: a series or a part of one, one multi-frame file, or one picture without a position.
@@ -110,6 +123,8 @@ class SeriesFiles:
         patient: A pseudonym made from PatientID, or from the study (`STUDY`) where that names nobody; "" without both; never an id itself.
         part: What tells it from the other parts of its series, such as "AcquisitionNumber 2"; "" when it is the whole series.
         notes: What was noticed while grouping.
+        instances: SOP Instance UIDs of its files.
+        frame_of_reference: UID of its coordinate system, "" where missing.
     """
 
     uid: str
@@ -118,14 +133,8 @@ class SeriesFiles:
     patient: str = ""
     part: str = ""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class SeriesListing:
-    """The cases among some DICOM files, and why other files are none."""
-
-    series: tuple[SeriesFiles, ...]
-    refused: tuple[RefusedFile, ...]
+    instances: frozenset[str] = frozenset()
+    frame_of_reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,25 @@ def read_header(path: Path) -> tuple[Any, int]:
         raise
     except Exception as error:
         # pydicom raises a dozen kinds on damaged headers; all mean the same here.
+        raise FormatError(f"{path.name}: the DICOM header is damaged ({type(error).__name__})", remedy="copy or export it again") from error
+
+
+def read_person(path: Path) -> Any:
+    """Whose a file is, for an object that goes back beside it: `PERSON_TAGS`, its UIDs and its character set.
+
+    Raises:
+        FormatError: Damaged, or deflated to more than `MAX_INFLATED`.
+    """
+    wanted = [*PERSON_TAGS, "SOPInstanceUID", "StudyInstanceUID", "SpecificCharacterSet"]
+    try:
+        with path.open("rb") as file:
+            require_bounded(path, file)
+            file.seek(0)
+            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=wanted)
+    except (RecursionError, MemoryError, MedloopError):
+        raise
+    except Exception as error:
+        # As in `read_header`.
         raise FormatError(f"{path.name}: the DICOM header is damaged ({type(error).__name__})", remedy="copy or export it again") from error
 
 

@@ -183,6 +183,15 @@ def facts_isolated(files: list[Path]) -> dict[str, Any]:
     return _call_child(files, "facts", None)[0]
 
 
+def annotation_isolated(path: Path) -> tuple[dict[str, Any], bytearray]:
+    """Ask the child for what an annotation object says, and its planes; see `medloop.images.dicom_segments`.
+
+    Raises:
+        FormatError: It cannot be read, or reading it went beyond the bounds.
+    """
+    return _call_child([path], "annotation", None)
+
+
 def _call_child(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
     if limits is None:
         with _LOCK:

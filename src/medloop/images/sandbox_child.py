@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from medloop.core.errors import MedloopError
 from medloop.images.dicom_facts import facts_among
+from medloop.images.dicom_segments import object_record
 from medloop.images.read import read_here, readers
 from medloop.images.result import ReadImage
 
@@ -59,9 +60,10 @@ def answer(paths: list[Path], wanted: str) -> tuple[dict[str, Any], Callable[[Bi
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if wanted == "facts":
-                found, refused = facts_among(paths)
-                why = [(str(one.path), one.rule, one.remedy) for one in refused]
-                return {"facts": [one.to_json() for one in found], "refused": why}, _nothing
+                return _facts(paths), _nothing
+            if wanted == "annotation":
+                record, planes = object_record(paths[0])
+                return record, lambda answers: _send(answers, planes)
             return _record(read_here(paths, "mask" if wanted == "mask" else "image"))
     except MedloopError as error:
         return _refusal(error.code, error.message, error.remedy), _nothing
@@ -73,6 +75,16 @@ def answer(paths: list[Path], wanted: str) -> tuple[dict[str, Any], Callable[[Bi
         # The boundary to third-party decoders: whatever they raise on hostile bytes is that file's fault.
         words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         return _refusal("bad_file", f"{name}: it could not be decoded ({words})", "copy it again or convert it"), _nothing
+
+
+def _facts(paths: list[Path]) -> dict[str, Any]:
+    looked = facts_among(paths)
+    why = [(str(one.path), one.rule, one.remedy) for one in looked.refused]
+    return {"facts": [one.to_json() for one in looked.images], "objects": [one.to_json() for one in looked.objects], "refused": why}
+
+
+def _send(answers: BinaryIO, planes: bytes) -> None:
+    answers.write(planes)
 
 
 def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:

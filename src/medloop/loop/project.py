@@ -29,7 +29,7 @@ from medloop.core.records import (
     TaskKind,
 )
 from medloop.core.settings import SettingValue
-from medloop.datasets.dataset import MaskReading
+from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
 from medloop.interaction.weak.marks import Mark
@@ -125,16 +125,19 @@ class Project:
 
     def add(
         self,
-        source: str | Path,
+        source: str | Path | Dataset,
         *,
         fmt: str = "auto",
         masks: MaskReading = "labels",
         patient_pattern: str | None = None,
         annotations: AnnotationsWanted = "all",
         annotated: Sequence[str] | None = None,
+        objects_in: str | Path | None = None,
     ) -> ImportReport:
-        """Import a folder or CSV; see `import_dataset`, and for how it is read `open_dataset`."""
-        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern)
+        """Import a folder, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`."""
+        if isinstance(source, Dataset):
+            return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
+        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in)
         return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
 
     def annotated(self) -> tuple[AnnotatedCases, ...]:
@@ -594,9 +597,12 @@ class Project:
             return use_automatic(self.workspace, actor="python")
         return use_model(self.workspace, index, actor="python")
 
-    def export(self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False) -> ExportReport:
+    def export(
+        self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, source: str | Path | None = None
+    ) -> ExportReport:
         """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
-        return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid)
+        originals = None if source is None else Path(source)
+        return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid, source=originals)
 
     def _case(self, name: str) -> Case:
         with self.workspace.store.read() as tx:

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from medloop.core.errors import BlobError, ConflictError, InputError, IntegrityError, MedloopError, NotFoundError
+from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
@@ -25,6 +26,8 @@ from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
 from medloop.loop.data.source_annotated import annotated_by, require_annotated, rule_of
 from medloop.loop.data.source_labels import read_label
+from medloop.loop.data.source_segments import read_objects
+from medloop.loop.foundation.annotated_labels import every_as_none
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.follow_up import follow_up
@@ -88,10 +91,7 @@ class Intake:
             read = _read(case)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
-            annotated = annotated_by(self._workspace.task, self._dataset, self._values, case, self._rule)
-            answer, said = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
-            require_annotated(answer, annotated, self._workspace.task, case)
-            label = None if answer is None else _Labelled(answer, annotated)
+            label, said = self._label(case, read, grid)
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return
@@ -108,6 +108,19 @@ class Intake:
                 return
             self._look()  # others import at the same time: this may be their case, or its patient theirs
             self.take(case)
+
+    def _label(self, case: CaseSource, read: "_Read", grid: Grid) -> tuple["_Labelled | None", tuple[str, ...]]:
+        """What the source says of a case; a DICOM annotation that cannot be used costs itself, not the image."""
+        task = self._workspace.task
+        if not case.objects:
+            annotated = annotated_by(task, self._dataset, self._values, case, self._rule)
+            answer, said = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
+            require_annotated(answer, annotated, task, case)
+            return None if answer is None else _Labelled(answer, annotated), said
+        made = read_objects(case.objects, grid, read.found.source.dicom, task, threshold=self._dataset.threshold)
+        rule = "an annotation of it is left out"
+        self.tally.refused += [Refusal(case.name, f"{rule}: {fault.message}", "", fault.remedy) for fault in made.faults]
+        return None if made.mask is None else _Labelled(made.mask, every_as_none(task, set(made.values))), made.notes
 
     def _known(self, case: CaseSource, read: "_Read") -> Case | None:
         """The case of the project that this one is.

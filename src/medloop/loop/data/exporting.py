@@ -18,6 +18,7 @@ from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
 from medloop.loop.data.marks_files import MARKS_FILE, marked_cases, marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
+from medloop.loop.data.object_exports import OBJECT_FORMATS, object_exporter
 from medloop.loop.foundation.annotated_labels import annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
@@ -31,7 +32,7 @@ from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "csv", "frames", "measurements", "marks", "model")
+FORMATS = ("nifti", "msd", "nnunet", "csv", *OBJECT_FORMATS, "frames", "measurements", "marks", "model")
 """Formats that can be written now."""
 
 
@@ -46,7 +47,14 @@ class ExportReport:
 
 
 def export_project(
-    workspace: Workspace, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, actor: str = "export"
+    workspace: Workspace,
+    out: str | Path,
+    fmt: str,
+    *,
+    model: int | None = None,
+    regular_grid: bool = False,
+    source: Path | None = None,
+    actor: str = "export",
 ) -> ExportReport:
     """Write every annotated case (or what was measured, or a model) to a new folder; what was measured lies beside the cases.
 
@@ -56,10 +64,11 @@ def export_project(
         fmt: One of `FORMATS`.
         model: Index of the model to write; None takes the one in use. Only for the format "model".
         regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
+        source: Where the original DICOM files lie, for patient and study of DICOM objects; None for the project's pseudonyms.
         actor: Who takes it, for the audit.
 
     Raises:
-        InputError: nnU-Net would refuse the cases that the message names.
+        InputError: nnU-Net would refuse the cases that the message names, or no case can be written as a DICOM object.
         SettingError: An unknown format, or one that does not fit the task.
         ConflictError: The folder exists and is not empty.
         NotFoundError: Nothing is annotated or measured, or no model exists.
@@ -69,6 +78,8 @@ def export_project(
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if fmt == "model":
         return _export_model(workspace, out, model, actor)
+    if source is not None and fmt not in OBJECT_FORMATS:
+        raise SettingError(f"Original files are used by {', '.join(OBJECT_FORMATS)} only, got {fmt}", remedy="leave --source out")
     if model is not None:
         raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
     if fmt == "frames":
@@ -88,8 +99,9 @@ def export_project(
     measured = measurement_lines(workspace)
     named = frame_lines(workspace)
     beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
-    done = _EXPORTERS[fmt](_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace))
-    _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": len(answers), "at": now()})
+    write = object_exporter(workspace, fmt, source) if fmt in OBJECT_FORMATS else _EXPORTERS[fmt]
+    done = write(_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace))
+    _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": done.cases, "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
     with workspace.store.read() as tx:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from medloop.core.codes import coded, parse_code
 from medloop.core.errors import ConflictError, LabelError
 from medloop.core.labels import enclosing_values
 from medloop.core.names import checked_instructions, checked_title, composed, folded
@@ -33,6 +34,7 @@ class TaskChange:
         renamed: Name of today → new name.
         colours: Name (after renaming and adding) → #rrggbb.
         inside: Name of a label (after renaming and adding) → name of the label that it lies inside of, "" for none.
+        codes: Name of a label (after renaming and adding) → `SCHEME:VALUE:MEANING` in DICOM, "" for the code of its name.
         pictures: Files (PNG or JPEG) that the instructions show, after those that are there.
         version: Of the task that the change was made on; None takes the one in force.
     """
@@ -42,6 +44,7 @@ class TaskChange:
     renamed: Mapping[str, str] | None = None
     colours: Mapping[str, str] | None = None
     inside: Mapping[str, str] | None = None
+    codes: Mapping[str, str] | None = None
     pictures: Sequence[bytes] = ()
     version: int | None = None
 
@@ -140,6 +143,7 @@ def _changed_task(task: Task, change: TaskChange, pictures: tuple[str, ...]) -> 
     if change.inside:
         require_nestable(task.kind)
         labels = enclosing_values(labels, change.inside)
+    labels = _with_codes(labels, change.codes or {})
     instructions = task.instructions if change.instructions is None else checked_instructions(change.instructions)
     changed = replace(task, labels=labels, instructions=instructions, pictures=with_pictures(task, pictures))
     return task if changed == task else replace(changed, id=new_id("task"), version=task.version + 1, created_at=now())
@@ -155,6 +159,12 @@ def _coloured(labels: tuple[Label, ...], colours: Mapping[str, str]) -> tuple[La
     colours = {_named_so(name): colour for name, colour in colours.items()}
     _require_labels(labels, colours)
     return tuple(replace(label, colour=_colour(colours.get(_named_so(label.name), label.colour))) for label in labels)
+
+
+def _with_codes(labels: tuple[Label, ...], codes: Mapping[str, str]) -> tuple[Label, ...]:
+    chosen = {_named_so(name): str(parse_code(text)) if text.strip() else "" for name, text in codes.items()}
+    _require_labels(labels, chosen)
+    return tuple(replace(label, code=chosen.get(_named_so(label.name), label.code)) for label in labels)
 
 
 def _added(labels: tuple[Label, ...], names: Sequence[str]) -> tuple[Label, ...]:
@@ -200,6 +210,7 @@ def _task_changed(before: Task, after: Task) -> list[Changed]:
     for old, new in zip(before.labels, after.labels, strict=False):
         found += _named(f"label {old.value}", old.name, new.name)
         found += _named(f"colour of {new.name}", old.colour, new.colour)
+        found += _named(f"code of {new.name}", *(str(coded(label).kind) if label.code else "" for label in (old, new)))
         found += _named(f"{new.name} lies inside", *(_enclosing(task, label) for task, label in ((before, old), (after, new))))
     added = after.labels[len(before.labels) :]
     return found + [Changed(f"label {label.value}", "", label.name, "next training") for label in added]

@@ -1,0 +1,307 @@
+"""The segments of a DICOM annotation on the slices of its series: nothing is resampled, and nothing is invented between slices.
+
+A plane of a SEG lies on the slice that it points at and whose place it has; contours are filled on the slice in whose plane they lie.
+A pixel belongs to a contour when its centre lies inside; several contours of a region on a slice are combined by exclusive or, so that
+one inside another is a hole.
+
+Source: DICOM PS3.3 C.8.20.2, C.8.8.6.1 and C.8.8.6.3 (contour types, representing inner and outer contours).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medloop.core.arrays import BoolArray
+from medloop.core.errors import FormatError, GeometryError
+from medloop.core.geometry import GRID_TOLERANCE, Grid
+from medloop.core.names import counted
+from medloop.images.dicom_geometry import ORIENTATION_TOLERANCE
+from medloop.images.sandbox import annotation_isolated
+
+Vector = npt.NDArray[np.float64]
+
+_LPS = np.array([-1.0, -1.0, 1.0])
+_FILLED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+_LEAST_MM = 0.01
+_OWN_SERIES = "choose the annotation of this series, or resample it onto the series' slices"
+_NEEDS_THRESHOLD = "say from which share on a voxel counts, as --threshold 0.5"
+
+
+@dataclass(frozen=True)
+class Described:
+    """One segment or region as its object describes it.
+
+    Attributes:
+        number: Within the object.
+        name: What the object calls it.
+        code, side: (scheme, value) of its type and of its side; () without.
+    """
+
+    number: int
+    name: str
+    code: tuple[str, ...] = ()
+    side: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenedAnnotation:
+    """An annotation object, decoded in the limited process and not yet on any grid.
+
+    Attributes:
+        name: Of its file.
+        segments: What it describes.
+        record, planes: What the process sent.
+    """
+
+    name: str
+    segments: tuple[Described, ...]
+    record: Mapping[str, Any] = field(repr=False)
+    planes: bytearray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PlacedSegments:
+    """What an annotation object says of one series.
+
+    Attributes:
+        voxels: Label → where it is, shape (I, J, K). A label without voxels was looked for and is nowhere.
+        notes: What was noticed.
+    """
+
+    voxels: Mapping[int, BoolArray]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Slices:
+    """The slices of a series: which instance each is, and where it lies."""
+
+    name: str
+    grid: Grid
+    dicom: Mapping[str, Any]
+    outside: int = 0
+    index: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        instances, frames = self.dicom.get("instances", ()), self.dicom.get("frames", ())
+        places = [(instances[0], frame) for frame in frames] if frames else [(uid, 0) for uid in instances]
+        self.index = {place: k for k, place in enumerate(places)}
+        self.directions = [self.grid.affine[:3, axis] / np.linalg.norm(self.grid.affine[:3, axis]) * _LPS for axis in (0, 1)]
+        self.normal: Vector = np.cross(*self.directions)
+        own = self.dicom.get("positions")
+        stacked = (self.grid.affine[:3, 3] + np.arange(self.grid.shape[2])[:, None] * self.grid.affine[:3, 2]) * _LPS
+        self.origins: Vector = np.array(own, dtype=np.float64) if own else stacked
+        self.depths: Vector = self.origins @ self.normal
+        steps = np.abs(np.diff(self.depths))
+        self.near_mm = max(GRID_TOLERANCE * (float(steps.min()) if len(steps) else self.grid.spacing_mm[2]), _LEAST_MM)
+
+    def of_sources(self, sources: Sequence[Sequence[Any]]) -> tuple[list[int], bool]:
+        """The slices that references lead to, and whether there were references."""
+        found = {k for uid, frame in sources if (k := self._one(str(uid), int(frame))) is not None}
+        return sorted(found), bool(sources)
+
+    def _one(self, uid: str, frame: int) -> int | None:
+        only = self.index.get((uid, 0))
+        return only if only is not None else self.index.get((uid, frame or 1))
+
+    def at_depth(self, depth: float) -> int | None:
+        """The slice that lies in a plane across the normal; None between slices and beyond them."""
+        k = int(np.abs(self.depths - depth).argmin())
+        return k if abs(float(self.depths[k]) - depth) <= self.near_mm else None
+
+
+def open_annotation(path: Path) -> OpenedAnnotation:
+    """Decode a SEG or RTSTRUCT.
+
+    Raises:
+        FormatError: It is damaged, or nothing of the kind.
+    """
+    record, planes = annotation_isolated(path)
+    segments = tuple(Described(one["number"], one["name"], tuple(one["code"]), tuple(one["side"])) for one in record["segments"])
+    return OpenedAnnotation(path.name, segments, record, planes)
+
+
+def on_slices(
+    opened: OpenedAnnotation, grid: Grid, dicom: Mapping[str, Any], labels: Mapping[int, int], *, threshold: float | None
+) -> PlacedSegments:
+    """The wanted segments on their series' slices.
+
+    Args:
+        opened: The object.
+        grid: Of its series' volume.
+        dicom: What the series' `Source` keeps: instances, frames, positions.
+        labels: Number of a segment → the label that it is of; segments that are not in it are left out.
+        threshold: Share of the most, above 0 to 1, from which on a voxel of a fractional segmentation counts.
+
+    Raises:
+        FormatError: It is fractional without a threshold.
+        GeometryError: It lies on other pixels or slices than its series, or points at one slice and lies on another.
+    """
+    slices = _Slices(opened.name, grid, dicom)
+    if opened.record["kind"] == "CONTOURS":
+        found, notes = _from_contours(opened, slices, labels)
+    else:
+        found, notes = _from_planes(opened, slices, labels, threshold)
+    if slices.outside:
+        what = "contour" if opened.record["kind"] == "CONTOURS" else "plane"
+        notes.append(f"{counted(slices.outside, what)} of {opened.name} on slices that the series does not have: left out")
+    if not found:
+        raise GeometryError(f"{opened.name}: an annotation has an area on its series' slices, this has none", remedy=_OWN_SERIES)
+    return PlacedSegments(found, tuple(notes))
+
+
+_Found = dict[int, BoolArray]
+
+
+def _from_planes(opened: OpenedAnnotation, slices: _Slices, labels: Mapping[int, int], threshold: float | None) -> tuple[_Found, list[str]]:
+    fractional = opened.record["kind"] == "FRACTIONAL"
+    if fractional and threshold is None:
+        raise FormatError(f"{slices.name}: a fractional segmentation holds shares, not labels", remedy=_NEEDS_THRESHOLD)
+    _require_pixels(opened.record, slices)
+    columns, rows = slices.grid.shape[:2]
+    size = rows * columns if fractional else (rows * columns + 7) // 8
+    found: _Found = {label: np.zeros(slices.grid.shape, dtype=np.bool_) for label in labels.values()}
+    placed, lost = set[int](), set[int]()
+    for number, plane in enumerate(opened.record["planes"]):
+        label = labels.get(plane["segment"])
+        if label is None:
+            continue
+        raw = np.frombuffer(opened.planes, dtype=np.uint8, count=size, offset=number * size)
+        flat = raw >= (threshold or 1.0) * opened.record["most"] if fractional else np.unpackbits(raw, count=rows * columns) > 0
+        k = _slice_of(plane, slices)
+        if k is None:
+            slices.outside += bool(flat.any())
+            lost.add(label)
+        else:
+            placed.add(label)
+            found[label][:, :, k] |= flat.reshape(rows, columns).T
+    for label in lost - placed:
+        del found[label]  # nothing of it is on these slices: it is not said to be nowhere
+    notes = [f"voxels of {threshold:g} and more of the fractional {slices.name} count"] if fractional else []
+    empty = [one.name for one in opened.segments if labels.get(one.number) in found and not found[labels[one.number]].any()]
+    if empty:
+        notes.append(f"{', '.join(empty)} in {slices.name} has no voxel: annotated, and nowhere in the image")
+    return found, notes
+
+
+def _require_pixels(record: Mapping[str, Any], slices: _Slices) -> None:
+    """Refuse an object of other rows, columns, pixel spacing or orientation than its series."""
+    columns, rows = slices.grid.shape[:2]
+    if (record["rows"], record["columns"]) != (rows, columns):
+        raise GeometryError(
+            f"{slices.name}: an annotation has its series' {rows} × {columns} pixels, got {record['rows']} × {record['columns']}",
+            remedy=_OWN_SERIES,
+        )
+    wide, high = slices.grid.spacing_mm[:2]
+    directions = np.concatenate(slices.directions)
+    for plane in record["planes"]:
+        if plane["spacing"] and not np.allclose(plane["spacing"], (high, wide), rtol=1e-3):
+            raise GeometryError(f"{slices.name}: an annotation has its series' pixel spacing, it has another", remedy=_OWN_SERIES)
+        if plane["position"] and plane["orientation"] and np.abs(directions - plane["orientation"]).max() > ORIENTATION_TOLERANCE:
+            raise GeometryError(f"{slices.name}: an annotation has its series' orientation, it has another", remedy=_OWN_SERIES)
+
+
+def _slice_of(plane: Mapping[str, Any], slices: _Slices) -> int | None:
+    """The slice that a plane lies on, by its place and by what it points at; None for one that the series lacks.
+
+    Raises:
+        GeometryError: The two contradict each other, or its pixels lie beside those of the slice.
+        FormatError: It has neither.
+    """
+    pointed, points = slices.of_sources(plane["sources"])
+    if not plane["position"]:
+        if len(pointed) != 1 and not points and slices.grid.shape[2] > 1:
+            raise FormatError(f"{slices.name}: frame {plane['frame']} has no place and points at no image", remedy="export it again")
+        return (pointed[0] if len(pointed) == 1 else None) if points else 0
+    position = np.array(plane["position"])
+    k = slices.at_depth(float(position @ slices.normal))
+    if k is None or (points and pointed and k not in pointed):
+        if not pointed and k is None:
+            return None
+        raise GeometryError(
+            f"{slices.name}: a frame lies on the slice that it points at, frame {plane['frame']} does not",
+            remedy="export it again from the series",
+        )
+    offset = position - slices.origins[k]
+    wide, high = slices.grid.spacing_mm[:2]
+    beside = max(abs(float(offset @ slices.directions[0])) / wide, abs(float(offset @ slices.directions[1])) / high)
+    if beside > GRID_TOLERANCE:
+        raise GeometryError(
+            f"{slices.name}: an annotation lies on its series' pixels, it is off by {beside:.2g} pixels", remedy=_OWN_SERIES
+        )
+    return k
+
+
+def _from_contours(opened: OpenedAnnotation, slices: _Slices, labels: Mapping[int, int]) -> tuple[_Found, list[str]]:
+    toggles: dict[int, BoolArray] = {}
+    ignored: dict[str, int] = {}
+    for number, contour in enumerate(opened.record["contours"], start=1):
+        if contour["segment"] not in labels:
+            continue
+        points = np.array(contour["points"], dtype=np.float64).reshape(-1, 3)
+        if contour["type"] not in _FILLED or len(points) < 3:
+            kind = contour["type"] or "no type"
+            ignored[kind] = ignored.get(kind, 0) + 1
+        elif (k := _plane_of(number, points, contour["sources"], slices)) is None:
+            slices.outside += 1
+        else:
+            grid = toggles.setdefault(contour["segment"], np.zeros(slices.grid.shape, dtype=np.bool_))
+            _toggle(grid[:, :, k], _in_plane(points, k, slices))
+    found: _Found = {}
+    for segment, toggled in toggles.items():
+        filled: BoolArray = np.logical_xor.accumulate(toggled, axis=0)
+        found[labels[segment]] = found[labels[segment]] | filled if labels[segment] in found else filled
+    notes = [f"{counted(count, 'contour')} ({kind}) in {slices.name} bound no area: ignored" for kind, count in ignored.items()]
+    without = [one.name for one in opened.segments if labels.get(one.number) is not None and labels[one.number] not in found]
+    if without:
+        notes.append(f"{', '.join(without)} in {slices.name} has no area: not annotated by it")
+    return found, notes
+
+
+def _plane_of(number: int, points: Vector, sources: Sequence[Sequence[Any]], slices: _Slices) -> int | None:
+    """The slice that a contour lies in; None between slices and beyond them.
+
+    Raises:
+        GeometryError: It is not flat, lies across the slices, or lies on another slice than it points at.
+    """
+    depths = points @ slices.normal
+    if float(np.ptp(depths)) > 2 * slices.near_mm:
+        raise GeometryError(f"{slices.name}: contours lie in the slices of their series, contour {number} crosses them", remedy=_OWN_SERIES)
+    k = slices.at_depth(float(np.median(depths)))
+    pointed, _ = slices.of_sources(sources)
+    if pointed and k not in pointed:
+        raise GeometryError(
+            f"{slices.name}: a contour lies on the slice that it points at, contour {number} does not", remedy="export it again"
+        )
+    return k
+
+
+def _in_plane(points: Vector, k: int, slices: _Slices) -> Vector:
+    """Points in pixels of a slice, (points, 2): column and row, whole numbers at centres."""
+    wide, high = slices.grid.spacing_mm[:2]
+    offset = points - slices.origins[k]
+    return np.stack([offset @ slices.directions[0] / wide, offset @ slices.directions[1] / high], axis=1)
+
+
+def _toggle(plane: BoolArray, points: Vector) -> None:
+    """Flip, in every row that an edge of a closed polygon crosses, the first pixel behind it; their running exclusive or is the inside.
+
+    An edge has its upper end and not its lower one, so that polygons that share an edge neither overlap nor leave a gap.
+
+    Args:
+        plane: (columns, rows), changed in place.
+        points: (points, 2), in pixels.
+    """
+    columns, rows = plane.shape
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        first, last = sorted((y0, y1))
+        crossed = np.arange(max(int(np.ceil(first)), 0), min(int(np.ceil(last)), rows))
+        if len(crossed) == 0:
+            continue
+        at = np.ceil(x0 + (crossed - y0) * (x1 - x0) / (y1 - y0)).clip(0, columns).astype(np.int64)
+        inside = at < columns
+        plane[at[inside], crossed[inside]] ^= True
