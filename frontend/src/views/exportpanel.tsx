@@ -5,7 +5,7 @@ import type { Project } from "../api/types";
 import { Send, useSending } from "./forms";
 
 const FORMATS: Record<Project["kind"], readonly string[]> = {
-  segmentation: ["nifti", "msd", "nnunet", "frames", "model"],
+  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "frames", "model"],
   classification: ["csv", "model"],
 };
 

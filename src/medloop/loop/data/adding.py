@@ -4,7 +4,7 @@ Reading may fail in any way: it costs the case, which is named. Only a store tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
-from medloop.loop.data.source_annotated import annotated_by, require_annotated, rule_of
+from medloop.loop.data.source_annotated import annotated_by, annotated_in, require_annotated, rule_of
 from medloop.loop.data.source_labels import read_label
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
@@ -48,6 +48,7 @@ class Intake:
     ) -> None:
         self._workspace, self._dataset = workspace, dataset
         self._values = label_map(workspace, dataset, annotated)
+        self._ruled = annotated is not None
         self._rule = rule_of(workspace.task, dataset, self._values, annotated)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._channels = known_names(dataset.channels)
@@ -89,9 +90,12 @@ class Intake:
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
             annotated = annotated_by(self._workspace.task, self._dataset, self._values, case, self._rule)
-            answer, said = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
-            require_annotated(answer, annotated, self._workspace.task, case)
-            label = None if answer is None else _Labelled(answer, annotated)
+            found = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
+            if not self._ruled:
+                annotated, more = annotated_in(self._workspace.task, found, case, annotated)
+                found = replace(found, notes=found.notes + more)
+            require_annotated(found.label, annotated, self._workspace.task, case)
+            label, said = None if found.label is None else _Labelled(found.label, annotated), found.notes
         except _READ_FAULTS as error:
             self.tally.refused.append(_refusal(case, error))
             return

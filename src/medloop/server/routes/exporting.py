@@ -29,7 +29,8 @@ _PREFIX = ".export-"
 _room = BoundedSemaphore(EXPORTS_AT_ONCE)
 
 Format: TypeAlias = Annotated[
-    Literal["nifti", "msd", "nnunet", "csv", "frames", "measurements", "model"], Query(description="As `medloop export` has it.")
+    Literal["nifti", "msd", "nnunet", "nrrd", "mha", "csv", "frames", "measurements", "model"],
+    Query(description="As `medloop export` has it."),
 ]
 WhichModel: TypeAlias = Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Of the format model: which; else the one in use.")]
 RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")]
