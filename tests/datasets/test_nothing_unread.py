@@ -33,12 +33,12 @@ def listed(folder: Path, text: str, *images: str) -> Dataset:
 
 
 def test_images_of_other_kinds_beside_pictures_are_named_by_folder(tmp_path: Path):
-    touch(tmp_path, "a.png", "b.dcm", "c.mha", "d.MHA", "notes.txt", "README", "sub/e.dcm", "sub/f.nii.gz", "sub/list.csv")
+    touch(tmp_path, "a.png", "b.dcm", "c.vtk", "d.VTK", "notes.txt", "README", "sub/e.dcm", "sub/f.nii.gz", "sub/list.csv")
     (tmp_path / "raw").write_bytes(b"\0" * 128 + b"DICM")
     said = lines(open_folder(tmp_path))
     assert len(said) == 4
     assert any(line.startswith("./: ") and "2 DICOM files here are not read" in line for line in said)
-    assert any("2 .mha files here are not read; convert them" in line for line in said)
+    assert any("2 .vtk files here are not read; convert them" in line for line in said)
     assert any(line.startswith("sub/: ") and "1 DICOM file here is not read" in line for line in said)
     assert any(line.startswith("sub/: ") and "1 .nii.gz file here is not read" in line for line in said)
 

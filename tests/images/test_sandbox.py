@@ -105,7 +105,7 @@ def test_a_child_ends_when_its_parent_closes_the_pipe(tmp_path: Path) -> None:
 def test_files_of_no_known_format_are_refused_with_the_known_ones(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.bin").write_bytes(content)
     for read in (read_image, read_mask):
-        with pytest.raises(FormatError, match="nifti, dicom, png"):
+        with pytest.raises(FormatError, match="nifti, nrrd, metaimage, dicom, png"):
             read(tmp_path / "x.bin")
 
 
@@ -115,7 +115,7 @@ def test_no_files_are_no_image() -> None:
 
 
 def test_the_built_in_readers_are_asked_last() -> None:
-    assert [reader.name for reader in readers()][-3:] == ["nifti", "dicom", "png, jpeg, tiff, bmp"]
+    assert [reader.name for reader in readers()][-5:] == ["nifti", "nrrd", "metaimage", "dicom", "png, jpeg, tiff, bmp"]
 
 
 def test_what_a_decoder_raises_is_the_files_fault_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def left_in(folder: Path) -> list[Path]:
     return list(folder.glob(".export-*"))
 
 
-@pytest.mark.parametrize("fmt", ["nifti", "msd", "nnunet"])
+@pytest.mark.parametrize("fmt", ["nifti", "msd", "nnunet", "nrrd"])
 def test_the_zip_holds_what_the_command_writes(site: Site, tmp_path: Path, fmt: str) -> None:
     annotated(site.workspace)
     answer = site.client.get(f"{site.url}/export?format={fmt}")

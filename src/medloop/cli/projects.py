@@ -153,7 +153,9 @@ def report(
 def export(
     folder: ProjectFolder,
     out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
-    fmt: Annotated[str, option("--format", help="nifti, msd, nnunet, csv, dicom-seg, frames, … or model; a wrong word names them all.")],
+    fmt: Annotated[
+        str, option("--format", help="nifti, nrrd, mha, msd, nnunet, csv, dicom-seg, frames, … or model; a wrong word names them all.")
+    ],
     model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
         bool, typer.Option("--regular-grid", help="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")

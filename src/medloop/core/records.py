@@ -175,7 +175,7 @@ class Source:
     """Where a case came from, enough to write masks with the source's own geometry.
 
     Attributes:
-        format: "nifti", "raster", "dicom" or "phantom".
+        format: "nifti", "nrrd", "metaimage", "raster", "dicom" or "phantom".
         names: File names, one per channel (a folder name for a DICOM series); never a full path.
         sha256: Digest over the source files' bytes, in that order; finds duplicate cases.
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".

@@ -9,7 +9,10 @@ from medloop.core.names import composed
 from medloop.datasets.dataset import Refusal
 from medloop.images.files import stays_within
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_VOLUME_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd")
+IMAGE_SUFFIXES = (*_VOLUME_SUFFIXES, ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_DETACHED = (".raw", ".zraw", ".raw.gz")
+"""Voxels of a header of the same name beside them (`a.mhd`, `a.raw`): read with it."""
 MAX_LIST_BYTES = 64 * 1024 * 1024
 """Largest dataset.json or CSV accepted: a million entries of 60 characters fit."""
 MAX_NAME = 200
@@ -152,10 +155,18 @@ def image_files(root: Root, under: str) -> tuple[list[Path], list[Refusal]]:
         if not root.holds(path):
             refused.append(Refusal(root.label(path), LINK_RULE, "", LINK_REMEDY))
         elif not split_suffix(path.name)[1]:
-            refused.append(Refusal(root.label(path), "an image file ends in .nii, .nii.gz, .png, .jpg or .tif", path.suffix or "no suffix"))
+            if not _has_header(path):
+                rule = "an image file ends in .nii, .nii.gz, .nrrd, .mha, .png, .jpg or .tif"
+                refused.append(Refusal(root.label(path), rule, path.suffix or "no suffix"))
         else:
             found.append(path)
     return found, refused
+
+
+def _has_header(path: Path) -> bool:
+    """Whether a file is the voxels of a header beside it, which is what is listed."""
+    stem = next((path.name.removesuffix(end) for end in _DETACHED if path.name.lower().endswith(end)), None)
+    return stem is not None and any(path.with_name(stem + end).is_file() for end in (".mhd", ".nhdr"))
 
 
 def read_list(path: Path) -> str:

@@ -10,7 +10,7 @@ from medloop.datasets.files import Root, split_suffix
 
 DICOM = "DICOM"
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-_VOLUMES = frozenset((".mha", ".mhd", ".nrrd", ".nhdr", ".gipl", ".mgh", ".mgz", ".mnc", ".img", ".hdr", ".vtk", ".vti", ".npy", ".npz"))
+_VOLUMES = frozenset((".gipl", ".mgh", ".mgz", ".mnc", ".img", ".hdr", ".vtk", ".vti", ".npy", ".npz"))
 _PICTURES = frozenset((".gif", ".webp", ".jp2", ".j2k", ".heic", ".avif", ".svs", ".ndpi", ".czi", ".lif"))
 _OTHER_SUFFIXES = _VOLUMES | _PICTURES
 """Files that hold images we do not read; tables, texts and the like are no fault."""

@@ -1,7 +1,7 @@
 """Read images and masks of any known format: the readers are asked in order, by content."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -19,6 +19,8 @@ from medloop.images.files import sha256_of
 from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white
 from medloop.images.result import UNSIZED, Purpose, Reader, ReadImage
 from medloop.images.sandbox import read_isolated
+from medloop.images.segment_masks import named_mask, uncropped
+from medloop.images.segments import Naming
 
 __all__ = ["ReadImage", "ReadMask", "Reader", "read_image", "read_mask", "read_mask_with_notes", "readers"]
 
@@ -76,10 +78,14 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
 
 @dataclass(frozen=True)
 class ReadMask:
-    """A mask read from a file, and what was noticed and not repaired; every note starts with "mask: "."""
+    """A mask read from a file, and what was noticed and not repaired; every note starts with "mask: ".
+
+    Where the file names its segments and these were matched with labels, `named` has their values, which are those of the mask.
+    """
 
     mask: Mask
     notes: tuple[str, ...] = ()
+    named: tuple[int, ...] = ()
 
 
 def read_mask(path: str | Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> Mask:
@@ -87,23 +93,34 @@ def read_mask(path: str | Path, grid: Grid | None = None, *, reading: MaskValues
     return read_mask_with_notes(Path(path), grid, reading=reading).mask
 
 
-def read_mask_with_notes(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels") -> ReadMask:
+def read_mask_with_notes(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels", naming: Naming | None = None) -> ReadMask:
     """Read a label map: whole numbers, in any dtype.
 
     Args:
         path: One file.
         grid: The grid of its image, which it must share to within `medloop.core.geometry.GRID_TOLERANCE`.
         reading: "labels" keeps values, which must be 0 to 255; "foreground" makes every value above 0 a 1 (instance maps).
+        naming: What named segments (.seg.nrrd) mean; None takes their values as they are.
 
     Returns:
         The mask, on the image's own grid when one is given.
 
     Raises:
         FormatError: The file is damaged, or holds fractions or several channels.
-        LabelError: Negative values, or labels above 255.
+        LabelError: Negative values, labels above 255, or segments that are no label.
         GeometryError: It lies on another grid than its image.
     """
     read = read_isolated(path, "mask")
+    if read.segments and grid is not None:
+        read = uncropped(read, grid)
+    if read.segments and naming is not None and reading == "labels":
+        found = named_mask(path.name, read, naming)
+        notes = tuple(f"mask: {note}" for note in (*read.notes, *found.notes))
+        if grid is not None:
+            notes += _require_grid(path.name, read, grid)
+        return ReadMask(Mask(found.array, read.image.grid if grid is None else grid), notes, found.named)
+    if read.segments and reading == "foreground":
+        read = replace(read, image=Image(read.image.array.max(axis=0, keepdims=True), read.image.grid))
     if read.image.channels != 1:
         raise FormatError(f"{path.name}: a mask has one channel, got {read.image.channels}", remedy="save one label map per case")
     stored = read.image.array[0]
@@ -121,10 +138,12 @@ def read_mask_with_notes(path: Path, grid: Grid | None = None, *, reading: MaskV
 def readers() -> tuple[Reader, ...]:
     """Every reader in the order they are asked: third parties first, then the built-in ones."""
     from medloop.images.dicom import DicomReader
+    from medloop.images.metaimage import MetaImageReader
     from medloop.images.nifti import NiftiReader
+    from medloop.images.nrrd import NrrdReader
     from medloop.images.raster import RasterReader
 
-    return (*map(_PlugIn, entry_points(group=READER_GROUP)), NiftiReader(), DicomReader(), RasterReader())
+    return (*map(_PlugIn, entry_points(group=READER_GROUP)), NiftiReader(), NrrdReader(), MetaImageReader(), DicomReader(), RasterReader())
 
 
 class _PlugIn:

@@ -11,6 +11,7 @@ from medloop.core.errors import FormatError, GeometryError, ShapeError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image
 from medloop.core.records import Source
+from medloop.images.segments import Segment
 
 Purpose: TypeAlias = Literal["image", "mask"]
 """Intensities, or label values: colours of a palette become their index in a mask."""
@@ -37,11 +38,13 @@ class ReadImage:
         image: Intensities on their grid.
         source: Where it came from.
         notes: What was noticed and not repaired, one line each; `images.notes` groups them.
+        segments: What a segmentation calls its values, whose layers are the channels; () for every other file.
     """
 
     image: Image
     source: Source
     notes: tuple[str, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 class Reader(Protocol):

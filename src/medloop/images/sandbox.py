@@ -29,6 +29,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import source_from_json
 from medloop.images.result import Purpose, ReadImage
+from medloop.images.segments import Segment
 
 MEMORY_BYTES = 4 << 30
 """Address space a child may take beyond what it has after its imports."""
@@ -41,6 +42,9 @@ CPU_START_SECONDS, CPU_SECONDS_PER_MIB = 8, 1
 
 WALL_SECONDS = 180
 """Waiting time for one file, disks and a busy machine included."""
+
+_ALWAYS_LONG = (".nii", ".gz", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd")
+"""Files whose readers have no loop but over declared voxels."""
 
 _REMEDY = "leave this file out, or convert it with a tool you trust"
 _ERRORS: dict[str, type[MedloopError]] = {
@@ -64,8 +68,8 @@ class Limits:
 
 
 def cpu_seconds_for(paths: list[Path]) -> int:
-    """Processor time for some files: by what is stored, and never less for NIfTI, whose reader has no loop but over declared voxels."""
-    if any(path.suffix.lower() in (".nii", ".gz", ".hdr", ".img") for path in paths):
+    """Processor time for some files: by what is stored, and never less for readers without a loop but over declared voxels."""
+    if any(path.suffix.lower() in _ALWAYS_LONG for path in paths):
         return CPU_SECONDS
     try:
         files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path]) if file.is_file()]
@@ -235,7 +239,8 @@ def _result(record: dict[str, Any], voxels: bytearray) -> ReadImage:
     grid = Grid.from_json(record["grid"])
     channels, (i, j, k) = int(record["channels"]), grid.shape
     array = np.frombuffer(voxels, dtype=record["dtype"]).reshape(channels, k, j, i).transpose(0, 3, 2, 1)
-    return ReadImage(Image(array, grid), source_from_json(record["source"]), tuple(record["notes"]))
+    segments = tuple(Segment(**{**one, "colour": tuple(one["colour"])}) for one in record["segments"])
+    return ReadImage(Image(array, grid), source_from_json(record["source"]), tuple(record["notes"]), segments)
 
 
 def _shared_child() -> Child:

@@ -96,6 +96,7 @@ def _record(read: ReadImage) -> tuple[dict[str, Any], Callable[[BinaryIO], None]
         "dtype": read.image.array.dtype.name,
         "source": dataclasses.asdict(read.source),
         "notes": list(read.notes),
+        "segments": [dataclasses.asdict(one) for one in read.segments],
         "bytes": voxels.nbytes,
     }
 

@@ -24,7 +24,7 @@ from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
-from medloop.loop.data.source_annotated import annotated_by, require_annotated, rule_of
+from medloop.loop.data.source_annotated import annotated_by, annotated_in, require_annotated, rule_of
 from medloop.loop.data.source_labels import read_label
 from medloop.loop.data.source_segments import read_objects
 from medloop.loop.foundation.annotated_labels import every_as_none
@@ -51,6 +51,7 @@ class Intake:
     ) -> None:
         self._workspace, self._dataset = workspace, dataset
         self._values = label_map(workspace, dataset, annotated)
+        self._ruled = annotated is not None
         self._rule = rule_of(workspace.task, dataset, self._values, annotated)
         self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
         self._channels = known_names(dataset.channels)
@@ -114,9 +115,10 @@ class Intake:
         task = self._workspace.task
         if not case.objects:
             annotated = annotated_by(task, self._dataset, self._values, case, self._rule)
-            answer, said = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
-            require_annotated(answer, annotated, task, case)
-            return None if answer is None else _Labelled(answer, annotated), said
+            found = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
+            annotated, more = (annotated, ()) if self._ruled else annotated_in(task, found, case, annotated)
+            require_annotated(found.label, annotated, task, case)
+            return None if found.label is None else _Labelled(found.label, annotated), (*found.notes, *more)
         made = read_objects(case.objects, grid, read.found.source.dicom, task, threshold=self._dataset.threshold)
         rule = "an annotation of it is left out"
         self.tally.refused += [Refusal(case.name, f"{rule}: {fault.message}", "", fault.remedy) for fault in made.faults]

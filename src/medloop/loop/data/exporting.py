@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from medloop.core.errors import InputError, NotFoundError, SettingError
@@ -12,6 +13,7 @@ from medloop.core.labels import nested_regions, region_values
 from medloop.core.names import brief_lines, first_named, natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
+from medloop.datasets.export_volumes import export_mha, export_nrrd
 from medloop.datasets.regular import is_sheared
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
@@ -32,7 +34,7 @@ from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "csv", *OBJECT_FORMATS, "frames", "measurements", "marks", "model")
+FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *OBJECT_FORMATS, "frames", "measurements", "marks", "model")
 """Formats that can be written now."""
 
 
@@ -99,7 +101,7 @@ def export_project(
     measured = measurement_lines(workspace)
     named = frame_lines(workspace)
     beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
-    write = object_exporter(workspace, fmt, source) if fmt in OBJECT_FORMATS else _EXPORTERS[fmt]
+    write = object_exporter(workspace, fmt, source) if fmt in OBJECT_FORMATS else _exporter(workspace, fmt)
     done = write(_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace))
     _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": done.cases, "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
@@ -175,7 +177,22 @@ def require_right_angles(cases: Sequence[Case]) -> None:
         )
 
 
-_EXPORTERS: dict[str, Exporter] = {"msd": export_msd, "nnunet": export_nnunet, "nifti": export_nifti, "csv": export_csv}
+_EXPORTERS: dict[str, Exporter] = {
+    "msd": export_msd,
+    "nnunet": export_nnunet,
+    "nifti": export_nifti,
+    "csv": export_csv,
+    "nrrd": export_nrrd,
+    "mha": export_mha,
+}
+
+
+def _exporter(workspace: Workspace, fmt: str) -> Exporter:
+    """What writes a format; NRRD also has the colours of labels."""
+    if fmt != "nrrd":
+        return _EXPORTERS[fmt]
+    colours = {label.name: tuple(part / 255 for part in bytes.fromhex(label.colour[1:])) for label in workspace.task.labels}
+    return partial(export_nrrd, colours=colours)
 
 
 def _export_measurements(workspace: Workspace, out: Path, actor: str) -> ExportReport:

@@ -1,13 +1,14 @@
 """How a data set's labels become the project's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medloop.core.errors import LabelError, SettingError
-from medloop.core.labels import members
+from medloop.core.labels import members, nested_regions
 from medloop.core.names import folded
 from medloop.core.records import Task
 from medloop.datasets.dataset import Dataset
+from medloop.images.segments import Naming
 from medloop.loop.foundation.annotated_labels import every_as_none, labels_named
 from medloop.loop.foundation.workspace import Workspace
 
@@ -23,6 +24,7 @@ class LabelMap:
         only: The task's label value when it has one label: then a black and white mask can mean nothing else.
         annotated: Values of the labels that the source's masks annotate where nothing else is given, as a record keeps them.
         ignore: Mask value of voxels that say nothing, None without such.
+        naming: What segments with names mean, whose files say themselves what their values are; None for a classification.
         notes: What was decided about the labels as a whole.
     """
 
@@ -32,6 +34,7 @@ class LabelMap:
     only: int | None = None
     annotated: tuple[int, ...] = ()
     ignore: int | None = None
+    naming: Naming | None = None
     notes: tuple[str, ...] = ()
 
     def tag(self, name: str) -> int | None:
@@ -48,6 +51,13 @@ def label_map(workspace: Workspace, dataset: Dataset, annotated: Sequence[str] |
         SettingError: The dataset answers another kind of question.
         LabelError: It names labels the task does not have.
     """
+    found = _label_map(workspace, dataset, annotated)
+    labels = workspace.task.labels
+    naming = Naming({label.name: label.value for label in labels}, nested_regions(labels))
+    return replace(found, naming=naming if workspace.task.kind == "segmentation" else None)
+
+
+def _label_map(workspace: Workspace, dataset: Dataset, annotated: Sequence[str] | None) -> LabelMap:
     task = workspace.task
     if dataset.kind is not None and dataset.kind != task.kind:
         raise SettingError(f"The project is a {task.kind}, the data is a {dataset.kind}", remedy="import into another project")

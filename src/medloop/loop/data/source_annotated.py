@@ -8,7 +8,8 @@ from medloop.core.names import folded
 from medloop.core.records import Task
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.loop.data.label_maps import LabelMap
-from medloop.loop.foundation.annotated_labels import checked_labels, labels_named, require_only
+from medloop.loop.data.source_labels import SourceLabel
+from medloop.loop.foundation.annotated_labels import checked_labels, every_as_none, labels_named, require_only
 
 
 def rule_of(task: Task, dataset: Dataset, values: LabelMap, names: Sequence[str] | None) -> tuple[int, ...]:
@@ -38,6 +39,22 @@ def annotated_by(task: Task, dataset: Dataset, values: LabelMap, case: CaseSourc
     if case.mask is None:
         return ()
     return rule if case.annotated is None else checked_labels(task, _values(task, dataset, values, case.annotated))
+
+
+def annotated_in(task: Task, found: SourceLabel, case: CaseSource, annotated: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """What a mask annotates whose file names its segments, where nobody has said it otherwise, and a note on what the file lacks.
+
+    Args:
+        task: The version in force.
+        found: Its label as it was read.
+        case: Where it lies.
+        annotated: What table and rule say, as a record keeps it; () for all.
+    """
+    lacking = [label.name for label in task.labels if label.value not in found.named]
+    if not found.named or not lacking or annotated or case.annotated is not None:
+        return annotated, ()
+    rule = "which it therefore does not annotate; where they are absent, name them with --annotated"
+    return every_as_none(task, found.named), (f"mask: it has no segment called {', '.join(lacking)}, {rule}",)
 
 
 def require_annotated(answer: Mask | int | None, annotated: tuple[int, ...], task: Task, case: CaseSource) -> None:

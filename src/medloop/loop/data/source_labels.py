@@ -1,5 +1,7 @@
 """A source's label of one case, in the values of the project's task."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from medloop.core.errors import LabelError
@@ -14,9 +16,16 @@ WHITE = 255
 """What black and white masks hold for their only label."""
 
 
-def read_label(
-    case: CaseSource, read: Image, grid: Grid, values: LabelMap, *, partly: bool = False
-) -> tuple[Mask | int | None, tuple[str, ...]]:
+@dataclass(frozen=True)
+class SourceLabel:
+    """What a source says of a case: a mask in the task's values or a class, what was noticed, and which labels the file itself names."""
+
+    label: Mask | int | None
+    notes: tuple[str, ...] = ()
+    named: tuple[int, ...] = ()
+
+
+def read_label(case: CaseSource, read: Image, grid: Grid, values: LabelMap, *, partly: bool = False) -> SourceLabel:
     """The label, checked against its image even when it is not kept, and what was noticed.
 
     Args:
@@ -35,14 +44,18 @@ def read_label(
         tag = values.tag(case.tag)
         if tag is None:
             raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(values.tags)}")
-        return tag, ()
+        return SourceLabel(tag)
     if case.mask is None:
-        return None, ()
-    noted = read_mask_with_notes(case.mask, read.grid, reading="labels" if values.foreground is None else "foreground")
+        return SourceLabel(None)
+    noted = read_mask_with_notes(
+        case.mask, read.grid, reading="labels" if values.foreground is None else "foreground", naming=values.naming
+    )
+    if noted.named:
+        return SourceLabel(Mask(noted.mask.array, grid), noted.notes, noted.named)
     white = [note for note in noted.notes if BLACK_AND_WHITE in note]
     table = _table(case.mask.name, noted.mask, values, white=bool(white), partly=partly)
     notes = tuple(note for note in noted.notes if values.foreground is None or note not in white)
-    return Mask(table[noted.mask.array], grid), notes
+    return SourceLabel(Mask(table[noted.mask.array], grid), notes)
 
 
 def _table(name: str, mask: Mask, values: LabelMap, *, white: bool, partly: bool) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
