@@ -61,6 +61,9 @@ def test_what_cannot_be_is_refused_in_one_line(medloop: Medloop, project: Path, 
     for words, status, message in (
         (("--inflate",), 2, "--inflate is about weights from elsewhere, got no --from"),
         (("--from", tmp_path / "a.safetensors", "--steps", 4), 2, "Weights from elsewhere are taken at once"),
+        (("--layers", "encoder"), 2, "--layers is about weights from elsewhere, got no --from"),
+        (("--from", tmp_path / "a.safetensors", "--layers", "head"), 2, "--layers must be one of all, encoder, got 'head'"),
+        (("--steps", 4, "--minutes", 1), 2, "A pretraining ends by steps or by minutes, got 4 steps and 1 minutes"),
         (("--from", tmp_path / "a.safetensors"), 1, "2D weights become 3D ones with --inflate"),
         (("--from", tmp_path / "a.safetensors", "--inflate"), 1, "give weights of a network of the same levels and widths"),
         (("--from", tmp_path / "none.pt"), 1, "There is no file or folder"),
@@ -70,3 +73,21 @@ def test_what_cannot_be_is_refused_in_one_line(medloop: Medloop, project: Path, 
         assert (said.status, said.err.count("\n")) == (status, 1), said.err
         assert message in said.err
     assert json.loads(medloop("models", project, "--json").out)["starts"] == []
+
+
+def test_minutes_bound_it_in_place_of_steps(medloop: Medloop, project: Path) -> None:
+    said = medloop("pretrain", project, "--minutes", 0.005, "--threads", 1, "--json")
+    assert said.status == 0, said.err
+    assert json.loads(said.out)["steps"] >= 1
+
+
+def test_of_a_file_the_encoder_alone_may_be_taken(medloop: Medloop, project: Path, tmp_path: Path) -> None:
+    with Workspace.open(project) as workspace:
+        state = build_network(network_recipe(workspace), seed=9).state_dict()
+    (tmp_path / "whole.safetensors").write_bytes(encode_weights(state))
+    for layers, decoder in (("all", "as it is"), ("encoder", "new")):
+        said = medloop("pretrain", project, "--from", tmp_path / "whole.safetensors", "--layers", layers, "--json")
+        report = json.loads(said.out)
+        hows = {line["how"] for line in report["layers"] if not line["name"].startswith(("encoder.", "head."))}
+        assert hows == {decoder}
+    assert next(line["why"] for line in report["layers"] if line["how"] == "new") == "the encoder alone is taken"

@@ -10,9 +10,11 @@ import safetensors.torch
 import torch
 
 from medloop.core.errors import FormatError, InputError, MedloopError, NotFoundError
-from medloop.core.records import Case, Descriptor, GoldCase, Model, Split, new_id, now
+from medloop.core.records import Case, Descriptor, GoldCase, Model, Source, Split, new_id, now
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState
+from medloop.images.phantoms import phantom_3d
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.round_moves import start_training
@@ -34,7 +36,7 @@ from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.inference.predict import Predictor
 
-from .conftest import FAST, MakeWorkspace
+from .conftest import FAST, SMALL, MakeWorkspace
 from .made_up import case_named, every_case
 from .test_work import claim_from_the_dead, start_worker, wait_until_progress
 
@@ -190,6 +192,24 @@ def test_another_projects_model_gives_encoder_and_decoder_and_a_new_head(make_wo
     assert workspace.store.blobs.get(start.weights) == other.store.blobs.get(model.weights[0])
     trained(workspace.reload())
     assert "began with weights of model 1 of other: " in note_of(workspace)
+
+
+def test_a_project_of_other_labels_and_channels_takes_what_does_not_depend_on_them(
+    make_workspace: MakeWorkspace, workspace: Workspace, tmp_path: Path
+) -> None:
+    trained(other := make_workspace(["train"] * 4, labelled=2, name="other"))
+    with Workspace.create(tmp_path / "own", name="own", kind="segmentation", labels=["one"], settings=FAST) as own:
+        for index in range(4):
+            image = phantom_3d(index, 1, SMALL).image
+            coloured = dataclasses.replace(image, array=np.repeat(image.array, 2, axis=0))
+            source = Source(format="phantom", names=(f"c{index}",), sha256=f"{index}" * 64)
+            add_case(own, coloured, NewCase(name=f"c{index}", patient=f"p{index}", split="train", source=source))
+        start = start_from(own, other.folder, layers="encoder", actor="test")
+        how = {line["name"]: line["how"] for line in start.metrics["layers"]}
+        taken = {name for name, one in how.items() if one != "new"}
+        assert taken
+        assert all(name.startswith("encoder.") for name in taken)
+        assert [how[name] for name in how if name.startswith("encoder.")][0] == "first channels"
 
 
 def test_evaluation_cases_that_were_training_cases_there_are_named(make_workspace: MakeWorkspace) -> None:

@@ -179,6 +179,9 @@ export const setTerms = (p: string, annotator: string, terms: Terms): Promise<T.
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 /** Let the better model propose again, whichever that is. */
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
+export const readPretraining = (p: string): Promise<T.Pretraining> => getJson(at(p, "/pretraining"));
+export const pretrainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/pretraining"), {});
+export const transferFrom = (p: string, body: T.TransferBody): Promise<unknown> => sendJson("POST", at(p, "/pretraining/transfer"), body);
 export const trainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/train"), {});
 
 /** What a reviewer has looked at: a verdict on anything else is refused. */

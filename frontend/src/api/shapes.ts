@@ -346,6 +346,11 @@ export interface LassoBody {
   kind: "lasso"; axis: number; index: number; corners: [number, number][]; label?: number; positive?: boolean;
 }
 
+/** One tensor of the network: what it took of the weights brought, how, and why not. */
+export interface Layer {
+  name: string; shape: number[]; source: string; how: string; why: string;
+}
+
 /** One annotator and label: the probability that what is the label is annotated so, and how many annotations hold it. */
 export interface LearnedSkill {
   annotator: string; label: string; skill: number; annotations: number; holding: number; model_index: number; method: string;
@@ -567,6 +572,16 @@ export interface Preferences {
 /** An intensity window worth a button. */
 export interface Preset {
   name: string; low: number; high: number; curve: "exact" | "linear" | "sigmoid"; explanation: string;
+}
+
+/** How long to learn from the pool. */
+export interface PretrainBody {
+  steps?: number; minutes?: number;
+}
+
+/** The setting `pretraining`, the start in use, null where there is none, and why the pool cannot be learned from, or "". */
+export interface Pretraining {
+  setting: "none" | "pool" | "file"; refusal: string; start: Start | null;
 }
 
 /** Prompts to be shown, in the order given, each on what those before it made. */
@@ -841,6 +856,11 @@ export interface Standing {
   lacking?: string[];
 }
 
+/** Weights that trainings begin with; `layers` and `unused` report what became of weights from elsewhere, else they are empty. */
+export interface Start {
+  id: string; at: string; origin: "pool" | "file"; source: string; words: string; note: string; layers: Layer[]; unused: string[];
+}
+
 /** An answer: a draft's revision, or a tag. */
 export interface Submission {
   revision?: number | null; parts?: (SliceBody | BoxBody)[] | null; tag?: number | null; effort_seconds?: number | null; effort?: EffortBody |
@@ -911,6 +931,11 @@ export interface Traced {
 /** What to train. */
 export interface TrainBody {
   again?: boolean;
+}
+
+/** Whose weights to begin with. */
+export interface TransferBody {
+  from_project: string; layers?: "all" | "encoder"; inflate?: boolean;
 }
 
 /** The sorted pool, or why it cannot be sorted yet and what to do about it. */

@@ -1,4 +1,5 @@
 /** How the project goes: learning curve, speed, expected quality, models, rounds, jobs; live. */
+import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { listJobs, readChange, readProgress, trainNow } from "../api/calls";
 import { watchProject } from "../api/stream";
@@ -14,6 +15,7 @@ import { Header } from "./header";
 import { Histogram } from "./histogram";
 import { JobsDrawer } from "./jobs";
 import { Models } from "./models";
+import { PretrainButton, PretrainingPanel } from "./pretraining";
 import { Takeaway } from "./takeaway";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
@@ -42,9 +44,11 @@ export function ProgressView({ project }: { project: Project }) {
         <Warnings project={project} />
         {progress ? (
           <>
-            <Summary project={project.id} progress={progress} busy={queueing} onTrain={train} />
+            <Summary project={project.id} progress={progress} busy={queueing} onTrain={train}>
+              <PretrainButton project={project} jobs={jobs ?? []} onChange={refresh} />
+            </Summary>
             <Answers progress={progress} change={change} />
-            <Panels project={project} progress={progress} change={change} onChange={refresh} />
+            <Panels project={project} progress={progress} change={change} jobs={jobs ?? []} onChange={refresh} />
           </>
         ) : (
           <p class="hint" role="status">
@@ -61,11 +65,12 @@ interface PanelsProps {
   project: Project;
   progress: Progress;
   change: ModelChange | null;
+  jobs: Job[];
   onChange: () => void;
 }
 
 /** Everything below the answers; what is not known yet is not shown as if it were not there. */
-function Panels({ project, progress, change, onChange }: PanelsProps) {
+function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
   const curve = measured(progress.curve);
   return (
     <div class="grid">
@@ -90,6 +95,7 @@ function Panels({ project, progress, change, onChange }: PanelsProps) {
           <Models project={project.id} models={progress.models} curve={curve} onChange={onChange} />
         </Takeaway>
       </section>
+      <PretrainingPanel project={project} jobs={jobs} onChange={onChange} />
       <section class="panel">
         <h2>Labels</h2>
         <Takeaway name="labels">
@@ -135,7 +141,16 @@ function useLive(project: string) {
   return { progress, change, jobs, refresh };
 }
 
-function Summary({ project, progress, busy, onTrain }: { project: string; progress: Progress; busy: boolean; onTrain: () => void }) {
+interface SummaryProps {
+  project: string;
+  progress: Progress;
+  busy: boolean;
+  onTrain: () => void;
+  /** Stands before the button that trains. */
+  children: ComponentChildren;
+}
+
+function Summary({ project, progress, busy, onTrain, children }: SummaryProps) {
   const latest = progress.models[progress.models.length - 1];
   const facts: [string, string][] = [
     ["Annotated", `${progress.annotated} of ${progress.total}`],
@@ -156,6 +171,7 @@ function Summary({ project, progress, busy, onTrain }: { project: string; progre
       <a href={`/api/v1/projects/${project}/report`} target="_blank" rel="noopener" data-testid="report">
         Report
       </a>
+      {children}
       <Allowed verb="train" project={project}>
         <button class="primary" data-testid="train-now" disabled={busy} onClick={onTrain}>
           Train now

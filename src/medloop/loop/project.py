@@ -62,7 +62,7 @@ from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
-from medloop.loop.foundation.starts import Start, request_pretraining, starts
+from medloop.loop.foundation.starts import Layers, Start, request_pretraining, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.learning.pretraining import start_from
@@ -368,7 +368,7 @@ class Project:
         with self.workspace.store.read() as tx:
             return [one for one in starts(tx) if one.origin == "pool"][-1]
 
-    def start_from(self, source: str | Path, *, inflate: bool = False) -> Start:
+    def start_from(self, source: str | Path, *, inflate: bool = False, layers: Layers = "all") -> Start:
         """Let trainings begin with weights from a file, a MONAI bundle or another project; see `medloop.loop.learning.pretraining`.
 
         Raises:
@@ -376,7 +376,7 @@ class Project:
             FormatError: A file that is no weights.
             InputError: Nothing of it fits the project's network.
         """
-        start = start_from(self.workspace, Path(source), inflate=inflate, actor="python")
+        start = start_from(self.workspace, Path(source), inflate=inflate, layers=layers, actor="python")
         self.workspace = self.workspace.reload()
         return start
 

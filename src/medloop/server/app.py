@@ -29,6 +29,7 @@ from medloop.server.routes import (
     measuring,
     opening,
     people,
+    pretraining,
     projects,
     prompts,
     reviewing,
@@ -69,6 +70,7 @@ _PARTS = (
     annotations,
     reviewing,
     work,
+    pretraining,
     exporting,
 )
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)

@@ -49,10 +49,13 @@ class Train(Payload):
 
 @dataclass(frozen=True)
 class Pretrain(Payload):
-    """Learn from the images of the pool before anything is annotated; 0: as long as a training."""
+    """Learn from the images of the pool before anything is annotated, as long as a training where both are 0; or take `source`."""
 
     steps: int = 0
     minutes: float = 0.0
+    source: str = ""
+    inflate: bool = False
+    layers: Literal["all", "encoder"] = "all"
 
 
 @dataclass(frozen=True)

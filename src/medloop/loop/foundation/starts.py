@@ -5,17 +5,21 @@ A start is an event of the audit and a blob of weights (safetensors): append onl
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+from medloop.core.errors import InputError
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Case, Event, GoldCase, Job, Json, ProjectSettings, new_id
 from medloop.loop.foundation.job_kinds import Pretrain, request_job
 from medloop.loop.foundation.workspace import Workspace
+from medloop.models.foundation.plans import FEWEST_IMAGES
 from medloop.store.reader import Reader
 
 NOUN, VERB = "pretraining", "keep"
 KEY = "pretrain"
 Origin = Literal["pool", "file"]
+Layers = Literal["all", "encoder"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Start:
         inflate: Whether 2D kernels may become 3D ones.
         metrics: Of the pretraining (steps, seconds, images, errors), or the report of what fitted (`models.foundation.transfer`).
         note: What people must know before they trust scores; "" mostly.
+        layers: Which of the network's layers may be taken: all that fit, or those of the encoder alone.
     """
 
     id: str
@@ -43,6 +48,7 @@ class Start:
     inflate: bool
     metrics: Json
     note: str = ""
+    layers: Layers = "all"
 
     @property
     def words(self) -> str:
@@ -84,6 +90,29 @@ def images_to_learn(tx: Reader) -> list[Case]:
     return [c for c in pool if c.id not in refused]
 
 
+def too_few_images(workspace: Workspace) -> str:
+    """Why the pool is too small to learn from; "" where it is not."""
+    with workspace.store.read() as tx:
+        count = len(images_to_learn(tx))
+    return f"Pretraining needs at least {FEWEST_IMAGES} images, got {count}" if count < FEWEST_IMAGES else ""
+
+
+def require_images(workspace: Workspace) -> None:
+    """Refuse a pool that is too small, before a job fails of it.
+
+    Raises:
+        InputError: Then.
+    """
+    if why := too_few_images(workspace):
+        raise InputError(why, remedy="import more training cases, or start from the weights of a file")
+
+
+def request_transfer(workspace: Workspace, source: Path, *, inflate: bool = False, layers: Layers = "all", actor: str = "system") -> Job:
+    """Let the worker take weights from elsewhere; the job's result says what became of every layer."""
+    asked = Pretrain(source=str(source), inflate=inflate, layers=layers)
+    return request_job(workspace, asked, f"{KEY} {source}", actor=actor)
+
+
 def request_pretraining(workspace: Workspace, *, steps: int = 0, minutes: float = 0.0, actor: str = "system") -> Job:
     """Let the worker pretrain on the pool; 0 steps and minutes take those of a training."""
     return request_job(workspace, Pretrain(steps, minutes), KEY, actor=actor)
@@ -102,4 +131,5 @@ def pretrain_before_annotations(workspace: Workspace) -> bool:
 
 def _start(event: Event) -> Start:
     names = ("origin", "source", "weights", "recipe", "inflate", "metrics", "note")
-    return Start(id=event.noun_id, seq=event.seq, at=event.at, **{name: event.body[name] for name in names})
+    given = {name: event.body[name] for name in names}
+    return Start(id=event.noun_id, seq=event.seq, at=event.at, **given, layers=event.body.get("layers", "all"))

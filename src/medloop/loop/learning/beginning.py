@@ -100,7 +100,9 @@ def _weights(workspace: Workspace, recipe: Recipe, start: Start, member: int) ->
 
     fresh = build_network(recipe, seed=derive_seed(recipe.seed, member, "weights")).state_dict()
     offered = decode_weights(workspace.store.blobs.get(start.weights))
-    return encode_weights(transfer(fresh, offered, inflate=start.inflate, source=start.source).weights)
+    return encode_weights(
+        transfer(fresh, offered, inflate=start.inflate, source=start.source, encoder_only=start.layers == "encoder").weights
+    )
 
 
 def pretrain_on_pool(

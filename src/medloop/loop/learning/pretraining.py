@@ -11,7 +11,7 @@ from medloop.core.records import EVALUATION_SPLITS, Case, Json, Snapshot
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Pretrain
-from medloop.loop.foundation.starts import Start, images_to_learn, keep_start
+from medloop.loop.foundation.starts import Layers, Start, images_to_learn, keep_start
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.beginning import pretrain_on_pool
@@ -30,6 +30,8 @@ PROJECT = "medloop.json"
 def run_pretraining(workspace: Workspace, control: JobControl) -> Json:
     """The job: learn from the images of the pool, keep the weights, and let the cold start describe the cases by them."""
     asked = Pretrain(**control.job.payload)
+    if asked.source:
+        return _take(workspace, control, asked)
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -41,6 +43,13 @@ def run_pretraining(workspace: Workspace, control: JobControl) -> Json:
     shutil.rmtree(folder, ignore_errors=True)
     if workspace.settings.cold_start == "selfsup":
         request_description(workspace, pretrained=True)
+    return {"pretraining_id": start.id, "note": start.words}
+
+
+def _take(workspace: Workspace, control: JobControl, asked: Pretrain) -> Json:
+    """The job with a source: nothing is learned, and what became of every layer goes into its log."""
+    start = start_from(workspace, Path(asked.source), inflate=asked.inflate, layers=asked.layers, actor="worker")
+    control.log(start.words)
     return {"pretraining_id": start.id, "note": start.words}
 
 
@@ -58,13 +67,14 @@ def network_recipe(workspace: Workspace, *, threads: int = 1) -> Recipe:
     return recipe_for(workspace, cases, nothing, threads=threads)
 
 
-def start_from(workspace: Workspace, source: Path, *, inflate: bool = False, actor: str) -> Start:
+def start_from(workspace: Workspace, source: Path, *, inflate: bool = False, layers: Layers = "all", actor: str) -> Start:
     """Let trainings begin with weights from elsewhere, from the next one on (`pretraining` becomes file).
 
     Args:
         workspace: The project.
         source: A project's folder, of which the model in use is taken; or what `read_weights` reads.
         inflate: Whether 2D kernels may become 3D ones.
+        layers: All that fit, or those of the encoder alone.
         actor: Who wants it.
 
     Raises:
@@ -82,11 +92,11 @@ def start_from(workspace: Workspace, source: Path, *, inflate: bool = False, act
         called, offered, note = _of_project(workspace, source)
     else:
         called, offered, note = source.name, read_weights(source), ""
-    found = transfer(build_network(recipe, seed=0).state_dict(), offered, inflate=inflate, source=called)
+    found = transfer(build_network(recipe, seed=0).state_dict(), offered, inflate=inflate, source=called, encoder_only=layers == "encoder")
     metrics = {**found.to_json(), "words": found.words}
     kept = keep_start(
         workspace, "file", encode_weights(dict(offered)), actor=actor, source=called, recipe=recipe.to_json(), inflate=inflate,
-        metrics=metrics, note=note,
+        metrics=metrics, note=note, layers=layers,
     )  # fmt: skip
     if workspace.settings.pretraining != "file":
         configure(workspace, settings={"pretraining": "file"}, actor=actor)

@@ -24,6 +24,9 @@ MAX_POOLINGS = 5
 SMALLEST_PATCH = {2: 64.0**2, 3: 28.0**3}
 """Below this a patch shows too little of its surroundings; rather train fewer steps."""
 
+FEWEST_IMAGES = 4
+"""With fewer a pretraining finds next to nothing that the first annotated cases would not show."""
+
 GREY, COLOURED = 1, 3
 """Channels of a grey and of a coloured picture, the two kinds that may be mixed."""
 

@@ -33,6 +33,8 @@ PREFIXES = ("module.", "model.", "network.", "net.", "backbone.", "state_dict.",
 SEES_INPUT = ("borders.block.conv1.",)
 """Layers beside the first that see the network's input, after features."""
 
+ENCODER = "encoder."
+
 HEADS = ("head.",)
 """Layers that belong to the labels of a task: never taken."""
 
@@ -90,7 +92,9 @@ class Transfer:
         return f"{self.taken} of {len(self.lines)} tensors taken{how}, {self.share:.0%} of the numbers; the rest is new"
 
 
-def transfer(fresh: Weights, offered: Weights, *, inflate: bool = False, source: str = "the weights") -> Transfer:
+def transfer(
+    fresh: Weights, offered: Weights, *, inflate: bool = False, source: str = "the weights", encoder_only: bool = False
+) -> Transfer:
     """Put what fits of the offered weights into a network's fresh ones.
 
     Args:
@@ -98,16 +102,19 @@ def transfer(fresh: Weights, offered: Weights, *, inflate: bool = False, source:
         offered: Tensors by name, in the order of their network.
         inflate: Whether 2D kernels may become 3D ones.
         source: What the weights are called in an error.
+        encoder_only: Whether the decoder stays new where it would fit, too.
 
     Raises:
         InputError: Nothing fits.
     """
     fitting = _by_name(fresh, offered, inflate=inflate) or _by_order(fresh, offered, inflate=inflate)
+    if encoder_only:
+        fitting = {name: taken for name, taken in fitting.items() if name.startswith(ENCODER)}
     if not any(fresh[name].ndim >= 3 for name in fitting):
         raise InputError(_nothing_fits(fresh, offered, source), remedy=_remedy(fresh, offered, inflate=inflate))
     used = {one.source for one in fitting.values()}
     weights = {name: fitting[name].tensor.to(tensor.dtype).clone() if name in fitting else tensor.clone() for name, tensor in fresh.items()}
-    lines = tuple(_line(name, tensor, fitting.get(name), offered) for name, tensor in fresh.items())
+    lines = tuple(_line(name, tensor, fitting.get(name), offered, encoder_only=encoder_only) for name, tensor in fresh.items())
     return Transfer(weights, lines, tuple(name for name in offered if name not in used))
 
 
@@ -118,12 +125,14 @@ class _Taken:
     how: How
 
 
-def _line(name: str, tensor: Tensor, found: _Taken | None, offered: Weights) -> LayerLine:
+def _line(name: str, tensor: Tensor, found: _Taken | None, offered: Weights, *, encoder_only: bool) -> LayerLine:
     shape = tuple(tensor.shape)
     if found is not None:
         return LayerLine(name, shape, found.source, found.how)
     if name.startswith(HEADS):
         return LayerLine(name, shape, "", "new", "it belongs to the labels")
+    if encoder_only and not name.startswith(ENCODER):
+        return LayerLine(name, shape, "", "new", "the encoder alone is taken")
     names = {_plain(other): other for other in offered}
     if (other := names.get(_plain(name))) is not None:
         return LayerLine(name, shape, "", "new", f"{other} has the shape {tuple(offered[other].shape)}")

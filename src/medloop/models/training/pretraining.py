@@ -23,15 +23,13 @@ from medloop.core.records import Json
 from medloop.core.seeds import derive_seed
 from medloop.models.foundation.checkpoint import Checkpoint, checkpoint_file, read_checkpoint, write_checkpoint
 from medloop.models.foundation.compute import choose_device, limited_threads, mixed_precision
+from medloop.models.foundation.plans import FEWEST_IMAGES
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.batches import PreparedCase
 from medloop.models.training.consistency import UnlabelledCase, prepare_unlabelled
 from medloop.models.training.pretext_task import PretextNetwork, Puzzle, draw_puzzle, pretext_loss, pretext_recipe
 from medloop.models.training.state import require_identity
 from medloop.models.training.train import TIMED_STEPS, Report, TrainingProgress, plan_steps, rate_at
-
-FEWEST_IMAGES = 4
-"""With fewer there is next to nothing to learn that the first annotated cases would not show."""
 
 CONTRAST = 0.1
 """Weight of knowing a patch again beside restoring it."""

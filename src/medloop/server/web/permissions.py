@@ -62,6 +62,7 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/progress",
     "GET /projects/{project}/report",
     "GET /projects/{project}/triage",
+    "GET /projects/{project}/pretraining",
     "GET /projects/{project}/jobs",
     "GET /projects/{project}/jobs/{job}/log",
     "GET /projects/{project}/stream",
@@ -115,6 +116,8 @@ _REVIEW: tuple[str, ...] = (
 _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/jobs/{job}/cancel",
     "POST /projects/{project}/train",
+    "POST /projects/{project}/pretraining",
+    "POST /projects/{project}/pretraining/transfer",
     "POST /projects/{project}/models/auto",
     "POST /projects/{project}/models/{index}/use",
 )
