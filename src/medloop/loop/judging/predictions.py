@@ -210,7 +210,9 @@ def _earlier_mask(workspace: Workspace, model: Model, case: Case) -> MaskArray |
     """What the model before this one says of the case, where it has seen it."""
     with workspace.store.read() as tx:
         before = tx.find(Model, where={"index": model.index - 1}, limit=1)
-        found = tx.find(Prediction, where={"case_id": case.id, "model_id": before[0].id}, limit=1) if before else []
+        found = (
+            tx.find(Prediction, where={"case_id": case.id, "model_id": before[0].id}, limit=1) if before and not before[0].outside else []
+        )
     if not found or found[0].mask is None:
         return None
     try:
