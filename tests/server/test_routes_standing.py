@@ -62,7 +62,7 @@ def test_somebody_elses_annotation_is_shown_with_name_and_time(site, case_id: st
     shown = opened(site, case_id, "Bob")
     standing = shown["assignment"]["standing"]
     assert (standing["annotation_id"], standing["annotator"], standing["origin"]) == (first, "Ann", "human")
-    assert shown["assignment"]["base"] == {"kind": "annotation", **standing, "model_index": None}
+    assert shown["assignment"]["base"] == {"kind": "annotation", **standing, "model_index": None, "model_name": ""}
     assert shown["previous"]["id"] == first
 
 

@@ -85,6 +85,7 @@ export interface Assigned {
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
   "imported" | "simulated" | "consensus" | "adjudicated" | "gold" | null; at?: string | null; lacking?: string[]; model_index?: number | null;
+  model_name?: string;
 }
 
 /** A box of voxels (I, J, K) from `start` up to, not including, `stop`. */
@@ -555,8 +556,8 @@ export interface PoolQuality {
 
 /** A model's answer to a case; its mask and uncertainty have addresses of their own. */
 export interface Prediction {
-  id: string; case_id: string; model_index: number; probabilities: (number | null)[]; quality: number | null; quality_low: number | null;
-  quality_high: number | null; scores: Record<string, number | null>; has_mask: boolean; has_uncertainty: boolean;
+  id: string; case_id: string; model_index: number; model_name?: string; probabilities: (number | null)[]; quality: number | null;
+  quality_low: number | null; quality_high: number | null; scores: Record<string, number | null>; has_mask: boolean; has_uncertainty: boolean;
 }
 
 /** What the page keeps for an account. */

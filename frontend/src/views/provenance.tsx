@@ -34,11 +34,17 @@ export function Provenance({ session }: { session: CaseSession }) {
   );
 }
 
+/** A model by the name it has elsewhere, or by its number here. */
+function modelWords(index: number | null | undefined, name: string | undefined): string {
+  return name ? `${name}, a model from elsewhere` : `model ${index ?? "?"}`;
+}
+
 function beginning(base: Base, prediction: Prediction | null): string {
   if (base.kind === "annotation") return `Opens with the ${signed(base)}`;
   if (base.kind === "blank") return "Opens blank";
   if (base.kind === "elsewhere") return "Opens with a draft made in another program";
-  return `Opens with the proposal of model ${base.model_index ?? prediction?.model_index ?? "?"}`;
+  const made = base.model_index === null ? prediction : base;
+  return `Opens with the proposal of ${modelWords(made?.model_index, made?.model_name)}`;
 }
 
 /** The draft began with this very prediction. */
@@ -52,7 +58,7 @@ function ModelExpects({ session }: { session: CaseSession }) {
   if (session.proposalHidden.value) return null;
   if (!prediction) return <span>No proposal yet: no model has seen this case</span>;
   if (isOf(session.opened.assignment.base, prediction)) return null;
-  return <span data-testid="proposal">Proposal of model {prediction.model_index}</span>;
+  return <span data-testid="proposal">Proposal of {modelWords(prediction.model_index, prediction.model_name)}</span>;
 }
 
 /** What submitting would do to the annotation in force. */

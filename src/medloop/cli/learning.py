@@ -1,12 +1,14 @@
 """Commands that make the model learn, look at the pool, and choose what to query."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, open_project, option
+from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, argument, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.errors import NotFoundError, SettingError
+from medloop.core.names import counted
 
 if TYPE_CHECKING:
     from medloop.core.records import Job, Json
@@ -37,11 +39,45 @@ def train(
         _print_model(workspace, done.result, as_json=as_json)
 
 
-def predict(folder: ProjectFolder, background: Background = False, threads: Threads = 0, as_json: AsJson = False) -> None:
-    """Let the model in use see the pool.
+def predict(
+    places: Annotated[list[Path], argument(metavar="DIR", help="The project's folder; with --model the images to predict.")],
+    model: Annotated[Path | None, option("--model", metavar="FILE", help="An exported model: its folder, or model.json.")] = None,
+    out: Annotated[Path | None, option("--out", metavar="OUT", help="With --model: a new or empty folder for the masks.")] = None,
+    background: Background = False,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Let the model in use see the pool, or an exported model some images.
 
-    Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone.
+    Every unlabelled case that it has not seen yet is predicted; those it has seen are left alone. With --model no project is needed:
+    medloop predict --model FILE IMAGE… --out OUT writes a mask for each image, or a table of classes.
     """
+    if model is None:
+        if len(places) > 1 or out is not None:
+            raise SettingError(
+                "Images and --out belong to --model, got them without", remedy="medloop predict --model FILE IMAGE --out OUT"
+            )
+        _predict_pool(places[0], background=background, threads=threads, as_json=as_json)
+        return
+    if out is None or background or threads:
+        raise SettingError(
+            "--model needs --out, and neither --background nor --threads", remedy="medloop predict --model FILE IMAGE --out OUT"
+        )
+    _predict_images(model, places, out, as_json=as_json)
+
+
+def _predict_images(model: Path, images: list[Path], out: Path, *, as_json: bool) -> None:
+    from medloop.cli.progress import Bar
+    from medloop.loop.data.alone import predict_alone, read_exported
+
+    with Bar("Predicting") as bar:
+        done = predict_alone(read_exported(model), images, out, report=bar.update)
+    for refusal in done.refused:
+        say(f"left out: {refusal}")
+    tell(done, lambda: typer.echo(f"{counted(len(done.files), 'image')} predicted in {done.folder}"), as_json=as_json)
+
+
+def _predict_pool(folder: Path, *, background: bool, threads: int, as_json: bool) -> None:
     from medloop.cli.jobs import have_done
     from medloop.loop.foundation.follow_up import request_pool
 

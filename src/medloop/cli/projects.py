@@ -26,6 +26,12 @@ class _Names:
     annotated: str = setting(
         "", "Labels, A,B, that its masks annotate where its table does not say.", "--annotated", "at once", shown_default="all it names"
     )
+    proposals: str = setting(
+        "", "A folder of masks or probability maps that become first proposals.", "--proposals", "at once", shown_default="none"
+    )
+    proposals_name: str = setting(
+        "", "Who made them, such as nnunet-liver-2.", "--proposals-name", "at once", shown_default="the folder's name"
+    )
     patient_pattern: str = setting(
         "", "Regular expression whose first group is the patient in a case's name.", "--patient-pattern", "at once", shown_default="none"
     )
@@ -43,8 +49,10 @@ class _Names:
 @with_setting_options(declared(_Names))
 def import_(
     folder: ProjectFolder,
-    source: Annotated[Path, argument(metavar="SOURCE", help="A folder of images in a known layout, or a CSV.")],
     settings: Mapping[str, SettingValue],
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[SOURCE]", help="A folder of images in a known layout, or a CSV; not needed with --proposals.")
+    ] = None,
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
     annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
@@ -56,11 +64,20 @@ def import_(
     ] = "labels",
     as_json: AsJson = False,
 ) -> None:
-    """Bring images in, with labels and splits.
+    """Bring images in, with labels and splits, and with --proposals what another tool proposes for them.
 
     What cannot be read is named, with what to do about it, and left out; the rest goes on. Safe to repeat: images that are
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
+    if source is None and "proposals" not in settings:
+        raise SettingError("An import needs a SOURCE or --proposals, got neither", remedy="medloop import DIR SOURCE")
+    if source is not None:
+        _import_source(folder, source, settings, (fmt, annotations, masks), as_json=as_json)
+    if "proposals" in settings:
+        _import_proposals(folder, settings, as_json=as_json, beside=source is not None)
+
+
+def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingValue], how: tuple[str, str, str], *, as_json: bool) -> None:
     from medloop.cli.progress import Bar
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
@@ -68,6 +85,7 @@ def import_(
     from medloop.loop.data.importing import AnnotationsWanted, import_dataset
     from medloop.loop.data.marks_files import import_marks, marks_beside
 
+    fmt, annotations, masks = how
     wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
     apart = Path(masks) if masks not in get_args(MaskReading) and Path(masks).is_dir() else None
     reading = one_of("--masks", "labels" if apart else masks, get_args(MaskReading))
@@ -94,6 +112,25 @@ def import_(
     if not (report.added or report.annotated or report.corrected or report.duplicates):
         remedy = "see the lines above" if report.refused else "choose another source"
         raise MedloopError(f"Nothing was imported from {source}", remedy=remedy)
+
+
+def _import_proposals(folder: Path, settings: Mapping[str, SettingValue], *, as_json: bool, beside: bool) -> None:
+    from medloop.loop.data.import_report import brief_refusals
+    from medloop.loop.data.outside_proposals import import_proposals
+
+    place = Path(str(settings["proposals"]))
+    with open_project(folder) as workspace:
+        done = import_proposals(workspace, place, name=str(settings.get("proposals_name") or place.resolve().name), actor="cli")
+    for line in brief_refusals(done.refused):
+        say(f"left out: {line}")
+    for note in done.notes:
+        say(f"note: {note}")
+    if as_json and beside:
+        say(str(done))  # the document on the output is that of the images
+    else:
+        tell(done, lambda: typer.echo(str(done)), as_json=as_json)
+    if not (done.taken or done.known):
+        raise MedloopError(f"No proposal was taken from {place}", remedy="see the lines above" if done.refused else "choose another folder")
 
 
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:

@@ -755,9 +755,13 @@ class Snapshot:
     created_at: str
 
 
+OUTSIDE = "outside"
+"""In the recipe of a model from elsewhere its name, and the digest of the empty snapshot that these have."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The immutable result of a training.
+    """The immutable result of a training, or a model from elsewhere, whose proposals were brought in.
 
     Attributes:
         index: 1, 2, 3, … within the project.
@@ -774,6 +778,11 @@ class Model:
     weights: tuple[str, ...]
     metrics: Json
     created_at: str
+
+    @property
+    def outside(self) -> str:
+        """The name of a model from elsewhere; "" for one that was trained here."""
+        return str(self.recipe.get(OUTSIDE, ""))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from medloop.datasets.unread import unread_files
 
 MASK_FOLDERS = ("labels", "masks", "annotations", "segmentations")
 _WORDS = ("mask", "seg", "segmentation", "label", "labels", "annotation", "gt")
-_MASK_ENDINGS = tuple(mark + word for word in (*_WORDS, *(w.capitalize() for w in _WORDS)) for mark in "_-")
+MASK_ENDINGS = tuple(mark + word for word in (*_WORDS, *(w.capitalize() for w in _WORDS)) for mark in "_-")
 
 
 def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: MaskReading = "labels") -> Dataset:
@@ -104,14 +104,14 @@ def _take(answers: dict[str, Path], image: Path, root: Root, images: str) -> Pat
     key = _key(image, root.folder / images)
     if key in answers:
         return answers.pop(key)
-    ended = next((key + ending for ending in _MASK_ENDINGS if key + ending in answers), None)
+    ended = next((key + ending for ending in MASK_ENDINGS if key + ending in answers), None)
     return answers.pop(ended) if ended else None
 
 
 def _refuse_open(root: Root, cases: CaseList, answers: dict[str, Path], taken: dict[str, Path]) -> None:
     """Name each mask that no image took: its image has another one, or is not there."""
     for key, path in answers.items():
-        plain = next((key.removesuffix(ending) for ending in _MASK_ENDINGS if key.removesuffix(ending) in taken), "")
+        plain = next((key.removesuffix(ending) for ending in MASK_ENDINGS if key.removesuffix(ending) in taken), "")
         if plain:
             cases.refuse(root.label(path), f"an image has one mask, {root.label(taken[plain])} is read", "", "keep one of them")
         else:

@@ -1,7 +1,7 @@
 """NRRD in: `.nrrd`, `.nhdr` with its voxels beside it, and the segmentations of 3D Slicer (`.seg.nrrd`).
 
-Its own reader, as for NIfTI: after the gate (`nrrd_header`) nothing is left to do for a library. pynrrd 1.1.3 inflates whatever a header
-claims; SimpleITK 2.5 takes 264 MB of disk and drops what names the segments.
+Its own reader, as for NIfTI: after the gate (`nrrd_header`) nothing is left to do for a library. pynrrd 1.1.3 inflates all that is there
+before it compares (1.2 GB for a header of 120 voxels with 2.7 MB of deflated noughts); SimpleITK 2.5 takes 264 MB of disk.
 """
 
 import math

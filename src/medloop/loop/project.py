@@ -53,6 +53,7 @@ from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
+from medloop.loop.data.outside_proposals import ProposalsReport, import_proposals
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
@@ -139,6 +140,16 @@ class Project:
             return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
         dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in)
         return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
+
+    def import_proposals(self, folder: str | Path, *, name: str) -> ProposalsReport:
+        """Take masks or probability maps of another tool as the first proposals of unlabelled cases; `name` says who made them.
+
+        Raises:
+            SettingError: The project is a classification.
+            InputError: A name that cannot be kept.
+            LabelError: Its dataset.json names labels that the project does not have.
+        """
+        return import_proposals(self.workspace, folder, name=name, actor="python")
 
     def annotated(self) -> tuple[AnnotatedCases, ...]:
         """Of every label: in how many cases it is annotated, and which annotated cases lack it."""

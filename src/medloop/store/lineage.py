@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import RowMapping, select
 
-from medloop.core.records import Evaluation, EvaluationTruth, LiveChoice, Model, Split
+from medloop.core.records import OUTSIDE, Evaluation, EvaluationTruth, LiveChoice, Model, Split
 from medloop.store.pool_rows import TransactionReader
 from medloop.store.rows import from_row, kind_of
 from medloop.store.states import full_annotations_query
@@ -34,9 +34,10 @@ class LineageReader(TransactionReader):
     """What is asked about models and their evaluations."""
 
     def learned_models(self) -> list[Learned]:
-        """Every model, those of the oldest snapshot first; of one snapshot in the order they were made."""
+        """Every model trained here, those of the oldest snapshot first; of one snapshot in the order they were made."""
         query = select(models, snapshots.c.digest.label("snapshot_digest"), snapshots.c.event.label("frozen"))
-        query = query.join(snapshots, snapshots.c.id == models.c.snapshot_id).order_by(snapshots.c.event, models.c.event)
+        query = query.join(snapshots, snapshots.c.id == models.c.snapshot_id).where(snapshots.c.digest != OUTSIDE)
+        query = query.order_by(snapshots.c.event, models.c.event)
         known = kind_of(Model)
         return [Learned(from_row(known, row), row["snapshot_digest"], row["frozen"]) for row in self._connection.execute(query).mappings()]
 
@@ -52,7 +53,7 @@ class LineageReader(TransactionReader):
         """What would be in use had nobody pinned a model: the last own choice, else the model of the newest snapshot."""
         choice = self.live_choice(pinned=False)
         learned = select(models).join(snapshots, snapshots.c.id == models.c.snapshot_id)
-        newest = learned.order_by(snapshots.c.event.desc(), models.c.event.desc()).limit(1)
+        newest = learned.where(snapshots.c.digest != OUTSIDE).order_by(snapshots.c.event.desc(), models.c.event.desc()).limit(1)
         query = select(models).where(models.c.id == choice.model_id) if choice else newest
         row = self._connection.execute(query).mappings().first()
         return None if row is None else from_row(kind_of(Model), row)

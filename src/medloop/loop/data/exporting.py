@@ -242,6 +242,8 @@ def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str
         "index": model.index,
         "task": {"kind": workspace.task.kind, "labels": {label.name: label.value for label in workspace.task.labels}},
         "recipe": model.recipe,
+        "seed": workspace.settings.seed,
+        "samples": int(model.metrics.get("samples", workspace.settings.samples)),
         "snapshot": model.snapshot_id,
         "weights_sha256": list(model.weights),
         "metrics": model.metrics,

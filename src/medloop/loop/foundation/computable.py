@@ -42,7 +42,7 @@ def oversized_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
             return ()
         refused = refusals(tx, sorted(noted))
         cases = [tx.get(Case, case_id) for case_id in noted if case_id not in refused]
-        newest = model or next(iter(tx.find(Model, limit=1)), None)
+        newest = model or next((one for one in tx.find(Model) if not one.outside), None)
     recipe = Recipe.from_json(newest.recipe) if newest else None
     found = [(case, oversize(recipe, case)) for case in cases] if recipe else []
     told = [DamagedCase(case.id, case.name, error.message, f"{error.remedy}, or flag the case") for case, error in found if error]

@@ -119,9 +119,10 @@ def model_of_index(tx: Reader, index: int) -> Model:
         NotFoundError: There is none; the remedy names those there are.
     """
     found = tx.find(Model, where={"index": index}, limit=1)
-    if not found:
-        known = ", ".join(str(m.index) for m in tx.find(Model, order=("index",))) or "none yet"
-        raise NotFoundError(f"There is no model {index}", remedy=f"models there are: {known}")
+    if not found or found[0].outside:
+        known = ", ".join(str(m.index) for m in tx.find(Model, order=("index",)) if not m.outside) or "none yet"
+        what = f"Model {index}, {found[0].outside!r}, is from elsewhere and has no weights here" if found else f"There is no model {index}"
+        raise NotFoundError(what, remedy=f"models there are: {known}")
     return found[0]
 
 

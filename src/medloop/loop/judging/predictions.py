@@ -4,7 +4,7 @@ Samples become a mask, an uncertainty map and scores through pure functions; the
 case's own grid. Runs in the worker or the assistant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -167,7 +167,7 @@ def make_prediction(
         id=new_id("prediction"),
         case_id=case.id,
         model_id=model.id,
-        mask=blobs.put(encode_mask(_proposed(mean, model))) if is_mask else None,
+        mask=blobs.put(encode_mask(likeliest(mean, model.metrics.get(NOT_LEARNED, ())))) if is_mask else None,
         uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
         features=store_features(blobs, found.features),
@@ -180,9 +180,9 @@ def make_prediction(
     )
 
 
-def _proposed(probabilities: FloatArray, model: Model) -> MaskArray:
-    """The likeliest label of each voxel, shape (I, J, K), among those that the model has learned; probabilities (classes, I, J, K)."""
-    learned = np.array([value not in model.metrics.get(NOT_LEARNED, ()) for value in range(len(probabilities))])
+def likeliest(probabilities: FloatArray, unlearned: Collection[int]) -> MaskArray:
+    """The likeliest label of each voxel, shape (I, J, K), among those that a model has learned; probabilities (classes, I, J, K)."""
+    learned = np.array([value not in unlearned for value in range(len(probabilities))])
     proposed: MaskArray = np.where(learned[:, None, None, None], probabilities, -1.0).argmax(axis=0).astype(np.uint8)
     return proposed
 
@@ -210,7 +210,9 @@ def _earlier_mask(workspace: Workspace, model: Model, case: Case) -> MaskArray |
     """What the model before this one says of the case, where it has seen it."""
     with workspace.store.read() as tx:
         before = tx.find(Model, where={"index": model.index - 1}, limit=1)
-        found = tx.find(Prediction, where={"case_id": case.id, "model_id": before[0].id}, limit=1) if before else []
+        found = (
+            tx.find(Prediction, where={"case_id": case.id, "model_id": before[0].id}, limit=1) if before and not before[0].outside else []
+        )
     if not found or found[0].mask is None:
         return None
     try:

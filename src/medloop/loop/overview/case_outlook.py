@@ -88,8 +88,8 @@ def _verdict(tx: Reader, proposal: Prediction) -> tuple[str, str]:
         return "", f"cannot be judged yet: {counted(missing, 'more evaluated patient')}"
     rule = triage_rule(tx, risk=RISK)
     if rule.model.id != proposal.model_id:
-        model = tx.get(Model, proposal.model_id).index
-        return "", f"cannot be judged: it is of model {model}, and evaluated is model {rule.model.index}"
+        model = tx.get(Model, proposal.model_id)
+        return "", f"cannot be judged: it is of {model.outside or f'model {model.index}'}, and evaluated is model {rule.model.index}"
     return _decided(rule, proposal), ""
 
 

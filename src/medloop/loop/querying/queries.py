@@ -11,11 +11,12 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray
 from medloop.core.errors import ConflictError, InputError, NotFoundError, StateError, UnavailableError
-from medloop.core.records import Choice, Query, Round, Split, new_id, now
+from medloop.core.records import Choice, Model, Query, Round, Split, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.effort import minutes_words
 from medloop.loop.foundation.named_frames import annotated_on_names
+from medloop.loop.foundation.outside import outside_models
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.lacking import label_pool
@@ -55,17 +56,18 @@ def make_query(
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
         refused |= {case.case_id for case in damaged}
         marked = {a.case_id for a in tx.marked_annotations()}  # only training cases have any
-        model = tx.live_model()
+        live = tx.live_model()
+        model = live or _sure_outside(workspace, tx, table)
         wanted, drawn = followed(workspace, tx, round_index)
         scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
         missing = label_pool(workspace, tx, table, queried_case_ids(tx))
     if settings.query_label and missing is None:
         note(f"no annotated case is left that lacks {settings.query_label}: unlabelled cases are queried")
     free = missing.free if missing else _unlabelled(table, refused, marked)
-    if model and settings.stream != "off" and not missing:
+    if live and settings.stream != "off" and not missing:
         free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
-    inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough, _rows(scores, free["train"]))
+    inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough and model is live, _rows(scores, free["train"]))
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
     chosen, choices, lacking = _first_able(names, inputs, table, size)
@@ -78,7 +80,7 @@ def make_query(
             note(f"predicted minutes: {minutes_words(tx)}")
     if drawn and model and chosen == wanted:
         choices = [replace(one, reason=f"{one.reason}; {chosen} {drawn}", probability=None) for one in choices]
-    choices = choices if missing else with_parts(workspace, choices, model)
+    choices = choices if missing else with_parts(workspace, choices, live)
     choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
     choices = missing.choices(choices) if missing else choices
     if not choices:
@@ -104,6 +106,15 @@ def queried_case_ids(tx: Reader, *, ever: bool = False) -> set[str]:
     rounds = tx.find(Round) if ever else tx.find(Round, where={"state": "annotating"})
     queries = [tx.get(Query, r.query_id) for r in rounds if r.query_id]
     return {choice.case_id for query in queries for choice in query.choices}
+
+
+def _sure_outside(workspace: Workspace, tx: Reader, table: PoolTable) -> Model | None:
+    """Before there is a model in use: the newest one from elsewhere whose proposals of this pool have probabilities."""
+    for model in reversed(outside_models(tx)):
+        scores = pool_scores(workspace, tx, model.id, table)
+        if scores.seen.any() and "entropy" in scores.complete():
+            return model
+    return None
 
 
 def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:

@@ -62,6 +62,7 @@ class BaseView(View):
     at: str | None = None
     lacking: tuple[str, ...] = ()
     model_index: int | None = None
+    model_name: str = ""
 
 
 class WithdrawnView(View):
@@ -214,7 +215,7 @@ def seen_case_view(
     if shown is not None:
         base = BaseView(kind="annotation", **StandingView.of(tx, shown).model_dump())
     elif proposal is not None:
-        base = BaseView(kind="prediction", model_index=tx.get(Model, proposal.model_id).index)
+        base = _of_model("prediction", tx.get(Model, proposal.model_id))
     else:
         base = BaseView(kind="blank")
     return _situation(tx, case, standing, base, sight)
@@ -247,4 +248,8 @@ def _base(tx: Reader, assignment: Assignment) -> BaseView:
     if kind != "prediction" or assignment.proposal_id is None:
         return BaseView(kind=kind)
     model = tx.get(Model, tx.get(Prediction, assignment.proposal_id).model_id)
-    return BaseView(kind=kind, model_index=model.index)
+    return _of_model(kind, model)
+
+
+def _of_model(kind: BeganWith, model: Model) -> BaseView:
+    return BaseView(kind=kind, model_index=model.index, model_name=model.outside)

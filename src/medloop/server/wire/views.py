@@ -141,6 +141,8 @@ class PredictionView(View):
     id: str
     case_id: str
     model_index: int
+    model_name: str = ""
+    """Of a model from elsewhere, whose proposals were brought in; "" for one trained here."""
     probabilities: list[Number]
     quality: Number
     quality_low: Number
@@ -225,6 +227,7 @@ def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
     return PredictionView.reading(
         prediction,
         model_index=model.index,
+        model_name=model.outside,
         scores={name: value for name, value in prediction.scores.items() if isinstance(value, (int, float))},
         has_mask=prediction.mask is not None,
         has_uncertainty=prediction.uncertainty is not None,

@@ -1,0 +1,47 @@
+"""Models from elsewhere: known by the name that somebody gave them, and by the proposals they made. They have no weights here.
+
+They are rows among the models, so that a proposal always has one, and never learned anything in this project: they are not in use, not
+compared and not exported. Their snapshot is empty.
+"""
+
+from medloop.core.errors import InputError
+from medloop.core.records import OUTSIDE, Model, Snapshot, new_id, now
+from medloop.store.reader import Reader
+from medloop.store.writer import Writer
+
+LONGEST_NAME = 80
+
+
+def checked_outside_name(name: str) -> str:
+    """A name without blanks around it.
+
+    Raises:
+        InputError: Empty, too long or unprintable.
+    """
+    plain = name.strip()
+    if not plain or len(plain) > LONGEST_NAME or not plain.isprintable():
+        rule = f"The name of who made the proposals has 1 to {LONGEST_NAME} printable characters"
+        raise InputError(f"{rule}, got {name[:LONGEST_NAME]!r}", remedy="name the model, such as nnunet-liver-2")
+    return plain
+
+
+def outside_model(tx: Writer, name: str) -> Model:
+    """The model from elsewhere of that name; made when it is new."""
+    for known in outside_models(tx):
+        if known.outside == name:
+            return known
+    empty = tx.find(Snapshot, where={"digest": OUTSIDE}, limit=1)
+    snapshot = empty[0] if empty else Snapshot(id=new_id("snapshot"), annotation_ids=(), digest=OUTSIDE, created_at=now())
+    if not empty:
+        tx.add(snapshot, verb="freeze")
+    index = max((model.index for model in tx.find(Model)), default=0) + 1
+    model = Model(
+        id=new_id("model"), index=index, recipe={OUTSIDE: name}, snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now()
+    )
+    tx.add(model, verb="name")
+    return model
+
+
+def outside_models(tx: Reader) -> list[Model]:
+    """Every model from elsewhere, oldest first."""
+    return [model for model in tx.find(Model, order=("index",)) if model.outside]
