@@ -52,8 +52,8 @@ def source(place: str) -> tuple[Path, ReadImage]:
 
 def case_of(place: str, mask: MaskArray, **changes: object) -> ExportCase:
     read = source(place)[1]
-    fields = {"name": "scan", "patient": "patient-1", "split": "train", "tag": None, "source": read.source} | changes
-    return ExportCase(image=read.image, mask=Mask(mask, read.image.grid), **fields)  # type: ignore[arg-type]
+    fields = {"name": "scan", "patient": "patient-1", "split": "train", "tag": None, "source": read.source, "image": read.image} | changes
+    return ExportCase(mask=Mask(mask, read.image.grid), **fields)  # type: ignore[arg-type]
 
 
 def there_and_back(place: str, mask: MaskArray, fmt: str, annotated: tuple[str, ...] = ()) -> SourceSegments:
@@ -115,6 +115,25 @@ def test_highdicom_reads_the_same_voxels_at_the_same_place_with_the_same_codes(p
     instances = set(source(place)[1].source.dicom["instances"])
     named = {one.ReferencedSOPInstanceUID for one in read.ReferencedSeriesSequence[0].ReferencedInstanceSequence}
     assert named == instances
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_names_of_any_script_are_kept(fmt: str, tmp_path: Path) -> None:
+    mask = np.ones(SHAPE, dtype=np.uint8)
+    folder = write_stack(tmp_path / "scan", "sagittal", series="name")
+    for path in folder.iterdir():
+        ds = pydicom.dcmread(path)
+        ds.SpecificCharacterSet, ds.PatientName = "ISO_IR 100", "Müller^Jürgen"
+        ds.save_as(path)
+    read = read_image(folder)
+    case = case_of("sagittal", mask, image=read.image, source=read.source, annotator="Łukasz 田")
+    labels = (replace(LABELS[0], name="Läsion 肝"),)
+    OBJECT_EXPORTERS[fmt]([case], tmp_path / "out", Wanted(labels, "project-1", Originals.below(folder)))
+    ds = pydicom.dcmread(tmp_path / "out/scan.dcm")
+    assert str(ds.PatientName) == "Müller^Jürgen"
+    named = [one.ROIName for one in ds.StructureSetROISequence] if fmt == "rtstruct" else [one.SegmentLabel for one in ds.SegmentSequence]
+    assert named[-1] == "Läsion 肝"
+    assert faults_of(tmp_path / "out/scan.dcm") == []
 
 
 def test_only_annotated_labels_are_segments_and_come_back_as_such() -> None:
