@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.arrays import MaskArray
+from medloop.core.errors import MedloopError
 from medloop.core.image import Mask
 from medloop.core.records import Label, Task, now
 from medloop.datasets.dicom_objects.references import Originals
 from medloop.datasets.dicom_objects.writing import OBJECT_EXPORTERS, Wanted
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.export_tally import ExportCase
+from medloop.images.dicom_segments import object_record
 from medloop.images.read import ReadImage, read_image
 from medloop.loop.data.source_segments import SourceSegments, read_objects
 
@@ -154,3 +156,21 @@ def test_a_case_without_dicom_is_left_out_with_the_remedy_and_the_rest_is_writte
     assert any("photo: a DICOM object points at a DICOM series, this case came as nifti; import the original" in note for note in left)
     assert any("older: every slice needs its DICOM instance, 1 are kept for 4 slices" in note for note in left)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["medloop.csv", "scan.dcm"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as in the limited process, where this runs
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_a_file_cut_off_anywhere_is_refused_or_says_the_same(fmt: str, tmp_path: Path) -> None:
+    mask = np.zeros(SHAPE, dtype=np.uint8)
+    mask[1:5, 1:4], mask[0, 0] = 1, 4
+    OBJECT_EXPORTERS[fmt]([case_of("axial", mask)], tmp_path / "out", Wanted(LABELS, "project-1"))
+    path = tmp_path / "out/scan.dcm"
+    whole = path.read_bytes()
+    record, planes = object_record(path)
+    for length in range(200, len(whole), 97):
+        path.write_bytes(whole[:length])
+        try:
+            cut, cut_planes = object_record(path)
+        except (MedloopError, OSError, ValueError):  # the limited process makes a refusal of the latter two
+            continue
+        assert (cut.get("contours"), cut.get("planes"), cut_planes) == (record.get("contours"), record.get("planes"), planes)
