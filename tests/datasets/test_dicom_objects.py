@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medloop.core.arrays import MaskArray
+from medloop.core.errors import MedloopError
 from medloop.core.image import Mask
 from medloop.core.records import Label, Task, now
 from medloop.datasets.dicom_objects.references import Originals
 from medloop.datasets.dicom_objects.writing import OBJECT_EXPORTERS, Wanted
 from medloop.datasets.discover import open_dataset
 from medloop.datasets.export_tally import ExportCase
+from medloop.images.dicom_segments import object_record
 from medloop.images.read import ReadImage, read_image
 from medloop.loop.data.source_segments import SourceSegments, read_objects
 
@@ -52,8 +54,8 @@ def source(place: str) -> tuple[Path, ReadImage]:
 
 def case_of(place: str, mask: MaskArray, **changes: object) -> ExportCase:
     read = source(place)[1]
-    fields = {"name": "scan", "patient": "patient-1", "split": "train", "tag": None, "source": read.source} | changes
-    return ExportCase(image=read.image, mask=Mask(mask, read.image.grid), **fields)  # type: ignore[arg-type]
+    fields = {"name": "scan", "patient": "patient-1", "split": "train", "tag": None, "source": read.source, "image": read.image} | changes
+    return ExportCase(mask=Mask(mask, read.image.grid), **fields)  # type: ignore[arg-type]
 
 
 def there_and_back(place: str, mask: MaskArray, fmt: str, annotated: tuple[str, ...] = ()) -> SourceSegments:
@@ -117,6 +119,25 @@ def test_highdicom_reads_the_same_voxels_at_the_same_place_with_the_same_codes(p
     assert named == instances
 
 
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_names_of_any_script_are_kept(fmt: str, tmp_path: Path) -> None:
+    mask = np.ones(SHAPE, dtype=np.uint8)
+    folder = write_stack(tmp_path / "scan", "sagittal", series="name")
+    for path in folder.iterdir():
+        ds = pydicom.dcmread(path)
+        ds.SpecificCharacterSet, ds.PatientName = "ISO_IR 100", "Müller^Jürgen"
+        ds.save_as(path)
+    read = read_image(folder)
+    case = case_of("sagittal", mask, image=read.image, source=read.source, annotator="Łukasz 田")
+    labels = (replace(LABELS[0], name="Läsion 肝"),)
+    OBJECT_EXPORTERS[fmt]([case], tmp_path / "out", Wanted(labels, "project-1", Originals.below(folder)))
+    ds = pydicom.dcmread(tmp_path / "out/scan.dcm")
+    assert str(ds.PatientName) == "Müller^Jürgen"
+    named = [one.ROIName for one in ds.StructureSetROISequence] if fmt == "rtstruct" else [one.SegmentLabel for one in ds.SegmentSequence]
+    assert named[-1] == "Läsion 肝"
+    assert faults_of(tmp_path / "out/scan.dcm") == []
+
+
 def test_only_annotated_labels_are_segments_and_come_back_as_such() -> None:
     mask = np.zeros(SHAPE, dtype=np.uint8)
     mask[2, 2, 2] = 4
@@ -135,3 +156,21 @@ def test_a_case_without_dicom_is_left_out_with_the_remedy_and_the_rest_is_writte
     assert any("photo: a DICOM object points at a DICOM series, this case came as nifti; import the original" in note for note in left)
     assert any("older: every slice needs its DICOM instance, 1 are kept for 4 slices" in note for note in left)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["medloop.csv", "scan.dcm"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as in the limited process, where this runs
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_a_file_cut_off_anywhere_is_refused_or_says_the_same(fmt: str, tmp_path: Path) -> None:
+    mask = np.zeros(SHAPE, dtype=np.uint8)
+    mask[1:5, 1:4], mask[0, 0] = 1, 4
+    OBJECT_EXPORTERS[fmt]([case_of("axial", mask)], tmp_path / "out", Wanted(LABELS, "project-1"))
+    path = tmp_path / "out/scan.dcm"
+    whole = path.read_bytes()
+    record, planes = object_record(path)
+    for length in range(200, len(whole), 97):
+        path.write_bytes(whole[:length])
+        try:
+            cut, cut_planes = object_record(path)
+        except (MedloopError, OSError, ValueError):  # the limited process makes a refusal of the latter two
+            continue
+        assert (cut.get("contours"), cut.get("planes"), cut_planes) == (record.get("contours"), record.get("planes"), planes)

@@ -13,12 +13,13 @@ from pydicom.uid import generate_uid
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Annotation, Case
 from medloop.datasets.discover import open_dataset
+from medloop.loop.annotating.measuring import MeasurementRequest
 from medloop.loop.data.importing import ImportReport
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.project import Project
 
-from ..dicom_series import COLUMNS, IDENTITY, NAME, ROWS, SLICES, write_stack
+from ..dicom_series import COLUMNS, IDENTITY, NAME, ROWS, SLICES, faults_of, write_stack
 
 LABELS = {"liver": "", "tumour": "liver", "spleen": ""}
 
@@ -275,3 +276,26 @@ def test_a_code_given_to_a_label_goes_out_and_a_broken_one_is_refused(tmp_path: 
             project.export(tmp_path / "lost", "dicom-seg", source=write_stack(tmp_path / "elsewhere", "coronal"))
     kind = pydicom.dcmread(tmp_path / "coded/scan.dcm").SegmentSequence[2].SegmentedPropertyTypeCodeSequence[0]
     assert (kind.CodingSchemeDesignator, kind.CodeValue, kind.CodeMeaning) == ("99ABC", "x1", "My spleen")
+
+
+def test_measurements_go_out_as_a_report_at_their_place_with_codes_and_units(tmp_path: Path, objects: Path) -> None:
+    with Project.open(tmp_path / "first") as project:
+        opened = project.open_case("scan", "berta")
+        across = MeasurementRequest(kind="length", points=((1, 1, 2), (4, 1, 2)), axis=2, index=2)
+        project.measure(opened, across)
+        project.measure(opened, MeasurementRequest(kind="ellipse", points=((1, 1, 2), (4, 3, 2)), axis=2, index=2))
+        done = project.export(tmp_path / "sr", "dicom-sr", source=tmp_path / "source")
+    assert done.cases == 1
+    assert faults_of(tmp_path / "sr/scan.dcm") == []
+    report = highdicom.sr.srread(tmp_path / "sr/scan.dcm")
+    assert report.PatientID == IDENTITY
+    groups = report.content.get_image_measurement_groups()
+    found = {(m.name.meaning, m.unit.value): m for group in groups for m in group.get_measurements()}
+    length = found["Length", "mm"]
+    assert length.value == pytest.approx(1.5)
+    assert {"Area", "Attenuation Coefficient", "Intensity of the image"} & {name for name, _ in found}
+    (place,) = [item for item in length[0].ContentSequence if item.ValueType == "SCOORD3D"]
+    points = np.array(place.GraphicData).reshape(-1, 3)
+    first = pydicom.dcmread(tmp_path / "source/scan/004.dcm")
+    start = np.array(first.ImagePositionPatient, dtype=float) + np.array([0.5, 0.7, 5.0])
+    np.testing.assert_allclose(points, [start, start + np.array([1.5, 0, 0])], atol=1e-4)

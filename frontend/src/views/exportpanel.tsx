@@ -5,7 +5,7 @@ import type { Project } from "../api/types";
 import { Send, useSending } from "./forms";
 
 const FORMATS: Record<Project["kind"], readonly string[]> = {
-  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "dicom-seg", "dicom-labelmap", "rtstruct", "frames", "model"],
+  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "dicom-seg", "dicom-labelmap", "rtstruct", "dicom-sr", "frames", "model"],
   classification: ["csv", "model"],
 };
 

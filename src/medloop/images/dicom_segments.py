@@ -147,6 +147,8 @@ def _contours(path: Path) -> dict[str, Any]:
     """Regions with their contours; of a contour its slice's instance, its type and its points (LPS millimetres)."""
     tags = read_tags(path, ("StructureSetROISequence", "ROIContourSequence", "RTROIObservationsSequence"))
     names = {int(one.ROINumber): _name(one.get("ROIName", "")) for one in items(tags, "StructureSetROISequence")}
+    if not names or not items(tags, "ROIContourSequence"):
+        raise FormatError(f"{path.name}: a set of contours has regions and contours, these are missing or cut off", remedy=_AGAIN)
     codes = {
         int(one.ReferencedROINumber): _code(items(one, "RTROIIdentificationCodeSequence"))
         for one in items(tags, "RTROIObservationsSequence")

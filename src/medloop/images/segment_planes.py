@@ -20,13 +20,13 @@ from medloop.core.errors import FormatError, GeometryError
 from medloop.core.geometry import GRID_TOLERANCE, Grid
 from medloop.core.names import counted
 from medloop.images.dicom_geometry import ORIENTATION_TOLERANCE
+from medloop.images.polygons import toggle
 from medloop.images.sandbox import annotation_isolated
+from medloop.images.series_slices import Slices
 
 Vector = npt.NDArray[np.float64]
 
-_LPS = np.array([-1.0, -1.0, 1.0])
 _FILLED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-_LEAST_MM = 0.01
 _OWN_SERIES = "choose the annotation of this series, or resample it onto the series' slices"
 _NEEDS_THRESHOLD = "say from which share on a voxel counts, as --threshold 0.5"
 
@@ -76,44 +76,6 @@ class PlacedSegments:
     notes: tuple[str, ...]
 
 
-@dataclass
-class _Slices:
-    """The slices of a series: which instance each is, and where it lies."""
-
-    name: str
-    grid: Grid
-    dicom: Mapping[str, Any]
-    outside: int = 0
-    index: dict[tuple[str, int], int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        instances, frames = self.dicom.get("instances", ()), self.dicom.get("frames", ())
-        places = [(instances[0], frame) for frame in frames] if frames else [(uid, 0) for uid in instances]
-        self.index = {place: k for k, place in enumerate(places)}
-        self.directions = [self.grid.affine[:3, axis] / np.linalg.norm(self.grid.affine[:3, axis]) * _LPS for axis in (0, 1)]
-        self.normal: Vector = np.cross(*self.directions)
-        own = self.dicom.get("positions")
-        stacked = (self.grid.affine[:3, 3] + np.arange(self.grid.shape[2])[:, None] * self.grid.affine[:3, 2]) * _LPS
-        self.origins: Vector = np.array(own, dtype=np.float64) if own else stacked
-        self.depths: Vector = self.origins @ self.normal
-        steps = np.abs(np.diff(self.depths))
-        self.near_mm = max(GRID_TOLERANCE * (float(steps.min()) if len(steps) else self.grid.spacing_mm[2]), _LEAST_MM)
-
-    def of_sources(self, sources: Sequence[Sequence[Any]]) -> tuple[list[int], bool]:
-        """The slices that references lead to, and whether there were references."""
-        found = {k for uid, frame in sources if (k := self._one(str(uid), int(frame))) is not None}
-        return sorted(found), bool(sources)
-
-    def _one(self, uid: str, frame: int) -> int | None:
-        only = self.index.get((uid, 0))
-        return only if only is not None else self.index.get((uid, frame or 1))
-
-    def at_depth(self, depth: float) -> int | None:
-        """The slice that lies in a plane across the normal; None between slices and beyond them."""
-        k = int(np.abs(self.depths - depth).argmin())
-        return k if abs(float(self.depths[k]) - depth) <= self.near_mm else None
-
-
 def open_annotation(path: Path) -> OpenedAnnotation:
     """Decode a SEG or RTSTRUCT.
 
@@ -141,7 +103,7 @@ def on_slices(
         FormatError: It is fractional without a threshold.
         GeometryError: It lies on other pixels or slices than its series, or points at one slice and lies on another.
     """
-    slices = _Slices(opened.name, grid, dicom)
+    slices = Slices(opened.name, grid, dicom)
     if opened.record["kind"] == "CONTOURS":
         found, notes = _from_contours(opened, slices, labels)
     else:
@@ -157,7 +119,7 @@ def on_slices(
 _Found = dict[int, BoolArray]
 
 
-def _from_planes(opened: OpenedAnnotation, slices: _Slices, labels: Mapping[int, int], threshold: float | None) -> tuple[_Found, list[str]]:
+def _from_planes(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int, int], threshold: float | None) -> tuple[_Found, list[str]]:
     fractional = opened.record["kind"] == "FRACTIONAL"
     if fractional and threshold is None:
         raise FormatError(f"{slices.name}: a fractional segmentation holds shares, not labels", remedy=_NEEDS_THRESHOLD)
@@ -188,7 +150,7 @@ def _from_planes(opened: OpenedAnnotation, slices: _Slices, labels: Mapping[int,
     return found, notes
 
 
-def _require_pixels(record: Mapping[str, Any], slices: _Slices) -> None:
+def _require_pixels(record: Mapping[str, Any], slices: Slices) -> None:
     """Refuse an object of other rows, columns, pixel spacing or orientation than its series."""
     columns, rows = slices.grid.shape[:2]
     if (record["rows"], record["columns"]) != (rows, columns):
@@ -205,7 +167,7 @@ def _require_pixels(record: Mapping[str, Any], slices: _Slices) -> None:
             raise GeometryError(f"{slices.name}: an annotation has its series' orientation, it has another", remedy=_OWN_SERIES)
 
 
-def _slice_of(plane: Mapping[str, Any], slices: _Slices) -> int | None:
+def _slice_of(plane: Mapping[str, Any], slices: Slices) -> int | None:
     """The slice that a plane lies on, by its place and by what it points at; None for one that the series lacks.
 
     Raises:
@@ -236,7 +198,7 @@ def _slice_of(plane: Mapping[str, Any], slices: _Slices) -> int | None:
     return k
 
 
-def _from_contours(opened: OpenedAnnotation, slices: _Slices, labels: Mapping[int, int]) -> tuple[_Found, list[str]]:
+def _from_contours(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int, int]) -> tuple[_Found, list[str]]:
     toggles: dict[int, BoolArray] = {}
     ignored: dict[str, int] = {}
     for number, contour in enumerate(opened.record["contours"], start=1):
@@ -250,7 +212,7 @@ def _from_contours(opened: OpenedAnnotation, slices: _Slices, labels: Mapping[in
             slices.outside += 1
         else:
             grid = toggles.setdefault(contour["segment"], np.zeros(slices.grid.shape, dtype=np.bool_))
-            _toggle(grid[:, :, k], _in_plane(points, k, slices))
+            toggle(grid[:, :, k], _in_plane(points, k, slices))
     found: _Found = {}
     for segment, toggled in toggles.items():
         filled: BoolArray = np.logical_xor.accumulate(toggled, axis=0)
@@ -262,7 +224,7 @@ def _from_contours(opened: OpenedAnnotation, slices: _Slices, labels: Mapping[in
     return found, notes
 
 
-def _plane_of(number: int, points: Vector, sources: Sequence[Sequence[Any]], slices: _Slices) -> int | None:
+def _plane_of(number: int, points: Vector, sources: Sequence[Sequence[Any]], slices: Slices) -> int | None:
     """The slice that a contour lies in; None between slices and beyond them.
 
     Raises:
@@ -280,28 +242,8 @@ def _plane_of(number: int, points: Vector, sources: Sequence[Sequence[Any]], sli
     return k
 
 
-def _in_plane(points: Vector, k: int, slices: _Slices) -> Vector:
+def _in_plane(points: Vector, k: int, slices: Slices) -> Vector:
     """Points in pixels of a slice, (points, 2): column and row, whole numbers at centres."""
     wide, high = slices.grid.spacing_mm[:2]
     offset = points - slices.origins[k]
     return np.stack([offset @ slices.directions[0] / wide, offset @ slices.directions[1] / high], axis=1)
-
-
-def _toggle(plane: BoolArray, points: Vector) -> None:
-    """Flip, in every row that an edge of a closed polygon crosses, the first pixel behind it; their running exclusive or is the inside.
-
-    An edge has its upper end and not its lower one, so that polygons that share an edge neither overlap nor leave a gap.
-
-    Args:
-        plane: (columns, rows), changed in place.
-        points: (points, 2), in pixels.
-    """
-    columns, rows = plane.shape
-    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        first, last = sorted((y0, y1))
-        crossed = np.arange(max(int(np.ceil(first)), 0), min(int(np.ceil(last)), rows))
-        if len(crossed) == 0:
-            continue
-        at = np.ceil(x0 + (crossed - y0) * (x1 - x0) / (y1 - y0)).clip(0, columns).astype(np.int64)
-        inside = at < columns
-        plane[at[inside], crossed[inside]] ^= True

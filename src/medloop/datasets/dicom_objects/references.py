@@ -22,6 +22,7 @@ from medloop.images.dicom_series import PERSON_TAGS as PERSON_TAGS
 from medloop.images.dicom_series import files_below, is_dicom, read_person
 
 _LPS = np.array([-1.0, -1.0, 1.0])
+_UNICODE = "ISO_IR 192"
 IMPORT_DICOM = "import the original DICOM series into a project, or export as nifti"
 IMPORT_AGAIN = "make the project from the DICOM series again, with this version"
 
@@ -129,6 +130,7 @@ def _person(case: ExportCase, originals: Originals | None) -> Dataset:
         plain = Dataset()
         for keyword in PERSON_TAGS:
             setattr(plain, keyword, "")
+        plain.SpecificCharacterSet = _UNICODE
         plain.PatientID = case.patient[:64]
         return plain
     lacking = [uid for uid in case.source.dicom["instances"] if uid not in originals.people]
@@ -141,9 +143,8 @@ def _person(case: ExportCase, originals: Originals | None) -> Dataset:
     first = originals.people[case.source.dicom["instances"][0]]
     person = Dataset()
     for keyword in PERSON_TAGS:
-        setattr(person, keyword, first.get(keyword, "") or "")
-    if "SpecificCharacterSet" in first:
-        person.SpecificCharacterSet = first.SpecificCharacterSet
+        setattr(person, keyword, str(first.get(keyword, None) or ""))  # decoded, from whatever characters the original is in
+    person.SpecificCharacterSet = _UNICODE
     return person
 
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
 from medloop.loop.data.marks_files import MARKS_FILE, marked_cases, marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
-from medloop.loop.data.object_exports import OBJECT_FORMATS, object_exporter
+from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, export_reports, object_exporter
 from medloop.loop.foundation.annotated_labels import annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
@@ -34,7 +34,7 @@ from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *OBJECT_FORMATS, "frames", "measurements", "marks", "model")
+FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *OBJECT_FORMATS, REPORTS, "frames", "measurements", "marks", "model")
 """Formats that can be written now."""
 
 
@@ -76,18 +76,13 @@ def export_project(
         NotFoundError: Nothing is annotated or measured, or no model exists.
     """
     out = Path(out)
-    if fmt not in FORMATS:
-        raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
+    _require_fitting(fmt, model, source)
     if fmt == "model":
         return _export_model(workspace, out, model, actor)
-    if source is not None and fmt not in OBJECT_FORMATS:
-        raise SettingError(f"Original files are used by {', '.join(OBJECT_FORMATS)} only, got {fmt}", remedy="leave --source out")
-    if model is not None:
-        raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
-    if fmt == "frames":
-        return _export_frames(workspace, out, actor)
-    if fmt in ("measurements", "marks"):
-        return (_export_measurements if fmt == "measurements" else _export_marks)(workspace, out, actor)
+    if fmt == REPORTS:
+        return _export_reports(workspace, out, source, actor)
+    if fmt in _TABLES:
+        return _TABLES[fmt](workspace, out, actor)
     if (fmt == "csv") != (workspace.task.kind == "classification"):
         raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
     left_out = LeftOut(workspace)
@@ -110,6 +105,16 @@ def export_project(
         waiting = unaccepted_lines(tx)
     notes = (*done.notes, *waiting, *gaps, *marked_lines(workspace), *brief_lines({"damaged": left_out.cases}), *refused)
     return ExportReport(out, fmt, done.cases, notes)
+
+
+def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
+    objects = (*OBJECT_FORMATS, REPORTS)
+    if fmt not in FORMATS:
+        raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
+    if source is not None and fmt not in objects:
+        raise SettingError(f"Original files are used by {', '.join(objects)} only, got {fmt}", remedy="leave --source out")
+    if model is not None and fmt != "model":
+        raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
 
 
 def _regions(workspace: Workspace) -> dict[int, tuple[int, ...]]:
@@ -205,6 +210,15 @@ def _export_measurements(workspace: Workspace, out: Path, actor: str) -> ExportR
     return ExportReport(out, "measurements", len({one.case for one in measured}))
 
 
+def _export_reports(workspace: Workspace, out: Path, source: Path | None, actor: str) -> ExportReport:
+    measured = measurement_lines(workspace)
+    if not measured:
+        raise NotFoundError("Nothing is measured yet", remedy="measure on the page, or with Project.measure")
+    done = export_reports(workspace, measured, out, source)
+    _note(workspace, actor, "project", workspace.project.id, {"format": REPORTS, "measurements": len(measured), "at": now()})
+    return ExportReport(out, REPORTS, done.cases, done.notes)
+
+
 def _export_marks(workspace: Workspace, out: Path, actor: str) -> ExportReport:
     lines = marked_cases(workspace)
     if not lines:
@@ -224,6 +238,13 @@ def _export_frames(workspace: Workspace, out: Path, actor: str) -> ExportReport:
             raise NotFoundError("No frame or slice is named or annotated yet", remedy="set a template, and annotate a case on the page")
     _note(workspace, actor, "project", workspace.project.id, {"format": "frames", "cases": written, "at": now()})
     return ExportReport(out, "frames", written, tuple(brief_lines({"damaged": left_out.cases})))
+
+
+_TABLES: dict[str, Callable[[Workspace, Path, str], ExportReport]] = {
+    "frames": _export_frames,
+    "measurements": _export_measurements,
+    "marks": _export_marks,
+}
 
 
 def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:

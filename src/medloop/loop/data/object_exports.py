@@ -1,17 +1,24 @@
 """Which writer of DICOM objects an export takes, with the labels and codes of the project."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from medloop.core.errors import SettingError
-from medloop.datasets.dicom_objects.references import Originals, require_highdicom
-from medloop.datasets.dicom_objects.writing import OBJECT_EXPORTERS, Wanted
+from medloop.core.records import Case
+from medloop.datasets.dicom_objects.measurements import Measured, write_measurements
+from medloop.datasets.dicom_objects.references import Originals, Referenced, require_highdicom
+from medloop.datasets.dicom_objects.writing import OBJECT_EXPORTERS, Wanted, export_objects
 from medloop.datasets.export import ALONE, Exporter, Regions
 from medloop.datasets.export_tally import ExportCase, Exported
 from medloop.datasets.staging import NOTHING
+from medloop.loop.data.measured import MeasurementLine, measurement_files
+from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.workspace import Workspace
 
 OBJECT_FORMATS = tuple(OBJECT_EXPORTERS)
+REPORTS = "dicom-sr"
+"""The format of measurements as DICOM reports."""
 
 
 def object_exporter(workspace: Workspace, fmt: str, source: Path | None) -> Exporter:
@@ -43,3 +50,39 @@ def object_exporter(workspace: Workspace, fmt: str, source: Path | None) -> Expo
         return OBJECT_EXPORTERS[fmt](cases, folder, Wanted(workspace.task.labels, workspace.project.id, originals, beside))
 
     return write
+
+
+def export_reports(workspace: Workspace, lines: Sequence[MeasurementLine], out: Path, source: Path | None) -> Exported:
+    """What was measured, as one DICOM report for each case that came from DICOM.
+
+    Args:
+        workspace: The project.
+        lines: Every measurement that stands.
+        out: A new or empty folder.
+        source: See `object_exporter`.
+
+    Raises:
+        FormatError: highdicom is not installed.
+        InputError: No case can be written.
+        NotFoundError: The originals are not there.
+    """
+    require_highdicom()
+    measured: dict[str, list[Measured]] = {}
+    for line in lines:
+        one = Measured(line.id, line.kind, line.label, line.figures, line.points, line.axis, line.unit, line.annotator)
+        measured.setdefault(line.case, []).append(one)
+    originals = None if source is None else Originals.below(source)
+    wanted = Wanted(workspace.task.labels, workspace.project.id, originals, measurement_files(lines))
+
+    def write(case: ExportCase, referenced: Referenced, common: Wanted) -> Any:
+        return write_measurements(case, referenced, common.labels, measured[case.name])
+
+    return export_objects(_measured_cases(workspace, measured), out, wanted, write=write)
+
+
+def _measured_cases(workspace: Workspace, names: Iterable[str]) -> Iterator[ExportCase]:
+    for name in names:
+        with workspace.store.read() as tx:
+            (case,) = tx.find(Case, where={"name": name}, limit=1)
+        image = load_image(workspace.store.blobs, case)
+        yield ExportCase(name=case.name, patient=case.patient, split=case.split, image=image, mask=None, tag=None, source=case.source)

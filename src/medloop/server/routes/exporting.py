@@ -29,7 +29,21 @@ _PREFIX = ".export-"
 _room = BoundedSemaphore(EXPORTS_AT_ONCE)
 
 Format: TypeAlias = Annotated[
-    Literal["nifti", "msd", "nnunet", "nrrd", "mha", "csv", "dicom-seg", "dicom-labelmap", "rtstruct", "frames", "measurements", "model"],
+    Literal[
+        "nifti",
+        "msd",
+        "nnunet",
+        "nrrd",
+        "mha",
+        "csv",
+        "dicom-seg",
+        "dicom-labelmap",
+        "rtstruct",
+        "dicom-sr",
+        "frames",
+        "measurements",
+        "model",
+    ],
     Query(description="As `medloop export` has it."),
 ]
 WhichModel: TypeAlias = Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Of the format model: which; else the one in use.")]
