@@ -1,6 +1,7 @@
 """Commands that make a project and change one that exists."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -24,6 +25,7 @@ def init(
     label: Annotated[list[str], option(help="A label's name; give it once for each label.")],
     settings: Mapping[str, SettingValue],
     inside: Annotated[list[str] | None, option(metavar="LABEL=OUTER", help="A label that lies inside another, tumour=liver.")] = None,
+    overlap: Annotated[list[str] | None, option(metavar="LABEL=OTHER", help="Labels that overlap, vessel=tumour.")] = None,
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
@@ -39,6 +41,7 @@ def init(
         name=name or folder.resolve().name,
         kind=one_of("--kind", kind, get_args(TaskKind)),
         labels=nested_names(label, _pairs("--inside", inside, known=label)) if inside else label,
+        overlaps=_overlaps(overlap or [], label, {}),
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
         url=database or None,
@@ -60,12 +63,14 @@ def configure(
     rename_label: Annotated[list[str] | None, option(metavar="OLD=NEW", help="Another name for a label.")] = None,
     colour: Annotated[list[str] | None, option(metavar="LABEL=#RRGGBB", help="Another colour.")] = None,
     inside: Annotated[list[str] | None, option(metavar="LABEL=OUTER", help="A label that lies inside another; LABEL= for none.")] = None,
+    overlap: Annotated[list[str] | None, option(metavar="LABEL=OTHER", help="Labels that overlap; LABEL= ends all of LABEL's.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a project's settings, or change them, its instructions and its labels.
 
     Every change is kept in the audit. Labels are added or renamed, never removed.
     """
+    from medloop.core.labels import overlaps_of
     from medloop.loop.foundation.configuring import TaskChange
     from medloop.loop.foundation.configuring import configure as change
 
@@ -78,8 +83,9 @@ def configure(
             renamed=_pairs("--rename-label", rename_label or [], known=names),
             colours=_pairs("--colour", colour or [], last=True),
             inside=_pairs("--inside", inside or [], known=names),
+            overlaps=_overlaps(overlap or [], [*names, *(add_label or ())], overlaps_of(workspace.task.labels)),
         )
-        if not settings and task == TaskChange(renamed={}, colours={}, inside={}) and name is None:
+        if not settings and task == TaskChange(renamed={}, colours={}, inside={}, overlaps={}) and name is None:
             _print_settings(workspace, as_json=as_json)
         else:
             _print_changes(change(workspace, settings=settings, name=name, task=task, actor="cli"), as_json=as_json)
@@ -104,10 +110,20 @@ def _pairs(what: str, given: Sequence[str], *, known: Sequence[str] = (), last: 
     return found
 
 
+def _overlaps(given: Sequence[str], known: Sequence[str], now: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """LABEL=OTHER texts as all that each label overlaps then, with what it overlaps now; LABEL= stands for none."""
+    found: dict[str, Sequence[str]] = {}
+    for text in given:
+        ((name, other),) = _pairs("--overlap", [text], known=known).items()
+        before = found.get(name, now.get(name, ()))
+        found[name] = (*before, other) if other.strip() else ()
+    return found
+
+
 def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
     values = {name: getattr(workspace.settings, name) for name in SETTINGS}
     if as_json:
-        labels = [{"value": x.value, "name": x.name, "colour": x.colour, "inside": x.inside} for x in workspace.task.labels]
+        labels = [asdict(label) for label in workspace.task.labels]
         task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
         print_json({"name": workspace.project.name, "settings": values, "task": task})
         return

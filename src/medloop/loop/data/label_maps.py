@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medloop.core.errors import LabelError, SettingError
-from medloop.core.labels import members
+from medloop.core.labels import members, shared_names
 from medloop.core.names import folded
 from medloop.core.records import Task
 from medloop.datasets.dataset import Dataset
@@ -62,7 +62,7 @@ def label_map(workspace: Workspace, dataset: Dataset, annotated: Sequence[str] |
         notes = (f"every mask value above 0 is read as {which}, {name!r}",) if len(task.labels) > 1 else ()
         return LabelMap(foreground=value, annotated=every_as_none(task, {value}), notes=notes)
     if not dataset.labels:
-        return LabelMap(voxels={value: value for value in task.label_values}, only=_only(workspace))
+        return LabelMap(voxels={value: value for value in task.mask_values}, only=_only(workspace))
     if len(dataset.labels) == len(task.labels) == 1:
         renamed = folded(dataset.labels[0]) != folded(first.name)
         notes = (f"the source's only label {dataset.labels[0]!r} is read as the project's only one, {first.name!r}",) if renamed else ()
@@ -78,7 +78,8 @@ def _only(workspace: Workspace) -> int | None:
 def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
     """Labels that are called the same, whatever their case; those that the source does not name its masks do not annotate."""
     known = {label.name: label.value for label in task.labels}
-    spelled = {folded(name): value for name, value in known.items()} | dict(known)
+    every = known | {name: value for value, name in shared_names(task.labels).items()}
+    spelled = {folded(name): value for name, value in every.items()} | every
     values = {name: spelled.get(name, spelled.get(folded(name))) for name in dataset.labels}
     unknown = [name for name, value in values.items() if value is None]
     if unknown:
@@ -93,7 +94,9 @@ def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
     notes: tuple[str, ...] = (f"the source does not name {', '.join(missing)}: {rule}",) if missing else ()
     voxels = {dataset.label_values[name]: value for name, value in values.items() if value is not None}
     notes += _nesting_notes(dataset, task, {name: value for name, value in values.items() if value is not None})
-    return LabelMap(voxels=voxels, only=only, annotated=every_as_none(task, set(voxels.values())), ignore=dataset.ignore, notes=notes)
+    return LabelMap(
+        voxels=voxels, only=only, annotated=every_as_none(task, {*voxels.values()} & {*known.values()}), ignore=dataset.ignore, notes=notes
+    )
 
 
 def _nesting_notes(dataset: Dataset, task: Task, values: Mapping[str, int]) -> tuple[str, ...]:

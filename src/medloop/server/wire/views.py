@@ -57,12 +57,14 @@ class Health(View):
 
 
 class LabelView(View):
-    """One label of the task; `inside` is the value of the label that it lies inside of."""
+    """One label of the task: the label that it lies inside of, those that it overlaps, and the values that it shares with these."""
 
     value: int
     name: str
     colour: str
     inside: int | None = None
+    overlaps: list[int] = []
+    shared: list[int] = []
 
 
 class ModelBrief(View):
