@@ -78,14 +78,14 @@ def _only(workspace: Workspace) -> int | None:
 def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
     """Labels that are called the same, whatever their case; those that the source does not name its masks do not annotate."""
     known = {label.name: label.value for label in task.labels}
-    every = known | {name: value for value, name in shared_names(task.labels).items()}
-    spelled = {folded(name): value for name, value in every.items()} | every
-    values = {name: spelled.get(name, spelled.get(folded(name))) for name in dataset.labels}
+    spelled = {folded(name): value for name, value in known.items()} | dict(known)
+    shared = {_together(name): value for value, name in shared_names(task.labels).items()}
+    values = {name: spelled.get(name, spelled.get(folded(name), shared.get(_together(name)))) for name in dataset.labels}
     unknown = [name for name, value in values.items() if value is None]
     if unknown:
         raise LabelError(
             f"The data has labels the project does not know: {', '.join(unknown)} (it knows {', '.join(known)})",
-            remedy="add or rename them with medloop configure, or make a project with these labels",
+            remedy=_remedy(unknown, spelled),
         )
     if len(set(values.values())) < len(values):
         raise LabelError(f"The data has labels that differ in letter case only: {', '.join(dataset.labels)}", remedy="rename one of them")
@@ -97,6 +97,18 @@ def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
     return LabelMap(
         voxels=voxels, only=only, annotated=every_as_none(task, {*voxels.values()} & {*known.values()}), ignore=dataset.ignore, notes=notes
     )
+
+
+def _together(name: str) -> tuple[str, ...]:
+    """The labels of "vessel + tumour", in whatever order."""
+    return tuple(sorted(folded(part.strip()) for part in name.split(" + ")))
+
+
+def _remedy(unknown: Sequence[str], known: Mapping[str, int]) -> str:
+    parts = next((one for one in map(_together, unknown) if len(one) > 1 and all(part in known for part in one)), ())
+    if parts:
+        return f"these overlap in the source: medloop configure DIR --overlap {parts[0]}={parts[1]}"
+    return "add or rename them with medloop configure, or make a project with these labels"
 
 
 def _nesting_notes(dataset: Dataset, task: Task, values: Mapping[str, int]) -> tuple[str, ...]:
