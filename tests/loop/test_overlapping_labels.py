@@ -170,6 +170,6 @@ def test_nnunet_learns_what_overlaps_by_a_region_that_is_drawn_last_and_comes_ba
     turned = {"kind": "segmentation", "labels": ["tumour", "vessel"], "overlaps": {"vessel": ["tumour"]}}
     with Project.create(tmp_path / "q", **turned).workspace as second:
         assert import_dataset(second, open_dataset(tmp_path / "Dataset001_x")).refused == ()
-    with Project.create(tmp_path / "r", kind="segmentation", labels=["tumour", "vessel"]).workspace as third:
-        with pytest.raises(LabelError, match="medloop configure DIR --overlap tumour=vessel"):
-            import_dataset(third, open_dataset(tmp_path / "Dataset001_x"))
+    third = Project.create(tmp_path / "r", kind="segmentation", labels=["tumour", "vessel"])
+    with third.workspace, pytest.raises(LabelError, match="medloop configure DIR --overlap tumour=vessel"):
+        import_dataset(third.workspace, open_dataset(tmp_path / "Dataset001_x"))

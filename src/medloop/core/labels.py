@@ -186,6 +186,18 @@ def shared_names(labels: Sequence[Label]) -> dict[int, str]:
     return {value: " + ".join(label.name for label in labels if value in label.shared) for value in values}
 
 
+def mean_colour(colours: Sequence[str]) -> str:
+    """The mean of some #rrggbb."""
+    parts = [[int(colour[at : at + 2], 16) for colour in colours] for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(sum(part) / len(part)):02x}" for part in parts)
+
+
+def mask_colours(labels: Sequence[Label]) -> dict[int, str]:
+    """What a mask may hold → its colour: of values that labels share the mean of theirs."""
+    shared = {value: mean_colour([label.colour for label in labels if value in label.shared]) for value in shared_names(labels)}
+    return {label.value: label.colour for label in labels} | shared
+
+
 def nested_regions(labels: Sequence[Label]) -> dict[int, tuple[int, ...]]:
     """`region_values` of the labels that share voxels with others; empty where none does, so that nothing is to be done."""
     if all(label.inside is None and not label.shared for label in labels):

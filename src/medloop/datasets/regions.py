@@ -1,7 +1,8 @@
 """nnU-Net's region-based labels: lists of mask values that lie inside each other or overlap, and what they mean for labels.
 
 A label whose `labels` entry is a list is the union of these values. Of regions that lie inside each other each has one value of its own,
-which is what medloop keeps of a voxel: the innermost label. What two regions share is named by a region of its own. See nnU-Net's documentation/region_based_training.md.
+which is what medloop keeps of a voxel: the innermost label. What two regions share
+is named by a region of its own. See nnU-Net's documentation/region_based_training.md.
 """
 
 from collections.abc import Mapping
