@@ -7,6 +7,8 @@ import { Recorder } from "../src/edits/runs";
 import { keepOthers } from "../src/state/display";
 import { pickLabel } from "../src/state/labelling";
 import { mayErase, mayPaint } from "../src/state/painting";
+import { composed } from "../src/volume/fusing";
+import { surfacesOf } from "../src/volume/surfaces";
 import { headerOf, projectOf, sessionOf } from "./room";
 
 const [VESSEL, TUMOUR, RIB, BOTH] = [1, 2, 3, 4];
@@ -112,6 +114,21 @@ describe("labels that overlap", () => {
     expect([...session.unpainted]).toEqual([VESSEL]);
     session.hidden.value = new Set([VESSEL, TUMOUR]);
     expect([...session.unpainted]).toEqual([VESSEL, TUMOUR, BOTH]);
+  });
+
+  test("have one surface each, with the voxels of both", () => {
+    const affine = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => (row === column ? 1 : 0)));
+    const made = [...surfacesOf({ mask: Uint8Array.from([1, 4, 4, 2]), shape: [4, 1, 1], affine, shared: { [BOTH]: [VESSEL, TUMOUR] } })];
+    expect(made.map(({ label }) => label)).toEqual([VESSEL, TUMOUR]);
+    const reach = made.map(({ positions }) => positions.filter((_, n) => n % 3 === 0)).map((x) => [Math.round(Math.min(...x)), Math.round(Math.max(...x))]);
+    expect(reach[0]![1]! - reach[0]![0]!).toBe(reach[1]![1]! - reach[1]![0]!);
+    expect(reach[0]![0]!).toBeLessThan(reach[1]![0]!);
+  });
+
+  test("are ruled on one by one", () => {
+    const rulings = [{ annotation_id: "a", label: VESSEL, box: null }];
+    const found = composed(Uint8Array.from([2, 4, 1, 3]), rulings, () => Uint8Array.from([1, 2, 4, 4]), [4, 1, 1], LABELS);
+    expect([...found]).toEqual([BOTH, TUMOUR, VESSEL, VESSEL]);
   });
 
   test("change nothing of a project in which none overlap", () => {

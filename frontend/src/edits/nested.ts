@@ -15,6 +15,13 @@ export const overlap = (labels: readonly Label[]): boolean => labels.some(({ lef
 export const membersOf = (labels: readonly Label[], value: number): number[] =>
   labels.filter(({ left }) => left?.[value] !== undefined).map((one) => one.value);
 
+/** "vessel + tumour". */
+export const sharedName = (labels: readonly Label[], value: number): string =>
+  labels
+    .filter(({ left }) => left?.[value] !== undefined)
+    .map(({ name }) => name)
+    .join(" + ");
+
 export function landOf(labels: readonly Label[], active: number): Land {
   const [{ drawn, left } = {} as Partial<Label>, ground] = [find(labels, active), groundOf(labels, active)];
   if (!overlap(labels)) return (from, to) => (to === 0 ? ground(from) : to);
