@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medloop.core.drawing import drawn_table, erased_table, keep_shared, shows_locked, united
+from medloop.core.drawing import drawn_table, erased_table, keep_shared, seen_alone, shows_locked, united
 from medloop.core.errors import LabelError
 from medloop.core.labels import class_regions, enclosing_values, gathered, mask_of, members, region_values, seen_as, shared_names, value_of
 from medloop.core.overlaps import MAX_VALUE, overlapping, shared_values
@@ -122,7 +122,7 @@ def meet(pairs: list[tuple[int, int]], outer: list[int | None], a: int, b: int) 
     return a in up(outer, b) or b in up(outer, a) or crossing
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PAIRS, INSIDE, st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.lists(st.booleans(), min_size=6, max_size=6)), max_size=8))
 def test_drawing_is_as_on_one_mask_per_label(
     pairs: list[tuple[int, int]], outer: list[int | None], strokes: list[tuple[bool, int, list[bool]]]
@@ -148,7 +148,7 @@ def test_drawing_is_as_on_one_mask_per_label(
             assert mask_of(labels, mask, n)[:, 0, 0].tolist() == layer.tolist()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PAIRS, INSIDE, st.lists(st.sets(st.integers(1, 5)), min_size=1, max_size=8))
 def test_masks_per_label_become_one_and_come_back_exactly(
     pairs: list[tuple[int, int]], outer: list[int | None], voxels: list[set[int]]
@@ -165,3 +165,33 @@ def test_masks_per_label_become_one_and_come_back_exactly(
         assert not contradicts.any()
     for n in range(1, 6):
         assert mask_of(labels, mask, n)[:, 0, 0].tolist() == [n in of for of in held]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    PAIRS,
+    INSIDE,
+    st.integers(1, 5),
+    st.sets(st.integers(1, 5), max_size=2),
+    st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=10),
+)
+def test_an_engine_that_sees_one_label_alone_changes_that_one_and_no_locked_one(
+    pairs: list[tuple[int, int]], outer: list[int | None], label: int, locked: set[int], voxels: list[tuple[int, bool]]
+) -> None:
+    labels = declared(pairs, outer)
+    if labels is None:
+        return
+    every = (0, *sorted(value for value in {one.value for one in labels} | {v for one in labels for v in one.shared}))
+    mask = np.array([every[n % len(every)] for n, _ in voxels], dtype=np.uint8).reshape(-1, 1, 1)
+    wanted = np.array([draws for _, draws in voxels], dtype=bool).reshape(-1, 1, 1)
+    view = seen_alone(labels, mask, label, sorted(locked))
+    assert set(np.unique(view.mask).tolist()) <= {0, *range(1, 6)}
+    assert np.array_equal(view.mask == label, mask_of(labels, mask, label))
+    after = np.where(wanted, np.uint8(label), np.where(view.mask == label, np.uint8(0), view.mask))
+    found = view.drawn(after)
+    assert not shows_locked(labels, mask, found, locked).any()
+    if not locked:
+        assert np.array_equal(mask_of(labels, found, label), wanted)
+        for other in range(1, 6):
+            if meet(pairs, outer, other, label) and other not in up(outer, label) and label not in up(outer, other):
+                assert np.array_equal(mask_of(labels, found, other), mask_of(labels, mask, other))
