@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Configuration, Setting } from "../src/api/types";
-import { changedSettings, changedTask, readTyped } from "../src/state/configuring";
+import { changedSettings, changedTask, formOf, readTyped, withOverlap } from "../src/state/configuring";
 
 const setting = (name: string, value: Setting["value"]): Setting => ({
   name,
@@ -18,7 +18,7 @@ const FOUND: Configuration = {
   settings: SETTINGS,
   task: { version: 3, kind: "segmentation", pictures: 0, instructions: "Outline", labels: [{ value: 1, name: "liver", colour: "#111111" }] },
 };
-const form = { name: "Livers", instructions: "Outline", pictures: [] as string[], labels: [{ value: 1, name: "liver", colour: "#111111" }] };
+const form = formOf(FOUND);
 
 describe("the settings page", () => {
   test("sends what differs, as the setting's own kind", () => {
@@ -44,5 +44,23 @@ describe("the settings page", () => {
     expect(change).toEqual({ version: 3, labels: [...form.labels, { value: null, name: "cyst" }] });
     expect(changedTask(FOUND, { ...form, pictures: ["data:image/png;base64,iVBO"] })).toEqual({ version: 3, pictures: ["iVBO"] });
     expect(changedTask(FOUND, { ...form, instructions: "" })).toEqual({ version: 3, instructions: "" });
+  });
+
+  test("says what labels share voxels with by name, also of a new and a renamed one, and only what differs", () => {
+    const labels = [...form.labels, { value: null, name: "cyst" }, { value: null, name: "vessel" }];
+    const wanted = withOverlap({ ...form, labels, inside: [null, 0, null] }, 2, 0);
+    expect(changedTask(FOUND, wanted)).toMatchObject({ inside: { cyst: "liver" }, overlaps: { liver: ["vessel"], vessel: ["liver"] } });
+    expect(changedTask(FOUND, withOverlap(wanted, 0, 2))).toMatchObject({ inside: { cyst: "liver" } });
+    const [liver] = FOUND.task.labels;
+    const task = {
+      ...FOUND.task,
+      labels: [
+        { ...liver!, overlaps: [2] },
+        { value: 2, name: "rib", colour: "#222222", inside: null, overlaps: [1] },
+      ],
+    };
+    const found = { ...FOUND, task };
+    expect(changedTask(found, formOf(found))).toBe(null);
+    expect(changedTask(found, withOverlap(formOf(found), 0, 1))).toEqual({ version: 3, overlaps: { liver: [], rib: [] } });
   });
 });

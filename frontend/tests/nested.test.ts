@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Label } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { lockedLabels, mayChange } from "../src/edits/locks";
-import { groundOf, innerOf, outerOf } from "../src/edits/nested";
+import { groundOf, innerOf, landOf, outerOf } from "../src/edits/nested";
 import { difference } from "../src/edits/runs";
 import { mayErase } from "../src/state/painting";
 import { headerOf, projectOf, sessionOf } from "./room";
@@ -58,7 +58,7 @@ describe("labels inside labels", () => {
 
   test("change nothing where no label lies inside another", () => {
     const plain = LABELS.map((label) => ({ ...label, inside: null }));
-    const draft = new Draft(Uint8Array.from([3, 2]), { locked: () => new Set(), refused: () => undefined, ground: () => groundOf(plain, TUMOUR) });
+    const draft = new Draft(Uint8Array.from([3, 2]), { locked: () => new Set(), refused: () => undefined, land: () => landOf(plain, TUMOUR) });
     const edit = difference(draft.mask, new Uint8Array(2));
     draft.mask.fill(0);
     draft.commit(edit);

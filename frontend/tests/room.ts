@@ -73,6 +73,7 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
     name: "P",
     kind,
     labels,
+    shared: [],
     cases: 1,
     annotated: 0,
     model: null,

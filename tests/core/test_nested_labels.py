@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medloop.core.drawing import keep_shared
 from medloop.core.errors import LabelError
-from medloop.core.labels import enclosing_values, gathered, keep_nesting, mask_of, members, nested_regions, region_values, seen_as
+from medloop.core.labels import enclosing_values, gathered, mask_of, members, nested_regions, region_values, seen_as
 from medloop.core.records import Label
 
 BODY, LIVER, TUMOUR, SPLEEN = 1, 2, 3, 4
@@ -40,12 +41,12 @@ def test_what_is_left_out_stays_and_an_empty_name_ends_it() -> None:
 def test_drawing_keeps_what_lies_inside_and_taking_away_leaves_what_lies_around() -> None:
     before = np.array([0, BODY, LIVER, TUMOUR, SPLEEN], dtype=np.uint8)
     over = np.full(5, LIVER, dtype=np.uint8)
-    assert keep_nesting(NESTED, before, over, [LIVER]).tolist() == [LIVER, LIVER, LIVER, TUMOUR, LIVER]
+    assert keep_shared(NESTED, before, over, [LIVER]).tolist() == [LIVER, LIVER, LIVER, TUMOUR, LIVER]
     gone = np.zeros(5, dtype=np.uint8)
-    assert keep_nesting(NESTED, before, gone, [TUMOUR]).tolist() == [0, 0, 0, LIVER, 0]
-    assert keep_nesting(NESTED, before, gone, [LIVER]).tolist() == [0, 0, BODY, BODY, 0]
-    assert keep_nesting(NESTED, before, gone, [BODY]).tolist() == [0, 0, 0, 0, 0]
-    assert keep_nesting(FOUR, before, gone, [LIVER, TUMOUR]) is gone
+    assert keep_shared(NESTED, before, gone, [TUMOUR]).tolist() == [0, 0, 0, LIVER, 0]
+    assert keep_shared(NESTED, before, gone, [LIVER]).tolist() == [0, 0, BODY, BODY, 0]
+    assert keep_shared(NESTED, before, gone, [BODY]).tolist() == [0, 0, 0, 0, 0]
+    assert keep_shared(FOUR, before, gone, [LIVER, TUMOUR]) is gone
 
 
 @pytest.mark.parametrize(

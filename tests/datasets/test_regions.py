@@ -53,6 +53,12 @@ def test_regions_that_medloop_cannot_keep_are_refused_in_one_line(given: dict, o
     assert "\n" not in str(caught.value)
 
 
+def test_regions_that_overlap_are_labels_where_what_they_share_is_a_region_too() -> None:
+    given = {"background": 0, "vessel": [1, 3], "tumour": [2, 3], "vessel + tumour": 3}
+    found, _ = without_regions(given, [1, 2, 3])
+    assert found == {"background": 0, "vessel": 1, "tumour": 2, "vessel + tumour": 3}
+
+
 def test_an_nnunet_export_says_regions_and_comes_back_exactly(tmp_path: Path) -> None:
     export_nnunet([case()], tmp_path / "Dataset001_x", LABELS, regions=REGIONS)
     written = json.loads((tmp_path / "Dataset001_x/dataset.json").read_text())

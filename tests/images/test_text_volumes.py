@@ -13,6 +13,9 @@ from scipy.spatial.transform import Rotation
 from medloop.core.errors import FormatError, GeometryError, LabelError, MedloopError, NotFoundError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
+from medloop.core.labels import enclosing_values, held_by_value, region_values
+from medloop.core.overlaps import overlapping
+from medloop.core.records import Label
 from medloop.images.metaimage import read_metaimage, write_metaimage
 from medloop.images.nrrd import read_nrrd
 from medloop.images.nrrd_write import write_nrrd, write_seg_nrrd
@@ -194,6 +197,11 @@ def test_units_spaces_and_missing_directions(tmp_path: Path) -> None:
     assert flat.image.grid.shape == (4, 5, 1)
 
 
+def named(values: dict[str, int], **inside: str) -> Naming:
+    """The labels of a task by name and value, some inside others."""
+    return Naming(enclosing_values([Label(value=value, name=name, colour="#112233") for name, value in values.items()], inside))
+
+
 def segmentation(path: Path) -> Mask:
     mask = Mask(np.random.default_rng(3).integers(0, 4, GRID.shape).astype(np.uint8), GRID)
     labels = [Segment(name, value, colour=(0.5, value / 4, 1.0)) for name, value in NAMES.items()]
@@ -211,20 +219,34 @@ def test_nested_labels_become_layers_that_simpleitk_reads_and_come_back(tmp_path
         layer = layers[int(told[f"Segment{number}_Layer"])]
         assert np.array_equal(layer == int(told[f"Segment{number}_LabelValue"]), np.isin(mask.array, NESTED[value]))
     assert told["Segment1_Color"] == "0.5 0.5 1"
-    back = read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=Naming(NAMES, NESTED))
+    back = read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=named(NAMES, tumour="liver"))
     assert np.array_equal(back.mask.array, mask.array)
     assert (back.named, back.notes) == ((1, 2, 3), ())
+
+
+def test_overlapping_labels_lie_in_layers_of_their_own_and_come_back(tmp_path: Path) -> None:
+    labels = overlapping(
+        [Label(value=n, name=name, colour="#112233") for n, name in enumerate(("rib", "lung", "vessel"), start=1)], {"lung": ["rib", "vessel"]}
+    )
+    values = (0, *held_by_value(labels))
+    mask = Mask(np.random.default_rng(4).choice(np.array(values, np.uint8), GRID.shape), GRID)
+    segments = [Segment(label.name, label.value) for label in labels]
+    write_seg_nrrd(tmp_path / "a.seg.nrrd", mask, segments, region_values(labels))
+    theirs = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(tmp_path / "a.seg.nrrd"))
+    assert theirs.shape[-1] == 2  # rib and vessel never share a voxel
+    back = read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=Naming(labels))
+    assert np.array_equal(back.mask.array, mask.array)
 
 
 def test_segments_are_read_by_name_whatever_their_values(tmp_path: Path) -> None:
     mask = segmentation(tmp_path / "a.seg.nrrd")
     other = {"Tumour": 1, "spleen": 2, "liver": 7}
-    back = read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=Naming(other, {7: (7, 1), 1: (1,), 2: (2,)}))
+    back = read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=named(other, Tumour="liver"))
     assert np.array_equal(back.mask.array, np.array([0, 7, 1, 2], np.uint8)[mask.array])
     with pytest.raises(LabelError, match="called like the labels, liver, kidney, got 'tumour', 'spleen'"):
-        read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=Naming({"liver": 1, "kidney": 2}, {}))
-    with pytest.raises(LabelError, match="voxels are in the segments 'liver' and 'tumour'"):
-        read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=Naming(NAMES, {}))
+        read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=named({"liver": 1, "kidney": 2}))
+    with pytest.raises(LabelError, match="voxels are in the segments liver, tumour, and a voxel"):
+        read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=named(NAMES))
 
 
 def test_a_segmentation_cut_to_its_content_is_put_back_on_its_image(tmp_path: Path) -> None:
@@ -233,10 +255,10 @@ def test_a_segmentation_cut_to_its_content_is_put_back_on_its_image(tmp_path: Pa
     moved = GRID.affine.copy()
     moved[:3, 3] = GRID.to_mm([1, 2, 3])
     write_seg_nrrd(tmp_path / "a.seg.nrrd", Mask(mask[1:3, 2:4, 3:6].copy(), Grid((2, 2, 3), moved)), [Segment("x", 1)], {})
-    found = read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=Naming({"organ": 1}, {}))
+    found = read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=named({"organ": 1}))
     assert np.array_equal(found.mask.array, mask)
     assert found.notes == ("mask: its only segment 'x' is read as the only label, 'organ'",)
     moved[0, 3] += 0.3
     write_seg_nrrd(tmp_path / "b.seg.nrrd", Mask(np.ones((2, 2, 3), np.uint8), Grid((2, 2, 3), moved)), [Segment("x", 1)], {})
     with pytest.raises(GeometryError, match="must lie on the image's grid"):
-        read_mask_with_notes(tmp_path / "b.seg.nrrd", GRID, naming=Naming({"organ": 1}, {}))
+        read_mask_with_notes(tmp_path / "b.seg.nrrd", GRID, naming=named({"organ": 1}))

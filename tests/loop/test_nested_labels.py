@@ -70,7 +70,7 @@ def test_nonsense_is_refused_and_nothing_changes(make_workspace: MakeWorkspace, 
 
 
 def test_a_classification_has_no_labels_inside_labels(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="Only labels of masks lie inside others, this is a classification"):
+    with pytest.raises(SettingError, match="Only labels of masks lie inside others or overlap, this is a classification"):
         Workspace.create(tmp_path / "c", name="c", kind="classification", labels={"a": "b", "b": ""})
     assert not (tmp_path / "c" / "medloop.json").exists()
 

@@ -38,7 +38,7 @@ def draw(pool: Workspace, assignment: Assignment, frame: int, value: int = 1) ->
 
 def known(pool: Workspace, assignment: Assignment) -> dict[int, list[int]]:
     with pool.store.read() as tx:
-        return drawn_frames(load_edit(tx, tx.get(Assignment, assignment.id), pool.store.blobs), pool.task.label_values)
+        return drawn_frames(load_edit(tx, tx.get(Assignment, assignment.id), pool.store.blobs), pool.task.labels)
 
 
 def holds(mask: MaskArray) -> list[int]:

@@ -18,7 +18,7 @@ def test_the_project_list_shows_what_is_served(site) -> None:
     (line,) = site.client.get("/api/v1/projects").json()
     assert line["id"] == site.workspace.project.id
     assert (line["kind"], line["cases"], line["annotated"], line["model"], line["round"]) == ("segmentation", 5, 0, None, None)
-    assert line["labels"][0] == {"value": 1, "name": "large", "colour": "#b62700", "inside": None}
+    assert line["labels"][0] == {"value": 1, "name": "large", "colour": "#b62700", "inside": None, "overlaps": [], "drawn": {}, "left": {}}
 
 
 def test_a_project_shows_its_settings_and_counts(site) -> None:

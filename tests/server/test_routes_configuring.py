@@ -76,7 +76,22 @@ def test_a_new_label_in_another_unicode_form_and_with_blanks_gets_its_colour(sit
     labels = [{"value": 1, "name": "large"}, {"value": 2, "name": "small"}, fresh]
     done = site.client.patch(f"{site.url}/task", json={"version": 1, "labels": labels})
     assert done.status_code == 200, done.text
-    assert site.client.get(site.url).json()["labels"][-1] == {"value": 3, "name": "L\u00e9sion", "colour": "#102030", "inside": None}
+    assert site.client.get(site.url).json()["labels"][-1] == {"value": 3, "name": "L\u00e9sion", "colour": "#102030", **ALONE}
+
+
+def test_labels_that_overlap_say_what_drawing_makes_of_their_voxels(site):
+    done = site.client.patch(f"{site.url}/task", json={"version": 1, "overlaps": {"small": ["Large"]}})
+    assert done.status_code == 200, done.text
+    shown = site.client.get(site.url).json()
+    large, small = shown["labels"]
+    assert (large["overlaps"], large["drawn"], large["left"]) == ([2], {"2": 3, "3": 3}, {"1": 0, "3": 2})
+    assert (small["overlaps"], small["drawn"], small["left"]) == ([1], {"1": 3, "3": 3}, {"2": 0, "3": 1})
+    assert [(one["value"], one["name"]) for one in shown["shared"]] == [(3, "large + small")]
+    refused = site.client.patch(f"{site.url}/task", json={"version": 2, "inside": {"small": "large"}})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unknown_label")
+
+
+ALONE = {"inside": None, "overlaps": [], "drawn": {}, "left": {}}
 
 
 def test_numbers_beyond_every_float_are_refused_in_words(site):

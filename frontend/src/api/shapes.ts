@@ -337,9 +337,10 @@ export interface LabelChange {
   label: string; added: number; removed: number; ml: number;
 }
 
-/** One label of the task; `inside` is the value of the label that it lies inside of. */
+/** One label of the task: the label that it lies inside of, and those that it overlaps. */
 export interface Label {
-  value: number; name: string; colour: string; inside?: number | null;
+  value: number; name: string; colour: string; inside?: number | null; overlaps?: number[]; drawn?: Record<string, number>; left?:
+  Record<string, number>;
 }
 
 /** A closed outline on one slice; corners in the two other axes, in order. */
@@ -610,8 +611,8 @@ export interface Progress {
 
 /** One project in the list. */
 export interface ProjectLine {
-  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; annotated: number; model: ModelBrief |
-  null; round: RoundBrief | null;
+  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; shared: Shared[]; cases: number; annotated: number;
+  model: ModelBrief | null; round: RoundBrief | null;
 }
 
 /** An account with a role in a project, and what the project keeps of it; null until it annotates there. */
@@ -648,9 +649,9 @@ export interface ProjectSettings {
 
 /** One project in full. */
 export interface Project {
-  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; cases: number; annotated: number; model: ModelBrief |
-  null; round: RoundBrief | null; instructions: string; task_version: number; label_gaps: string[]; settings: ProjectSettings; counts: Counts;
-  strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
+  id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; shared: Shared[]; cases: number; annotated: number;
+  model: ModelBrief | null; round: RoundBrief | null; instructions: string; task_version: number; label_gaps: string[]; settings:
+  ProjectSettings; counts: Counts; strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
 }
 
 /** One prompt of an assignment's log. */
@@ -810,6 +811,11 @@ export interface SettingsBody {
   changes: Record<string, unknown>;
 }
 
+/** A value of a mask that stands for voxels of several labels, which overlap. */
+export interface Shared {
+  value: number; name: string; colour: string;
+}
+
 /** Who signs in. */
 export interface SignInBody {
   name: string; password: string;
@@ -891,7 +897,7 @@ export interface Target {
 /** What to change of a project's name and task; what is left out stays. */
 export interface TaskBody {
   version: number; name?: string | null; instructions?: string | null; pictures?: string[]; labels?: LabelBody[] | null; inside?:
-  Record<string, string> | null;
+  Record<string, string> | null; overlaps?: Record<string, string[]> | null;
 }
 
 /** The question put to every case, in its newest version; `pictures` says how many its instructions have. */

@@ -47,7 +47,7 @@ export class Draft {
    * Where it changed a label that was locked meanwhile, the server gets that back.
    */
   accept(runs: Run[], revision: number, link: Link): void {
-    const { free, back, labels } = heldBack(this.mask, runs, this.guard.locked());
+    const { free, back, labels } = heldBack(this.mask, runs, this.guard.locked(), this.guard.members?.());
     this.history.push({ forward: free, inverse: this.write(free), redo: link, undo: opposite(link) });
     this.queue?.advance(revision);
     this.queue?.push(back);
@@ -59,7 +59,7 @@ export class Draft {
   /** A prompt that already changed the mask ends: make it one patch and one step of undo. */
   commit(edit: Edit): void {
     if (edit.forward.length === 0) return;
-    edit = this.grounded(edit);
+    edit = this.landed(edit);
     this.history.push(edit);
     this.counts.move(edit.inverse, edit.forward);
     this.queue?.push(edit.forward, edit.redo);
@@ -68,15 +68,15 @@ export class Draft {
     this.changed();
   }
 
-  /** Where a label went that lies inside another, that one is left. */
-  private grounded(edit: Edit): Edit {
-    const ground = this.guard.ground?.();
-    if (!ground) return edit;
+  /** What may share voxels with a label that was drawn or taken away is left. */
+  private landed(edit: Edit): Edit {
+    const land = edit.exact ? undefined : this.guard.land?.();
+    if (!land) return edit;
     let left = false;
     for (const [start, length, from] of edit.inverse) {
-      const value = ground(from);
-      for (let i = start; value !== 0 && i < start + length; i++) {
-        if (this.mask[i] !== 0) continue;
+      for (let i = start; i < start + length; i++) {
+        const value = land(from, this.mask[i]!);
+        if (this.mask[i] === value) continue;
         this.mask[i] = value;
         left = true;
       }
@@ -114,7 +114,7 @@ export class Draft {
 
   /** The runs that bring back what the locked labels keep of an earlier mask. */
   held(before: Uint8Array): Run[] {
-    const { back, labels } = heldBack(before, difference(before, this.mask).forward, this.guard.locked());
+    const { back, labels } = heldBack(before, difference(before, this.mask).forward, this.guard.locked(), this.guard.members?.());
     if (labels.size > 0) this.guard.refused(labels, "answer");
     return back;
   }
@@ -129,7 +129,7 @@ export class Draft {
   private replay(which: "undo" | "redo", back: "undo" | "redo"): boolean {
     const step: Step | null = this.history[which]();
     if (!step) return false;
-    const { labels } = heldBack(this.mask, step.runs, this.guard.locked());
+    const { labels } = heldBack(this.mask, step.runs, this.guard.locked(), this.guard.members?.());
     if (labels.size > 0) {
       this.history[back]();
       this.guard.refused(labels, "step");

@@ -3,7 +3,8 @@
  * A run (start, length, value) sets voxels absolutely, so applying it twice is the same as once.
  */
 import type { Link, Run } from "../api/types";
-import type { MayPaint } from "./locks";
+import { differing, type MayPaint } from "./locks";
+import type { Land } from "./nested";
 
 /** What one patch does: runs, and which prompts go with them. */
 export interface Step {
@@ -17,6 +18,8 @@ export interface Edit {
   /** Prompts that go along when the edit is made again or undone. */
   redo?: Link;
   undo?: Link;
+  /** As somebody else's mask says, whatever the label in hand shares voxels with. */
+  exact?: boolean;
 }
 
 export const stepOf = (runs: Run[], link?: Link): Step => (link ? { runs, link } : { runs });
@@ -45,16 +48,22 @@ export function inverseOf(mask: Uint8Array, runs: readonly Run[]): Run[] {
 }
 
 /** Runs parted by the locked labels: what may be written, the runs that bring back what may not, and the labels because of which. */
-export function heldBack(mask: Uint8Array, runs: readonly Run[], locked: ReadonlySet<number>): { free: Run[]; back: Run[]; labels: ReadonlySet<number> } {
+export function heldBack(
+  mask: Uint8Array,
+  runs: readonly Run[],
+  locked: ReadonlySet<number>,
+  members?: (value: number) => number[],
+): { free: Run[]; back: Run[]; labels: ReadonlySet<number> } {
   const [free, back, labels]: [Run[], Run[], Set<number>] = [[], [], new Set()];
   if (locked.size === 0) return { free: [...runs], back, labels };
   for (const [start, length, value] of runs) {
     for (let i = start; i < start + length; i++) {
       const from = mask[i]!;
-      if (from === value || !(locked.has(from) || locked.has(value))) extend(free, i, value);
+      const held = from === value ? undefined : (members ? differing(members(from), members(value)) : [from, value]).find((one) => locked.has(one));
+      if (held === undefined) extend(free, i, value);
       else {
         extend(back, i, from);
-        labels.add(locked.has(from) ? from : value);
+        labels.add(held);
       }
     }
   }
@@ -79,8 +88,8 @@ export function extend(runs: Run[], index: number, value: number): void {
 }
 
 /**
- * Collects the voxels that one gesture changes. A gesture paints one value, so a voxel changes at most
- * once and needs no look-up: it is recorded when its value differs, and equal afterwards.
+ * Collects the voxels that one gesture changes. A gesture paints one label, so a voxel changes at most
+ * once and needs no look-up: it is recorded when drawing changes it, and nothing changes it again.
  */
 export class Recorder {
   private indices = new Int32Array(1024);
@@ -93,6 +102,7 @@ export class Recorder {
     private readonly mask: Uint8Array,
     readonly value: number,
     private readonly may: MayPaint,
+    private readonly land: Land = (_, to) => to,
   ) {}
 
   get size(): number {
@@ -101,12 +111,13 @@ export class Recorder {
 
   paint(index: number): void {
     const old = this.mask[index]!;
-    if (old === this.value) return;
+    const to = this.land(old, this.value);
+    if (old === to) return;
     if (!this.may(old, this.value, index)) return void this.kept.add(old);
     if (this.count === this.indices.length) this.grow();
     this.indices[this.count] = index;
     this.before[this.count++] = old;
-    this.mask[index] = this.value;
+    this.mask[index] = to;
   }
 
   /** Undo what was painted so far, as if the gesture never happened. */
@@ -120,7 +131,7 @@ export class Recorder {
     const forward: Run[] = [];
     const inverse: Run[] = [];
     for (const n of order) {
-      extend(forward, this.indices[n]!, this.value);
+      extend(forward, this.indices[n]!, this.mask[this.indices[n]!]!);
       extend(inverse, this.indices[n]!, this.before[n]!);
     }
     return { forward, inverse };

@@ -163,7 +163,7 @@ export class Comparison {
     const rulings = this.rulings.value;
     if (!before || rulings.length === 0) return before;
     if (rulings.some(({ annotation_id: id }) => !masks.has(id))) return null;
-    return composed(before, rulings, (id) => masks.get(id)!, this.session.header.shape);
+    return composed(before, rulings, (id) => masks.get(id)!, this.session.header.shape, this.project.labels);
   }
 
   /** Read everything anew; what a ruling named and is no longer in force is dropped, in words. */

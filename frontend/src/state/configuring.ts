@@ -10,6 +10,32 @@ export interface TaskForm {
   /** Pictures to add, as data URLs. */
   pictures: string[];
   labels: LabelBody[];
+  /** By place of the label: places of the label that it lies inside of, null for none, and of those that it overlaps. */
+  inside: (number | null)[];
+  overlaps: number[][];
+}
+
+/** The form as the project stands. */
+export function formOf({ name, task }: Configuration): TaskForm {
+  const place = (value: number): number => task.labels.findIndex((label) => label.value === value);
+  return {
+    name,
+    instructions: task.instructions,
+    pictures: [],
+    labels: task.labels.map(({ value, name: own, colour }) => ({ value, name: own, colour })),
+    inside: task.labels.map(({ inside }) => (inside ? place(inside) : null)),
+    overlaps: task.labels.map(({ overlaps }) => (overlaps ?? []).map(place)),
+  };
+}
+
+/** The form with two labels that overlap, or do not any more. */
+export function withOverlap(form: TaskForm, one: number, other: number): TaskForm {
+  const turned = (from: number, to: number): number[] => {
+    const now = form.overlaps[from] ?? [];
+    return now.includes(to) ? now.filter((at) => at !== to) : [...now, to].sort((a, b) => a - b);
+  };
+  const found = form.labels.map((_, n) => (n === one ? turned(one, other) : n === other ? turned(other, one) : (form.overlaps[n] ?? [])));
+  return { ...form, overlaps: found };
 }
 
 /** A file as a data URL, to be shown before it is sent. */
@@ -40,12 +66,20 @@ export function changedSettings(settings: readonly Setting[], typed: ReadonlyMap
 }
 
 /** Null when nothing was changed. Labels without a name that are new were not meant. */
-export function changedTask({ name, task }: Configuration, form: TaskForm): TaskBody | null {
+export function changedTask(found: Configuration, form: TaskForm): TaskBody | null {
+  const { name, task } = found;
   const labels = form.labels.filter((label) => label.value !== null || label.name.trim() !== "").map((label) => ({ ...label, name: label.name.trim() }));
   const change: TaskBody = { version: task.version };
   if (form.name.trim() !== name) change.name = form.name.trim();
   if (form.instructions !== task.instructions) change.instructions = form.instructions;
   if (form.pictures.length > 0) change.pictures = form.pictures.map((url) => url.slice(url.indexOf(",") + 1));
   if (JSON.stringify(labels) !== JSON.stringify(task.labels.map(({ value, name: own, colour }) => ({ value, name: own, colour })))) change.labels = labels;
+  const [before, names] = [formOf(found), form.labels.map((label) => label.name.trim())];
+  const named = names.map((own, n) => ({ own, n })).filter(({ own }) => own !== "");
+  const inside = named.filter(({ n }) => (form.inside[n] ?? null) !== (before.inside[n] ?? null));
+  if (inside.length > 0) change.inside = Object.fromEntries(inside.map(({ own, n }) => [own, names[form.inside[n] ?? -1] ?? ""]));
+  const overlaps = named.filter(({ n }) => String(form.overlaps[n] ?? []) !== String(before.overlaps[n] ?? []));
+  const others = (n: number): string[] => (form.overlaps[n] ?? []).map((at) => names[at] ?? "").filter((other) => other !== "");
+  if (overlaps.length > 0) change.overlaps = Object.fromEntries(overlaps.map(({ own, n }) => [own, others(n)]));
   return Object.keys(change).length > 1 ? change : null;
 }

@@ -1,9 +1,11 @@
 /** What else the model might have meant: a few distinct masks to look at, take, or take in part. */
+
 import * as calls from "../api/calls";
 import type { Region } from "../api/types";
 import { unpackVoxels } from "../api/unpack";
 import { mayChange } from "../edits/locks";
 import { differences, mixed, sliceRegion, wholeOf } from "../edits/mix";
+import { overlap } from "../edits/nested";
 import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import type { Alternatives } from "./advice";
@@ -80,9 +82,9 @@ export function takeHypothesis(session: CaseSession, extent: "whole" | "part"): 
   const region = extent === "whole" ? wholeOf(shape) : partOf(session);
   if (!region) return askForBox(session, "take this hypothesis in it");
   const kept = new Set<number>();
-  const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange(session.locks), kept));
+  const edit = difference(draft.mask, mixed(draft.mask, shown.mask, shape, region, mayChange({ ...session.locks, land: undefined }), kept));
   applyRuns(draft.mask, edit.forward);
-  draft.commit({ ...edit, redo: { taken: true } });
+  draft.commit({ ...edit, redo: { taken: true }, exact: overlap(session.project.labels) });
   sayLocked(session, kept);
   maskShown.value = true;
   session.advice.message.value =

@@ -40,9 +40,10 @@ export function reveal({ hidden, label }: CaseSession): void {
 /** Choose the label that stands at a voxel. */
 export function pickLabel(session: CaseSession, voxel: Triple): void {
   const value = session.draft.value?.mask[flatIndex(session.header.shape, voxel)] ?? 0;
-  const label = session.labels.find((one) => one.value === value);
+  const here = session.labels.filter((one) => one.value === value || one.left?.[value] !== undefined);
+  const label = here[(here.findIndex((one) => one.value === session.label.value) + 1) % here.length]; // of several the next one
   if (!label) return tell("info", "No label stands here");
-  session.label.value = value;
+  session.label.value = label.value;
   tell("info", `“${label.name}” is the label to draw with`);
 }
 

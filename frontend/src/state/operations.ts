@@ -2,6 +2,7 @@
  * Operations on a label: worked out beside the page, shown as a preview, made when they are accepted. Whatever an operation depends on
  * (slice, label, locks, range, undo) is followed while its preview is open, so that what is accepted is what is seen.
  */
+
 import { effect, type Signal } from "@preact/signals";
 import * as calls from "../api/calls";
 import type { CaseHeader, Propagated, Region, Traced, Triple } from "../api/types";
@@ -10,6 +11,7 @@ import { keptSignal } from "../browser/kept";
 import { changesOf } from "../edits/changes";
 import { lockedLabels, mayChange } from "../edits/locks";
 import { sliceRegion, wholeOf } from "../edits/mix";
+import { aloneIn, innerOf, overlap } from "../edits/nested";
 import { permitted } from "../edits/permitted";
 import { applyRuns, type Edit } from "../edits/runs";
 import { framesText } from "../geometry/frames";
@@ -202,7 +204,7 @@ function refresh(session: CaseSession, open: Exclude<Open, Recorded>): void {
   session.draft.value!.changes.value;
   if (open.kind === "propagate" || open.kind === "trace") return void askServer(session, open, isWanted);
   const wanted = taskOf(session, open);
-  const may = mayPaint(session, session.queriedBoxes);
+  const may = mayPaint(session, session.queriedBoxes, isExact(session, open));
   const show = (runs: Int32Array): void => {
     if (isWanted()) showPreview(session, open, runs, may);
   };
@@ -219,7 +221,7 @@ function refresh(session: CaseSession, open: Exclude<Open, Recorded>): void {
 async function askServer(session: CaseSession, open: Extract<Open, { kind: "propagate" | "trace" }>, isWanted: () => boolean): Promise<void> {
   const [reach, label] = [measureFor(open, session)?.value ?? 0, session.label.value];
   const locked = lockedLabels(session.locks, session.labels);
-  const may = mayPaint(session);
+  const may = mayPaint(session, [], true);
   try {
     await session.queue!.flushed();
     if (!isWanted()) return;
@@ -298,11 +300,17 @@ export function propagationText({ drawn, reached, weakest, agreement }: Omit<Pro
 
 function showPreview(session: CaseSession, open: Open, runs: Int32Array, may: ReturnType<typeof mayPaint>, more = ""): void {
   const kept = new Set<number>();
-  const edit = permitted(session.draft.value!.mask, unpacked(runs), may, kept);
+  const exact = isExact(session, open);
+  const edit = permitted(session.draft.value!.mask, unpacked(runs), may, kept, exact ? undefined : session.land);
+  if (exact) edit.exact = overlap(session.project.labels);
   if (edit.forward.length === 0) return showNothing(session, open, kept.size > 0 ? "what it would change may not change here" : "the mask is so already");
   const text = changeText(session, changesOf(session.draft.value!.mask, edit.forward));
   say(session, open, edit, `${text}${kept.size > 0 ? "; what may not change stays" : ""}${more}`, `${acceptKey()} accepts, Esc cancels`);
 }
+
+/** Whether its runs are meant as they are: the server's, or all labels gone. */
+const isExact = (session: CaseSession, { kind }: Open): boolean =>
+  kind === "propagate" || kind === "trace" || (kind === "clear" && !variantOf(kind, session).includes("label"));
 
 const showNothing = (session: CaseSession, open: Open, why: string): void =>
   say(session, open, { forward: [], inverse: [] }, `No change: ${why}`, "Esc puts it away");
@@ -418,11 +426,12 @@ function taskOf(session: CaseSession, open: Exclude<Open, { kind: "propagate" | 
 }
 
 /** Labels of a box; of the whole volume without a copy, which the way to the worker makes. */
-function groundOf({ draft, header, label }: CaseSession, box: Region) {
+function groundOf({ draft, header, label, project }: CaseSession, box: Region) {
   const { shape, spacing_mm } = header;
   const { mask } = draft.value!;
   const isWhole = box.start.every((n) => n === 0) && box.stop.every((n, axis) => n === shape[axis]);
-  return { mask: isWhole ? mask : cut(mask, shape, box), box, whole: shape, spacing: spacing_mm, label: label.value };
+  const seen = aloneIn(isWhole ? mask : cut(mask, shape, box), project.labels, label.value);
+  return { mask: seen, box, whole: shape, spacing: spacing_mm, label: label.value };
 }
 
 /** Labels that may be passed on the way: the one that is drawn, and those that it may take the place of. */
@@ -436,7 +445,7 @@ function copyTask(session: CaseSession, index: number, by: 1 | -1, here: Region)
   const axis = planes[index]!.slice_axis;
   const number = session.sliceNumber(index) + by * session.stepDown(index);
   if (number < 0 || number >= header.shape[axis]!) return "there is no such slice";
-  const from = cut(session.draft.value!.mask, header.shape, sliceRegion(header.shape, axis, number));
+  const from = aloneIn(cut(session.draft.value!.mask, header.shape, sliceRegion(header.shape, axis, number)), session.project.labels, session.label.value);
   if (!from.includes(session.label.value)) return `slice ${number + 1} has nothing of this label`;
   return { ...groundOf(session, here), kind: "copy", from };
 }
@@ -446,7 +455,7 @@ function carryTask(session: CaseSession, index: number, steps: number): Task | s
   const axis = session.planes[index]!.slice_axis;
   const number = session.sliceNumber(index);
   const box = sliceRegion(shape, axis, number);
-  if (!cut(session.draft.value!.mask, shape, box).includes(session.label.value)) return `slice ${number + 1} has nothing of this label to carry on`;
+  if (!groundOf(session, box).mask.includes(session.label.value)) return `slice ${number + 1} has nothing of this label to carry on`;
   box.start[axis] = Math.max(0, number - steps);
   box.stop[axis] = Math.min(shape[axis]!, number + steps + 1);
   const values = valuesIn(session.volume.value!, session.channel.value, box);
@@ -454,10 +463,12 @@ function carryTask(session: CaseSession, index: number, steps: number): Task | s
 }
 
 function islandsTask(session: CaseSession, box: Region, how: IslandsKept, amount: number): Task | string {
-  const { header, labels, draft, label, locked } = session;
+  const { header, labels, draft, locked } = session;
   const at: Triple = how === "here" ? session.crosshair.value : [0, 0, 0];
-  if (how === "here" && draft.value!.mask[flatIndex(header.shape, at)] !== label.value) return "this label does not stand at the crosshair";
-  const free = labels.map(({ value }) => value).filter((value) => draft.value!.counts.of(value) === 0 && !locked.value.has(value));
+  if (how === "here" && !session.hasLabel(draft.value!.mask[flatIndex(header.shape, at)]!)) return "this label does not stand at the crosshair";
+  const free = labels
+    .map(({ value }) => value)
+    .filter((value) => [value, ...innerOf(session.project.labels, value)].every((one) => draft.value!.counts.of(one) === 0) && !locked.value.has(value));
   if (how === "split" && free.length === 0) return "no label is free for a second island";
   return { ...groundOf(session, box), kind: "islands", how, least: amount / measureOf(header).each, at, free };
 }

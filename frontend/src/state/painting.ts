@@ -31,17 +31,17 @@ export function valuesIn(volume: Volume, view: ChannelView, box: Region): Voxels
 export const rangeInForce = ({ segments }: CaseSession): Range | null => (segments.rangeUsed.value ? segments.range.value : null);
 
 /** The one rule for all that is drawn by hand. */
-export function mayPaint(session: CaseSession, boxes: readonly Region[] = []): MayPaint {
-  const may = mayChange(session.locks);
+export function mayPaint(session: CaseSession, boxes: readonly Region[] = [], exact = false): MayPaint {
+  const may = mayChange(exact ? { ...session.locks, land: undefined } : session.locks);
   const [range, volume, { shape }] = [rangeInForce(session), session.volume.value, session.header];
   const value = range && volume ? valuesOf(volume, session.channel.value) : null;
   return (from, to, index) => may(from, to) && (!value || within(value(index), range!)) && (boxes.length === 0 || isIn(boxes, voxelOfIndex(shape, index)));
 }
 
-/** An eraser takes whatever lies under it; with a label that lies inside another, that label only, so that the other one stays. */
+/** An eraser takes whatever lies under it; with a label that shares voxels with another, that label only, so that the other one stays. */
 export function mayErase(session: CaseSession): MayPaint {
   const [may, { value: active }] = [mayPaint(session), session.label];
-  if (outerOf(session.project.labels, active) === 0) return may;
+  if (outerOf(session.project.labels, active) === 0 && !session.labels.find(({ value }) => value === active)?.overlaps?.length) return may;
   const inner = innerOf(session.project.labels, active);
   return (from, to, index) => (from === active || inner.has(from)) && may(from, to, index);
 }

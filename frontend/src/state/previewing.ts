@@ -1,4 +1,5 @@
 /** The preview of prompts on the case on the screen: shown as a ghost outline, accepted, refined, dropped. */
+
 import * as calls from "../api/calls";
 import { ApiError } from "../api/errors";
 import type { Prompt, Refined } from "../api/types";
@@ -6,6 +7,7 @@ import { readKept, writeKept } from "../browser/kept";
 import { type Changes, changesOf, written } from "../edits/changes";
 import type { Draft } from "../edits/draft";
 import { lockedLabels } from "../edits/locks";
+import { sharedName } from "../edits/nested";
 import { Previews, type Shown } from "../edits/previews";
 import { alreadyApplied } from "../edits/runs";
 import { flatIndex } from "../geometry/plane";
@@ -102,7 +104,7 @@ export function leavePreview(session: CaseSession): void {
 export function changeText({ labels, header }: Pick<CaseSession, "labels" | "header">, { voxels, labels: changed }: Changes, verb = "change"): string {
   if (voxels === 0) return "No change: the mask is so already";
   const parts = changed.flatMap(({ label, gained, lost }) => {
-    const name = labels.find(({ value }) => value === label)?.name ?? `label ${label}`;
+    const name = labels.find(({ value }) => value === label)?.name ?? (sharedName(labels, label) || `label ${label}`);
     return [gained > 0 && `+${sizeText(gained, header)} ${name}`, lost > 0 && `−${sizeText(lost, header)} ${name}`].filter(Boolean);
   });
   return `${parts.join(", ")}; ${voxels} ${voxels === 1 ? `voxel ${verb}s` : `voxels ${verb}`}`;

@@ -1,10 +1,12 @@
 /** A proposal that comes while its case is open: shown at once, put into the draft when nothing would be lost. */
+
 import { effect } from "@preact/signals";
 import { readCaseOutlook, readHiddenProposal, readPrediction, readPredictionMask, readProject, readUncertainty } from "../api/calls";
 import { type Watch, watchProposals } from "../api/stream";
 import type { Prediction } from "../api/types";
 import { mayChange } from "../edits/locks";
 import { mixed, wholeOf } from "../edits/mix";
+import { overlap } from "../edits/nested";
 import { applyRuns, difference } from "../edits/runs";
 import { voxelCount } from "../geometry/plane";
 import { receiveMask } from "../volume/download";
@@ -135,9 +137,12 @@ function become(session: CaseSession, wanted: Uint8Array): boolean {
   if (!draft || session.refining.value || session.conflict.value || session.busy.value !== "" || previewFirst(session)) return false;
   session.drag?.finish();
   const kept = new Set<number>();
-  const edit = difference(draft.mask, mixed(draft.mask, wanted, session.header.shape, wholeOf(session.header.shape), mayChange(session.locks), kept));
+  const edit = difference(
+    draft.mask,
+    mixed(draft.mask, wanted, session.header.shape, wholeOf(session.header.shape), mayChange({ ...session.locks, land: undefined }), kept),
+  );
   applyRuns(draft.mask, edit.forward);
-  draft.commit(edit);
+  draft.commit({ ...edit, exact: overlap(session.project.labels) });
   sayLocked(session, kept);
   return true;
 }

@@ -49,7 +49,8 @@ export function sayLocked(
   values: Values,
   what: "stroke" | "answer" | "step" = "stroke",
 ): void {
-  const kept = labels.filter(({ value }) => values.has(value) && locked.value.has(value));
+  const has = ({ value, left }: Label): boolean => values.has(value) || [...values].some((one) => left?.[one] !== undefined);
+  const kept = labels.filter((one) => has(one) && locked.value.has(one.value));
   if (kept.length === 0) return;
   const names = kept.map(({ name }) => `“${name}”`).join(", ");
   const message =

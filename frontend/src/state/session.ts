@@ -1,4 +1,5 @@
 /** One case on the screen: its arrays, where one looks, and the draft being edited. */
+
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { LookedAt } from "../api/calls";
 import { lacking, may } from "../api/me";
@@ -21,13 +22,14 @@ import type {
 import type { Draft } from "../edits/draft";
 import type { EffortTimer } from "../edits/effort";
 import type { Guard, Locks } from "../edits/locks";
-import { groundOf, innerOf } from "../edits/nested";
+import { innerOf, type Land, landOf, membersOf, overlap } from "../edits/nested";
 import type { Previews } from "../edits/previews";
 import type { PromptQueue } from "../edits/promptqueue";
 import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
 import { centreOf, clampVoxel, stepOfWheelDown } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
+import type { LabelColour } from "../render/lut";
 import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
@@ -299,18 +301,50 @@ export class CaseSession {
 
   /** What "keep other labels" keeps now. */
   get locks(): Locks {
-    return { locked: this.locked.value, kept: keepOthers.value, active: this.label.value, inner: innerOf(this.project.labels, this.label.value) };
+    const { labels } = this.project;
+    const inner = innerOf(labels, this.label.value);
+    return { locked: this.locked.value, kept: keepOthers.value, active: this.label.value, inner, land: this.land, members: this.members };
+  }
+
+  /** Where labels overlap: those that a voxel belongs to. */
+  get members(): ((value: number) => number[]) | undefined {
+    const { labels } = this.project;
+    return overlap(labels) ? (value) => membersOf(labels, value) : undefined;
+  }
+
+  /** Whether a voxel of a value belongs to the label in hand, as a tool sees it that works on this one. */
+  hasLabel(value: number): boolean {
+    const { labels } = this.project;
+    return value === this.label.value || (overlap(labels) && innerOf(labels, this.label.value).has(value));
+  }
+
+  /** What a voxel becomes where the label in hand is drawn, or taken away. */
+  get land(): Land {
+    return landOf(this.project.labels, this.label.value);
   }
 
   /** Locks hold for what comes into the draft besides the tools, too. */
   readonly guard: Guard = {
     locked: () => this.locked.value,
     refused: (labels, what) => sayLocked(this, labels, what),
-    ground: () => groundOf(this.project.labels, this.label.value),
+    land: () => this.land,
+    members: () => this.members,
   };
 
   get labels(): readonly Label[] {
     return this.labelsOf.value;
+  }
+
+  /** What a mask may hold, as it is painted: the labels, and those voxels of several that are not all hidden. */
+  get paints(): readonly LabelColour[] {
+    return [...this.labels, ...(this.project.shared ?? [])];
+  }
+
+  /** What is not painted: hidden labels, and what only these share. */
+  get unpainted(): ReadonlySet<number> {
+    const hidden = this.hidden.value;
+    const shared = (this.project.shared ?? []).filter(({ value }) => membersOf(this.labels, value).every((one) => hidden.has(one)));
+    return new Set([...hidden, ...shared.map(({ value }) => value)]);
   }
 
   /** What is queried of the case, and all that a submission keeps; empty for the whole. */

@@ -1,5 +1,7 @@
 /** The surfaces of a case's draft, made anew in a worker after each edit: one copy of the mask is under way at a time. */
+
 import { effect, signal } from "@preact/signals";
+import { membersOf } from "../edits/nested";
 import type { Surface } from "../volume/surfaces";
 import type { SurfaceReply } from "../volume/surfaceworker";
 import type { CaseSession } from "./session";
@@ -46,7 +48,9 @@ export class Surfaces {
     this.seen = new Set();
     const { shape, affine } = this.session.header;
     const mask = draft.mask.slice();
-    this.worker.postMessage({ mask, shape, affine }, [mask.buffer]);
+    const { shared, labels } = this.session.project;
+    const of = Object.fromEntries((shared ?? []).map(({ value }) => [value, membersOf(labels, value)]));
+    this.worker.postMessage({ mask, shape, affine, shared: of }, [mask.buffer]);
   }
 
   private started(): Worker {

@@ -1,6 +1,8 @@
 /** What a pointer does in a pane: which gesture a press begins, and what each gesture does until release. */
+
 import type { PlaneHeader } from "../api/types";
 import { mayChange } from "../edits/locks";
+import { aloneIn, innerOf, overlap } from "../edits/nested";
 import { Recorder } from "../edits/runs";
 import { type Brush, sweepBrush } from "../geometry/brush";
 import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
@@ -116,7 +118,7 @@ function picking({ session, plane, index, place }: PaneContact, at: Pixel): null
 
 function stroking(contact: PaneContact, start: Pixel, erases: boolean): Drag {
   const { session } = contact;
-  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, erases ? mayErase(session) : mayPaint(session));
+  const recorder = new Recorder(session.draft.value!.mask, erases ? 0 : session.label.value, erases ? mayErase(session) : mayPaint(session), session.land);
   return sweeping(contact, start, recorder, { radiusMm: brushRadiusMm.value, ball: ballBrush.value && !session.isFlat });
 }
 
@@ -125,9 +127,12 @@ function pushing(contact: PaneContact, start: Pixel): Drag {
   const { mask } = session.draft.value!;
   const label = session.label.value;
   const at = pixelOfPoint(contact.place(), start);
-  const push = pushFrom(mask, label, plane, session.header.shape, session.sliceNumber(index), at, brushRadiusMm.value);
-  const may = mayPaint(session);
-  const recorder = push.inwards ? new Recorder(mask, 0, (old, to, index) => old === label && may(old, to, index)) : new Recorder(mask, label, may);
+  const push = pushFrom(aloneIn(mask, session.project.labels, label), label, plane, session.header.shape, session.sliceNumber(index), at, brushRadiusMm.value);
+  const [may, inner] = [mayPaint(session), innerOf(session.project.labels, label)];
+  const own = (old: number): boolean => old === label || (overlap(session.project.labels) && inner.has(old));
+  const recorder = push.inwards
+    ? new Recorder(mask, 0, (old, to, index) => own(old) && may(old, to, index), session.land)
+    : new Recorder(mask, label, may, session.land);
   return sweeping(contact, start, recorder, { radiusMm: push.radiusMm, ball: false });
 }
 
@@ -174,7 +179,7 @@ function filling({ session, index, plane, place }: PaneContact, start: Pixel): D
     else tell("info", "This region belongs to another label, which is kept", "uncheck “Keep others” to fill it");
     return null;
   }
-  const recorder = new Recorder(draft.mask, session.label.value, mayPaint(session));
+  const recorder = new Recorder(draft.mask, session.label.value, mayPaint(session), session.land);
   region.indices.forEach((voxel) => recorder.paint(voxel));
   reveal(session);
   commit(session, recorder);

@@ -1,7 +1,9 @@
 /** Decide between readings: whose counts for a label, whose within a box; the result is on the image before it is accepted. */
+
 import { useState } from "preact/hooks";
 import * as calls from "../api/calls";
 import type { Region } from "../api/types";
+import { sharedName } from "../edits/nested";
 import type { Comparison } from "../state/comparing";
 import { tool } from "../state/display";
 import { withKey } from "../tools/keytables";
@@ -243,7 +245,8 @@ export function Refused({ found }: { found: Comparison }) {
   );
 }
 
-const labelName = (found: Comparison, label: number): string => found.project.labels.find(({ value }) => value === label)?.name ?? `label ${label}`;
+const labelName = (found: Comparison, label: number): string =>
+  found.project.labels.find(({ value }) => value === label)?.name ?? (sharedName(found.project.labels, label) || `label ${label}`);
 
 /** "large +120 −8 voxels". */
 export const changeWords = (found: Comparison, changes: readonly Difference[]): string =>

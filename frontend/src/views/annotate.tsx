@@ -23,7 +23,6 @@ import { held } from "../tools/pointer";
 import { CaseStatus } from "./casestatus";
 import { CrosshairTable } from "./crosshair";
 import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
-import { FrameBar } from "./framebar";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
 import { later, Missing } from "./later";
@@ -38,6 +37,10 @@ import { ReadOnly } from "./warnings";
 
 type Dialogue = "skip" | "flag" | "replay" | null;
 
+const FrameBar = later(
+  () => import("./framebar").then((part) => part.FrameBar),
+  () => null,
+);
 const ReplayDialog = later(
   () => import("./replay").then((part) => part.ReplayDialog),
   ({ failed }) => (failed ? <Missing failed /> : null),
@@ -98,7 +101,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
         ))}
         {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
       </div>
-      <FrameBar session={session} />
+      {(session.isFilm || session.named.value.length > 0) && <FrameBar session={session} />}
       <StatusLine session={session} />
       <SliceSaid session={session} />
       <SidePanel session={session} openDialog={openDialog} />

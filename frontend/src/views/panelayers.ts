@@ -34,7 +34,7 @@ function layersOf(session: CaseSession): LabelLayers {
   return {
     mask: display.maskShown.value ? (session.draft.value?.mask ?? null) : null,
     version: session.drag?.draws ? undefined : session.draft.value?.changes.value,
-    style: { labels: session.labels, hidden: session.hidden.value, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
+    style: { labels: session.paints, hidden: session.unpainted, opacity: display.maskOpacity.value, outline: display.outlined.value || reasons },
     heat: heatOf(session),
     proposal: display.proposalShown.value ? session.proposal.value : null,
     prompted: promptedOf(session),

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { changeSettings, changeTask, readSettings } from "../api/calls";
 import type { Changes, Configuration, LabelBody, Project, Setting } from "../api/types";
-import { changedSettings, changedTask, readPicture, type TaskForm, type Typed, typedOf } from "../state/configuring";
+import { changedSettings, changedTask, formOf, readPicture, type TaskForm, type Typed, typedOf, withOverlap } from "../state/configuring";
 import { tell, tellError } from "../state/notices";
 import { Allowed, Fields, Save, sentOnce } from "./controls";
 import { Header } from "./header";
@@ -54,12 +54,7 @@ interface PartProps {
 function Task({ project, found: newest, onSaved }: PartProps) {
   const [found] = useState(newest); // what is typed is a change of this one, whoever changes the task meanwhile
   const { task } = found;
-  const [form, setForm] = useState<TaskForm>({
-    name: found.name,
-    instructions: task.instructions,
-    pictures: [],
-    labels: task.labels.map(({ value, name, colour }) => ({ value, name, colour })),
-  });
+  const [form, setForm] = useState<TaskForm>(formOf(found));
   const change = changedTask(found, form);
   const outdated = newest.task.version !== task.version || newest.name !== found.name;
   const follows = outdated && change === null;
@@ -143,6 +138,7 @@ function Task({ project, found: newest, onSaved }: PartProps) {
               data-testid={`label-name-${n}`}
               onInput={(event) => label(n, { name: event.currentTarget.value })}
             />
+            {task.kind === "segmentation" && <Shares form={form} at={n} onForm={setForm} />}
           </div>
         ))}
         <button type="button" class="small" data-testid="add-label" onClick={() => setForm({ ...form, labels: [...form.labels, { value: null, name: "" }] })}>
@@ -154,6 +150,50 @@ function Task({ project, found: newest, onSaved }: PartProps) {
       </p>
       <Save changed={change !== null} testid="save-task" />
     </form>
+  );
+}
+
+/** What a label shares voxels with: the one that it lies inside of, and those that it overlaps. */
+function Shares({ form, at, onForm }: { form: TaskForm; at: number; onForm: (form: TaskForm) => void }) {
+  const others = form.labels.map(({ name }, n) => ({ name: name.trim(), n })).filter(({ name, n }) => n !== at && name !== "");
+  const own = form.labels[at]!.name || "the new label";
+  const [inside, overlaps] = [form.inside[at] ?? null, form.overlaps[at] ?? []];
+  const lies = (value: string): void => {
+    const chosen = value === "" ? null : Number(value);
+    onForm({ ...form, inside: form.labels.map((_, n) => (n === at ? chosen : (form.inside[n] ?? null))) });
+  };
+  if (others.length === 0) return null;
+  return (
+    <>
+      <select
+        value={inside === null ? "" : String(inside)}
+        aria-label={`${own} lies inside`}
+        data-testid={`inside-${at}`}
+        onChange={(event) => lies(event.currentTarget.value)}
+      >
+        <option value="">inside none</option>
+        {others.map(({ name, n }) => (
+          <option key={n} value={String(n)}>
+            inside {name}
+          </option>
+        ))}
+      </select>
+      <details data-testid={`overlaps-${at}`}>
+        <summary>{overlaps.length === 0 ? "overlaps none" : `overlaps ${overlaps.map((n) => form.labels[n]!.name).join(", ")}`}</summary>
+        {others.map(({ name, n }) => (
+          <label class="field field-check" key={n}>
+            <span>{name}</span>
+            <input
+              type="checkbox"
+              checked={overlaps.includes(n)}
+              aria-label={`${own} overlaps ${name}`}
+              data-testid={`overlap-${at}-${n}`}
+              onChange={() => onForm(withOverlap(form, at, n))}
+            />
+          </label>
+        ))}
+      </details>
+    </>
   );
 }
 

@@ -1,5 +1,6 @@
 /** Several masks of one case together: where readers disagree, what rulings make of their masks, and what that changes. */
-import type { Region, Triple } from "../api/types";
+import type { Label, Region, Triple } from "../api/types";
+import { innerOf, landOf } from "../edits/nested";
 import { flatIndex } from "../geometry/plane";
 
 /** Whose annotation counts: for one label only, within one box only, or in all. */
@@ -27,14 +28,21 @@ export function disagreement(masks: readonly Uint8Array[]): Uint8Array {
 }
 
 /** What stands, changed by rulings in order; the server composes by the same rule. */
-export function composed(standing: Uint8Array, rulings: readonly Ruling[], maskOf: (id: string) => Uint8Array, shape: Triple): Uint8Array {
+export function composed(
+  standing: Uint8Array,
+  rulings: readonly Ruling[],
+  maskOf: (id: string) => Uint8Array,
+  shape: Triple,
+  labels: readonly Label[] = [],
+): Uint8Array {
   const mask = standing.slice();
   for (const { annotation_id, label, box } of rulings) {
     const reading = maskOf(annotation_id);
+    const [inner, land] = [innerOf(labels, label ?? 0), landOf(labels, label ?? 0)];
+    const has = (value: number): boolean => value === label || inner.has(value);
     within(box ?? { start: [0, 0, 0], stop: shape }, shape, (voxel) => {
       if (label === null) mask[voxel] = reading[voxel]!;
-      else if (reading[voxel] === label) mask[voxel] = label;
-      else if (mask[voxel] === label) mask[voxel] = 0;
+      else if (has(reading[voxel]!) !== has(mask[voxel]!)) mask[voxel] = land(mask[voxel]!, has(reading[voxel]!) ? label : 0);
     });
   }
   return mask;

@@ -17,6 +17,23 @@ export interface SurfaceRequest {
   mask: Uint8Array;
   shape: Triple;
   affine: number[][];
+  /** Values that overlapping labels share, and the labels. */
+  shared?: Readonly<Record<number, readonly number[]>>;
+}
+
+/** The surfaces of all labels, each with what it shares with others. */
+export function* surfacesOf(request: SurfaceRequest): Generator<Surface> {
+  const shared = Object.entries(request.shared ?? {});
+  const boxes = boxesOf(request.mask, request.shape);
+  const labels = new Set([...boxes.keys()].flatMap((value) => request.shared?.[value] ?? [value]));
+  for (const label of labels) {
+    const own = new Set(shared.filter(([, of]) => of.includes(label)).map(([value]) => Number(value)));
+    if (own.size === 0) yield surfaceOf(request, label, boxes.get(label)!);
+    else {
+      const mask = request.mask.map((value) => (own.has(value) ? label : value));
+      yield surfaceOf({ ...request, mask }, label, boxesOf(mask, request.shape).get(label)!);
+    }
+  }
 }
 
 /** Samples of one label at most: about 6 MB, and a mesh that every machine turns. */

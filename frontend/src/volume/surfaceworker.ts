@@ -1,5 +1,5 @@
 /** Makes the surfaces of a mask beside the page: each label is sent when it is there, then that all are. */
-import { boxesOf, type Surface, type SurfaceRequest, surfaceOf } from "./surfaces";
+import { type Surface, type SurfaceRequest, surfacesOf } from "./surfaces";
 
 /** The next surface of a mask; null when that was the last one. */
 export type SurfaceReply = Surface | null;
@@ -7,9 +7,6 @@ export type SurfaceReply = Surface | null;
 const scope = self as unknown as { onmessage: (event: MessageEvent<SurfaceRequest>) => void; postMessage(reply: SurfaceReply, give?: Transferable[]): void };
 
 scope.onmessage = ({ data }) => {
-  for (const [label, box] of boxesOf(data.mask, data.shape)) {
-    const made = surfaceOf(data, label, box);
-    scope.postMessage(made, [made.positions.buffer, made.normals.buffer, made.triangles.buffer]);
-  }
+  for (const made of surfacesOf(data)) scope.postMessage(made, [made.positions.buffer, made.normals.buffer, made.triangles.buffer]);
   scope.postMessage(null);
 };

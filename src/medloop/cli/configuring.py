@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -26,6 +27,7 @@ def init(
     label: Annotated[list[str], option(help="A label's name; give it once for each label.")],
     settings: Mapping[str, SettingValue],
     inside: Annotated[list[str] | None, option(metavar="LABEL=OUTER", help="A label that lies inside another, tumour=liver.")] = None,
+    overlap: Annotated[list[str] | None, option(metavar="LABEL=OTHER", help="Labels that overlap, vessel=tumour.")] = None,
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
@@ -41,6 +43,7 @@ def init(
         name=name or folder.resolve().name,
         kind=one_of("--kind", kind, get_args(TaskKind)),
         labels=nested_names(label, _pairs("--inside", inside, known=label)) if inside else label,
+        overlaps=_overlaps(overlap or [], label, {}),
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
         url=database or None,
@@ -66,12 +69,14 @@ def configure(
         list[str] | None,
         option(metavar="LABEL=CODE", help="Its DICOM code, SCHEME:VALUE:MEANING; LABEL= for its name's; or a CSV of label and code."),
     ] = None,
+    overlap: Annotated[list[str] | None, option(metavar="LABEL=OTHER", help="Labels that overlap; LABEL= ends all of LABEL's.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a project's settings, or change them, its instructions and its labels.
 
     Every change is kept in the audit. Labels are added or renamed, never removed.
     """
+    from medloop.core.labels import overlaps_of
     from medloop.loop.foundation.configuring import TaskChange
     from medloop.loop.foundation.configuring import configure as change
 
@@ -85,8 +90,9 @@ def configure(
             colours=_pairs("--colour", colour or [], last=True),
             inside=_pairs("--inside", inside or [], known=names),
             codes=_codes(code or [], names),
+            overlaps=_overlaps(overlap or [], [*names, *(add_label or ())], overlaps_of(workspace.task.labels)),
         )
-        if not settings and task == TaskChange(renamed={}, colours={}, inside={}, codes={}) and name is None:
+        if not settings and task == TaskChange(renamed={}, colours={}, inside={}, overlaps={}, codes={}) and name is None:
             _print_settings(workspace, as_json=as_json)
         else:
             _print_changes(change(workspace, settings=settings, name=name, task=task, actor="cli"), as_json=as_json)
@@ -133,15 +139,22 @@ def _code_table(path: Path) -> dict[str, str]:
     return {str(row["label"]): str(row["code"]) for row in rows}
 
 
+def _overlaps(given: Sequence[str], known: Sequence[str], now: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """LABEL=OTHER texts as all that each label overlaps then, with what it overlaps now; LABEL= stands for none."""
+    found: dict[str, Sequence[str]] = {}
+    for text in given:
+        ((name, other),) = _pairs("--overlap", [text], known=known).items()
+        before = found.get(name, now.get(name, ()))
+        found[name] = (*before, other) if other.strip() else ()
+    return found
+
+
 def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
     values = {name: getattr(workspace.settings, name) for name in SETTINGS}
     if as_json:
         from medloop.core.codes import coded
 
-        labels = [
-            {"value": x.value, "name": x.name, "colour": x.colour, "inside": x.inside, "code": str(coded(x).kind)}
-            for x in workspace.task.labels
-        ]
+        labels = [asdict(label) | {"code": str(coded(label).kind)} for label in workspace.task.labels]
         task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
         print_json({"name": workspace.project.name, "settings": values, "task": task})
         return

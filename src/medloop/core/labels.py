@@ -1,11 +1,13 @@
-"""Names of labels that every later tool understands the same way, and labels that lie inside others: one truth of what a voxel holds.
+"""Names of labels that every later tool understands the same way, and labels that share voxels: one truth of what a voxel holds.
 
 A mask is one map of whole numbers. Where a label is declared to lie inside another (a tumour in its organ), a voxel of the inner one
-belongs to both: whatever looks at a label looks at its own voxels and at those of every label inside it.
+belongs to both. Where labels overlap and none lies inside the other (`medloop.core.overlaps`), a value of its own stands for the voxels
+of both. Whatever looks at a label looks at all values whose voxels belong to it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -100,61 +102,124 @@ def nested_names(names: Sequence[str], inside: Mapping[str, str]) -> dict[str, s
     return {name: chosen.get(name, "") for name in names}
 
 
+@lru_cache(maxsize=64)
+def chains(labels: tuple[Label, ...]) -> dict[int, tuple[int, ...]]:
+    """Value of each label → itself, then those that it lies inside of, the innermost first."""
+    around, found = {label.value: label.inside for label in labels}, {}
+    for value in around:
+        chain: list[int] = []
+        at: int | None = value
+        while at is not None:
+            chain.append(at)
+            at = around[at]
+        found[value] = tuple(chain)
+    return found
+
+
+@lru_cache(maxsize=64)
+def held_by_value(labels: tuple[Label, ...]) -> dict[int, frozenset[int]]:
+    """What a mask may hold → the labels that such a voxel belongs to; the labels' own values come first."""
+    around = chains(labels)
+    found = {value: frozenset(chain) for value, chain in around.items()}
+    for value in sorted({value for label in labels for value in label.shared}):
+        found[value] = frozenset(one for label in labels if value in label.shared for one in around[label.value])
+    return found
+
+
 def members(labels: Iterable[Label], value: int) -> tuple[int, ...]:
-    """The labels that a voxel of a mask belongs to, by its value: its own, then those that this one lies inside of; () for background."""
-    around = {label.value: label.inside for label in labels}
-    found: list[int] = []
-    at: int | None = value if value in around else None
-    while at is not None:
-        found.append(at)
-        at = around[at]
-    return tuple(found)
+    """The labels that a voxel of a mask belongs to, by its value, each before those that it lies inside of; () for background.
+
+    Of the value of a label these are itself and those that it lies inside of, of a value that overlapping labels share all of theirs.
+    """
+    labels = tuple(labels)
+    around = chains(labels)
+    return tuple(sorted(held_by_value(labels).get(value, ()), key=lambda one: (-len(around[one]), one)))
+
+
+def innermost(labels: Sequence[Label], held: Iterable[int]) -> frozenset[int]:
+    """Of some labels those that none of the others lies inside of."""
+    around, every = chains(tuple(labels)), frozenset(held)
+    return every - {of for one in every for of in around[one][1:]}
+
+
+def value_of(labels: Sequence[Label], held: Iterable[int]) -> int | None:
+    """The value of a mask for a voxel of some labels, and of those that they lie inside of; 0 for none, None where no value says it."""
+    labels = tuple(labels)
+    around = chains(labels)
+    wanted = frozenset(one for value in held for one in around[value])
+    return next((value for value, of in held_by_value(labels).items() if of == wanted), None) if wanted else 0
 
 
 def region_values(labels: Sequence[Label]) -> dict[int, tuple[int, ...]]:
-    """Value of each label → the values whose voxels belong to it: its own, and those of all labels inside it."""
-    held = {label.value: members(labels, label.value) for label in labels}
+    """Value of each label → the values whose voxels belong to it: its own, those of labels inside it, and those that it shares."""
+    held = held_by_value(tuple(labels))
     return {label.value: (label.value, *(v for v, of in held.items() if label.value in of and v != label.value)) for label in labels}
 
 
+def class_regions(labels: Sequence[Label]) -> tuple[tuple[int, ...], ...]:
+    """For each value of a mask, ascending, itself and the values whose voxels belong to all of its labels, too: regions of a network.
+
+    Empty where no label lies inside another or overlaps one.
+    """
+    if not nested_regions(labels):
+        return ()
+    held = held_by_value(tuple(labels))
+    return tuple((value, *(v for v, of in held.items() if held[value] <= of and v != value)) for value in sorted(held))
+
+
+def overlaps_of(labels: Sequence[Label]) -> dict[str, tuple[str, ...]]:
+    """Name of each label → names of the labels that it overlaps."""
+    return {label.name: tuple(other.name for other in labels if other.value in label.overlaps) for label in labels}
+
+
+def values_of(labels: Sequence[Label], annotated: Collection[int]) -> tuple[int, ...]:
+    """What a mask may hold that annotates some labels only, ascending: their values, and those that they share with each other alone."""
+    own = {label.value: label for label in labels}
+    foreign = {value for label in labels if label.value not in annotated for value in label.shared}
+    shared = {value for one in annotated if one in own for value in own[one].shared}
+    return tuple(sorted({*annotated} | (shared - foreign)))
+
+
+def shared_names(labels: Sequence[Label]) -> dict[int, str]:
+    """The values that overlapping labels share → how files call them: "vessel + tumour"."""
+    values = sorted({value for label in labels for value in label.shared})
+    return {value: " + ".join(label.name for label in labels if value in label.shared) for value in values}
+
+
+def mean_colour(colours: Sequence[str]) -> str:
+    """The mean of some #rrggbb."""
+    parts = [[int(colour[at : at + 2], 16) for colour in colours] for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(sum(part) / len(part)):02x}" for part in parts)
+
+
+def mask_colours(labels: Sequence[Label]) -> dict[int, str]:
+    """What a mask may hold → its colour: of values that labels share the mean of theirs."""
+    shared = {value: mean_colour([label.colour for label in labels if value in label.shared]) for value in shared_names(labels)}
+    return {label.value: label.colour for label in labels} | shared
+
+
 def nested_regions(labels: Sequence[Label]) -> dict[int, tuple[int, ...]]:
-    """`region_values` of the labels that others lie inside of; empty where none does, so that nothing is to be done."""
+    """`region_values` of the labels that share voxels with others; empty where none does, so that nothing is to be done."""
+    if all(label.inside is None and not label.shared for label in labels):
+        return {}
     return {value: values for value, values in region_values(labels).items() if len(values) > 1}
 
 
 def mask_of(labels: Sequence[Label], mask: MaskArray, value: int) -> BoolArray:
-    """Where a label is, shape of the mask: its own voxels, and those of the labels inside it."""
+    """Where a label is, shape of the mask: its own voxels, those of the labels inside it, and those that it shares with others."""
     found: BoolArray = np.isin(mask, region_values(labels)[value])
     return found
 
 
 def gathered(labels: Sequence[Label], mask: MaskArray, value: int) -> MaskArray:
-    """The mask for whoever looks at one label only: the voxels of every label inside it hold its own value, others are as they were."""
+    """The mask for whoever looks at one label only: all voxels that belong to it hold its own value, others are as they were."""
     inner = nested_regions(labels).get(value)
     return mask if inner is None else np.where(np.isin(mask, inner), np.uint8(value), mask).astype(mask.dtype)
 
 
 def seen_as(labels: Sequence[Label], value: int, known: Iterable[int]) -> int:
-    """What a voxel of a value is for whoever knows some labels only: the innermost known one that it belongs to, else background."""
+    """What a voxel of a value is for whoever knows some labels only: the innermost known ones that it belongs to, else background."""
     wanted = set(known)
-    return next((one for one in members(labels, value) if one in wanted), 0)
-
-
-def keep_nesting(labels: Sequence[Label], before: MaskArray, after: MaskArray, drawn: Iterable[int]) -> MaskArray:
-    """A mask after some labels were drawn: what lies inside them stays, and where one of them goes the label around it is left.
-
-    Args:
-        labels: Of the task.
-        before: Shape (I, J, K).
-        after: The same, drawn over.
-        drawn: Values of the labels that were drawn or taken away.
-    """
-    regions, around = nested_regions(labels), {label.value: label.inside for label in labels}
-    kept = after
-    for value in drawn:
-        inner = regions.get(value, (value,))[1:]
-        if inner:
-            kept = np.where(np.isin(before, inner) & (kept == value), before, kept)
-        if (outer := around.get(value)) is not None:
-            kept = np.where(np.isin(before, (value, *inner)) & (kept == 0), np.uint8(outer), kept)
-    return kept if kept is after else np.asfortranarray(kept.astype(after.dtype))
+    own = innermost(labels, (one for one in members(labels, value) if one in wanted))
+    held = held_by_value(tuple(labels))
+    return next((v for v, of in held.items() if innermost(labels, of) == own), 0) if own else 0

@@ -69,6 +69,8 @@ class Label:
     Attributes:
         inside: Value of the label that it lies inside of: its voxels belong to that one, too (`medloop.core.labels`); None for none.
         code: What it is called in DICOM, `SCHEME:VALUE:MEANING` (`medloop.core.codes`); "" for the code of its name.
+        overlaps: Values of the labels that voxels of it may belong to as well, though none lies inside the other (`medloop.core.overlaps`).
+        shared: Values of a mask that stand for voxels of this label and of others that overlap it; these have them, too.
     """
 
     value: int
@@ -76,6 +78,12 @@ class Label:
     colour: str
     inside: int | None = None
     code: str = ""
+    overlaps: tuple[int, ...] = ()
+    shared: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:  # JSON has lists
+        object.__setattr__(self, "overlaps", tuple(self.overlaps))
+        object.__setattr__(self, "shared", tuple(self.shared))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +108,14 @@ class Task:
         return tuple(label.value for label in self.labels)
 
     @property
+    def mask_values(self) -> tuple[int, ...]:
+        """What a mask may hold besides background: the values of the labels, and those of voxels of several overlapping ones, ascending."""
+        return tuple(sorted({*self.label_values, *(value for label in self.labels for value in label.shared)}))
+
+    @property
     def classes(self) -> int:
-        """Outputs of a network for this task: labels, plus background for a segmentation."""
-        return len(self.labels) + (self.kind == "segmentation")
+        """Outputs of a network for this task: one per value of a mask, background included, or per class of a classification."""
+        return len(self.mask_values) + (self.kind == "segmentation")
 
 
 USUAL_STRATEGY: Mapping[TaskKind, str] = MappingProxyType({"segmentation": "foreground", "classification": "random"})

@@ -42,7 +42,8 @@ def export_nrrd(
 
     See `export_msd` for arguments and errors; `colours` are drawn by 3D Slicer.
     """
-    segments = [Segment(name, value, colour=colours.get(name, ())) for value, name in enumerate(labels, start=1)]
+    numbered = {value: name for value, name in enumerate(labels, start=1) if not regions or value in regions}
+    segments = [Segment(name, value, colour=colours.get(name, ())) for value, name in numbered.items()]
 
     def drawn(out: Path, name: str, case: ExportCase, mask: Mask) -> None:
         said = [one for one in segments if not case.annotated or one.name in case.annotated]

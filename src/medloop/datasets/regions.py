@@ -1,7 +1,8 @@
-"""nnU-Net's region-based labels: lists of mask values that lie inside each other, and what they mean for labels.
+"""nnU-Net's region-based labels: lists of mask values that lie inside each other or overlap, and what they mean for labels.
 
 A label whose `labels` entry is a list is the union of these values. Of regions that lie inside each other each has one value of its own,
-which is what medloop keeps of a voxel: the innermost label. See nnU-Net's documentation/region_based_training.md.
+which is what medloop keeps of a voxel: the innermost label. What two regions share
+is named by a region of its own. See nnU-Net's documentation/region_based_training.md.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ def _is_region(value: object) -> bool:
 
 
 def _own_value(name: str, held: frozenset[int], regions: Mapping[str, frozenset[int]]) -> int:
-    crossing = next((other for other, of in regions.items() if held & of and not held <= of and not of <= held), None)
+    crossing = next((other for other, of in regions.items() if not (held <= of or of <= held) and _unnamed(held, of, regions)), None)
     if crossing is not None:
         rule = (
             f"regions must lie inside each other or apart, {name!r} {sorted(held)} and {crossing!r} {sorted(regions[crossing])} do neither"
@@ -48,6 +49,11 @@ def _own_value(name: str, held: frozenset[int], regions: Mapping[str, frozenset[
         rule = f"a region needs one value that no region inside it has, {name!r} {sorted(held)} has {sorted(alone)}"
         raise FormatError(f"dataset.json: {rule}"[:300], remedy="name each value by a label of its own")
     return next(iter(alone))
+
+
+def _unnamed(one: frozenset[int], other: frozenset[int], regions: Mapping[str, frozenset[int]]) -> frozenset[int]:
+    """Values that two regions share, and no region inside both has."""
+    return (one & other).difference(*(of for of in regions.values() if of <= one & other))
 
 
 def _around(held: frozenset[int], regions: Mapping[str, frozenset[int]]) -> str:

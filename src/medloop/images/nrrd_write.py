@@ -11,7 +11,7 @@ from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.images.encode import GZIP_LEVEL
 from medloop.images.files import write_atomic
-from medloop.images.segments import Segment, by_depth
+from medloop.images.segments import Segment, layers_of
 from medloop.images.text_geometry import LPS_TO_RAS
 
 _TYPES = {"int8": "signed char", "uint8": "unsigned char", "int16": "short", "uint16": "unsigned short"}
@@ -28,18 +28,18 @@ def write_nrrd(path: Path, image: Image) -> None:
 
 
 def write_seg_nrrd(path: Path, mask: Mask, labels: Sequence[Segment], regions: Mapping[int, Sequence[int]]) -> None:
-    """Write one segment per label, with everything inside it; where labels lie inside others, in layers.
+    """Write one segment per label, with everything inside it; labels that share voxels lie in different layers.
 
     Args:
         path: Ends in `.seg.nrrd`.
         mask: The label values.
         labels: Name, value and colour of every label that the mask says something of; layers are chosen here.
-        regions: Value of a label → the values of its voxels, its own first; empty where no label lies inside another.
+        regions: Value of a label → the values of its voxels, its own first; empty where no labels share voxels.
 
     Raises:
         StorageError: The disk refused.
     """
-    depth = by_depth([label.value for label in labels], regions)
+    depth = layers_of([label.value for label in labels], regions)
     placed = [Segment(label.name, label.value, depth[label.value], label.colour) for label in labels]
     layers: MaskArray = np.zeros((max([*depth.values(), 0]) + 1, *mask.grid.shape), dtype=np.uint8)
     for one in placed:

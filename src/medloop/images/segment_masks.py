@@ -27,7 +27,7 @@ def named_mask(file: str, read: ReadImage, naming: Naming) -> NamedMask:
         LabelError: Segments that are no label, or that share voxels without one lying inside the other.
     """
     values, notes = naming.of(file, read.segments)
-    array = merged_segments(file, read.image.array, read.segments, values, naming.regions)
+    array = merged_segments(file, read.image.array, read.segments, values, naming.labels)
     return NamedMask(array, tuple(sorted(values.values())), notes)
 
 

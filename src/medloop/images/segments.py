@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import ImageArray, MaskArray
+from medloop.core.drawing import united
 from medloop.core.errors import FormatError, LabelError
-from medloop.core.names import folded
+from medloop.core.names import first_named, folded
+from medloop.core.records import Label
 
 _KEY = re.compile(r"Segment(\d{1,5})_(Name|Color|LabelValue|Layer)")
 MOST_SEGMENTS = 255
@@ -80,16 +82,16 @@ def _colour(text: str) -> tuple[float, ...]:
 
 
 def merged_segments(
-    file: str, layers: ImageArray, segments: Sequence[Segment], values: Mapping[str, int], regions: Mapping[int, Sequence[int]]
+    file: str, layers: ImageArray, segments: Sequence[Segment], values: Mapping[str, int], labels: Sequence[Label]
 ) -> MaskArray:
-    """One label map of all segments: where several meet, the innermost label.
+    """One label map of all segments: where several meet, the innermost label, or the value that overlapping labels share.
 
     Args:
         file: Its name.
         layers: Shape (layers, I, J, K).
         segments: Of the file.
         values: Name of each segment → the task's label value.
-        regions: Value of a label → the values inside it, its own first, where labels lie inside others.
+        labels: Of the task.
 
     Returns:
         Shape (I, J, K).
@@ -99,20 +101,16 @@ def merged_segments(
     """
     _require_named(file, layers, segments)
     mask: MaskArray = np.zeros(layers.shape[1:], dtype=np.uint8)
-    by_size = sorted(segments, key=lambda one: (-len(regions.get(values[one.name], ())), values[one.name]))
-    drawn: list[Segment] = []
-    for segment in by_size:
+    for number, segment in enumerate(segments):
         here = layers[segment.layer] == segment.value
-        for other in drawn:
-            around = values[segment.name] in regions.get(values[other.name], ()) or values[segment.name] == values[other.name]
-            shared = 0 if around else int(np.count_nonzero(here & (mask == values[other.name])))
-            if shared:
-                raise LabelError(
-                    f"{file}: {shared} voxels are in the segments {other.name!r} and {segment.name!r}, and a voxel has one label",
-                    remedy="say which lies inside the other with medloop configure DIR --inside INNER=OUTER, or take them apart",
-                )
-        mask[here] = values[segment.name]
-        drawn.append(segment)
+        found, clash = united(labels, mask, np.where(here, np.uint8(values[segment.name]), np.uint8(0)))
+        if count := int(np.count_nonzero(clash)):
+            in_both = [one.name for one in segments[:number] if (clash & (layers[one.layer] == one.value)).any()]
+            raise LabelError(
+                f"{file}: {count} voxels are in the segments {first_named([*in_both, segment.name])}, and a voxel has one label",
+                remedy="medloop configure DIR --inside INNER=OUTER or --overlap ONE=OTHER says which may share voxels, or take them apart",
+            )
+        mask = found
     return mask
 
 
@@ -126,9 +124,14 @@ def _require_named(file: str, layers: ImageArray, segments: Sequence[Segment]) -
             raise LabelError(f"{file}: {rule}", remedy="save the segmentation again, or save a plain label map")
 
 
-def by_depth(values: Sequence[int], regions: Mapping[int, Sequence[int]]) -> dict[int, int]:
-    """Value of each label → layer: 0 for what lies inside nothing, 1 for what lies inside one of these, and so on."""
-    return {value: sum(value in held for outer, held in regions.items() if outer != value) for value in values}
+def layers_of(values: Sequence[int], regions: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    """Value of each label → layer, so that labels that share voxels lie in different ones; those with most inside them lie below."""
+    held = {value: set(regions.get(value, (value,))) for value in values}
+    found: dict[int, int] = {}
+    for value in sorted(values, key=lambda one: (-len(held[one]), one)):
+        taken = {layer for other, layer in found.items() if held[other] & held[value]}
+        found[value] = next(layer for layer in range(len(values)) if layer not in taken)
+    return found
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,15 @@ class Naming:
     """What segments mean in a task.
 
     Attributes:
-        values: Name of each label → its value.
-        regions: Value of a label → the values of its voxels, its own first, where labels lie inside others; else empty.
+        labels: Of the task.
     """
 
-    values: Mapping[str, int]
-    regions: Mapping[int, Sequence[int]]
+    labels: tuple[Label, ...]
+
+    @property
+    def values(self) -> dict[str, int]:
+        """Name of each label → its value."""
+        return {label.name: label.value for label in self.labels}
 
     def of(self, file: str, segments: Sequence[Segment]) -> tuple[dict[str, int], tuple[str, ...]]:
         """Name of each segment → label value, and a note where the only one means the only one.

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.drawing import have_overlaps, shows_locked
 from medloop.core.errors import InputError, LabelError
+from medloop.core.records import Label
 from medloop.interaction.prompts import Prompt, exact_voxels
 
 
@@ -51,3 +53,10 @@ def locked_voxels(before: MaskArray, after: MaskArray, locked: Sequence[int]) ->
 def keep_locked(before: MaskArray, after: MaskArray, locked: Sequence[int]) -> MaskArray:
     """Take back what gives or takes a locked label; both arrays of one shape."""
     return np.where(locked_voxels(before, after, locked), before, after) if len(locked) else after
+
+
+def keep_locked_labels(labels: Sequence[Label], before: MaskArray, after: MaskArray, locked: Sequence[int]) -> MaskArray:
+    """The same for a task, some of whose labels may overlap: then a locked one keeps its voxels, whatever else comes to lie there."""
+    if not have_overlaps(labels):
+        return keep_locked(before, after, locked)
+    return np.where(shows_locked(labels, before, after, locked), before, after) if len(locked) else after

@@ -97,21 +97,30 @@ class Project:
         *,
         kind: TaskKind,
         labels: Sequence[str] | Mapping[str, str],
+        overlaps: Mapping[str, Sequence[str]] | None = None,
         name: str = "",
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
     ) -> Self:
-        """Make a new project; see `Workspace.create`, also for labels that lie inside others: {"liver": "", "tumour": "liver"}.
+        """Make a new project; see `Workspace.create`, also for labels that lie inside others or overlap.
 
         Raises:
             ConflictError: The folder already holds a project.
             SettingError: Labels or settings outside the rules.
-            LabelError: A label inside one that there is not, or labels inside each other in a circle.
+            LabelError: A label inside one that there is not, labels inside each other in a circle, or overlaps that cannot be.
         """
         path = Path(folder)
         made = Workspace.create(
-            path, name=name or path.name, kind=kind, labels=labels, instructions=instructions, settings=settings, url=url, actor="python"
+            path,
+            name=name or path.name,
+            kind=kind,
+            labels=labels,
+            overlaps=overlaps,
+            instructions=instructions,
+            settings=settings,
+            url=url,
+            actor="python",
         )
         return cls(made)
 

@@ -167,7 +167,7 @@ _LATER_SETTINGS = (
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display"}),
     records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label"}),
-    records.Label: frozenset({"inside", "code"}),
+    records.Label: frozenset({"inside", "code", "overlaps", "shared"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),
     records.Task: frozenset({"pictures"}),

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medloop.core.arrays import MaskArray
+from medloop.core.drawing import with_label
 from medloop.core.errors import ConflictError, InputError, LabelError, NotFoundError, StateError
 from medloop.core.image import label_values
+from medloop.core.labels import mask_of
 from medloop.core.records import Annotation, Assignment, BeganWith, Case, Label, Provenance, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import check_submitted, checked_mask, require_known_revision
@@ -242,8 +244,8 @@ def _composed(
             rule = f"{ruled.name!r} is annotated nowhere else in what this ruling is laid over"
             raise InputError(rule, remedy="rule on the whole label, without a box")
         annotated.add(ruled)
-        mask[inside & (mask == choice.label)] = 0
-        mask[inside & (reading == choice.label)] = choice.label
+        labels, own = workspace.task.labels, mask_of(workspace.task.labels, mask, choice.label)
+        mask = with_label(labels, mask, np.where(inside, mask_of(labels, reading, choice.label), own), choice.label)
     values = {label.value for label in annotated}
     return without_others(mask, every_as_none(workspace.task, values), workspace.task.labels), every_as_none(workspace.task, values)
 

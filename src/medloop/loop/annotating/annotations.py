@@ -236,7 +236,7 @@ def checked_mask(workspace: Workspace, case: Case, mask: MaskArray) -> MaskArray
     """
     if mask.shape != case.grid.shape:
         raise ShapeError(f"The mask of {case.name} must have shape {case.grid.shape}, got {mask.shape}")
-    Mask(mask, case.grid).require_labels(workspace.task.label_values, f"The mask of {case.name}")
+    Mask(mask, case.grid).require_labels(workspace.task.mask_values, f"The mask of {case.name}")
     return mask
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from medloop.core.errors import InputError, LabelError
 from medloop.core.records import Assignment, Case, DraftPatch, Task, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.interaction.locks import check_locks, keep_locked
+from medloop.interaction.locks import check_locks, keep_locked_labels
 from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.open_edit import ELSEWHERE, PROPAGATE, TAKE, TRACED, Draft, load_edit, require_revision
 from medloop.loop.annotating.prompt_log import bring_back, take_back
@@ -77,7 +77,7 @@ def save_patch(workspace: Workspace, assignment_id: str, edit: Edit) -> int:
     runs = whole_runs(edit.runs)
     if whole is not None:
         before = whole.draft(upto=edit.base_revision).mask
-        runs = runs_between(before, keep_locked(before, apply_runs(before, runs), edit.locked))
+        runs = runs_between(before, keep_locked_labels(workspace.task.labels, before, apply_runs(before, runs), edit.locked))
     with workspace.store.write(assignment.annotator_id) as tx:
         assignment = require_revision(tx.get(Assignment, assignment_id), edit.base_revision)
         revision = append_patch(tx, assignment, runs, verb=edit.verb)
@@ -138,6 +138,6 @@ def check_runs(runs: Sequence[Run], voxels: int, task: Task) -> None:
     if int(lengths.sum()) > MAX_COVER * voxels:
         rule = f"The runs of one edit may set {MAX_COVER} times the image's {voxels} voxels"
         raise InputError(f"{rule}, got {int(lengths.sum())}", remedy="send each voxel once")
-    unknown = sorted(set(values.tolist()) - {0, *task.label_values})
+    unknown = sorted(set(values.tolist()) - {0, *task.mask_values})
     if unknown:
-        raise LabelError(f"An edit may use 0 and the labels {list(task.label_values)}, got {unknown[:8]}")
+        raise LabelError(f"An edit may use 0 and the labels {list(task.mask_values)}, got {unknown[:8]}")

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.drawing import have_overlaps, own_voxels, with_label
 from medloop.core.errors import InputError
-from medloop.core.records import Assignment
+from medloop.core.labels import mask_of
+from medloop.core.records import Assignment, Label
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices
-from medloop.interaction.locks import check_locks, keep_locked
+from medloop.interaction.locks import check_locks, keep_locked_labels
 from medloop.interaction.runs import Run, apply_runs, runs_between
 from medloop.loop.annotating.drafts import append_patch
 from medloop.loop.annotating.open_edit import FILLED, Draft, OpenEdit, load_edit, require_revision
@@ -58,13 +60,17 @@ def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_re
         edit = load_edit(tx, assignment, workspace.store.blobs)
     begun, before = edit.begun, edit.draft().mask
     hand = drawn_voxels(edit, before, begun)
-    slices = {label: _slices(hand & ((before == label) | (begun == label)), axis) for label in workspace.task.label_values}
+    labels = workspace.task.labels
+    slices = {
+        one: _slices(hand & (own_voxels(labels, before, one) != own_voxels(labels, begun, one)), axis)
+        for one in workspace.task.label_values
+    }
     if max(map(len, slices.values())) < FEWEST:
         remedy = "draw on every third slice or so, then fill"
         found = max(map(len, slices.values()))
         raise InputError(f"Filling needs at least {FEWEST} slices that were drawn on for a label, got {found}", remedy=remedy)
     known = {label: found for label, found in slices.items() if len(found) >= FEWEST and label not in locked}
-    after = keep_locked(before, _filled(begun, before, axis, known, edit.case.grid.spacing_mm), locked)
+    after = keep_locked_labels(labels, before, _filled_each(labels, begun, before, axis, known, edit.case.grid.spacing_mm), locked)
     runs = runs_between(before, after)
     if not runs:
         raise InputError("Between the slices drawn on there is nothing to fill", remedy="draw on slices further apart")
@@ -91,6 +97,19 @@ def drawn_slices(edit: OpenEdit, mask: MaskArray, begun: MaskArray) -> BoolArray
 def _slices(voxels: BoolArray, axis: int) -> list[int]:
     """Numbers of the slices that hold some of the voxels."""
     return [int(n) for n in np.flatnonzero(voxels.any(axis=tuple(a for a in range(3) if a != axis)))]
+
+
+def _filled_each(
+    labels: Sequence[Label], begun: MaskArray, mask: MaskArray, axis: int, known: Mapping[int, Sequence[int]], spacing_mm: Sequence[float]
+) -> MaskArray:
+    """Where labels overlap each is made anew by itself, from all its voxels, else all together."""
+    if not have_overlaps(labels):
+        return _filled(begun, mask, axis, known, spacing_mm)
+    found = mask
+    for label, slices in known.items():
+        first, own = (np.where(mask_of(labels, one, label), np.uint8(label), np.uint8(0)) for one in (begun, mask))
+        found = with_label(labels, found, _filled(first, own, axis, {label: slices}, spacing_mm) == label, label)
+    return found
 
 
 def _filled(begun: MaskArray, mask: MaskArray, axis: int, known: Mapping[int, Sequence[int]], spacing_mm: Sequence[float]) -> MaskArray:

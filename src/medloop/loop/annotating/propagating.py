@@ -5,18 +5,20 @@ stroke or prompt that stands gave it a voxel or took one from it. What a propaga
 makes the next one better. Frames of partial annotations that the draft began with count as drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import UNKNOWN
+from medloop.core.arrays import UNKNOWN, MaskArray
+from medloop.core.drawing import have_overlaps, with_label
 from medloop.core.errors import InputError
-from medloop.core.records import Assignment
+from medloop.core.labels import mask_of, members
+from medloop.core.records import Assignment, Label
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.locks import check_locks, keep_locked
+from medloop.interaction.locks import check_locks, keep_locked_labels
 from medloop.interaction.moments import TIME
-from medloop.interaction.propagation import propagate_frames
+from medloop.interaction.propagation import Propagated, propagate_frames
 from medloop.interaction.runs import Run, runs_between
 from medloop.loop.annotating.drafts import Edit, save_patch
 from medloop.loop.annotating.open_edit import NOT_DRAWN, OpenEdit, load_edit, require_revision
@@ -80,17 +82,17 @@ def preview_propagation(
         raise InputError(
             f"Labels are carried through frames over time, {edit.case.name} is none", remedy="fill the slices between drawn ones"
         )
-    known = {label: frames for label, frames in drawn_frames(edit, workspace.task.label_values).items() if frames and label not in locked}
+    known = {label: frames for label, frames in drawn_frames(edit, workspace.task.labels).items() if frames and label not in locked}
     if not known:
         raise InputError(
             "Propagation needs a frame that was drawn on for a label that is not locked, got none", remedy="draw on a frame first"
         )
     before = edit.draft().mask
-    made = propagate_frames(load_image(workspace.store.blobs, edit.case).array, before, known=known, reach=reach, wanted=wanted)
+    made = _carried(workspace, edit, before, known, reach=reach, wanted=wanted)
     weakest = min(made.agreement, key=lambda n: made.agreement[n], default=None)
     return Propagation(
         revision=assignment.revision,
-        runs=runs_between(before, keep_locked(before, made.mask, locked)),
+        runs=runs_between(before, keep_locked_labels(workspace.task.labels, before, made.mask, locked)),
         drawn=tuple(sorted(set().union(*known.values()))),
         reached=made.reached,
         weakest=weakest,
@@ -111,10 +113,28 @@ def propagate(
     return made
 
 
-def drawn_frames(edit: OpenEdit, labels: Sequence[int]) -> dict[int, list[int]]:
+def _carried(
+    workspace: Workspace, edit: OpenEdit, mask: MaskArray, known: Mapping[int, Sequence[int]], *, reach: int, wanted: StillWanted
+) -> Propagated:
+    """Labels together, or where labels overlap each by itself, from all its voxels."""
+    labels, pictures = workspace.task.labels, load_image(workspace.store.blobs, edit.case).array
+    if not have_overlaps(labels):
+        return propagate_frames(pictures, mask, known=known, reach=reach, wanted=wanted)
+    found, reached, agreement = mask, set[int](), dict[int, float]()
+    for label, frames in known.items():
+        own = np.where(mask_of(labels, mask, label), np.uint8(label), np.uint8(0))
+        made = propagate_frames(pictures, own, known={label: frames}, reach=reach, wanted=wanted)
+        found = with_label(labels, found, made.mask == label, label)
+        reached |= set(made.reached)
+        agreement |= {frame: min(dice, agreement.get(frame, dice)) for frame, dice in made.agreement.items()}
+    return Propagated(found, tuple(sorted(reached)), agreement)
+
+
+def drawn_frames(edit: OpenEdit, labels: Sequence[Label]) -> dict[int, list[int]]:
     """For each label, the frames where a hand that stands changed it, or that a partial annotation said before, ascending."""
     size = int(np.prod(edit.case.grid.shape[:TIME]))
-    found: dict[int, set[int]] = {label: set() for label in labels}
+    found: dict[int, set[int]] = {label.value: set() for label in labels}
+    sharing = {value: members(labels, value) if have_overlaps(labels) else (value,) for value in range(256)}
     gone = _taken_back(edit)
     flat = edit.begun.reshape(-1, order="F").copy()
     for patch in edit.patches:
@@ -122,9 +142,10 @@ def drawn_frames(edit: OpenEdit, labels: Sequence[int]) -> dict[int, list[int]]:
         for start, length, value in patch.runs:
             part = flat[start : start + length]
             places = np.flatnonzero(part != value)
-            for label in {value, *part[places].tolist()} & found.keys() if counts and len(places) else ():
-                here = places if label == value else places[part[places] == label]
-                found[label] |= set(np.unique((here + start) // size).tolist())
+            for was in set(part[places].tolist()) if counts and len(places) else ():
+                frames = set(np.unique((places[part[places] == was] + start) // size).tolist())
+                for label in {*sharing[was]} ^ {*sharing[value]}:
+                    found.get(label, set()).update(frames)
             part[:] = value
     if edit.partial:
         told = merged_annotation(edit.blobs, edit.partial, edit.case).array != UNKNOWN

@@ -13,14 +13,14 @@ from typing import Protocol
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.drawing import have_overlaps, keep_shared, seen_alone
 from medloop.core.errors import InputError
 from medloop.core.geometry import Shape3
-from medloop.core.labels import keep_nesting
 from medloop.core.records import Assignment, PromptRecord, Task, new_id, now
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import refine_guarded
-from medloop.interaction.locks import check_locks, keep_locked, require_unlocked
+from medloop.interaction.locks import check_locks, keep_locked_labels, require_unlocked
 from medloop.interaction.moments import require_one_frame
 from medloop.interaction.prompts import Prompt, check_prompts, prompt_to_json, still_meant
 from medloop.interaction.runs import Run, apply_runs, runs_between
@@ -195,6 +195,8 @@ def refined_by(
     scene: Scene, older: Sequence[Prompt], new: Sequence[Prompt], begin: MaskArray, painted: BoolArray | None, locked: Sequence[int]
 ) -> Refined:
     """What the engine makes of new prompts on a mask, as far as they may change it."""
+    if have_overlaps(scene.task.labels):
+        return _refined_alone(scene, older, new, begin, painted, locked)
     meant, labels, refiner = still_meant(older, begin), scene.task.label_values, scene.refiner
     embedding = _embedding(scene.edit, refiner)
     found = refine_guarded(
@@ -206,8 +208,23 @@ def refined_by(
         Guard(labels, locked, painted, over_time=scene.edit.case.display.over_time),
         wanted=refiner.wanted,
     )
-    mask = keep_nesting(scene.task.labels, begin, found.mask, {prompt.label for prompt in new})
+    mask = keep_shared(scene.task.labels, begin, found.mask, {prompt.label for prompt in new})
     return Refined(mask, refiner.engine.name, found.quality, found.start, found.stop, found.note)
+
+
+def _refined_alone(
+    scene: Scene, older: Sequence[Prompt], new: Sequence[Prompt], begin: MaskArray, painted: BoolArray | None, locked: Sequence[int]
+) -> Refined:
+    """The same where labels overlap: an engine sees each label by itself, with all its voxels, as far as nothing else stands against it."""
+    refiner, over_time = scene.refiner, scene.edit.case.display.over_time
+    embedding, answer = _embedding(scene.edit, refiner), Refined(begin)
+    for label in dict.fromkeys(prompt.label for prompt in new):
+        view = seen_alone(scene.task.labels, answer.mask, label, locked)
+        earlier = still_meant([prompt for prompt in older if prompt.label not in view.apart], view.mask)
+        own, guard = [p for p in new if p.label == label], Guard(scene.task.label_values, view.locked, painted, over_time=over_time)
+        found = refine_guarded(refiner.engine, embedding, view.mask, earlier, own, guard, wanted=refiner.wanted)
+        answer = Refined(view.drawn(found.mask), refiner.engine.name, found.quality, note=found.note)
+    return answer
 
 
 def _anew(scene: Scene, record: PromptRecord, fresh: Prompt | None) -> Refined:
@@ -223,7 +240,9 @@ def _anew(scene: Scene, record: PromptRecord, fresh: Prompt | None) -> Refined:
         older = [gesture_of(r) for d in done for r in d.records]
         answer = refined_by(scene, older, new, mask, painted_by(done, mask.shape), fixed) if new else replace(answer, mask=mask)
         done.append(replace(deed, records=tuple(kept)))
-    return replace(answer, mask=keep_locked(scene.draft.mask, answer.mask, scene.locked), start=(0, 0, 0), stop=None)
+    return replace(
+        answer, mask=keep_locked_labels(scene.task.labels, scene.draft.mask, answer.mask, scene.locked), start=(0, 0, 0), stop=None
+    )
 
 
 def _blocked(prompt: Prompt, mask: MaskArray, locked: Sequence[int]) -> bool:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.drawing import drawn_table, have_overlaps, shows_locked
 from medloop.core.errors import InputError, LabelError
 from medloop.core.records import Assignment, Case, Task
 from medloop.interaction.dwell import SPREAD_SHARE, Dwelt, dwell
 from medloop.interaction.engine import StillWanted
-from medloop.interaction.locks import check_locks, keep_locked
+from medloop.interaction.locks import check_locks, keep_locked_labels
 from medloop.interaction.runs import Run, runs_between
 from medloop.interaction.traces import read_trace
 from medloop.loop.annotating.open_edit import load_edit, require_revision
@@ -84,9 +86,18 @@ def preview_trace(
         edit = load_edit(tx, assignment, workspace.store.blobs)
     found, samples = dwell_of(workspace, edit.case, text, label, spread_share=spread_share)
     before = edit.draft().mask
-    after = np.where(found.inside & (before == 0), np.uint8(label), before)
-    runs = runs_between(before, keep_locked(before, after, locked))
+    after = _joined(workspace.task, before, found.inside, label)
+    runs = runs_between(before, keep_locked_labels(workspace.task.labels, before, after, locked))
     return Traced(assignment.revision, runs, samples, found.seconds, found.slices, found.expected_dice)
+
+
+def _joined(task: Task, before: MaskArray, inside: BoolArray, label: int) -> MaskArray:
+    """A mask with a label where there was background, or another label that overlaps it, and which stays."""
+    if not have_overlaps(task.labels):
+        return np.where(inside & (before == 0), np.uint8(label), before)
+    after = np.where(inside, drawn_table(task.labels, label)[before], before)
+    others = [value for value in task.label_values if value != label]
+    return np.where(shows_locked(task.labels, before, after, others), before, after)
 
 
 def _named(task: Task, label: int) -> str:

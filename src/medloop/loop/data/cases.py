@@ -95,7 +95,7 @@ def require_fit(workspace: Workspace, incoming: Incoming, name: str, grid: Grid)
     """
     if isinstance(incoming.label, Mask):
         incoming.label.grid.require_same(grid, f"{name}: the mask")
-        incoming.label.require_labels(workspace.task.label_values, f"{name}: the mask")
+        incoming.label.require_labels(workspace.task.mask_values, f"{name}: the mask")
         require_only(incoming.label.array, incoming.annotated, workspace.task, f"{name}: the mask")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
-from medloop.core.labels import nested_regions, region_values
+from medloop.core.labels import class_regions, nested_regions, region_values, shared_names, values_of
 from medloop.core.names import brief_lines, first_named, natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
@@ -21,7 +21,7 @@ from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
 from medloop.loop.data.marks_files import MARKS_FILE, marked_cases, marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
 from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, export_reports, object_exporter
-from medloop.loop.foundation.annotated_labels import annotated_labels, label_gaps
+from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
@@ -92,12 +92,12 @@ def export_project(
         raise NotFoundError(f"There is no annotation to export yet{unread}", remedy="annotate a case first")
     if fmt == "nnunet" and not regular_grid:
         require_right_angles([case for _, case in answers])
-    names = [label.name for label in workspace.task.labels]
+    names = _value_names(workspace)
     measured = measurement_lines(workspace)
     named = frame_lines(workspace)
     beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
     write = object_exporter(workspace, fmt, source) if fmt in OBJECT_FORMATS else _exporter(workspace, fmt)
-    done = write(_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace))
+    done = write(_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace, fmt))
     _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": done.cases, "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
@@ -117,10 +117,19 @@ def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
         raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
 
 
-def _regions(workspace: Workspace) -> dict[int, tuple[int, ...]]:
-    """Each label with what lies inside it; empty where no label lies inside another."""
+def _value_names(workspace: Workspace) -> list[str]:
+    """What a mask may hold, by name: the labels, and what overlapping ones share; a classification has its classes."""
     labels = workspace.task.labels
-    return region_values(labels) if nested_regions(labels) else {}
+    named = {label.value: label.name for label in labels} | shared_names(labels)
+    return [named[value] for value in workspace.task.mask_values]
+
+
+def _regions(workspace: Workspace, fmt: str) -> dict[int, tuple[int, ...]]:
+    """Each value of a mask with what lies inside it, for one mask per label only labels; empty where none share voxels."""
+    labels = workspace.task.labels
+    if fmt in ("nifti", "mha", "nrrd"):
+        return region_values(labels) if nested_regions(labels) else {}
+    return {held[0]: held for held in class_regions(labels)}
 
 
 def _note(workspace: Workspace, actor: str, noun: str, noun_id: str, body: Json) -> None:
@@ -163,8 +172,14 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             annotated_at=annotation.created_at,
             effort_seconds=annotation.effort_seconds,
             untouched=leaning.get(annotation.id),
-            annotated=tuple(label.name for label in scope.of(annotation)) if scope.lacking(annotation) and isinstance(answer, Mask) else (),
+            annotated=_said(workspace, scope, annotation) if scope.lacking(annotation) and isinstance(answer, Mask) else (),
         )
+
+
+def _said(workspace: Workspace, scope: AnnotatedLabels, annotation: Annotation) -> tuple[str, ...]:
+    """Names of the values that a mask may hold which annotates some labels only."""
+    said = values_of(workspace.task.labels, [label.value for label in scope.of(annotation)])
+    return tuple(name for value, name in zip(workspace.task.mask_values, _value_names(workspace), strict=True) if value in said)
 
 
 def require_right_angles(cases: Sequence[Case]) -> None:
@@ -261,7 +276,7 @@ def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str
         "medloop_model": 1,
         "id": model.id,
         "index": model.index,
-        "task": {"kind": workspace.task.kind, "labels": {label.name: label.value for label in workspace.task.labels}},
+        "task": {"kind": workspace.task.kind, "labels": dict(zip(_value_names(workspace), workspace.task.mask_values, strict=True))},
         "recipe": model.recipe,
         "seed": workspace.settings.seed,
         "samples": int(model.metrics.get("samples", workspace.settings.samples)),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from medloop.core.errors import LabelError, SettingError
-from medloop.core.labels import members, nested_regions
+from medloop.core.labels import members, shared_names
 from medloop.core.names import folded
 from medloop.core.records import Task
 from medloop.datasets.dataset import Dataset
@@ -53,7 +53,7 @@ def label_map(workspace: Workspace, dataset: Dataset, annotated: Sequence[str] |
     """
     found = _label_map(workspace, dataset, annotated)
     labels = workspace.task.labels
-    naming = Naming({label.name: label.value for label in labels}, nested_regions(labels))
+    naming = Naming(labels)
     return replace(found, naming=naming if workspace.task.kind == "segmentation" else None)
 
 
@@ -72,7 +72,7 @@ def _label_map(workspace: Workspace, dataset: Dataset, annotated: Sequence[str] 
         notes = (f"every mask value above 0 is read as {which}, {name!r}",) if len(task.labels) > 1 else ()
         return LabelMap(foreground=value, annotated=every_as_none(task, {value}), notes=notes)
     if not dataset.labels:
-        return LabelMap(voxels={value: value for value in task.label_values}, only=_only(workspace))
+        return LabelMap(voxels={value: value for value in task.mask_values}, only=_only(workspace))
     if len(dataset.labels) == len(task.labels) == 1:
         renamed = folded(dataset.labels[0]) != folded(first.name)
         notes = (f"the source's only label {dataset.labels[0]!r} is read as the project's only one, {first.name!r}",) if renamed else ()
@@ -89,12 +89,13 @@ def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
     """Labels that are called the same, whatever their case; those that the source does not name its masks do not annotate."""
     known = {label.name: label.value for label in task.labels}
     spelled = {folded(name): value for name, value in known.items()} | dict(known)
-    values = {name: spelled.get(name, spelled.get(folded(name))) for name in dataset.labels}
+    shared = {_together(name): value for value, name in shared_names(task.labels).items()}
+    values = {name: spelled.get(name, spelled.get(folded(name), shared.get(_together(name)))) for name in dataset.labels}
     unknown = [name for name, value in values.items() if value is None]
     if unknown:
         raise LabelError(
             f"The data has labels the project does not know: {', '.join(unknown)} (it knows {', '.join(known)})",
-            remedy="add or rename them with medloop configure, or make a project with these labels",
+            remedy=_remedy(unknown, spelled),
         )
     if len(set(values.values())) < len(values):
         raise LabelError(f"The data has labels that differ in letter case only: {', '.join(dataset.labels)}", remedy="rename one of them")
@@ -103,7 +104,21 @@ def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
     notes: tuple[str, ...] = (f"the source does not name {', '.join(missing)}: {rule}",) if missing else ()
     voxels = {dataset.label_values[name]: value for name, value in values.items() if value is not None}
     notes += _nesting_notes(dataset, task, {name: value for name, value in values.items() if value is not None})
-    return LabelMap(voxels=voxels, only=only, annotated=every_as_none(task, set(voxels.values())), ignore=dataset.ignore, notes=notes)
+    return LabelMap(
+        voxels=voxels, only=only, annotated=every_as_none(task, {*voxels.values()} & {*known.values()}), ignore=dataset.ignore, notes=notes
+    )
+
+
+def _together(name: str) -> tuple[str, ...]:
+    """The labels of "vessel + tumour", in whatever order."""
+    return tuple(sorted(folded(part.strip()) for part in name.split(" + ")))
+
+
+def _remedy(unknown: Sequence[str], known: Mapping[str, int]) -> str:
+    parts = next((one for one in map(_together, unknown) if len(one) > 1 and all(part in known for part in one)), ())
+    if parts:
+        return f"these overlap in the source: medloop configure DIR --overlap {parts[0]}={parts[1]}"
+    return "add or rename them with medloop configure, or make a project with these labels"
 
 
 def _nesting_notes(dataset: Dataset, task: Task, values: Mapping[str, int]) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from medloop.core.drawing import united
 from medloop.core.errors import IntegrityError, NotFoundError
 from medloop.core.image import Mask
-from medloop.core.labels import members
-from medloop.core.records import Annotation, Annotator, Assignment, Case, Label
+from medloop.core.records import Annotation, Annotator, Assignment, Case
 from medloop.datasets.dataset import Refusal
 from medloop.loop.data.cases import Incoming, imported_annotation, require_fit, store_mask
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, every_as_none, without_others
@@ -82,23 +82,17 @@ def _completed(
         old = without_others(load_mask(workspace.store.blobs, before, case).array, [label.value for label in kept], workspace.task.labels)
     except (IntegrityError, NotFoundError):
         return incoming
-    new = incoming.label.array
-    table = np.array([[_innermost(workspace.task.labels, a, b) for b in range(256)] for a in range(256)], dtype=np.int16)
-    one = table[old, new]
-    if both := int(np.count_nonzero(one < 0)):
+    one, contradicts = united(workspace.task.labels, old, incoming.label.array)
+    if both := int(np.count_nonzero(contradicts)):
         names = ", ".join(label.name for label in kept)
         return Refusal(
-            case.name, f"a voxel has one label, {both} of this mask are {names} by an earlier import", "", "correct one of the two"
+            case.name,
+            f"a voxel has one label, {both} of this mask are {names} by an earlier import",
+            "",
+            "correct one of the two, or declare an overlap",
         )
     annotated = every_as_none(workspace.task, {*own, *(label.value for label in kept)})
-    return replace(incoming, label=Mask(one.astype(np.uint8), case.grid), annotated=annotated)
-
-
-def _innermost(labels: Sequence[Label], one: int, other: int) -> int:
-    """What a voxel is that is called two labels: the one that lies inside the other; -1 where neither does."""
-    if not one or not other or one == other:
-        return one or other
-    return other if one in members(labels, other) else one if other in members(labels, one) else -1
+    return replace(incoming, label=Mask(one, case.grid), annotated=annotated)
 
 
 def _says(workspace: Workspace, case: Case, known: Annotation, incoming: Incoming, blob: str | None, scope: AnnotatedLabels) -> bool:

@@ -13,10 +13,10 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.codes import coded
+from medloop.core.drawing import united
 from medloop.core.errors import LabelError, MedloopError, SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Mask
-from medloop.core.labels import members, region_values
 from medloop.core.names import first_named, folded
 from medloop.core.records import Json, Label, Task
 from medloop.images.segment_planes import Described, OpenedAnnotation, PlacedSegments, on_slices, open_annotation
@@ -145,7 +145,7 @@ def _name_of(labels: Sequence[Label], value: int) -> str:
 
 
 def combined(found: Mapping[int, BoolArray], labels: Sequence[Label], name: str) -> MaskArray:
-    """One mask of several labels: a voxel is the innermost label that claims it.
+    """One mask of several labels: a voxel is the innermost label that claims it, or has the value that overlapping labels share.
 
     Args:
         found: Value of each label → where it is.
@@ -153,18 +153,16 @@ def combined(found: Mapping[int, BoolArray], labels: Sequence[Label], name: str)
         name: Of the files, for messages.
 
     Raises:
-        LabelError: Labels that do not lie inside each other share voxels.
+        LabelError: Labels that may not share voxels do.
     """
-    outer_first = sorted(found, key=lambda value: -len(region_values(labels)[value]))
     mask: MaskArray = np.zeros(next(iter(found.values())).shape, dtype=np.uint8, order="F")
-    for value in outer_first:
-        allowed = (0, *members(labels, value))
-        both = found[value] & ~np.isin(mask, allowed)
-        if count := int(np.count_nonzero(both)):
-            other = _name_of(labels, int(mask[both][0]))
+    for value, here in found.items():
+        merged, clash = united(labels, mask, np.where(here, np.uint8(value), np.uint8(0)))
+        if count := int(np.count_nonzero(clash)):
+            other = next(_name_of(labels, one) for one in found if (found[one] & clash).any())
             raise LabelError(
                 f"{name}: a voxel has one label, {count} are {_name_of(labels, value)} and {other}",
-                remedy="correct one of the two, or set one inside the other with medloop configure DIR --inside",
+                remedy="correct one of the two, or say with medloop configure DIR --inside or --overlap that they may share voxels",
             )
-        mask[found[value]] = value
-    return mask
+        mask = merged
+    return np.asfortranarray(mask)

@@ -12,7 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import InputError, LabelError, StateError
-from medloop.core.labels import seen_as
+from medloop.core.labels import seen_as, shared_names, values_of
 from medloop.core.names import first_named, folded, in_natural_order
 from medloop.core.records import Annotation, Case, Label, Task
 from medloop.loop.foundation.consensus import by_case, deciding
@@ -41,7 +41,7 @@ class AnnotatedLabels:
         """Its classes, background included, as a training wants them; () is all of today's."""
         if not self.lacking(annotation):
             return ()
-        values = tuple(label.value for label in self.of(annotation))
+        values = values_of(self.task.labels, [label.value for label in self.of(annotation)])
         return (0, *values) if self.task.kind == "segmentation" else values
 
     def union(self, annotations: Iterable[Annotation]) -> tuple[int, ...]:
@@ -107,9 +107,9 @@ def require_only(mask: MaskArray, annotated: Sequence[int], task: Task, where: s
     """
     if not annotated:
         return
-    names = {label.value: label.name for label in task.labels}
+    names, said = {label.value: label.name for label in task.labels} | shared_names(task.labels), values_of(task.labels, annotated)
     values, counts = np.unique(mask, return_counts=True)
-    extra = [f"{names.get(int(v), str(v))} ({n} voxels)" for v, n in zip(values, counts, strict=True) if v not in (0, UNKNOWN, *annotated)]
+    extra = [f"{names.get(int(v), str(v))} ({n} voxels)" for v, n in zip(values, counts, strict=True) if v not in (0, UNKNOWN, *said)]
     if extra:
         only = ", ".join(names[value] for value in annotated)
         rule = f"{where} is annotated for {only} only, and holds {', '.join(extra)} too"
@@ -123,7 +123,7 @@ def without_others(mask: MaskArray, annotated: Sequence[int], labels: Sequence[L
     """
     if not annotated:
         return mask
-    kept = {0, UNKNOWN, *annotated}
+    kept = {0, UNKNOWN, *values_of(labels, annotated)}
     table = np.array([value if value in kept else seen_as(labels, value, annotated) for value in range(256)], dtype=np.uint8)
     only: MaskArray = table[mask]
     return only

@@ -12,6 +12,7 @@ from medloop.core.codes import coded, parse_code
 from medloop.core.errors import ConflictError, LabelError
 from medloop.core.labels import enclosing_values
 from medloop.core.names import checked_instructions, checked_title, composed, folded
+from medloop.core.overlaps import overlapping
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
 from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
 from medloop.loop.foundation.instruction_pictures import keep_pictures, with_pictures
@@ -35,6 +36,7 @@ class TaskChange:
         colours: Name (after renaming and adding) → #rrggbb.
         inside: Name of a label (after renaming and adding) → name of the label that it lies inside of, "" for none.
         codes: Name of a label (after renaming and adding) → `SCHEME:VALUE:MEANING` in DICOM, "" for the code of its name.
+        overlaps: Name of a label (likewise) → names of all labels that it overlaps, () for none; voxels of several labels stay so.
         pictures: Files (PNG or JPEG) that the instructions show, after those that are there.
         version: Of the task that the change was made on; None takes the one in force.
     """
@@ -45,6 +47,7 @@ class TaskChange:
     colours: Mapping[str, str] | None = None
     inside: Mapping[str, str] | None = None
     codes: Mapping[str, str] | None = None
+    overlaps: Mapping[str, Sequence[str]] | None = None
     pictures: Sequence[bytes] = ()
     version: int | None = None
 
@@ -140,9 +143,9 @@ def _changed_task(task: Task, change: TaskChange, pictures: tuple[str, ...]) -> 
     if labels != task.labels:
         names = checked_labels(task.kind, [label.name for label in labels])
         labels = tuple(replace(label, name=name) for label, name in zip(labels, names, strict=True))
-    if change.inside:
+    if change.inside or change.overlaps:
         require_nestable(task.kind)
-        labels = enclosing_values(labels, change.inside)
+        labels = overlapping(enclosing_values(labels, change.inside or {}), change.overlaps or {})
     labels = _with_codes(labels, change.codes or {})
     instructions = task.instructions if change.instructions is None else checked_instructions(change.instructions)
     changed = replace(task, labels=labels, instructions=instructions, pictures=with_pictures(task, pictures))
@@ -168,7 +171,8 @@ def _with_codes(labels: tuple[Label, ...], codes: Mapping[str, str]) -> tuple[La
 
 
 def _added(labels: tuple[Label, ...], names: Sequence[str]) -> tuple[Label, ...]:
-    first, taken = labels[-1].value + 1, {label.colour for label in labels}
+    first = 1 + max(value for label in labels for value in (label.value, *label.shared))
+    taken = {label.colour for label in labels}
     free = [colour for colour in LABEL_COLOURS if colour not in taken] + list(LABEL_COLOURS)
     fresh = [Label(value=first + n, name=name, colour=free[n % len(free)]) for n, name in enumerate(names)]
     return (*labels, *fresh)
@@ -212,6 +216,7 @@ def _task_changed(before: Task, after: Task) -> list[Changed]:
         found += _named(f"colour of {new.name}", old.colour, new.colour)
         found += _named(f"code of {new.name}", *(str(coded(label).kind) if label.code else "" for label in (old, new)))
         found += _named(f"{new.name} lies inside", *(_enclosing(task, label) for task, label in ((before, old), (after, new))))
+        found += _named(f"{new.name} overlaps", *(_overlapping(task, label) for task, label in ((before, old), (after, new))))
     added = after.labels[len(before.labels) :]
     return found + [Changed(f"label {label.value}", "", label.name, "next training") for label in added]
 
@@ -219,3 +224,8 @@ def _task_changed(before: Task, after: Task) -> list[Changed]:
 def _enclosing(task: Task, label: Label) -> str:
     """Name of the label that one lies inside of; "" for none."""
     return next((one.name for one in task.labels if one.value == label.inside), "")
+
+
+def _overlapping(task: Task, label: Label) -> str:
+    """Names of the labels that one overlaps; "" for none."""
+    return ", ".join(one.name for one in task.labels if one.value in label.overlaps)

@@ -29,7 +29,7 @@ def version_seen(tx: Reader, task: Task, opened_at: str, told: int | None, value
         raise InputError(f"The task has versions 1 to {task.version}, got {told}", remedy="load the page again")
     seen = [v for v in versions if (v.version <= told if told is not None else v.created_at <= opened_at)] or versions[:1]
     later = [v for v in versions if v.version > seen[-1].version]
-    return next((v for v in (seen[-1], *later) if values <= set(v.label_values)), task)
+    return next((v for v in (seen[-1], *later) if values <= set(v.mask_values)), task)
 
 
 NOT_LEARNED = "not_learned"
@@ -48,5 +48,5 @@ def knows_every_label(model: Model, task: Task) -> bool:
 
 def labels_of_model(model: Model, task: Task) -> tuple[Label, ...]:
     """The labels of today's task that a model has learned."""
-    outputs = task.labels[: int(model.recipe.get("classes", task.classes)) - (task.kind == "segmentation")]
-    return tuple(label for label in outputs if label.value not in model.metrics.get(NOT_LEARNED, ()))
+    first_lacking = int(model.recipe.get("classes", task.classes))
+    return tuple(label for label in task.labels if label.value < first_lacking and label.value not in model.metrics.get(NOT_LEARNED, ()))

@@ -9,6 +9,7 @@ from typing import Self
 from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
 from medloop.core.labels import check_label_names, enclosing_values
 from medloop.core.names import checked_instructions, checked_title, folded
+from medloop.core.overlaps import overlapping
 from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
 from medloop.query.pool import COLD
@@ -47,6 +48,7 @@ class Workspace:
         name: str,
         kind: TaskKind,
         labels: Sequence[str] | Mapping[str, str],
+        overlaps: Mapping[str, Sequence[str]] | None = None,
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
@@ -54,19 +56,20 @@ class Workspace:
     ) -> Self:
         """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
 
-        As a mapping they say what each lies inside of (`medloop.core.labels`): {"liver": "", "tumour": "liver"}.
+        As a mapping they say what each lies inside of (`medloop.core.labels`): {"liver": "", "tumour": "liver"}. `overlaps` names what each
+        overlaps without lying inside it (`medloop.core.overlaps`): {"vessel": ["tumour"]}.
 
         Raises:
             ConflictError: The folder already holds a project.
             SettingError: No labels, too many, or a name twice; a name or instructions that cannot be.
-            LabelError: A label inside one that there is not, or labels inside each other in a circle.
+            LabelError: A label inside one that there is not, labels inside each other in a circle, or overlaps that cannot be.
         """
         folder = Path(folder)
         task = Task(
             id=new_id("task"),
             version=1,
             kind=kind,
-            labels=_nested(kind, labels),
+            labels=_nested(kind, labels, overlaps or {}),
             instructions=checked_instructions(instructions),
             created_at=now(),
         )
@@ -151,23 +154,23 @@ def require_masks(workspace: Workspace, what: str) -> None:
         raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
 
 
-def _nested(kind: TaskKind, labels: Sequence[str] | Mapping[str, str]) -> tuple[Label, ...]:
+def _nested(kind: TaskKind, labels: Sequence[str] | Mapping[str, str], overlaps: Mapping[str, Sequence[str]]) -> tuple[Label, ...]:
     inside = {inner: outer for inner, outer in labels.items() if outer} if isinstance(labels, Mapping) else {}
     made = _labels(kind, list(labels))
-    if not inside:
+    if not inside and not overlaps:
         return made
     require_nestable(kind)
-    return enclosing_values(made, inside)
+    return overlapping(enclosing_values(made, inside), overlaps)
 
 
 def require_nestable(kind: TaskKind) -> None:
-    """Refuse labels inside labels in a classification.
+    """Refuse labels that share voxels in a classification.
 
     Raises:
         SettingError: It is one.
     """
     if kind != "segmentation":
-        raise SettingError(f"Only labels of masks lie inside others, this is a {kind}", remedy="leave inside out")
+        raise SettingError(f"Only labels of masks lie inside others or overlap, this is a {kind}", remedy="leave that out")
 
 
 def require_query_label(settings: ProjectSettings, task: Task) -> None:

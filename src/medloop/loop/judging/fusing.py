@@ -5,15 +5,16 @@ use it like any other. What cannot be read is left out and said; then the latest
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.drawing import have_overlaps, united, with_label
 from medloop.core.errors import BlobError, InputError
-from medloop.core.labels import gathered, nested_regions
+from medloop.core.labels import gathered, mask_of, nested_regions, values_of
 from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Label, Task, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none, without_others
@@ -163,8 +164,9 @@ def _nothing(note: str) -> Made:
 def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotation, MaskArray]], method: str, note: str) -> Made:
     groups = _groups(workspace, [a for a, _ in given])
     labels = sorted(label for group in groups for label in group.labels)
-    parts = {group: _fused_group(workspace, case, method, given, group) for group in groups}
-    fused, masks = lay_together(parts, readers=len(given)), [mask for _, mask in given]
+    every = workspace.task.labels
+    parts = {wide: _fused_group(workspace, case, method, given, wide) for wide in (_with_shared(every, group) for group in groups)}
+    fused, masks = _laid_together(every, parts, readers=len(given)), [mask for _, mask in given]
     agreements = _agreements(masks, groups, workspace.task.labels)
     edges = _edges(workspace, case, masks, labels)
     note = "; ".join(filter(None, [note, fused.note, *_alone(workspace, given, groups)]))
@@ -180,7 +182,7 @@ def _fuse_masks(workspace: Workspace, case: Case, given: Sequence[tuple[Annotati
         return Made(fused=False, details=details, entropy=scaled)
     annotated = every_as_none(workspace.task, labels)
     if method == LATEST:
-        return Made(mask=_latest_of_each(given, groups), annotated=annotated, details=details, entropy=scaled)
+        return Made(mask=_latest_of_each(given, groups, every), annotated=annotated, details=details, entropy=scaled)
     uncertain = fused.row_of[scaled.reshape(-1)[fused.disputed] > 0]
     chances = _levels(fused.rows[uncertain].T)[:, :, None, None]
     return Made(mask=fused.mask, annotated=annotated, details=details, entropy=scaled, chances=chances)
@@ -191,6 +193,24 @@ def _groups(workspace: Workspace, readings: Sequence[Annotation]) -> list[LabelG
     with workspace.store.read() as tx:
         scope = annotated_labels(tx, workspace.task)
     return label_groups([{label.value for label in scope.of(a)} for a in readings])
+
+
+def _with_shared(labels: Sequence[Label], group: LabelGroup) -> LabelGroup:
+    """A group with the values that its labels share with each other alone."""
+    return replace(group, labels=values_of(labels, group.labels))
+
+
+def _laid_together(labels: Sequence[Label], parts: Mapping[LabelGroup, FusedMask], *, readers: int) -> FusedMask:
+    """What was fused of each group as one, where labels of two groups overlap as both."""
+    fused = lay_together(parts, readers=readers)
+    if len(parts) == 1 or not have_overlaps(labels):
+        return fused
+    mask, contradicts = fused.mask, np.zeros(fused.mask.shape, dtype=bool)
+    both = np.zeros_like(mask)
+    for part in parts.values():
+        both, against = united(labels, both, part.mask)
+        contradicts |= against
+    return replace(fused, mask=np.where(contradicts | (both == 0), mask, both))
 
 
 def _fused_group(
@@ -226,11 +246,15 @@ def _alone(workspace: Workspace, given: Sequence[tuple[Annotation, MaskArray]], 
     ]
 
 
-def _latest_of_each(given: Sequence[tuple[Annotation, MaskArray]], groups: Sequence[LabelGroup]) -> MaskArray:
+def _latest_of_each(given: Sequence[tuple[Annotation, MaskArray]], groups: Sequence[LabelGroup], labels: Sequence[Label]) -> MaskArray:
     """Every label as the newest reading that annotates it has it; where two claim a voxel, the newer reading has it."""
     newest = {label: group.readers[-1] for group in groups for label in group.labels}
     mask = np.zeros(given[0][1].shape, dtype=np.uint8)
     for n, (_, own) in enumerate(given):
+        if have_overlaps(labels):
+            for label in (label for label, by in newest.items() if by == n):
+                mask = with_label(labels, mask, mask_of(labels, own, label) | mask_of(labels, mask, label), label)
+            continue
         mask = np.where(np.isin(own, [label for label, by in newest.items() if by == n]), own, mask)
     return mask
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medloop.core.labels import nested_regions, region_values
+from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.core.settings import current_names
@@ -73,7 +73,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
     pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
     held_out = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
-    validation = taught.held_out(held_out, workspace.task.label_values)
+    validation = taught.held_out(held_out, workspace.task.mask_values)
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
     def report(progress: "TrainingProgress") -> bool:
@@ -135,8 +135,8 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         seed=int(snapshot.digest[:7], 16) ^ settings.seed,
         members=settings.members,
     )
-    if nested_regions(workspace.task.labels):
-        recipe = dataclasses.replace(recipe, regions=tuple(region_values(workspace.task.labels).values()))
+    if regions := class_regions(workspace.task.labels):
+        recipe = dataclasses.replace(recipe, regions=regions)
     if _has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
     guided = settings.interactive_network and workspace.task.kind == "segmentation"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
+from medloop.core.labels import values_of
 from medloop.core.records import Annotation, Case, Json, Prediction
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
 from medloop.loop.foundation.arrays import load_annotation, load_image
@@ -110,7 +111,9 @@ def _never_annotated(workspace: Workspace, cases: "Sequence[TrainingCase]", spok
     if workspace.task.kind != "segmentation" or any(not case.known for case in cases):
         return []
     found = {value for case in cases for value in case.known} | set(spoken)
-    return [value for value in workspace.task.label_values if value not in found]
+    missing = [value for value in workspace.task.label_values if value not in found]
+    known = values_of(workspace.task.labels, [value for value in workspace.task.label_values if value in found])
+    return [*missing, *(value for value in workspace.task.mask_values if value not in (*known, *missing))]
 
 
 def training_cases(

@@ -13,6 +13,7 @@ import numpy as np
 
 from medloop.core.arrays import ClassProbabilities, FloatArray, MaskArray
 from medloop.core.errors import BlobError
+from medloop.core.labels import shared_names, values_of
 from medloop.core.records import Annotation, Case, Model, Prediction, Snapshot
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import chances_of_entropy
@@ -172,8 +173,8 @@ def _masks(
 
     drawn = [(a, p) for a, p in pairs if p.mask is not None and p.uncertainty is not None]
     pairs = drawn
-    names = {label.value: label.name for label in workspace.task.labels}
-    found = suspect_masks(_Lazily(len(pairs), both), list(workspace.task.label_values), names)
+    names = {label.value: label.name for label in workspace.task.labels} | shared_names(workspace.task.labels)
+    found = suspect_masks(_Lazily(len(pairs), both), list(workspace.task.mask_values), names)
     return [(pairs[s.item][0], s.score, "model", s.reason) for s in found]
 
 
@@ -183,7 +184,8 @@ NOTHING = (0,)
 
 def _as_background(chances: ClassProbabilities, workspace: Workspace, values: Sequence[int]) -> ClassProbabilities:
     """Probabilities (labels, I, J, K) in which all labels but `values` count as background."""
-    others = [n for n, value in enumerate(workspace.task.label_values, start=1) if value not in values]
+    said = values_of(workspace.task.labels, values)
+    others = [n for n, value in enumerate(workspace.task.mask_values, start=1) if value not in said]
     chances[0] += chances[others].sum(axis=0)
     chances[others] = 0.0
     return chances
@@ -191,7 +193,7 @@ def _as_background(chances: ClassProbabilities, workspace: Workspace, values: Se
 
 def probabilities_of(workspace: Workspace, prediction: Prediction, case: Case) -> ClassProbabilities:
     """Label probabilities of each voxel as far as the kept mask and entropy tell them, shape (labels, I, J, K), background first."""
-    blobs, labels = workspace.store.blobs, (0, *workspace.task.label_values)
+    blobs, labels = workspace.store.blobs, (0, *workspace.task.mask_values)
     mask = decode_mask(blobs.get(str(prediction.mask)), case.grid.shape)
     doubt = decode_mask(blobs.get(str(prediction.uncertainty)), case.grid.shape)
     wrong: FloatArray = chances_of_entropy(np.arange(LEVELS + 1) / LEVELS * math.log(len(labels)), len(labels))[doubt]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medloop.core.errors import BlobError, StorageError
+from medloop.core.labels import mask_colours
 from medloop.core.records import Annotation, Case
 from medloop.images.files import write_atomic
 from medloop.loop.foundation.arrays import load_mask, shown_channels
@@ -44,7 +45,7 @@ class Thumbnail:
 def wanted_thumbnail(workspace: Workspace, tx: Reader, case: Case, *, sees: bool, size: int) -> Thumbnail:
     """The picture of a case for somebody who `sees` its annotation, or does not."""
     standing = standing_annotation(tx, case.id) if sees else None
-    colours = tuple((label.value, label.colour) for label in workspace.task.labels)
+    colours = tuple(mask_colours(workspace.task.labels).items())
     return Thumbnail(case, standing if standing is not None and standing.blob else None, size, colours)
 
 

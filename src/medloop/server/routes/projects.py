@@ -13,7 +13,7 @@ from medloop.server.web.callers import CallerHere
 from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
 from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
-from medloop.server.wire.views import LabelView, model_brief, round_brief
+from medloop.server.wire.views import label_views, model_brief, round_brief, shared_views
 from medloop.store.private import why_full
 
 router = APIRouter(tags=["projects"])
@@ -55,7 +55,8 @@ def _line(workspace: Workspace) -> ProjectLine:
         id=workspace.project.id,
         name=workspace.project.name,
         kind=workspace.task.kind,
-        labels=[LabelView.model_validate(label) for label in workspace.task.labels],
+        labels=label_views(workspace.task),
+        shared=shared_views(workspace.task),
         cases=counts.total,
         annotated=counts.annotated,
         model=model_brief(model),

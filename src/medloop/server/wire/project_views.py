@@ -4,7 +4,7 @@ from typing import Any
 
 from medloop.core.records import ProjectSettings, TaskKind
 from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
-from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, View
+from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, SharedView, View
 
 
 class ProjectLine(View):
@@ -14,6 +14,7 @@ class ProjectLine(View):
     name: str
     kind: TaskKind
     labels: list[LabelView]
+    shared: list[SharedView]
     cases: int
     annotated: int
     model: ModelBrief | None

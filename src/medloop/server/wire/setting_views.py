@@ -1,5 +1,6 @@
 """What answers and requests hold about a project's settings and its task."""
 
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import Base64Bytes, BeforeValidator, Field
@@ -105,6 +106,7 @@ class TaskBody(Body):
         pictures: PNG or JPEG files in base64, to be shown in the instructions after those that are there.
         labels: All labels as they should be, those that exist in their order, new ones after them.
         inside: Name of a label (after the change) → name of the label that it lies inside of, "" for none; others stay as they are.
+        overlaps: Name of a label (after the change) → names of all labels that it overlaps, [] for none; others stay as they are.
     """
 
     version: Annotated[int, Field(ge=1, strict=True)]
@@ -113,6 +115,7 @@ class TaskBody(Body):
     pictures: Annotated[tuple[Base64Bytes, ...], Field(max_length=MAX_PICTURES)] = ()
     labels: Annotated[list[LabelBody], Field(min_length=1, max_length=MAX_CHANGES)] | None = None
     inside: Annotated[dict[str, Annotated[Text, Field(max_length=200)]], Field(max_length=MAX_CHANGES)] | None = None
+    overlaps: Annotated[dict[str, Annotated[list[Text], Field(max_length=MAX_CHANGES)]], Field(max_length=MAX_CHANGES)] | None = None
 
     def change(self, task: Task) -> TaskChange:
         """The change of a task that this asks for.
@@ -122,18 +125,18 @@ class TaskBody(Body):
             LabelError: An existing label is missing or out of order.
         """
         require_version(task, self.version)
+        said = TaskChange(
+            instructions=self.instructions, pictures=self.pictures, inside=self.inside, overlaps=self.overlaps, version=self.version
+        )
         if self.labels is None:
-            return TaskChange(instructions=self.instructions, pictures=self.pictures, inside=self.inside, version=self.version)
+            return said
         kept, fresh = self.labels[: len(task.labels)], self.labels[len(task.labels) :]
         if [one.value for one in kept] != [label.value for label in task.labels] or any(one.value is not None for one in fresh):
             have = ", ".join(f"{label.value} {label.name}" for label in task.labels)
             raise LabelError(f"Labels are renamed or added, never removed; the task has {have}", remedy="send all of them, new ones last")
-        return TaskChange(
-            instructions=self.instructions,
-            pictures=self.pictures,
+        return replace(
+            said,
             added=tuple(one.name for one in fresh),
             renamed={label.name: one.name for label, one in zip(task.labels, kept, strict=True)},
             colours={one.name: one.colour for one in self.labels if one.colour is not None},
-            inside=self.inside,
-            version=self.version,
         )

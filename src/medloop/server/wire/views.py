@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from medloop.core.drawing import drawn_table, erased_table, have_overlaps
 from medloop.core.geometry import Plane, PlaneName
-from medloop.core.records import Case, Curve, Job, Model, Prediction, Round
+from medloop.core.labels import mask_colours, shared_names
+from medloop.core.records import Case, Curve, Job, Model, Prediction, Round, Task
 from medloop.core.states import JobState
 from medloop.images.result import UNSIZED
 from medloop.loop.data.first_display import is_colour
@@ -57,12 +59,49 @@ class Health(View):
 
 
 class LabelView(View):
-    """One label of the task; `inside` is the value of the label that it lies inside of."""
+    """One label of the task: the label that it lies inside of, and those that it overlaps.
+
+    Where labels overlap, `drawn` says what voxels become when the label is drawn over them, where that is not just the label, and `left`
+    what they become when it is taken from them: all values whose voxels belong to it.
+    """
 
     value: int
     name: str
     colour: str
     inside: int | None = None
+    overlaps: list[int] = []
+    drawn: dict[int, int] = {}
+    left: dict[int, int] = {}
+
+
+class SharedView(View):
+    """A value of a mask that stands for voxels of several labels, which overlap."""
+
+    value: int
+    name: str
+    colour: str
+
+
+def label_views(task: Task) -> list[LabelView]:
+    """The labels, with what drawing does where they overlap."""
+    views = [LabelView.model_validate(label) for label in task.labels]
+    if not have_overlaps(task.labels):
+        return views
+    return [view.model_copy(update=_drawing(task, view.value)) for view in views]
+
+
+def _drawing(task: Task, value: int) -> dict[str, dict[int, int]]:
+    over, taken = drawn_table(task.labels, value), erased_table(task.labels, value)
+    return {
+        "drawn": {was: int(over[was]) for was in task.mask_values if over[was] != value},
+        "left": {was: int(taken[was]) for was in task.mask_values if taken[was] != was},
+    }
+
+
+def shared_views(task: Task) -> list[SharedView]:
+    """The values that labels share, each in the mean of their colours."""
+    colours = mask_colours(task.labels)
+    return [SharedView(value=value, name=name, colour=colours[value]) for value, name in shared_names(task.labels).items()]
 
 
 class ModelBrief(View):
