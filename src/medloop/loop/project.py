@@ -16,6 +16,7 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
+from medloop.core.overlaps import Overlapping
 from medloop.core.records import (
     Annotation,
     Assignment,
@@ -114,8 +115,7 @@ class Project:
             path,
             name=name or path.name,
             kind=kind,
-            labels=labels,
-            overlaps=overlaps,
+            labels=Overlapping(labels, overlaps) if overlaps else labels,
             instructions=instructions,
             settings=settings,
             url=url,
