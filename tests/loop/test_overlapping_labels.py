@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import LabelError
+from medloop.core.overlaps import Overlapping
 from medloop.core.records import Case, Model
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.locks import keep_locked_labels
@@ -43,7 +44,7 @@ def crossed(make_workspace: MakeWorkspace) -> Workspace:
 
 
 def test_it_is_declared_at_the_beginning_or_later_and_ended_without_loss(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p", kind="segmentation", labels=["vessel", "tumour"], overlaps={"vessel": ["Tumour"]})
+    project = Project.create(tmp_path / "p", kind="segmentation", labels=Overlapping(["vessel", "tumour"], {"vessel": ["Tumour"]}))
     assert project.workspace.task.mask_values == (1, 2, BOTH)
     told = configure(project.workspace, task=TaskChange(overlaps={"tumour": []}, added=["rib"]), actor="test")
     assert [(one.what, one.before, one.after) for one in told] == [
@@ -101,7 +102,7 @@ def two_sources(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def test_two_sources_that_claim_a_voxel_add_up_and_export_each_label_exactly(tmp_path: Path) -> None:
     vessel, tumour = two_sources(tmp_path)
-    project = Project.create(tmp_path / "p", kind="segmentation", labels=["vessel", "tumour"], overlaps={"vessel": ["tumour"]})
+    project = Project.create(tmp_path / "p", kind="segmentation", labels=Overlapping(["vessel", "tumour"], {"vessel": ["tumour"]}))
     with project.workspace as workspace:
         for name in ("vessel", "tumour"):
             report = import_dataset(workspace, open_dataset(tmp_path / name, masks="foreground"), annotated=[name])
@@ -119,7 +120,7 @@ def test_two_sources_that_claim_a_voxel_add_up_and_export_each_label_exactly(tmp
 
 def test_the_nifti_export_comes_back_with_the_voxels_of_both(tmp_path: Path) -> None:
     two_sources(tmp_path)
-    labels = {"kind": "segmentation", "labels": ["vessel", "tumour"], "overlaps": {"vessel": ["tumour"]}}
+    labels = {"kind": "segmentation", "labels": Overlapping(["vessel", "tumour"], {"vessel": ["tumour"]})}
     with Project.create(tmp_path / "p", **labels).workspace as first, Project.create(tmp_path / "q", **labels).workspace as second:
         for name in ("vessel", "tumour"):
             import_dataset(first, open_dataset(tmp_path / name, masks="foreground"), annotated=[name])
@@ -159,7 +160,7 @@ def test_a_model_learns_the_voxels_of_both_as_one_more_class_and_is_scored_by_la
 
 def test_nnunet_learns_what_overlaps_by_a_region_that_is_drawn_last_and_comes_back(tmp_path: Path) -> None:
     two_sources(tmp_path)
-    labels = {"kind": "segmentation", "labels": ["vessel", "tumour"], "overlaps": {"vessel": ["tumour"]}}
+    labels = {"kind": "segmentation", "labels": Overlapping(["vessel", "tumour"], {"vessel": ["tumour"]})}
     with Project.create(tmp_path / "p", **labels).workspace as first:
         for name in ("vessel", "tumour"):
             import_dataset(first, open_dataset(tmp_path / name, masks="foreground"), annotated=[name])
@@ -167,7 +168,7 @@ def test_nnunet_learns_what_overlaps_by_a_region_that_is_drawn_last_and_comes_ba
     written = json.loads((tmp_path / "Dataset001_x/dataset.json").read_text())
     assert written["labels"] == {"background": 0, "vessel": [1, BOTH], "tumour": [2, BOTH], "vessel + tumour": BOTH}
     assert written["regions_class_order"] == [1, 2, BOTH]
-    turned = {"kind": "segmentation", "labels": ["tumour", "vessel"], "overlaps": {"vessel": ["tumour"]}}
+    turned = {"kind": "segmentation", "labels": Overlapping(["tumour", "vessel"], {"vessel": ["tumour"]})}
     with Project.create(tmp_path / "q", **turned).workspace as second:
         assert import_dataset(second, open_dataset(tmp_path / "Dataset001_x")).refused == ()
     third = Project.create(tmp_path / "r", kind="segmentation", labels=["tumour", "vessel"])

@@ -35,6 +35,7 @@ def init(
 ) -> None:
     """Make a project."""
     from medloop.core.labels import nested_names
+    from medloop.core.overlaps import Overlapping
     from medloop.core.records import ProjectSettings, TaskKind
     from medloop.loop.foundation.workspace import Workspace
 
@@ -42,8 +43,9 @@ def init(
         folder,
         name=name or folder.resolve().name,
         kind=one_of("--kind", kind, get_args(TaskKind)),
-        labels=nested_names(label, _pairs("--inside", inside, known=label)) if inside else label,
-        overlaps=_overlaps(overlap or [], label, {}),
+        labels=Overlapping(
+            nested_names(label, _pairs("--inside", inside, known=label)) if inside else label, _overlaps(overlap or [], label, {})
+        ),
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
         url=database or None,

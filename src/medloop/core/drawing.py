@@ -126,7 +126,7 @@ class Alone:
         labels: Of the task.
         before: The mask, shape (I, J, K).
         label: The one that is worked on.
-        mask: What is seen: all voxels of the label have its value, others that of a label that stands against it, if there is one.
+        mask: What is seen: all voxels of the label have its value, others that of one that stands against it; what may join it is not seen.
         locked: Labels that must stay, and do not if the label is drawn over them.
         apart: Labels that overlap this one, so that what is said of them says nothing of it.
         kept: All locked labels.
@@ -139,6 +139,10 @@ class Alone:
     locked: tuple[int, ...]
     apart: frozenset[int]
     kept: tuple[int, ...]
+
+    def closed(self, painted: BoolArray | None) -> BoolArray | None:
+        """Of voxels painted by hand those that this label must not change: it may join another one that was painted there."""
+        return None if painted is None else painted & ((self.before == 0) | (self.mask != 0))
 
     def drawn(self, after: MaskArray) -> MaskArray:
         """The mask after an engine made `after` of what it saw, shape (I, J, K); locked labels keep their voxels."""
@@ -157,12 +161,11 @@ def seen_alone(labels: Sequence[Label], mask: MaskArray, label: int, locked: Seq
     every = tuple(labels)
     held, around = held_by_value(every), chains(every)
     against = {one.value for one in every if not may_meet(every, one.value, label)}
-    table = np.arange(256, dtype=np.uint8)
+    nested = {one.value for one in every if label in around[one.value] or one.value in around[label]}
+    apart = {one.value for one in every} - against - nested
+    table = np.zeros(256, dtype=np.uint8)
     for value, of in held.items():
-        if label in of:
-            table[value] = label
-        elif value not in around:
-            table[value] = min(of, key=lambda one: (one not in against, one not in locked, -len(around[one]), one))
-    apart = {one.value for one in every if one.value not in against and label not in around[one.value] and one.value not in around[label]}
+        shown = sorted(of - apart, key=lambda one: (one not in against, one not in locked, -len(around[one]), one))
+        table[value] = label if label in of else shown[0] if shown else 0
     fixed = tuple(one for one in locked if one == label or one in against)
     return Alone(every, mask, label, np.asfortranarray(table[mask]), fixed, frozenset(apart), tuple(locked))

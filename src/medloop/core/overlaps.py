@@ -6,7 +6,7 @@ since its voxels are theirs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from medloop.core.errors import LabelError
 from medloop.core.labels import chains, held_by_value, innermost
@@ -17,6 +17,14 @@ MAX_VALUE = 254
 """255 stands for voxels that nobody annotated (`medloop.core.arrays.UNKNOWN`)."""
 MAX_SHARED = 64
 """Values of several labels in a task: each is one more output of a network, for which few annotations have examples."""
+
+
+@dataclass(frozen=True)
+class Overlapping:
+    """Labels of a new task, by name and as a mapping with what each lies inside of, and name of a label → names of what it overlaps."""
+
+    labels: Sequence[str] | Mapping[str, str]
+    overlaps: Mapping[str, Sequence[str]]
 
 
 def overlapping(labels: Sequence[Label], overlaps: Mapping[str, Sequence[str]]) -> tuple[Label, ...]:

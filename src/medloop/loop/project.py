@@ -16,6 +16,7 @@ from typing import Self
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Image
+from medloop.core.overlaps import Overlapping
 from medloop.core.records import (
     Annotation,
     Assignment,
@@ -96,8 +97,7 @@ class Project:
         folder: str | Path,
         *,
         kind: TaskKind,
-        labels: Sequence[str] | Mapping[str, str],
-        overlaps: Mapping[str, Sequence[str]] | None = None,
+        labels: Sequence[str] | Mapping[str, str] | Overlapping,
         name: str = "",
         instructions: str = "",
         settings: ProjectSettings | None = None,
@@ -116,7 +116,6 @@ class Project:
             name=name or path.name,
             kind=kind,
             labels=labels,
-            overlaps=overlaps,
             instructions=instructions,
             settings=settings,
             url=url,

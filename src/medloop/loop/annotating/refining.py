@@ -221,7 +221,10 @@ def _refined_alone(
     for label in dict.fromkeys(prompt.label for prompt in new):
         view = seen_alone(scene.task.labels, answer.mask, label, locked)
         earlier = still_meant([prompt for prompt in older if prompt.label not in view.apart], view.mask)
-        own, guard = [p for p in new if p.label == label], Guard(scene.task.label_values, view.locked, painted, over_time=over_time)
+        own, guard = (
+            [p for p in new if p.label == label],
+            Guard(scene.task.label_values, view.locked, view.closed(painted), over_time=over_time),
+        )
         found = refine_guarded(refiner.engine, embedding, view.mask, earlier, own, guard, wanted=refiner.wanted)
         answer = Refined(view.drawn(found.mask), refiner.engine.name, found.quality, note=found.note)
     return answer

@@ -9,7 +9,7 @@ from typing import Self
 from medloop.core.errors import ConflictError, NotFoundError, SettingError, StateError
 from medloop.core.labels import check_label_names, enclosing_values
 from medloop.core.names import checked_instructions, checked_title, folded
-from medloop.core.overlaps import overlapping
+from medloop.core.overlaps import Overlapping, overlapping
 from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
 from medloop.query.pool import COLD
@@ -47,8 +47,7 @@ class Workspace:
         *,
         name: str,
         kind: TaskKind,
-        labels: Sequence[str] | Mapping[str, str],
-        overlaps: Mapping[str, Sequence[str]] | None = None,
+        labels: Sequence[str] | Mapping[str, str] | Overlapping,
         instructions: str = "",
         settings: ProjectSettings | None = None,
         url: str | None = None,
@@ -56,8 +55,8 @@ class Workspace:
     ) -> Self:
         """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
 
-        As a mapping they say what each lies inside of (`medloop.core.labels`): {"liver": "", "tumour": "liver"}. `overlaps` names what each
-        overlaps without lying inside it (`medloop.core.overlaps`): {"vessel": ["tumour"]}.
+        As a mapping they say what each lies inside of (`medloop.core.labels`): {"liver": "", "tumour": "liver"}. `Overlapping`
+        names what each overlaps, too (`medloop.core.overlaps`).
 
         Raises:
             ConflictError: The folder already holds a project.
@@ -69,7 +68,7 @@ class Workspace:
             id=new_id("task"),
             version=1,
             kind=kind,
-            labels=_nested(kind, labels, overlaps or {}),
+            labels=_declared(kind, labels),
             instructions=checked_instructions(instructions),
             created_at=now(),
         )
@@ -154,7 +153,8 @@ def require_masks(workspace: Workspace, what: str) -> None:
         raise StateError(f"{what} needs masks, the project {workspace.project.name} is a {workspace.task.kind}", remedy=remedy)
 
 
-def _nested(kind: TaskKind, labels: Sequence[str] | Mapping[str, str], overlaps: Mapping[str, Sequence[str]]) -> tuple[Label, ...]:
+def _declared(kind: TaskKind, given: Sequence[str] | Mapping[str, str] | Overlapping) -> tuple[Label, ...]:
+    labels, overlaps = (given.labels, given.overlaps) if isinstance(given, Overlapping) else (given, {})
     inside = {inner: outer for inner, outer in labels.items() if outer} if isinstance(labels, Mapping) else {}
     made = _labels(kind, list(labels))
     if not inside and not overlaps:
