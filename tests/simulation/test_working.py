@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import SettingError
+from medloop.core.records import Prediction
 from medloop.images.phantoms import phantom_2d
 from medloop.interaction.simulated_users.effort import EFFORT_MODELS
+from medloop.loop.foundation.workspace import Workspace
+from medloop.simulation.design import SHARED, Unit
 from medloop.simulation.files import read_json
+from medloop.simulation.prepare import prepare
 from medloop.simulation.runs import run_study
+from medloop.simulation.unit import run_unit
 from medloop.simulation.working import corrected_mask
 
 from .phantom_data import small_design, tagged
@@ -28,10 +33,15 @@ def test_a_good_proposal_is_left_as_it_is_for_the_time_of_a_look():
 
 
 def test_a_study_whose_annotators_correct_predicts_the_pool_and_counts_their_minutes(phantoms, tmp_path):
-    run_study(small_design(phantoms, strategies=("random",), annotators="correct", effort="harsh"), tmp_path / "out")
-    result = read_json(tmp_path / "out" / "results.json")
-    first, second = result["curves"][0]["minutes"]
+    design = small_design(phantoms, strategies=("random",), annotators="correct", effort="harsh", cases=8, start=2, batch=1, steps=2)
+    prepared = prepare(design, tmp_path)
+    shared, later = Unit(0, SHARED, 1), Unit(0, "random", 2)
+    for unit in (shared, later):
+        run_unit(design, prepared, unit, tmp_path)
+    first, second = (read_json(unit.result_file(tmp_path))["minutes"] for unit in (shared, later))
     assert 0 < first < second
+    with Workspace.open(later.run_folder(tmp_path)) as workspace, workspace.store.read() as tx:
+        assert tx.find(Prediction)  # random draws need none
 
 
 @pytest.mark.parametrize("changes", [{"noise": "shift"}, {"outline_error_mm": 1.0}, {"given": "points"}])
