@@ -13,9 +13,10 @@ Ways to work, each with the same training budget per round and on the same held-
                 need mending (`--mended-every`)
     slices      cases chosen by doubt and spread, every few slices of the newest proposal mended (`--mended-every`), and only these learned
                 from: all others stay unknown, in the first round too
-    cheapest    cases chosen as in `carried`; every few slices of the newest proposal viewed (`--viewed-every`), and those half-way
-                beside ones that had to be corrected, each by the cheapest interaction that is enough (accept, click, scribble, push,
-                brush, redraw: `medloop.interaction.simulated_users.cheapest`); those between carried over
+    cheapest    as sparse, but each slice is corrected by the cheapest interaction that is enough (accept, click, scribble, push, brush,
+                redraw: `medloop.interaction.simulated_users.cheapest`)
+    needed      as cheapest, but first every few slices of the proposal are viewed (`--viewed-every`), then those half-way beside ones
+                that had to be corrected, and those between are carried over
     weighted    as random, but voxels the expert mended count four times as much in training as those merely accepted
                 (`correction_weight`); run only when asked for
 
@@ -65,7 +66,7 @@ from medloop.interaction.attention import error_chances, rank_places
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices
 from medloop.interaction.modelfree.classical import ClassicalEngine
-from medloop.interaction.simulated_users.cheapest import Prompting, work_where_needed
+from medloop.interaction.simulated_users.cheapest import Prompting, work_through, work_where_needed
 from medloop.interaction.simulated_users.effort import EFFORT_MODELS, EffortModel
 from medloop.interaction.simulated_users.outlining import on_slices
 from medloop.interaction.simulated_users.robots import test_robot
@@ -105,7 +106,7 @@ class Way:
             is no proposal.
         carries: Whether they are filled in by carrying over what was mended, instead of by interpolating outlines.
         partial: Whether only slices that were looked at become an answer; all others stay unknown, and training ignores them.
-        cheapest: Whether each slice is corrected by the cheapest interaction that is enough, and slices between are viewed where needed.
+        cheapest: Whether each slice is corrected by the cheapest interaction that is enough.
         correction_weight: How much a mended voxel counts in training against an accepted one.
     """
 
@@ -126,7 +127,8 @@ WAYS = {
     "medloop": Way(proposes=True, chooses=True, prompts=True),
     "sparse": Way(proposes=True, chooses=True, prompts=False, fills=True),
     "carried": Way(proposes=True, chooses=True, prompts=False, fills=True, carries=True),
-    "cheapest": Way(proposes=True, chooses=True, prompts=False, fills=True, carries=True, cheapest=True),
+    "cheapest": Way(proposes=True, chooses=True, prompts=False, fills=True, cheapest=True),
+    "needed": Way(proposes=True, chooses=True, prompts=False, fills=True, carries=True, cheapest=True),
     "slices": Way(proposes=True, chooses=True, prompts=False, fills=True, partial=True),
     "weighted": Way(proposes=True, chooses=False, prompts=False, correction_weight=4.0),
 }
@@ -290,6 +292,7 @@ def one_round(trial: Trial, name: str, way: Way, number: int) -> dict[str, Any]:
         "seconds": tally.seconds(trial.effort),
         "tally": tally.to_json(),
         "saved": before["saved"] + sum(given.saved for given in done),
+        "otherwise": [sum((given.otherwise[n] for given in done), Tally()).to_json() for n in (0, 1)],
         "cases": sum(not name.startswith(TOUCHED) for name in answers),
         "annotation_dice": float(np.mean([_dice(trial, given.whole, case) for case, given in zip(chosen, done, strict=True)])),
     }
@@ -304,12 +307,14 @@ class Given:
         touched: Voxels of the expert's own rather than accepted ones, likewise.
         tally: Of the work.
         saved: Seconds that prompts saved, where they were tried.
+        otherwise: The same slices corrected with the brush alone, and drawn from nothing.
     """
 
     whole: Any
     touched: Any
     tally: Tally
     saved: float = 0.0
+    otherwise: tuple[Tally, Tally] = (Tally(), Tally())
 
     @classmethod
     def of(cls, answered: Answered, touched: Any) -> "Given":
@@ -372,7 +377,7 @@ def answer(trial: Trial, way: Way, predictor: Any, engine: Any, case: Read) -> G
     samples = trial.samples(predictor, case, 2 if way.chooses else 1).samples
     proposal = samples.mean(axis=0).argmax(axis=0).astype(np.uint8)
     if way.cheapest:
-        return correct_where_needed(trial, engine, case, proposal)
+        return correct_cheaply(trial, way, engine, case, proposal)
     step = (trial.options.mended_every if way.carries or way.partial else trial.options.every) if way.fills else 1
     slices = every[_first(len(every), step) :: step]
     if way.chooses and not way.fills:
@@ -395,16 +400,26 @@ def _first(count: int, step: int) -> int:
     return min(step // 2, count - 1)
 
 
-def correct_where_needed(trial: Trial, engine: Any, case: Read, proposal: Any) -> Given:
-    """The proposal corrected by the cheapest interactions, and what was corrected carried over."""
-    axis, labels = case.image.grid.paging_axis, range(1, trial.question.classes)
+def correct_cheaply(trial: Trial, way: Way, engine: Any, case: Read, proposal: Any) -> Given:
+    """The proposal corrected by the cheapest interactions, and the slices between filled in as the way does."""
+    axis, labels, truth = case.image.grid.paging_axis, range(1, trial.question.classes), case.truth.array
     rng = generator(trial.seed, "prompts", case.name)
     prompting = Prompting(engine, engine.embed(case.image), labels, rng) if engine else None
-    worked = work_where_needed(proposal, case.truth.array, axis, trial.options.viewed_every, trial.effort, prompting)
+    if way.carries:
+        worked = work_where_needed(proposal, truth, axis, trial.options.viewed_every, trial.effort, prompting)
+    else:
+        queried = range(_first(truth.shape[axis], trial.options.every), truth.shape[axis], trial.options.every)
+        worked = work_through(proposal, truth, axis, queried, trial.effort, prompting)
     slices = sorted(visit.index for visit in worked.visits)
-    whole = carry(trial, case, proposal, worked.mask, slices)
     touched = on_slices(proposal.shape, axis, slices)
-    return Given(whole, touched, worked.tally, sum(visit.saved for visit in worked.visits))
+    if way.carries:
+        whole = carry(trial, case, proposal, worked.mask, slices)
+    else:
+        filled = fill_between(trial, case, np.where(touched, worked.mask, np.uint8(UNKNOWN)), axis, slices)
+        whole = np.where(filled == UNKNOWN, worked.mask, filled)
+    brushed = Given.of(mend_slices(proposal, truth, axis, slices, trial.effort), None).tally
+    drawn = Given.of(draw_slices(truth, axis, slices, trial.effort), None).tally
+    return Given(whole, touched, worked.tally, sum(visit.saved for visit in worked.visits), (brushed, drawn))
 
 
 def carry(trial: Trial, case: Read, proposal: Any, mended: Any, slices: list[int]) -> Any:
@@ -617,7 +632,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--every", type=int, default=3, help="ways that choose draw every so many slices of the first cases")
     parser.add_argument("--mended-every", type=int, default=5, help="carried and slices mend every so many slices of a proposal")
-    parser.add_argument("--viewed-every", type=int, default=6, help="cheapest views every so many slices first")
+    parser.add_argument("--viewed-every", type=int, default=6, help="needed views every so many slices first")
     parser.add_argument(
         "--effort",
         type=lambda text: text.split(","),
