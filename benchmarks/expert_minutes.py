@@ -463,8 +463,8 @@ def mend(trial: Trial, engine: Any, case: Read, proposal: Any, axis: int, slices
     )
 
 
-def last_cases(trial: Trial, name: str) -> dict[str, Any]:
-    """The cases after the last round: passed unseen or worked on, and what that costs."""
+def last_cases(trial: Trial, name: str) -> list[dict[str, Any]]:
+    """The cases after the last round, passed unseen or worked on, and what that costs; for each Dice that counts as good."""
     options, way = trial.options, WAYS[name]
     here = key(name, options.rounds - 1)
     predictor, done = _predictor(trial, here), np.load(trial.file(here, "npz"))
@@ -475,52 +475,67 @@ def last_cases(trial: Trial, name: str) -> dict[str, Any]:
         found = trial.samples(predictor, case, SAMPLES)
         return sample_agreement(found.samples), _dice(trial, found.probabilities.argmax(axis=0).astype(np.uint8), case)
 
-    scores, truth = zip(*map(judged, known), strict=True)
-    try:
-        rule = fit_deferral(
-            scores, truth, risk=options.risk, good=options.good, hard=min(0.5, options.good), patients=[case.patient for case in known]
-        )
-    except MedloopError as error:
-        return {"refused": str(error)}
-    signs = [judged(case) for case in cases]
-    passed = [decision == "accept" for decision in rule.decide([score for score, _ in signs])]
+    calibration, signs = list(map(judged, known)), list(map(judged, cases))
     saved = json.loads(trial.file(here, "json").read_text())["saved"]
     given = [answer(trial, way, predictor, ClassicalEngine() if saved >= 0 and way.cheapest else None, case) for case in cases]
-    drawn = [
-        draw_slices(case.truth.array, axis := case.image.grid.paging_axis, range(case.truth.array.shape[axis]), trial.effort)
-        for case in cases
-    ]
-    bad = [ok and value < options.good for ok, (_, value) in zip(passed, signs, strict=True)]
+    patients = [case.patient for case in known]
+    return [_passed(trial, calibration, patients, list(zip(cases, signs, given, strict=True)), good) for good in options.good]
+
+
+def _passed(
+    trial: Trial,
+    calibration: list[tuple[float, float]],
+    patients: list[str],
+    last: list[tuple[Read, tuple[float, float], Given]],
+    good: float,
+) -> dict[str, Any]:
+    """What triage with one limit lets pass: of each case its agreement, its proposal's true Dice, and the work it would be."""
+    scores, truth = zip(*calibration, strict=True)
+    try:
+        rule = fit_deferral(scores, truth, risk=trial.options.risk, good=good, hard=min(0.5, good), patients=patients)
+    except MedloopError as error:
+        return {"good": good, "cases": len(last), "refused": str(error)}
+    passes = [decision == "accept" for decision in rule.decide([score for _, (score, _), _ in last])]
+    unseen = [one for one, ok in zip(last, passes, strict=True) if ok]
+    worked = [one for one, ok in zip(last, passes, strict=True) if not ok]
+    wrong = [one for one in unseen if one[1][1] < good]
     return {
-        "cases": len(cases),
-        "passed": sum(passed),
-        "bad_passed": sum(bad),
-        "dice_passed": float(np.mean([value for ok, (_, value) in zip(passed, signs, strict=True) if ok])) if any(passed) else None,
-        "tally": sum((one.tally for one, ok in zip(given, passed, strict=True) if not ok), Tally()).to_json(),
-        "wrong_passes": sum((one.tally for one, wrong in zip(given, bad, strict=True) if wrong), Tally()).to_json(),
-        "drawing": sum((Given.of(one, None).tally for one in drawn), Tally()).to_json(),
-        "dice_worked": float(
-            np.mean([_dice(trial, one.whole, c) for one, c, ok in zip(given, cases, passed, strict=True) if not ok] or [0])
-        ),
+        "good": good,
+        "cases": len(last),
+        "passed": len(unseen),
+        "bad_passed": len(wrong),
+        "dice_passed": float(np.mean([value for _, (_, value), _ in unseen])) if unseen else None,
+        "dice_worked": float(np.mean([_dice(trial, given.whole, case) for case, _, given in worked])) if worked else None,
+        "tally": sum((given.tally for _, _, given in worked), Tally()).to_json(),
+        "wrong_passes": sum((given.tally for _, _, given in wrong), Tally()).to_json(),
+        "without_triage": sum((given.tally for _, _, given in last), Tally()).to_json(),
+        "drawing": sum((_drawing(trial, case) for case, _, _ in last), Tally()).to_json(),
     }
 
 
+def _drawing(trial: Trial, case: Read) -> Tally:
+    axis = case.image.grid.paging_axis
+    return Given.of(draw_slices(case.truth.array, axis, range(case.truth.array.shape[axis]), trial.effort), None).tally
+
+
 def print_last(results: Sequence[dict[str, Any]]) -> None:
-    """One line per seed, way and effort model."""
+    """One line per seed, way, limit and effort model."""
     for result in results:
-        for name, found in result["last"].items():
-            if "refused" in found or not found["cases"]:
-                print(f"seed {result['seed']} {name}, last cases: {found.get('refused', 'none left')}")
-                continue
-            for model in result["minutes"]:
-                parts = ("tally", "wrong_passes", "drawing")
-                price = {part: Tally.from_json(found[part]).seconds(EFFORT_MODELS[model]) for part in parts}
-                head = f"seed {result['seed']} {name}, {model}, last {found['cases']} cases"
-                print(
-                    f"{head}: {price['tally'] / price['drawing']:.1%} of drawing, "
-                    f"{(price['tally'] + price['wrong_passes']) / price['drawing']:.1%} with wrong passes corrected later; "
-                    f"{found['passed']} passed unseen, {found['bad_passed']} of them bad"
-                )
+        for name, limits in result["last"].items():
+            for found in limits:
+                head = f"seed {result['seed']} {name}, last {found['cases']} cases, good from Dice {found['good']:g}"
+                if "refused" in found or not found["cases"]:
+                    print(f"{head}: {found.get('refused', 'none left')}")
+                    continue
+                print(f"{head}: {found['passed']} passed unseen (Dice {found['dice_passed']}), {found['bad_passed']} of them bad")
+                for model in result["minutes"]:
+                    print(f"  {model}, of drawing: {_prices(found, EFFORT_MODELS[model])}")
+
+
+def _prices(found: dict[str, Any], effort: EffortModel) -> str:
+    parts = ("tally", "wrong_passes", "without_triage", "drawing")
+    work, wrong, every, drawing = (Tally.from_json(found[part]).seconds(effort) for part in parts)
+    return f"{work / drawing:.1%}, {(work + wrong) / drawing:.1%} with wrong passes corrected later, {every / drawing:.1%} without triage"
 
 
 def minutes_to(target: float, rounds: Sequence[dict[str, Any]], effort: EffortModel | None = None) -> float | None:
@@ -640,7 +655,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help=f"effort models to price the work by, of {', '.join(EFFORT_MODELS)}, commas between",
     )
     parser.add_argument("--last", type=int, default=0, help="cases worked on after the last round, with triage; 0 for none")
-    parser.add_argument("--good", type=float, default=GOOD_DICE, help="Dice below which a case that passed is bad")
+    parser.add_argument(
+        "--good", type=float, nargs="+", default=[GOOD_DICE], help="Dice below which a case that passed is bad; several are tried"
+    )
     parser.add_argument("--risk", type=float, default=0.02, help="share of bad cases that triage may let pass")
     parser.add_argument(
         "--drawn-weight", type=float, default=DRAWN_WEIGHT, help="how much slices looked at count in training against those filled in"

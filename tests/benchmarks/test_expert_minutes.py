@@ -68,3 +68,9 @@ def test_an_unknown_effort_model_is_refused(script, capsys: pytest.CaptureFixtur
 
 def test_few_seeds_have_no_interval(script) -> None:
     assert script._over_seeds([0.3, 0.4]).startswith("35% (no interval")
+
+
+def test_the_cost_of_wrong_passes_is_counted(script) -> None:
+    own, wrong, every, drawing = (script.Tally(drawn=n).to_json() for n in (10, 5, 40, 100))
+    found = {"tally": own, "wrong_passes": wrong, "without_triage": every, "drawing": drawing}
+    assert script._prices(found, script.EffortModel()) == "10.0%, 15.0% with wrong passes corrected later, 40.0% without triage"
