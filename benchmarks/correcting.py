@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medloop.core.arrays import UNKNOWN, BoolArray, FloatArray, IntArray, MaskArray
-from medloop.core.errors import InputError, ShapeError
+from medloop.core.arrays import UNKNOWN, FloatArray, IntArray, MaskArray
 from medloop.interaction.engine import Engine, ImageEmbedding
 from medloop.interaction.prompts import Prompt
 from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.interaction.simulated_users.outlining import noticeable_errors, on_slices, outlines
 from medloop.interaction.simulated_users.robots import Robot, Scene
 
 MOST_CLICKS = 10
@@ -59,7 +59,7 @@ def draw_slices(truth: MaskArray, axis: int, slices: Sequence[int], effort: Effo
         InputError: A slice that does not exist, or one named twice.
     """
     inside = on_slices(truth.shape, axis, slices)
-    work = _outlines(truth, truth > 0, axis)
+    work = outlines(truth, truth > 0, axis)
     drawn = np.where(inside, truth, np.uint8(UNKNOWN))
     return _answered(drawn, drawn, work[list(slices)], effort)
 
@@ -82,7 +82,7 @@ def mend_slices(proposal: MaskArray, truth: MaskArray, axis: int, slices: Sequen
     """
     inside = on_slices(truth.shape, axis, slices)
     wrong = noticeable_errors(proposal, truth, axis)
-    mending, drawing = _outlines(truth, wrong, axis), _outlines(truth, truth > 0, axis)
+    mending, drawing = outlines(truth, wrong, axis), outlines(truth, truth > 0, axis)
     quicker = _seconds(drawing, effort) < _seconds(mending, effort)
     afresh = on_slices(truth.shape, axis, np.flatnonzero(quicker).tolist())
     whole = np.where((wrong | afresh) & inside, truth, proposal)
@@ -151,43 +151,6 @@ def click_and_mend(
     return replace(left, seconds=left.seconds + clicking, clicks=clicks)
 
 
-def noticeable_errors(proposal: MaskArray, truth: MaskArray, axis: int) -> BoolArray:
-    """Patches of error, connected within a slice, that hold at least one square of two by two voxels.
-
-    Args:
-        proposal: Label values, shape (I, J, K).
-        truth: Likewise.
-        axis: Slices are perpendicular to it.
-
-    Raises:
-        ShapeError: Masks of different shapes.
-    """
-    from scipy import ndimage
-
-    if proposal.shape != truth.shape or truth.ndim != 3:
-        raise ShapeError(f"Proposal and truth must be volumes of one shape, got {proposal.shape} and {truth.shape}")
-    wrong = proposal != truth
-    within = np.zeros((3, 3, 3), dtype=bool)
-    within[tuple(1 if a == axis else slice(None) for a in range(3))] = True
-    patches, _ = ndimage.label(wrong, structure=within)
-    square = np.ones([1 if a == axis else min(2, n) for a, n in enumerate(truth.shape)], dtype=bool)
-    thick = np.unique(patches[ndimage.binary_erosion(wrong, square)])
-    kept: BoolArray = np.isin(patches, thick[thick > 0])
-    return kept
-
-
-def _outlines(truth: MaskArray, wrong: BoolArray, axis: int) -> IntArray:
-    """Patches to outline on each slice and voxels of their boundaries, shape (slices, 2); each true label has its own patches."""
-    from scipy import ndimage
-
-    work = np.zeros((truth.shape[axis], 2), dtype=np.int64)
-    for label in np.unique(truth[wrong]):
-        for n, patch in enumerate(np.moveaxis(wrong & (truth == label), axis, 0)):
-            if patch.any():
-                work[n] += ndimage.label(patch, structure=np.ones((3, 3)))[1], boundary_length(patch[None], 0)
-    return work
-
-
 def _seconds(work: IntArray, effort: EffortModel) -> FloatArray:
     """Of outlining, for rows of (patches, voxels)."""
     seconds: FloatArray = work @ np.array([effort.click, effort.outline])
@@ -198,24 +161,3 @@ def _answered(mask: MaskArray, whole: MaskArray, work: IntArray, effort: EffortM
     seconds = effort.slice_viewed * len(work) + float(_seconds(work, effort).sum())
     outlines, outlined = (int(n) for n in work.sum(axis=0))
     return Answered(mask, whole, seconds, len(work), outlines, outlined)
-
-
-def on_slices(shape: tuple[int, ...], axis: int, slices: Sequence[int]) -> BoolArray:
-    """Voxels on these slices, shape (I, J, K).
-
-    Raises:
-        InputError: A slice that does not exist, or one named twice.
-    """
-    if len(set(slices)) != len(slices) or not all(0 <= n < shape[axis] for n in slices):
-        raise InputError(f"Slices are different numbers within 0..{shape[axis] - 1}, got {sorted(slices)[:8]}")
-    inside = np.zeros(shape, dtype=bool)
-    np.moveaxis(inside, axis, 0)[list(slices)] = True
-    return inside
-
-
-def boundary_length(inside: BoolArray, axis: int) -> int:
-    """Voxels on the boundary within the slices along `axis`: those with a 4-neighbour outside, beyond the image included."""
-    from scipy import ndimage
-
-    cross = np.take(ndimage.generate_binary_structure(3, 1), [1], axis=axis)
-    return int(np.count_nonzero(inside & ~ndimage.binary_erosion(inside, cross)))

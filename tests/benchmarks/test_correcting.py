@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices, noticeable_errors
+from correcting import UNKNOWN, Answered, Clicker, click_and_mend, draw_slices, mend_slices
 from medloop.core.errors import InputError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, changed_box
 from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.interaction.simulated_users.outlining import noticeable_errors
 from medloop.interaction.simulated_users.robots import CentreClicker
 
 EFFORT = EffortModel(click=100, slice_viewed=10, outline=1)

@@ -42,3 +42,35 @@ def test_an_unknown_way_is_refused(script, capsys: pytest.CaptureFixture) -> Non
     with pytest.raises(SystemExit):
         script.parse(["--data", "x", "--ways", "manual,magic"])
     assert "got magic" in capsys.readouterr().err
+
+
+def test_the_same_work_is_priced_by_any_effort_model(script) -> None:
+    tallies = [script.Tally(viewed=10, drawn=100), script.Tally(viewed=20, aims=10, drawn=200)]
+    done = [{"tally": tally.to_json(), "dice": [dice]} for tally, dice in zip(tallies, (0.5, 0.8), strict=True)]
+    assert script.minutes_to(0.8, done, script.EFFORT_MODELS["stated"]) == pytest.approx((20 * 1.5 + 10 * 2.4 + 200 * 0.2) / 60)
+    assert script.minutes_to(0.8, done, script.EFFORT_MODELS["harsh"]) == pytest.approx((20 * 2.5 + 10 * 3.5 + 200 * 0.15) / 60)
+
+
+def test_work_of_the_older_expert_is_counted_as_it_was_priced(script) -> None:
+    import numpy as np
+
+    truth = np.zeros((8, 8, 4), dtype=np.uint8)
+    truth[2:6, 2:6, 1:3] = 1
+    drawn = script.draw_slices(truth, 2, [0, 1, 2], script.EffortModel())
+    assert script.Given.of(drawn, None).tally.seconds(script.EffortModel()) == pytest.approx(drawn.seconds)
+
+
+def test_an_unknown_effort_model_is_refused(script, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        script.parse(["--data", "x", "--effort", "stated,rosy"])
+    assert "got rosy" in capsys.readouterr().err
+
+
+def test_few_seeds_have_no_interval(script) -> None:
+    assert script._over_seeds([0.3, 0.4]).startswith("35% (no interval")
+
+
+def test_the_cost_of_wrong_passes_is_counted(script) -> None:
+    own, wrong, every, drawing = (script.Tally(drawn=n).to_json() for n in (10, 5, 40, 100))
+    found = {"tally": own, "wrong_passes": wrong, "without_triage": every, "drawing": drawing}
+    assert script._prices(found, script.EffortModel()) == "10.0%, 15.0% with wrong passes corrected later, 40.0% without triage"

@@ -113,3 +113,4 @@ def test_a_closed_case_takes_no_visit(pool: Workspace, doubtful: Assignment) -> 
 def test_people_page_along_the_coarse_axis() -> None:
     assert Grid.of_spacing((9, 9, 9), (3.0, 1.0, 1.0)).paging_axis == 0
     assert Grid.of_spacing((9, 9, 9), (1.1, 1.0, 1.0)).paging_axis == 2
+    assert Grid.of_spacing((9, 9, 1), (5.5, 1.0, 1.0)).paging_axis == 2

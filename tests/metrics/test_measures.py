@@ -10,7 +10,7 @@ from scipy.special import ellipe
 
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.core.geometry import Grid
-from medloop.metrics.ellipse import Ellipse, fit_ellipse
+from medloop.metrics.ellipse import Ellipse, _from_conic, fit_ellipse
 from medloop.metrics.measures import (
     area_mm2,
     circumference_mm,
@@ -171,6 +171,11 @@ def test_a_line_has_no_ellipse() -> None:
         fit_ellipse(np.stack([np.arange(9.0), 2 * np.arange(9.0)], axis=1))
     with pytest.raises(InputError, match="nothing"):
         ellipse_of(np.zeros((20, 20, 1), dtype=bool), Grid.flat(20, 20))
+
+
+def test_a_conic_that_rounding_took_for_an_ellipse_is_refused() -> None:
+    with pytest.raises(InputError, match="No ellipse"):
+        _from_conic(0.0, 0.0, 1.0, 1.0, 0.0, 0.0)  # a parabola: its form has no inverse
 
 
 def test_without_a_pixel_size_everything_is_pixels() -> None:

@@ -151,8 +151,10 @@ class Grid:
 
     @property
     def paging_axis(self) -> int:
-        """The voxel axis people page along: the one much coarser than the others, else the axial one."""
+        """The voxel axis people page along: the one much coarser than the others, else the axial one; of a picture its only one."""
         axis = self.planes()[0].slice_axis
+        if self.is_2d:
+            return axis
         for other in range(3):
             if self.spacing_mm[other] > self.spacing_mm[axis] * COARSER:
                 axis = other

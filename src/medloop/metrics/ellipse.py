@@ -83,7 +83,10 @@ def _fit_conic(x: FloatArray, y: FloatArray) -> tuple[float, ...]:
 def _from_conic(a: float, b: float, c: float, d: float, e: float, f: float) -> tuple[float, float, float, float, float]:
     """Centre, semi-axes and angle of the conic."""
     form: npt.NDArray[np.float64] = np.array([[a, b / 2], [b / 2, c]])
-    centre = np.linalg.solve(-2 * form, [d, e])
+    try:
+        centre = np.linalg.solve(-2 * form, [d, e])
+    except np.linalg.LinAlgError:  # a pair of lines, which rounding took for an ellipse
+        raise InputError("No ellipse fits these points", remedy="the structure must be more than a line") from None
     value = f + 0.5 * float(centre @ [d, e])
     curvatures, directions = np.linalg.eigh(form)
     lengths = np.sqrt(np.maximum(-value / curvatures, 0.0))

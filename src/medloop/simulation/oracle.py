@@ -14,6 +14,7 @@ from medloop.core.records import Annotation, Case, Query, Round, TaskKind
 from medloop.core.seeds import generator
 from medloop.core.settings import GivenKind
 from medloop.core.states import RoundState
+from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.interaction.weak.simulated import GivenMarks, mask_seconds, simulated_marks
 from medloop.loop.annotating.annotations import Opened, next_assignment, submit
 from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
@@ -24,6 +25,7 @@ from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.workspace import Workspace
 from medloop.simulation.noise import NO_NOISE, Noise
 from medloop.simulation.outlines import with_wrong_outlines, with_wrong_tag
+from medloop.simulation.working import Manner, corrected_mask
 
 NAME = "oracle"
 
@@ -83,17 +85,29 @@ class Oracle(AbstractContextManager["Oracle"]):
             return noise.tag(truth, known, name, nth=nth, proposal=proposal if isinstance(proposal, int) else None)
         return with_wrong_tag(truth, known, self._errors.tag, rng)
 
-    def marks(self, name: str, kind: GivenKind) -> GivenMarks:
-        """Marks of a case in place of its mask, and the seconds they take by the stated model.
+    def corrected(self, name: str, proposal: MaskArray | None, effort: EffortModel) -> tuple[MaskArray, float]:
+        """The mask of a case as a person leaves it who corrects the proposal, and the seconds that took.
 
         Raises:
             NotFoundError: The data set has no mask for it.
         """
+        truth, rng = self._mask(name), generator(self._errors.seed, "prompts", name)
+        return corrected_mask(truth, self.case(name)[0], proposal, self._workspace.task.label_values, effort, rng)
+
+    def marks(self, name: str, kind: GivenKind, effort: EffortModel | None = None) -> GivenMarks:
+        """Marks of a case in place of its mask, and the seconds they take by the model, without one the stated.
+
+        Raises:
+            NotFoundError: The data set has no mask for it.
+        """
+        truth, rng = self._mask(name), generator(self._errors.seed, "marks", kind, name)
+        return simulated_marks(truth.array, truth.grid, kind, self._workspace.task.label_values, rng, effort)
+
+    def _mask(self, name: str) -> Mask:
         truth = self.truth(name)
         if not isinstance(truth, Mask):
             raise NotFoundError(f"The data set has no mask for {name}")
-        rng = generator(self._errors.seed, "marks", kind, name)
-        return simulated_marks(truth.array, truth.grid, kind, self._workspace.task.label_values, rng)
+        return truth
 
     @property
     def task(self) -> tuple[TaskKind, tuple[str, ...]]:
@@ -125,27 +139,35 @@ class Oracle(AbstractContextManager["Oracle"]):
         self._workspace.close()
 
 
-def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle, *, given: GivenKind = "mask") -> int:
+def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle, manner: Manner) -> int:
     """Answer every case a round still asks, through the verbs a person's page uses; returns how many.
 
-    What masks and marks take is reported by the stated model (`medloop.interaction.weak.simulated`); cases that evaluate get masks.
+    What masks and marks take is reported by the model of `manner`; cases that evaluate get masks without a proposal.
     """
     annotator = annotator_named(workspace, NAME, kind="simulated")
     sitting, answered = _sitting(workspace, round_id), 0
     while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
-        if given != "mask" and opened.case.split == "train":
-            marks = oracle.marks(opened.case.name, given)
+        if manner.given != "mask" and opened.case.split == "train":
+            marks = oracle.marks(opened.case.name, manner.given, manner.times)
             submit_marks(workspace, opened.assignment.id, SubmittedMarks(marks=marks.marks, reported=plain_seconds(marks.seconds)))
-            answered += 1
-            continue
-        answer = oracle.annotation(opened.case.name, nth=sitting.get(opened.case.id, 0), proposal=_proposal(workspace, opened))
-        if isinstance(answer, int):
-            submitted = Submitted(tag=answer)
         else:
-            submitted = Submitted(mask=answer, effort_seconds=mask_seconds(answer, opened.case.grid))
-        submit(workspace, opened.assignment.id, submitted)
+            submitted = _submitted(workspace, opened, oracle, manner, sitting.get(opened.case.id, 0))
+            submit(workspace, opened.assignment.id, submitted)
         answered += 1
     return answered
+
+
+def _submitted(workspace: Workspace, opened: Opened, oracle: Oracle, manner: Manner, nth: int) -> Submitted:
+    """A mask or tag of an open case."""
+    name, proposal = opened.case.name, _proposal(workspace, opened)
+    if manner.needs_proposals and workspace.task.kind == "segmentation":
+        shown = proposal if isinstance(proposal, np.ndarray) and opened.case.split == "train" else None
+        mask, seconds = oracle.corrected(name, shown, manner.times)
+        return Submitted(mask=mask, effort_seconds=seconds)
+    answer = oracle.annotation(name, nth=nth, proposal=proposal)
+    if isinstance(answer, int):
+        return Submitted(tag=answer)
+    return Submitted(mask=answer, effort_seconds=mask_seconds(answer, opened.case.grid, manner.times))
 
 
 def _sitting(workspace: Workspace, round_id: str) -> dict[str, int]:

@@ -91,6 +91,7 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
         raise InputError(f"{design.dataset} holds no annotations", remedy="a simulation needs a data set with its truth")
     labels, masks = read_labels(dataset)
     _require_flips(design, dataset.kind, labels)
+    _require_correctable(design, dataset.kind)
     settings = _settings_at_import(design)
     with (
         Workspace.create(out / TRUTH, name="truth", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as truth,
@@ -235,3 +236,12 @@ def _require_flips(design: StudyDesign, kind: TaskKind, labels: Sequence[str]) -
         raise SettingError(f"Marks are given of a segmentation and without noise, got {got}", remedy="leave --given at mask")
     if design.noise == "class-flip" and kind == "segmentation" and len(labels) < 2:
         raise SettingError(f"Noise of kind class-flip needs two labels, got {', '.join(labels)}", remedy="take missed-object or mixed")
+
+
+def _require_correctable(design: StudyDesign, kind: TaskKind) -> None:
+    if design.annotators == "draw":
+        return
+    noisy = design.noise != "none" or design.outline_error_mm
+    if kind != "segmentation" or design.given != "mask" or noisy:
+        got = f"a {kind}" if kind != "segmentation" else "marks" if design.given != "mask" else "noise"
+        raise SettingError(f"Annotators correct proposals of masks without noise, got {got}", remedy="leave --annotators at draw")

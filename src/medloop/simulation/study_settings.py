@@ -19,6 +19,8 @@ from medloop.core.settings import (
 )
 
 StudyPretraining = Literal["none", "pool"]
+Annotators = Literal["draw", "correct"]
+EffortName = Literal["kind", "stated", "harsh"]
 NoiseKind = Literal[
     "none", "class-flip", "dilation", "erosion", "shift", "missed-object", "boundary-jitter", "blunder", "lazy", "fatigue", "mixed"
 ]
@@ -79,6 +81,13 @@ class StudySettings:
         "mask", "What simulated annotators give of a case: its mask, or marks in its place (segmentation).", "--given",
         choices=get_args(GivenKind),
     )  # fmt: skip
+    annotators: Annotators = _of_study(
+        "draw", "Whether simulated annotators draw every mask from nothing, or correct the model's proposal slice by slice, each by the "
+        "cheapest interaction that is enough, and leave what is not noticeable.", "--annotators", choices=get_args(Annotators),
+    )  # fmt: skip
+    effort: EffortName = _of_study(
+        "stated", "Times of their work: as stated, kind to proposals, or harsh.", "--effort", choices=get_args(EffortName)
+    )
     noise: NoiseKind = _of_study("none", "What is wrong with a share of the annotations.", "--noise", choices=get_args(NoiseKind))
     noise_share: float = _of_study(0.2, "Share of the cases that --noise makes wrong.", "--noise-share", low=0, high=1)
     noise_mm: float = _of_study(2.0, "How far --noise moves outlines, in mm.", "--noise-mm", low=0, high=100)

@@ -13,7 +13,6 @@ from pathlib import Path
 from medloop.core.errors import MedloopError
 from medloop.core.records import Case, Evaluation, Json, Model, Query, Round, Split
 from medloop.core.seeds import derive_seed
-from medloop.core.settings import GivenKind
 from medloop.core.states import JobState, RoundState
 from medloop.loop.foundation.round_moves import advance, start_training
 from medloop.loop.foundation.starts import pretrain_before_annotations
@@ -27,6 +26,7 @@ from medloop.simulation.files import copy_workspace, only_one, write_json
 from medloop.simulation.noise import Noise
 from medloop.simulation.oracle import Errors, Oracle, annotate_round
 from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
+from medloop.simulation.working import Manner
 
 OF_A_RUN = ("seed", "threads", "steps", "minutes")
 """Fields of a recipe that differ between runs by design; the report says where others differ too."""
@@ -79,18 +79,23 @@ def _perform(workspace: Workspace, design: StudyDesign, setup: Setup, unit: Unit
     errors = Errors(design.outline_error_mm, design.tag_error, derive_seed(unit.seed, "oracle errors"), noise)
     with Oracle(out / TRUTH, errors) as oracle:
         current = _queried(workspace, design, unit, oracle)
-        annotate_round(workspace, current.id, oracle, given=_given(design, unit))
+        annotate_round(workspace, current.id, oracle, _manner(design, unit))
     advance(workspace)
     _require_training(workspace, unit)
     _run_jobs(workspace, unit, ("train", "evaluate"))
-    if unit.strategy == SHARED and (design.noise == "lazy" or any(strategy(name).needs for name in design.strategies)):
+    if unit.strategy == SHARED and (_needs_proposals(design) or any(strategy(name).needs for name in design.strategies)):
         _run_jobs(workspace, unit, ("predict",))
     return _finished(workspace, unit, setup.split)
 
 
-def _given(design: StudyDesign, unit: Unit) -> GivenKind:
-    """What annotators give; the upper bound learns from masks whatever is compared."""
-    return "mask" if unit.strategy == FULL else design.given
+def _manner(design: StudyDesign, unit: Unit) -> Manner:
+    """How annotators work; the upper bound learns from masks of the truth whatever is compared."""
+    return Manner(effort=design.effort) if unit.strategy == FULL else Manner(design.given, design.annotators, design.effort)
+
+
+def _needs_proposals(design: StudyDesign) -> bool:
+    """Whether annotators look at proposals, so that each round predicts the pool whatever its strategy."""
+    return design.noise == "lazy" or Manner(design.given, design.annotators).needs_proposals
 
 
 def _queried(workspace: Workspace, design: StudyDesign, unit: Unit, oracle: Oracle) -> Round:
@@ -101,7 +106,7 @@ def _queried(workspace: Workspace, design: StudyDesign, unit: Unit, oracle: Orac
     if begun:
         return begun[0]
     needs = strategy(unit.strategy).needs if unit.strategy not in (SHARED, FULL) else frozenset[str]()
-    if needs or design.noise == "lazy":  # who accepts a proposal needs one
+    if needs or _needs_proposals(design):
         _run_jobs(workspace, unit, ("predict",))
     extra = {"oracle_foreground": oracle.foreground_shares(pool)} if "oracle_foreground" in needs else {}
     opened = open_round(workspace, extra_scores=extra, thorough=True)

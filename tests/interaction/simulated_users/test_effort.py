@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from correcting import boundary_length
 from medloop.core.errors import SettingError
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble
 from medloop.interaction.simulated_users.effort import EffortModel
+from medloop.interaction.simulated_users.outlining import boundary_length
 
 MODEL = EffortModel(click=2, scribble=6, box=7, slice_viewed=1, outline=0.5)
 

@@ -1,7 +1,8 @@
 """How long a simulated user takes, by a model that is stated, not measured: print `EffortModel.describe` beside any minutes it gave."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -57,3 +58,14 @@ class EffortModel:
             f"{self.box:g} s per box (arXiv:1708.02750), {self.slice_viewed:g} s per slice viewed (assumed), "
             f"{self.outline:g} s per voxel of boundary drawn freely (assumed)"
         )
+
+
+EFFORT_MODELS: Mapping[str, EffortModel] = MappingProxyType(
+    {
+        "kind": EffortModel(click=1.5, scribble=4.0, box=5.0, slice_viewed=1.0, outline=0.25),
+        "stated": EffortModel(),
+        "harsh": EffortModel(click=3.5, scribble=9.0, box=10.0, slice_viewed=2.5, outline=0.15),
+    }
+)
+"""By how they treat a tool that proposes: *kind*, drawing is slow and everything else quick; *harsh*, drawing is quick, and looking
+and aiming slow. Both are assumptions around the stated one: about 0.6 and 1.5 times its times, and for drawing 1.25 and 0.75 times."""

@@ -37,7 +37,9 @@ class GivenMarks:
     seconds: float
 
 
-def simulated_marks(truth: MaskArray, grid: Grid, kind: GivenKind, labels: tuple[int, ...], rng: np.random.Generator) -> GivenMarks:
+def simulated_marks(
+    truth: MaskArray, grid: Grid, kind: GivenKind, labels: tuple[int, ...], rng: np.random.Generator, effort: EffortModel | None = None
+) -> GivenMarks:
     """Marks of one kind on every slice across the axis of the widest spacing; for tags of the whole image.
 
     Args:
@@ -46,8 +48,9 @@ def simulated_marks(truth: MaskArray, grid: Grid, kind: GivenKind, labels: tuple
         kind: Any but "mask".
         labels: The task's label values.
         rng: Draws where points lie.
+        effort: Of the seconds; None takes the stated model.
     """
-    model = EffortModel()
+    model = effort or EffortModel()
     if kind == "tags":
         return GivenMarks(tuple(Tag(label, bool((truth == label).any())) for label in labels), TAG_SECONDS * len(labels))
     marks, slices = list[Mark](), 0
