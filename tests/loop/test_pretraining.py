@@ -209,7 +209,7 @@ def test_a_project_of_other_labels_and_channels_takes_what_does_not_depend_on_th
         taken = {name for name, one in how.items() if one != "new"}
         assert taken
         assert all(name.startswith("encoder.") for name in taken)
-        assert [how[name] for name in how if name.startswith("encoder.")][0] == "first channels"
+        assert next(how[name] for name in how if name.startswith("encoder.")) == "first channels"
 
 
 def test_evaluation_cases_that_were_training_cases_there_are_named(make_workspace: MakeWorkspace) -> None:

@@ -876,6 +876,11 @@ export interface SuggestedPrompt {
   voxel: [number, number, number]; information: number; change: number; shares: Record<string, number>;
 }
 
+/** Superpixels of a slice: runs (number, voxels) over its voxels, the earlier of its two axes fastest; numbers begin at 1. */
+export interface Superpixels {
+  axis: number; index: number; runs: [number, number][];
+}
+
 /** An annotation that is probably wrong: against the other readers, or a model that never saw it. */
 export interface Suspect {
   case_id: string; case: string; annotation_id: string; annotator: string; score: number; against: "readers" | "model"; reason: string;

@@ -28,6 +28,7 @@ import type { PatchQueue } from "../edits/queue";
 import type { Step } from "../edits/runs";
 import { centreOf, clampVoxel, stepOfWheelDown } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
+import type { MarkScene } from "../render/marks";
 import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
@@ -81,6 +82,8 @@ export interface Marking {
   take: (prompt: Prompt) => void;
   here: () => void;
   submit: () => void;
+  /** Draws what is no prompt over a slice. */
+  paint: (context: CanvasRenderingContext2D, scene: Omit<MarkScene, "colourOf">) => void;
 }
 
 export class CaseSession {

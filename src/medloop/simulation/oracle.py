@@ -93,7 +93,8 @@ class Oracle(AbstractContextManager["Oracle"]):
         if not isinstance(truth, Mask):
             raise NotFoundError(f"The data set has no mask for {name}")
         rng = generator(self._errors.seed, "marks", kind, name)
-        return simulated_marks(truth.array, truth.grid, kind, self._workspace.task.label_values, rng)
+        image = self.case(name)[0].array if kind == "superpixels" else None
+        return simulated_marks(truth.array, truth.grid, kind, self._workspace.task.label_values, rng, image=image)
 
     @property
     def task(self) -> tuple[TaskKind, tuple[str, ...]]:
