@@ -82,7 +82,7 @@ async function recall(session: CaseSession, book: MarkBook): Promise<void> {
   }
 }
 
-/** A click gives its superpixel the label in hand, or takes it back, while superpixels are shown. */
+/** A click gives its superpixel the chosen label, or takes it back, while superpixels are shown. */
 function takePrompt(session: CaseSession, book: MarkBook, prompt: Prompt): void {
   if (!book.cutting.value || prompt.kind !== "point") return addMark(book, prompt);
   if (!prompt.positive) return tell("info", "A superpixel is of a label or of background", "switch Background on for one of no label");

@@ -83,8 +83,14 @@ class Oracle(AbstractContextManager["Oracle"]):
             return noise.tag(truth, known, name, nth=nth, proposal=proposal if isinstance(proposal, int) else None)
         return with_wrong_tag(truth, known, self._errors.tag, rng)
 
-    def marks(self, name: str, kind: GivenKind) -> GivenMarks:
-        """Marks of a case in place of its mask, and the seconds they take by the stated model.
+    def marks(self, name: str, kind: GivenKind, *, nth: int = 0, proposal: MaskArray | int | None = None) -> GivenMarks:
+        """Marks of a case in place of its mask, true of the mask that this annotator would draw, and the seconds by the stated model.
+
+        Args:
+            name: Of the case.
+            kind: Any but "mask".
+            nth: As for `annotation`.
+            proposal: As for `annotation`.
 
         Raises:
             NotFoundError: The data set has no mask for it.
@@ -94,7 +100,10 @@ class Oracle(AbstractContextManager["Oracle"]):
             raise NotFoundError(f"The data set has no mask for {name}")
         rng = generator(self._errors.seed, "marks", kind, name)
         image = self.case(name)[0].array if kind == "superpixels" else None
-        return simulated_marks(truth.array, truth.grid, kind, self._workspace.task.label_values, rng, image=image)
+        believed = self.annotation(name, nth=nth, proposal=proposal)
+        if not isinstance(believed, np.ndarray):
+            raise NotFoundError(f"The data set has no mask for {name}")
+        return simulated_marks(believed, truth.grid, kind, self._workspace.task.label_values, rng, image=image)
 
     @property
     def task(self) -> tuple[TaskKind, tuple[str, ...]]:
@@ -135,7 +144,8 @@ def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle, *, given
     sitting, answered = _sitting(workspace, round_id), 0
     while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
         if given != "mask" and opened.case.split == "train":
-            marks = oracle.marks(opened.case.name, given)
+            nth = sitting.get(opened.case.id, 0)
+            marks = oracle.marks(opened.case.name, given, nth=nth, proposal=_proposal(workspace, opened))
             submit_marks(workspace, opened.assignment.id, SubmittedMarks(marks=marks.marks, reported=plain_seconds(marks.seconds)))
             answered += 1
             continue
