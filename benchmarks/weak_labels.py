@@ -47,7 +47,8 @@ def training_case(item: Item, kind: str, classes: int, seed: int) -> tuple[Any, 
     if kind == "mask":
         return TrainingCase(item.name, item.load), mask_seconds(truth.array, truth.grid)
     labels = tuple(range(1, classes))
-    given = simulated_marks(truth.array, truth.grid, kind, labels, generator(seed, "marks", item.name))  # type: ignore[arg-type]
+    rng = generator(seed, "marks", item.name)
+    given = simulated_marks(truth.array, truth.grid, kind, labels, rng, image=image.array)  # type: ignore[arg-type]
     known = supervise(given.marks, truth.array.shape, {n: f"label {n}" for n in labels})  # type: ignore[arg-type]
     likely = Mask(pseudo_labels(image, known), truth.grid)
     weak = partial(WeakTarget, known.sets, known.possible, known.present)

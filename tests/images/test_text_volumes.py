@@ -226,7 +226,8 @@ def test_nested_labels_become_layers_that_simpleitk_reads_and_come_back(tmp_path
 
 def test_overlapping_labels_lie_in_layers_of_their_own_and_come_back(tmp_path: Path) -> None:
     labels = overlapping(
-        [Label(value=n, name=name, colour="#112233") for n, name in enumerate(("rib", "lung", "vessel"), start=1)], {"lung": ["rib", "vessel"]}
+        [Label(value=n, name=name, colour="#112233") for n, name in enumerate(("rib", "lung", "vessel"), start=1)],
+        {"lung": ["rib", "vessel"]},
     )
     values = (0, *held_by_value(labels))
     mask = Mask(np.random.default_rng(4).choice(np.array(values, np.uint8), GRID.shape), GRID)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medloop.core.errors import ConflictError, FormatError, InputError, LabelError, NotFoundError, StateError
+from medloop.core.errors import ConflictError, FormatError, InputError, LabelError, NotFoundError, SettingError, StateError
 from medloop.core.records import Annotation, Evaluation, Model
 from medloop.interaction.prompts import Box, Point, Scribble
 from medloop.interaction.weak.marks import Mark, Tag
@@ -19,6 +19,7 @@ from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.marks_files import import_marks, marked_cases
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.effort_log import plain_seconds
@@ -26,6 +27,7 @@ from medloop.loop.foundation.marked import load_marks, marked_lines
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.pretraining import network_recipe
 from medloop.loop.project import Project
 from medloop.loop.worker import drain
 from medloop.store.audit import verify
@@ -232,3 +234,19 @@ def test_from_python(tmp_path: Path, make_workspace: MakeWorkspace) -> None:
     project.submit_marks(opened, [Point((5, 5, 5), 1), Point((0, 0, 0), 0)], effort_seconds=4, labels=["large"])
     (line,) = project.marks()
     assert (line.case, line.annotated, line.effort_seconds) == ("case00", ("large",), 4.0)
+
+
+def test_the_weights_of_what_marks_say_are_a_setting(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4)
+    usual = network_recipe(workspace).weak_weights
+    configure(workspace, settings={"mark_weights": "likely=0.5, tagged=0"})
+    assert network_recipe(workspace.reload()).weak_weights == usual._replace(likely=0.5, tagged=0.0)
+    for text, words in (
+        ("likely", "A weight of mark_weights lies between 0 and 1000, got 'likely'"),
+        ("likely=nan", "A weight of mark_weights lies between 0 and 1000, got 'likely=nan'"),
+        ("likely=1,likely=2", "one weight at most, got 'likely=2'"),
+        ("guessed=1", "one weight at most, got 'guessed=1'"),
+        ("marked=0,likely=0,excluded=0,tagged=0,agreed=0", "must leave something to learn"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            configure(workspace.reload(), settings={"mark_weights": text})

@@ -51,6 +51,21 @@ def test_a_tag_is_held_against_the_most_probable_voxels_of_a_patch_that_shows_th
     assert float(present_loss(logits, batch_of([[0] * 4] * 4, [EVERY], present=(2,), seen=0.3))) == 0.0
 
 
+def test_a_tagged_outer_label_is_there_where_the_one_inside_it_is() -> None:
+    logits = torch.zeros(1, 3, 4, 4)
+    logits[0, 2, 2, 2] = 20.0
+    tagged = batch_of([[0] * 4] * 4, [EVERY], present=(1,))
+    assert float(present_loss(logits, tagged, ((1, 2), (2,)))) < 1e-3
+    assert float(present_loss(logits, tagged)) == pytest.approx(np.log(3), abs=1e-3), "labels apart"
+    targets = torch.full((1, 4, 4), UNKNOWN)
+    targets[0, 2, 2], targets[0, 0, 0] = 2, 1
+    outer = logits.clone()
+    outer[0, 1, 0, 0] = outer[0, 1, 2, 2] = 20.0
+    free, weights = batch_of([[0] * 4] * 4, [EVERY]), WeakWeights()
+    nested = weak_loss(outer, targets, free, weights, regions=((1, 2), (2,)))
+    assert float(nested) < float(weak_loss(outer, targets, free, weights)), "the outer label has both voxels"
+
+
 def test_the_teacher_decides_among_what_marks_allow_only() -> None:
     logits, teacher = torch.zeros(1, 3, 1, 1), torch.tensor([0.05, 0.05, 0.9]).reshape(1, 3, 1, 1)
     counts, free = torch.ones(1, 1, 1, dtype=torch.bool), batch_of([[0]], [EVERY])

@@ -1,8 +1,12 @@
 """Marks in place of a mask over REST."""
 
+import numpy as np
 import pytest
 
-from medloop.core.records import Annotation
+from medloop.core.records import Annotation, Case
+from medloop.interaction.weak.marks import mark_to_json
+from medloop.interaction.weak.superpixels import superpixel_mark, superpixels_of
+from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.marked import load_marks
 
 TAG = {"kind": "tag", "label": 1, "present": True}
@@ -51,3 +55,15 @@ def test_wrong_marks_are_refused_and_the_case_stays_open(site, open_url: str, ma
 def test_marks_of_a_submitted_assignment_come_too_late(site, open_url: str) -> None:
     site.client.post(f"{open_url}/marks", json={"marks": [TAG]})
     assert site.client.post(f"{open_url}/marks", json={"marks": [TAG]}).json()["error"]["code"] == "wrong_state"
+
+
+def test_superpixels_are_those_of_studies_and_one_of_them_is_taken_as_a_mark(site, open_url: str) -> None:
+    case = site.workspace.store.get(Case, site.opened()["case"]["id"])
+    image = load_image(site.workspace.store.blobs, case)
+    answer = site.client.get(f"{site.url}/cases/{case.id}/superpixels", params={"axis": 2, "index": 3}).json()
+    numbers = np.concatenate([np.full(length, number) for number, length in answer["runs"]]).reshape(image.grid.shape[:2], order="F")
+    np.testing.assert_array_equal(numbers, superpixels_of(image.array, image.grid, axis=2, index=3))
+    mark = superpixel_mark(numbers, int(numbers.max()), 1, shape=image.grid.shape, axis=2, index=3)
+    assert site.client.post(f"{open_url}/marks", json={"marks": [mark_to_json(mark)]}).status_code == 200
+    beyond = site.client.get(f"{site.url}/cases/{case.id}/superpixels", params={"axis": 2, "index": 99})
+    assert (beyond.status_code, beyond.json()["error"]["code"]) == (422, "invalid_input")

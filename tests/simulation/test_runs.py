@@ -11,11 +11,13 @@ import pytest
 
 from medloop.core.errors import ConflictError, InputError, MedloopError, SettingError
 from medloop.core.records import Annotation, Query, Round
+from medloop.core.settings import GivenKind
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query import strategies as registry
 from medloop.simulation.design import StudyDesign, Unit
 from medloop.simulation.files import read_json, write_json
-from medloop.simulation.oracle import Oracle
+from medloop.simulation.noise import Noise
+from medloop.simulation.oracle import Errors, Oracle
 from medloop.simulation.prepare import TRUTH, prepare
 from medloop.simulation.report import study_html
 from medloop.simulation.runs import open_study, run_study, write_results
@@ -213,7 +215,11 @@ def test_masks_of_a_study_cost_minutes_too(finished) -> None:
     assert all(0 < curve.minutes[0] < curve.minutes[1] for curve in result.curves)
 
 
-@pytest.mark.parametrize("changes", [{"noise": "shift"}, {"outline_error_mm": 2.0}])
-def test_marks_with_noise_are_refused(phantoms: Path, tmp_path: Path, changes: dict[str, object]) -> None:
-    with pytest.raises(SettingError, match="Marks are given of a segmentation and without noise"):
-        run_study(small_design(phantoms, given="boxes", **changes), tmp_path)
+@pytest.mark.parametrize("kind", ["boxes", "superpixels"])
+def test_who_sees_a_structure_wrongly_marks_it_wrongly(finished, kind: GivenKind) -> None:
+    out, result = finished
+    names = sorted(result.setup.patients)
+    errors = Errors(noise=Noise("shift", share=1.0, mm=4.0))
+    with Oracle(out / TRUTH) as careful, Oracle(out / TRUTH, errors) as wrong:
+        assert any(careful.marks(name, kind).marks != wrong.marks(name, kind).marks for name in names)
+        assert wrong.marks(names[0], kind) == wrong.marks(names[0], kind)

@@ -638,13 +638,13 @@ export interface ProjectSettings {
   "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?: "all" |
   "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
   calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
-  | "small-loss"; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?:
-  "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" | "crowd-layer" | "confusion" |
-  "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number;
-  readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?:
-  number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
-  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number;
-  gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
+  | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic"
+  | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" |
+  "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
+  target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random";
+  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
+  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
+  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
 }
 
 /** One project in full. */
@@ -882,6 +882,11 @@ export interface Submitted {
 /** A voxel worth a prompt: what its label would settle (nats), how much of the mask would change, and what the samples say. */
 export interface SuggestedPrompt {
   voxel: [number, number, number]; information: number; change: number; shares: Record<string, number>;
+}
+
+/** Superpixels of a slice: runs (number, voxels) over its voxels, the earlier of its two axes fastest; numbers begin at 1. */
+export interface Superpixels {
+  axis: number; index: number; runs: [number, number][];
 }
 
 /** An annotation that is probably wrong: against the other readers, or a model that never saw it. */

@@ -30,6 +30,7 @@ import type { Step } from "../edits/runs";
 import { centreOf, clampVoxel, stepOfWheelDown } from "../geometry/plane";
 import { FITTED, type Viewport } from "../geometry/viewport";
 import type { LabelColour } from "../render/lut";
+import type { MarkScene } from "../render/marks";
 import type { ChannelView, Rect } from "../render/slice";
 import { islandLevel } from "../volume/band";
 import { receivedOf, type Volume } from "../volume/volume";
@@ -83,6 +84,8 @@ export interface Marking {
   take: (prompt: Prompt) => void;
   here: () => void;
   submit: () => void;
+  /** Draws what is no prompt over a slice. */
+  paint: (context: CanvasRenderingContext2D, scene: Omit<MarkScene, "colourOf">) => void;
 }
 
 export class CaseSession {

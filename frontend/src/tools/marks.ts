@@ -10,9 +10,10 @@ import { tell, tellError } from "../state/notices";
 import type { CaseSession, Drawing } from "../state/session";
 import { closing, isSeen, leave, offerUndo, persist } from "../state/submitting";
 import { boxBetween, EXTREMES, voxelsBetween } from "./prompting";
+import { Cuts, drawChosen, drawOutlines, type SuperpixelMark, toggled } from "./superpixels";
 
 export type TagMark = { kind: "tag"; label: number; present: boolean };
-export type Mark = Prompt | TagMark;
+export type Mark = Prompt | TagMark | SuperpixelMark;
 
 /** How many points a tool takes where the crosshair places them. */
 const PLACES: Record<string, number> = { point: 1, scribble: 2, box: 2, extremes: EXTREMES };
@@ -24,29 +25,40 @@ export interface MarkBook {
   background: Signal<boolean>;
   /** Points placed at the crosshair so far, of a mark that needs several. */
   placing: Signal<readonly Triple[]>;
+  /** Clicks give whole superpixels a label. */
+  cutting: Signal<boolean>;
+  cuts: Cuts;
   close: () => void;
 }
 
 const keptAs = (session: CaseSession): string => `marks.${session.assignmentId}`;
 const pathOf = (session: CaseSession): string => `/projects/${session.project.id}/assignments/${session.assignmentId}/marks`;
-const isPrompt = (mark: Mark): mark is Prompt => mark.kind !== "tag" && (mark.kind as string) !== "superpixel";
+const isPrompt = (mark: Mark): mark is Prompt => mark.kind !== "tag" && mark.kind !== "superpixel";
+const isSuperpixel = (mark: Mark): mark is SuperpixelMark => mark.kind === "superpixel";
 
 /** Take prompts as marks from now on; what was given before is there again. */
 export function openMarks(session: CaseSession): MarkBook {
   const marks = signal<readonly Mark[]>(readMarks(session));
   const [background, placing] = [signal(false), signal<readonly Triple[]>([])];
-  const book: MarkBook = { marks, background, placing, close: () => stop() };
+  const cutting = signal(false);
+  const book: MarkBook = { marks, background, placing, cutting, cuts: new Cuts(session, () => publish()), close: () => stops.forEach((stop) => stop()) };
   const publish = (): void => {
     const drawn = marks.value.filter(isPrompt);
     session.marking.value = {
       drawn,
-      take: (prompt) => addMark(book, prompt),
+      take: (prompt) => takePrompt(session, book, prompt),
       here: () => markCrosshair(session, book),
       submit: () => void submitMarks(session, book),
+      paint: (context, scene) => {
+        const colourOf = (label: number): string => session.labels.find(({ value }) => value === label)?.colour ?? "#ffffff";
+        drawChosen(context, marks.value.filter(isSuperpixel), scene, colourOf);
+        const cut = cutting.value ? book.cuts.at(scene.plane.slice_axis, scene.number) : null;
+        if (cut) drawOutlines(context, cut, scene);
+      },
     };
     writeKept(keptAs(session), JSON.stringify(marks.value));
   };
-  const stop = marks.subscribe(publish);
+  const stops = [marks.subscribe(publish), cutting.subscribe(publish)];
   if (marks.value.length === 0) void recall(session, book);
   return book;
 }
@@ -68,6 +80,16 @@ async function recall(session: CaseSession, book: MarkBook): Promise<void> {
   } catch (error) {
     tellError(error);
   }
+}
+
+/** A click gives its superpixel the chosen label, or takes it back, while superpixels are shown. */
+function takePrompt(session: CaseSession, book: MarkBook, prompt: Prompt): void {
+  if (!book.cutting.value || prompt.kind !== "point") return addMark(book, prompt);
+  if (!prompt.positive) return tell("info", "A superpixel is of a label or of background", "switch Background on for one of no label");
+  const axis = session.planes[session.active.value]!.slice_axis;
+  const cut = book.cuts.at(axis, prompt.voxel[axis]!);
+  if (!cut) return tell("info", "The superpixels of this slice are not here yet", "click again in a moment");
+  book.marks.value = toggled(book.marks.value, cut, session.header.shape, prompt.voxel, book.background.value ? 0 : prompt.label);
 }
 
 /** A box may be drawn of a label only; background is marked by points and strokes. */
@@ -109,7 +131,7 @@ export function markCrosshair(session: CaseSession, book: MarkBook): void {
   const label = session.label.value;
   const page = { plane, shape: session.header.shape, number: voxel[plane.slice_axis]! };
   const [from, to] = places.map((place) => pixelOfVoxel(plane, session.header.shape, place)) as [Pixel, Pixel];
-  if (tool.value === "point") return addMark(book, { kind: "point", voxel, label, positive: true });
+  if (tool.value === "point") return takePrompt(session, book, { kind: "point", voxel, label, positive: true });
   if (tool.value === "extremes") return addMark(book, { kind: "extreme_points", voxels: places, label });
   if (tool.value === "box") return addMark(book, boxBetween(from, to, page, label));
   addMark(book, { kind: "scribble", voxels: [places[0]!, ...voxelsBetween(from, to, page)], label, positive: true });

@@ -1,6 +1,7 @@
 /** The panel for marks in place of a mask: which kind, of what, tags of the whole image, and what is marked so far. */
 import { useEffect, useMemo } from "preact/hooks";
 import type { Triple } from "../api/types";
+import { voxelOfIndex } from "../geometry/plane";
 import { tool } from "../state/display";
 import { flipMarks } from "../state/markmode";
 import { takeTool } from "../state/operations";
@@ -40,14 +41,30 @@ export function MarksPanel({ session }: { session: CaseSession }) {
             key={name}
             class="chip"
             role="radio"
-            checked={tool.value === name}
+            checked={!(book.cutting.value && name === "point") && tool.value === name}
             title={NAMES[name]!}
             testid={`mark-${name}`}
-            onPress={() => takeTool(session, name)}
+            onPress={() => {
+              book.cutting.value = false;
+              takeTool(session, name);
+            }}
           >
             {NAMES[name]}
           </PlainButton>
         ))}
+        <PlainButton
+          class="chip"
+          role="radio"
+          checked={book.cutting.value && tool.value === "point"}
+          title="Outlines of the slice's superpixels; a click gives one the label, another click takes it back"
+          testid="mark-superpixel"
+          onPress={() => {
+            takeTool(session, "point");
+            book.cutting.value = true;
+          }}
+        >
+          Superpixel
+        </PlainButton>
       </ButtonRow>
       <Toggle value={book.background} testid="mark-background">
         Background: points and strokes on no label
@@ -111,7 +128,7 @@ function Row({ session, mark, onRemove }: { session: CaseSession; mark: Mark; on
   const label = session.labels.find(({ value }) => value === mark.label);
   const name = mark.label === 0 ? "background" : (label?.name ?? `Label ${mark.label}`);
   const sign = "positive" in mark && !mark.positive ? "not " : mark.kind === "tag" ? (mark.present ? "there: " : "absent: ") : "";
-  const place = placeOf(mark);
+  const place = placeOf(mark, session.header.shape);
   return (
     <li class="prompt-row">
       <button
@@ -134,7 +151,8 @@ function Row({ session, mark, onRemove }: { session: CaseSession; mark: Mark; on
   );
 }
 
-function placeOf(mark: Mark): Triple | null {
+function placeOf(mark: Mark, shape: Triple): Triple | null {
+  if (mark.kind === "superpixel") return voxelOfIndex(shape, mark.runs[0]![0]);
   if (mark.kind === "point") return mark.voxel;
   if (mark.kind === "box") return mark.start.map((low, axis) => Math.floor((low + mark.stop[axis]! - 1) / 2)) as Triple;
   return "voxels" in mark ? (mark.voxels[0] ?? null) : null;

@@ -269,6 +269,8 @@ export class PaneView implements PaneContact {
       measures: measuresOn(session, { plane, shape, number: this.shown, place }),
       signs: this.signs(place),
     });
+    const marking = session.marking.value;
+    if (marking && marking !== "opening") marking.paint(this.painter.headContext(), { plane, shape, number: this.shown, place });
   }
 
   /** Said only where the slice that is wanted is not all there. */

@@ -27,7 +27,7 @@ AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
 UnlabelledLearning: TypeAlias = Literal["none", "pseudo-labels", "mean-teacher", "copy-paste"]
 RobustTraining: TypeAlias = Literal["none", "robust-loss", "small-loss"]
-GivenKind: TypeAlias = Literal["mask", "scribbles", "boxes", "points", "extreme-points", "tags"]
+GivenKind: TypeAlias = Literal["mask", "scribbles", "boxes", "points", "extreme-points", "superpixels", "tags"]
 Pretraining: TypeAlias = Literal["none", "pool", "file"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
 ProposalTiming: TypeAlias = Literal["at-once", "after-first-stroke", "random"]
@@ -295,6 +295,10 @@ class ProjectSettings:
         "leaving out the cases that stay far harder to learn than the others (small-loss).", "--robust", "next training",
         choices=get_args(RobustTraining),
     )  # fmt: skip
+    mark_weights: str = setting(
+        "", "What marks in place of masks count in training, as name=weight, …: marked, likely, excluded, tagged, agreed. Left out, the "
+        "usual weights.", "--mark-weights", "next training", longest=120, shown_default="the usual ones",
+    )  # fmt: skip
     bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
     )
@@ -402,6 +406,35 @@ SETTINGS: Mapping[str, Setting] = declared(ProjectSettings)
 """Every setting by name, in order."""
 
 
+MOST_WEIGHT = 1000.0
+
+MARK_WEIGHTS = ("marked", "likely", "excluded", "tagged", "agreed")
+"""What marks say of voxels and images, see docs/weak-labels.md."""
+
+
+def mark_weights(text: str) -> dict[str, float]:
+    """The weights that a setting `mark_weights` gives, by name; those left out are the usual ones.
+
+    Raises:
+        SettingError: An unknown name, one given twice, or a weight that is no number from 0 to 1000.
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        name, _, value = (word.strip() for word in part.partition("="))
+        if name not in MARK_WEIGHTS or name in found:
+            rule = f"mark_weights gives each of {', '.join(MARK_WEIGHTS)} one weight at most, got {part!r}"
+            raise SettingError(rule, remedy="write it as likely=0.5,tagged=0")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = math.nan
+        if not 0 <= found[name] <= MOST_WEIGHT:
+            raise SettingError(f"A weight of mark_weights lies between 0 and {MOST_WEIGHT:g}, got {part!r}", remedy="0 leaves it out")
+    if found and len(found) == len(MARK_WEIGHTS) and not any(found.values()):
+        raise SettingError("mark_weights must leave something to learn, got 0 for everything", remedy="give marked a weight")
+    return found
+
+
 def check_settings(settings: ProjectSettings) -> None:
     """Refuse settings outside their ranges and choices; names of strategies are checked where strategies are known.
 
@@ -415,6 +448,7 @@ def check_settings(settings: ProjectSettings) -> None:
         raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
     _check_targets(settings)
     _check_template(settings)
+    mark_weights(settings.mark_weights)
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
         raise SettingError(rule, remedy="set unlabelled=mean-teacher")

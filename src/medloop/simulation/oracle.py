@@ -47,6 +47,17 @@ class Errors:
     noise: Noise = NO_NOISE
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What an annotator's errors depend on: the place of the case in the round's query, and the proposal (see `Oracle.annotation`)."""
+
+    nth: int = 0
+    proposal: MaskArray | int | None = None
+
+
+NOTHING_SHOWN = Shown()
+
+
 class Oracle(AbstractContextManager["Oracle"]):
     """The truth of a data set by case name, read from the workspace it was imported into.
 
@@ -94,14 +105,23 @@ class Oracle(AbstractContextManager["Oracle"]):
         truth, rng = self._mask(name), generator(self._errors.seed, "prompts", name)
         return corrected_mask(truth, self.case(name)[0], proposal, self._workspace.task.label_values, effort, rng)
 
-    def marks(self, name: str, kind: GivenKind, effort: EffortModel | None = None) -> GivenMarks:
-        """Marks of a case in place of its mask, and the seconds they take by the model, without one the stated.
+    def marks(self, name: str, kind: GivenKind, shown: Shown = NOTHING_SHOWN, effort: EffortModel | None = None) -> GivenMarks:
+        """Marks of a case in place of its mask, true of the mask that this annotator would draw, and the seconds they take.
+
+        Args:
+            name: Of the case.
+            kind: Any but "mask".
+            shown: What the annotator's errors depend on.
+            effort: Of the seconds; None takes the stated model.
 
         Raises:
             NotFoundError: The data set has no mask for it.
         """
         truth, rng = self._mask(name), generator(self._errors.seed, "marks", kind, name)
-        return simulated_marks(truth.array, truth.grid, kind, self._workspace.task.label_values, rng, effort)
+        image = self.case(name)[0].array if kind == "superpixels" else None
+        believed = self.annotation(name, nth=shown.nth, proposal=shown.proposal)
+        assert isinstance(believed, np.ndarray)
+        return simulated_marks(believed, truth.grid, kind, self._workspace.task.label_values, rng, effort=effort, image=image)
 
     def _mask(self, name: str) -> Mask:
         truth = self.truth(name)
@@ -148,7 +168,8 @@ def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle, manner: 
     sitting, answered = _sitting(workspace, round_id), 0
     while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
         if manner.given != "mask" and opened.case.split == "train":
-            marks = oracle.marks(opened.case.name, manner.given, manner.times)
+            shown = Shown(sitting.get(opened.case.id, 0), _proposal(workspace, opened))
+            marks = oracle.marks(opened.case.name, manner.given, shown, manner.times)
             submit_marks(workspace, opened.assignment.id, SubmittedMarks(marks=marks.marks, reported=plain_seconds(marks.seconds)))
         else:
             submitted = _submitted(workspace, opened, oracle, manner, sitting.get(opened.case.id, 0))

@@ -231,9 +231,8 @@ def _require_enough(design: StudyDesign, setup: Setup) -> None:
 
 
 def _require_flips(design: StudyDesign, kind: TaskKind, labels: Sequence[str]) -> None:
-    if design.given != "mask" and (kind != "segmentation" or design.noise != "none" or design.outline_error_mm):
-        got = f"a {kind}" if kind != "segmentation" else "noise"
-        raise SettingError(f"Marks are given of a segmentation and without noise, got {got}", remedy="leave --given at mask")
+    if design.given != "mask" and kind != "segmentation":
+        raise SettingError(f"Marks are given of a segmentation, got a {kind}", remedy="leave --given at mask")
     if design.noise == "class-flip" and kind == "segmentation" and len(labels) < 2:
         raise SettingError(f"Noise of kind class-flip needs two labels, got {', '.join(labels)}", remedy="take missed-object or mixed")
 

@@ -14,14 +14,14 @@ from medloop.interaction.weak.simulated import GIVEN_KINDS, GivenKind, mask_seco
 from medloop.interaction.weak.supervision import Supervision, supervise
 
 NAMES = {1: "large", 2: "small"}
-DRAWN = tuple(kind for kind in GIVEN_KINDS if kind not in ("mask", "tags"))
+DRAWN = tuple(kind for kind in GIVEN_KINDS if kind not in ("mask", "tags", "superpixels"))
 
 
 def given(seed: int, kind: GivenKind) -> tuple[Image, np.ndarray, Supervision]:
     phantom = phantom_3d(seed, 1, (40, 40, 12))
     truth = phantom.mask.array
     names = {int(v): f"label {v}" for v in np.unique(truth) if v}
-    marks = simulated_marks(truth, phantom.mask.grid, kind, tuple(names), np.random.default_rng(seed)).marks
+    marks = simulated_marks(truth, phantom.mask.grid, kind, tuple(names), np.random.default_rng(seed), image=phantom.image.array).marks
     return phantom.image, truth, supervise(marks, truth.shape, names)
 
 
@@ -72,7 +72,9 @@ def test_marks_take_less_time_than_the_mask_by_the_stated_model() -> None:
     labels = tuple(int(v) for v in np.unique(phantom.mask.array) if v)
     rng = np.random.default_rng(0)
     seconds = {
-        kind: simulated_marks(phantom.mask.array, phantom.mask.grid, kind, labels, rng).seconds for kind in GIVEN_KINDS if kind != "mask"
+        kind: simulated_marks(phantom.mask.array, phantom.mask.grid, kind, labels, rng, image=phantom.image.array).seconds
+        for kind in GIVEN_KINDS
+        if kind != "mask"
     }
     whole = mask_seconds(phantom.mask.array, phantom.mask.grid)
     assert seconds["tags"] == len(labels)

@@ -10,7 +10,7 @@ from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import InputError, LabelError
 from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Scribble
 from medloop.interaction.weak.marks import Mark, Superpixel, Tag, mark_from_json, mark_to_json, marked_voxels, marks_from_text
-from medloop.interaction.weak.supervision import require_agreement, supervise
+from medloop.interaction.weak.supervision import Supervision, require_agreement, supervise
 
 SHAPE = (6, 5, 4)
 NAMES = {1: "liver", 2: "spleen"}
@@ -188,3 +188,38 @@ def test_a_box_that_is_flat_along_two_axes_joins_the_others_of_its_slice_and_alo
     both = supervise([thin, Box((0, 0, 2), (2, 2, 3), 1)], SHAPE, NAMES).allows(1)[:, :, 2]
     assert int(both.sum()) == 5
     assert both[4, 4]
+
+
+REGIONS = {1: (1, 2)}
+"""Label 2 lies inside label 1: a tumour in a liver."""
+
+
+def nested(*marks: Mark) -> Supervision:
+    return supervise(list(marks), SHAPE, {1: "liver", 2: "tumour"}, regions=REGIONS)
+
+
+def test_what_says_where_there_is_no_outer_label_says_so_of_what_lies_inside_it() -> None:
+    box = nested(Box((2, 1, 1), (5, 4, 3), 1))
+    assert not box.allows(2)[0, 0, 0], "outside the boxes of the liver there is no tumour"
+    assert box.allows(2)[2, 1, 1]
+    assert not nested(Tag(1, False)).allows(2).any()
+    denied = nested(Point((0, 0, 0), 1, positive=False))
+    assert not denied.allows(2)[0, 0, 0]
+    assert nested(Point((0, 0, 0), 2, positive=False)).allows(1)[0, 0, 0], "no tumour may still be liver"
+    apart = supervise([Tag(1, False)], SHAPE, {1: "liver", 2: "spleen"})
+    assert apart.allows(2).all(), "labels that do not lie inside each other are no matter of each other"
+
+
+def test_marks_of_an_inner_label_are_of_the_outer_one_too() -> None:
+    inner = nested(Point((2, 2, 1), 2), Box((2, 2, 1), (3, 3, 2), 1), Tag(1))
+    assert inner.labels[2, 2, 1] == 2, "a box of the liver that the tumour fills holds liver"
+    require_agreement(inner, np.where(inner.labels == 2, 2, 0).astype(np.uint8), {1: "liver", 2: "tumour"}, regions=REGIONS)
+    for clash, words in (
+        ((Tag(1, False), Point((2, 2, 1), 2)), r"liver is tagged absent, and marked at \(2, 2, 1\)"),
+        ((Tag(1, False), Tag(2)), "A tag says that liver is there or that it is not, got both"),
+        ((Tag(1, False), Box((2, 1, 1), (5, 4, 3), 2)), "liver is tagged absent, and given a box"),
+        ((Box((2, 1, 1), (5, 4, 3), 1), Point((0, 0, 0), 2)), "liver lies within its boxes and nowhere else, and is marked at"),
+        ((Point((0, 0, 0), 1, positive=False), Point((0, 0, 0), 2)), "A voxel is liver or is not, got both"),
+    ):
+        with pytest.raises(InputError, match=words):
+            nested(*clash)

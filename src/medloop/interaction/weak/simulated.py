@@ -10,12 +10,14 @@ from typing import get_args
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.arrays import BoolArray, ImageArray, IntArray, MaskArray
+from medloop.core.errors import InputError
 from medloop.core.geometry import Grid, triple
 from medloop.core.settings import GivenKind as GivenKind
 from medloop.interaction.prompts import Box, ExtremePoints, Point, Scribble
 from medloop.interaction.simulated_users.effort import EffortModel
-from medloop.interaction.weak.marks import Mark, Superpixel, Tag
+from medloop.interaction.weak.marks import Mark, Tag
+from medloop.interaction.weak.superpixels import superpixel_mark, superpixels_of
 
 GIVEN_KINDS: tuple[GivenKind, ...] = get_args(GivenKind)
 
@@ -24,6 +26,9 @@ TAG_SECONDS, SCRIBBLE_SECONDS, FURTHER_POINT_SECONDS = 1.0, 10.9, 0.9
 
 BACKGROUND_POINTS = 4
 """Points of background per slice, where points are given."""
+
+PURE = 0.9
+"""Share of a superpixel that is of a label where a person gives it to that label."""
 
 FEWEST = 4
 """Smaller patches of a label on a slice get no mark, as nobody sees them at a glance."""
@@ -38,7 +43,14 @@ class GivenMarks:
 
 
 def simulated_marks(
-    truth: MaskArray, grid: Grid, kind: GivenKind, labels: tuple[int, ...], rng: np.random.Generator, effort: EffortModel | None = None
+    truth: MaskArray,
+    grid: Grid,
+    kind: GivenKind,
+    labels: tuple[int, ...],
+    rng: np.random.Generator,
+    *,
+    effort: EffortModel | None = None,
+    image: ImageArray | None = None,
 ) -> GivenMarks:
     """Marks of one kind on every slice across the axis of the widest spacing; for tags of the whole image.
 
@@ -49,10 +61,16 @@ def simulated_marks(
         labels: The task's label values.
         rng: Draws where points lie.
         effort: Of the seconds; None takes the stated model.
+        image: Of the case, shape (C, I, J, K); superpixels follow it, and cannot be given without.
+
+    Raises:
+        InputError: Superpixels without an image.
     """
     model = effort or EffortModel()
     if kind == "tags":
         return GivenMarks(tuple(Tag(label, bool((truth == label).any())) for label in labels), TAG_SECONDS * len(labels))
+    if kind == "superpixels":
+        return _superpixels(truth, grid, image, labels, model)
     marks, slices = list[Mark](), 0
     for axis, index, plane in _slices(truth, grid):
         own = [mark for label in labels for mark in _of_label(plane == label, label, axis, index, kind, rng)]
@@ -67,10 +85,46 @@ def simulated_marks(
     return GivenMarks(tuple(marks), sum(_seconds(mark, model) for mark in marks) + model.slice_viewed * slices - quicker)
 
 
+def _superpixels(truth: MaskArray, grid: Grid, image: ImageArray | None, labels: tuple[int, ...], model: EffortModel) -> GivenMarks:
+    """Clicks on the superpixels that are all but wholly of one label or of none, on every slice that holds a label."""
+    if image is None:
+        raise InputError("Superpixels follow an image, got none", remedy="give the case's image")
+    marks, clicks, slices = list[Mark](), 0.0, 0
+    for axis, index, plane in _slices(truth, grid):
+        slices += 1
+        if not np.isin(plane, labels).any():
+            continue
+        numbers, n = superpixels_of(image, grid, axis=axis, index=index), 0
+        for label in (0, *labels):
+            for number in _pure(numbers, plane == label) if label else _beside(numbers, plane):
+                marks.append(superpixel_mark(numbers, number, label, shape=truth.shape, axis=axis, index=index))
+                n += 1
+        clicks += model.click + max(0, n - 1) * FURTHER_POINT_SECONDS if n else 0.0
+    absent = [Tag(label, False) for label in labels if not (truth == label).any()]
+    found = (*marks, *absent) if marks or absent else tuple(Tag(label, True) for label in labels)
+    tags = TAG_SECONDS * (len(found) - len(marks))
+    return GivenMarks(found, clicks + tags + model.slice_viewed * slices)
+
+
+def _pure(numbers: IntArray, own: BoolArray) -> list[int]:
+    """Numbers of the superpixels that a person would give a label: nearly all of each is of it."""
+    inside, all_of = np.bincount(numbers[own], minlength=numbers.max() + 1), np.bincount(numbers.ravel())
+    return [int(n) for n in np.flatnonzero(inside >= PURE * np.maximum(all_of, 1))]
+
+
+def _beside(numbers: IntArray, plane: MaskArray) -> list[int]:
+    """Some superpixels of background, the nearest to structures: as many as there are points of background on a slice."""
+    from scipy import ndimage
+
+    gap = ndimage.distance_transform_edt(plane == 0)
+    empty = [n for n in _pure(numbers, plane == 0) if not plane[numbers == n].any()]
+    return sorted(empty, key=lambda n: (float(gap[numbers == n].mean()), n))[:BACKGROUND_POINTS]
+
+
 def _seconds(mark: Mark, model: EffortModel) -> float:
     if isinstance(mark, Tag):
         return TAG_SECONDS
-    return SCRIBBLE_SECONDS if isinstance(mark, Scribble | Superpixel) else model.prompt_seconds(mark)
+    return SCRIBBLE_SECONDS if isinstance(mark, Scribble) else model.prompt_seconds(mark)  # type: ignore[arg-type]  # superpixels are clicks
 
 
 def mask_seconds(truth: MaskArray, grid: Grid, model: EffortModel | None = None) -> float:

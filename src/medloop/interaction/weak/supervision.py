@@ -4,10 +4,14 @@ Each voxel gets the set of classes that it can have. A point, a scribble, an ext
 takes its label away. Boxes, and the boxes that extreme points span, are drawn tightly around every structure of their label: outside all of
 them there is none of it, and every row, column and plane of one holds some. A box that is one voxel thick, in a volume, speaks of its
 slice alone. A tag takes its label away everywhere, or says that there is some. Voxels of which nothing is said can have any class.
+
+Where labels lie inside others, a mark that gives voxels a label names the innermost one; boxes, tags and negative marks are about a label
+with everything inside it: a tumour is within the boxes of its liver, and where there is no liver there is none of it either.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -59,7 +63,14 @@ class Supervision:
         return found
 
 
-def supervise(marks: Sequence[Mark], shape: Shape3, names: Mapping[int, str], *, annotated: Sequence[int] = ()) -> Supervision:
+def supervise(
+    marks: Sequence[Mark],
+    shape: Shape3,
+    names: Mapping[int, str],
+    *,
+    annotated: Sequence[int] = (),
+    regions: Mapping[int, Sequence[int]] = MappingProxyType({}),
+) -> Supervision:
     """What marks say of the voxels of an image.
 
     Args:
@@ -67,6 +78,7 @@ def supervise(marks: Sequence[Mark], shape: Shape3, names: Mapping[int, str], *,
         shape: Of the image.
         names: Label values of the task and their names, without background.
         annotated: The labels that are annotated; any other may lie where background is marked. () is all of them.
+        regions: Value of a label → its own and those of all labels inside it (`core.labels.nested_regions`); left out, its own.
 
     Raises:
         InputError: Marks that contradict each other, or as `check_marks`.
@@ -74,7 +86,7 @@ def supervise(marks: Sequence[Mark], shape: Shape3, names: Mapping[int, str], *,
     """
     check_marks(marks, shape, names)
     own = tuple(annotated) or tuple(names)
-    said = _Said(marks, shape, names)
+    said = _Said(marks, shape, names, regions)
     sets = _Sets(shape, [0, *names])
     for label in names:
         _without(sets, said, label)
@@ -83,15 +95,15 @@ def supervise(marks: Sequence[Mark], shape: Shape3, names: Mapping[int, str], *,
         sets.keep(said.labels == value, frozenset({value}) | (others if value == 0 else frozenset()))
     possible = sets.table(max(names))
     found = Supervision(said.labels, sets.numbers, possible, said.boxes, said.present, said.spoken)
-    _require_room(found, names)
+    _require_room(found, said)
     return found
 
 
 class _Said:
     """What marks say, sorted; refused where two contradict."""
 
-    def __init__(self, marks: Sequence[Mark], shape: Shape3, names: Mapping[int, str]) -> None:
-        self.names, self.shape = {0: BACKGROUND, **names}, shape
+    def __init__(self, marks: Sequence[Mark], shape: Shape3, names: Mapping[int, str], regions: Mapping[int, Sequence[int]]) -> None:
+        self.names, self.shape, self._regions = {0: BACKGROUND, **names}, shape, regions
         self.labels: MaskArray = np.full(shape, UNKNOWN, dtype=np.uint8)
         self.denied: dict[int, BoolArray] = {}
         boxes: dict[int, list[VoxelBox]] = {}
@@ -108,6 +120,10 @@ class _Said:
         self.spoken = tuple(sorted({mark.label for mark in marks} - {0}))
         self._require_agreement()
 
+    def held(self, label: int) -> tuple[int, ...]:
+        """The label and all that lie inside it."""
+        return tuple(self._regions.get(label, (label,)))
+
     def _note(self, mark: Mark) -> None:
         voxels = tuple(marked_voxels(mark, self.shape).T)
         if not getattr(mark, "positive", True):
@@ -123,10 +139,11 @@ class _Said:
 
     def _require_agreement(self) -> None:
         for label in self.spoken:
-            name, marked = self.names[label], self.labels == label
-            if label in self.absent and label in self.present:
+            name, held = self.names[label], self.held(label)
+            marked = np.isin(self.labels, held)
+            if label in self.absent and not set(held).isdisjoint(self.present):
                 raise InputError(f"A tag says that {name} is there or that it is not, got both", remedy="remove one of the two tags")
-            if label in self.absent and (marked.any() or label in self.boxes):
+            if label in self.absent and (marked.any() or not self.boxes.keys().isdisjoint(held)):
                 where = f"marked at {_first(marked)}" if marked.any() else "given a box"
                 raise InputError(f"{name} is tagged absent, and {where}", remedy="remove the tag, or what is marked")
             if (both := marked & self.denied.get(label, np.zeros((), dtype=bool))).any():
@@ -186,19 +203,28 @@ class _Sets:
 
 
 def _without(sets: _Sets, said: _Said, label: int) -> None:
-    """Take a label from where it cannot be."""
-    if label in said.absent:
-        sets.drop(np.ones(said.shape, dtype=bool), label)
-    if label in said.denied:
-        sets.drop(said.denied[label], label)
-    if label in said.boxes:
-        sets.drop(said.beyond(label), label)
+    """Take a label, with what lies inside it, from where it cannot be."""
+    for value in said.held(label):
+        if label in said.absent:
+            sets.drop(np.ones(said.shape, dtype=bool), value)
+        if label in said.denied:
+            sets.drop(said.denied[label], value)
+        if label in said.boxes:
+            sets.drop(said.beyond(label), value)
 
 
-def _require_room(found: Supervision, names: Mapping[int, str]) -> None:
+def _room(found: Supervision, said: _Said, label: int) -> BoolArray:
+    """Where a label, or one inside it, can be, shape (I, J, K)."""
+    can: BoolArray = np.isin(np.arange(found.possible.shape[1]), said.held(label)) @ found.possible.T
+    room: BoolArray = can[found.sets]
+    return room
+
+
+def _require_room(found: Supervision, said: _Said) -> None:
     """Refuse a box with a plane, or a tag of an image, in which nothing of the label can be."""
+    names = said.names
     for label, boxes in found.boxes.items():
-        allowed = found.allows(label)
+        allowed = _room(found, said, label)
         for box in boxes:
             inside = allowed[slices_of(box)]
             for axis in range(3):
@@ -209,7 +235,7 @@ def _require_room(found: Supervision, names: Mapping[int, str]) -> None:
                     rule = f"Every row of a box of {names[label]} holds some of it; by other marks none can be at {where}"
                     raise InputError(rule, remedy="draw the box tightly around the structure, or remove the other mark")
     for label in found.present:
-        if not found.allows(label).any():
+        if not _room(found, said, label).any():
             raise InputError(f"{names[label]} is tagged present, and other marks leave it no voxel", remedy="remove the tag or a mark")
 
 
@@ -234,7 +260,14 @@ def _first(where: BoolArray) -> tuple[int, int, int]:
     return int(i), int(j), int(k)
 
 
-def require_agreement(found: Supervision, mask: MaskArray, names: Mapping[int, str], *, whose: str = "the mask of the case") -> None:
+def require_agreement(
+    found: Supervision,
+    mask: MaskArray,
+    names: Mapping[int, str],
+    *,
+    whose: str = "the mask of the case",
+    regions: Mapping[int, Sequence[int]] = MappingProxyType({}),
+) -> None:
     """Refuse marks that a mask, shape (I, J, K) with `UNKNOWN` where it says nothing, contradicts.
 
     Raises:
@@ -248,6 +281,6 @@ def require_agreement(found: Supervision, mask: MaskArray, names: Mapping[int, s
             raise InputError(rule, remedy="correct the mark, or the mask")
     whole = not (mask == UNKNOWN).any()
     for label in found.present:
-        if whole and not (mask == label).any():
+        if whole and not np.isin(mask, tuple(regions.get(label, (label,)))).any():
             rule = f"Marks agree with {whose}, which holds no {called[label]}; a tag says that there is some"
             raise InputError(rule, remedy="correct the tag, or the mask")

@@ -17,6 +17,7 @@ import numpy as np
 from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import InputError, IntegrityError
 from medloop.core.geometry import Shape3
+from medloop.core.labels import nested_regions
 from medloop.core.names import counted, first_named, in_natural_order
 from medloop.core.records import Annotation, Case, Task
 from medloop.interaction.weak.marks import Mark, Tag, mark_from_json, mark_to_json, marked_voxels
@@ -76,7 +77,9 @@ def supervision_of(blobs: Blobs, annotation: Annotation, case: Case, task: Task,
     """What an annotation by marks says of its case's voxels; `annotated` as for `supervise`."""
     from medloop.interaction.weak.supervision import supervise
 
-    return supervise(load_marks(blobs, annotation), case.grid.shape, label_names(task), annotated=annotated)
+    return supervise(
+        load_marks(blobs, annotation), case.grid.shape, label_names(task), annotated=annotated, regions=nested_regions(task.labels)
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names
+from medloop.core.settings import current_names, mark_weights
 from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_annotations
@@ -36,7 +36,7 @@ from medloop.loop.learning.training_set import make_training_set, training_case
 from medloop.loop.learning.unlabelled import unlabelled_cases
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
 from medloop.models.foundation.plans import common_channels
-from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.foundation.recipes import USUAL_WEAK, CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         hints=settings.prompt_encoding if guided else "euclidean",
         targets=settings.targets,
         robust=settings.robust,
+        weak_weights=USUAL_WEAK._replace(**mark_weights(settings.mark_weights)),
         unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe

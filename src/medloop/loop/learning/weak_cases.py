@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.arrays import MaskArray
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.weak_targets import WeakTarget
 
-VERSION = 1
+VERSION = 2
 """Of the way in which likely labels are found: another one finds them anew."""
+
+
+MOST_KEPT_BYTES = 1_000_000_000
+"""Of likely labels in the work folder; beyond it those that were found longest ago go."""
 
 
 def weak_case(
@@ -65,7 +70,18 @@ def likely_labels(workspace: Workspace, annotation: Annotation, case: Case, imag
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, encode_mask(found), mode=0o600)
+        drop_oldest(path.parent, MOST_KEPT_BYTES)
     return found
+
+
+def drop_oldest(folder: Path, most_bytes: int) -> None:
+    """Delete the oldest files of a folder until the rest takes no more than so many bytes; the newest one stays."""
+    kept = sorted(((one.stat().st_mtime_ns, one.stat().st_size, one) for one in folder.glob("*.gz")), reverse=True)
+    taken = 0
+    for number, (_, size, path) in enumerate(kept):
+        taken += size
+        if taken > most_bytes and number > 0:
+            path.unlink(missing_ok=True)
 
 
 def spoken_labels(workspace: Workspace, annotation: Annotation, case: Case, scope: AnnotatedLabels) -> tuple[int, ...]:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from medloop.core.arrays import UNKNOWN
-from medloop.models.foundation.losses import segmentation_loss
+from medloop.models.foundation.losses import segmentation_loss, summed
+from medloop.models.foundation.partial_labels import Regions
 from medloop.models.foundation.recipes import WeakWeights
 
 POOLED = 0.002
@@ -66,7 +67,9 @@ class WeakBatch:
         return found.movedim(-1, 1)
 
 
-def weak_loss(logits: Tensor, targets: Tensor, weak: WeakBatch, weights: WeakWeights, *, teacher: Tensor | None = None) -> Tensor:
+def weak_loss(
+    logits: Tensor, targets: Tensor, weak: WeakBatch, weights: WeakWeights, *, teacher: Tensor | None = None, regions: Regions = ()
+) -> Tensor:
     """The loss of samples that are known by marks alone.
 
     Args:
@@ -75,6 +78,7 @@ def weak_loss(logits: Tensor, targets: Tensor, weak: WeakBatch, weights: WeakWei
         weak: What marks say of these samples.
         weights: How much each kind counts.
         teacher: Class probabilities of the running mean of the weights, shape of `logits`; None where it is not trusted yet.
+        regions: As `Recipe.regions`: what is marked or tagged of an inner label is of its outer one, too.
     """
     logits, allowed = logits.float(), weak.allowed()
     count = allowed.sum(1)
@@ -82,9 +86,9 @@ def weak_loss(logits: Tensor, targets: Tensor, weak: WeakBatch, weights: WeakWei
     if not weights.likely:
         targets = targets.masked_fill(~known, UNKNOWN)
     heavier = torch.where(known, weights.marked, weights.likely)
-    loss = segmentation_loss(logits, targets, weights=heavier)
+    loss = segmentation_loss(logits, targets, weights=heavier, regions=regions)
     loss = loss + weights.excluded * excluded_loss(logits, allowed, counts=~known & (count < logits.shape[1]))
-    loss = loss + weights.tagged * present_loss(logits, weak)
+    loss = loss + weights.tagged * present_loss(logits, weak, regions)
     if teacher is not None:
         loss = loss + weights.agreed * agreed_loss(logits, allowed, teacher, counts=(targets == UNKNOWN) & (count > 1))
     return loss
@@ -96,12 +100,12 @@ def excluded_loss(logits: Tensor, allowed: Tensor, *, counts: Tensor) -> Tensor:
     return -(inside * counts).sum() / counts.sum().clamp(min=1)
 
 
-def present_loss(logits: Tensor, weak: WeakBatch) -> Tensor:
+def present_loss(logits: Tensor, weak: WeakBatch, regions: Regions = ()) -> Tensor:
     """Minus the logarithm of the mean probability of a tagged label at its most probable voxels, by the share of the case that is seen."""
     wanted = weak.present & (weak.seen >= SEEN).unsqueeze(1)
     if not wanted.any():
         return logits.new_zeros(())
-    chances = logits.softmax(1).flatten(2)[wanted]
+    chances = summed(logits.softmax(1), regions).flatten(2)[wanted]
     most = chances.topk(max(1, round(POOLED * chances.shape[1])), dim=1).values.mean(1)
     share = weak.seen.unsqueeze(1).expand_as(wanted)[wanted]
     return -(share * most.clamp(min=1e-6).log()).sum() / wanted.sum()

@@ -283,7 +283,7 @@ def batch_loss(
     teacher = teacher_chances(recipe, state, images[weak]) if trusted and recipe.weak_weights[-1] else None
     weights = WeakWeights(*recipe.weak_weights)
     weights = weights._replace(agreed=weights.agreed * trusted)
-    loss = weak_loss(logits[weak], plain_masks(targets[weak], recipe.classes), by_marks, weights, teacher=teacher)
+    loss = weak_loss(logits[weak], plain_masks(targets[weak], recipe.classes), by_marks, weights, teacher=teacher, regions=recipe.regions)
     if weak.all():
         return loss
     share = float(weak.float().mean())

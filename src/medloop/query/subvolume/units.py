@@ -126,7 +126,7 @@ def rank_superpixels(
         return []
     left = np.moveaxis(score_map, axis, 0)[indices].astype(np.float64)
     mm = [step for n, step in enumerate(spacing_mm) if n != axis]
-    numbers = np.stack([_superpixels(np.take(image, index, axis=axis + 1), mm) for index in indices])
+    numbers = np.stack([superpixels(np.take(image, index, axis=axis + 1), mm) for index in indices])
     numbers += np.cumsum([0, *numbers.max(axis=(1, 2))[:-1]])[:, None, None]  # no two slices share one
     sums, boxes, found = np.bincount(numbers.ravel(), left.ravel()), ndimage.find_objects(numbers), list[PatchUnit]()
     while len(found) < count and sums.max() > 1e-9:  # what rounding leaves of what was taken out
@@ -140,8 +140,13 @@ def rank_superpixels(
     return found
 
 
-def _superpixels(image: ImageArray, spacing_mm: Sequence[float]) -> IntArray:
-    """The number of every pixel's superpixel, from 1, of a slice with axes (C, rows, columns)."""
+def superpixels(image: ImageArray, spacing_mm: Sequence[float]) -> IntArray:
+    """The number of every pixel's superpixel, from 1.
+
+    Args:
+        image: A slice, shape (C, rows, columns).
+        spacing_mm: Distance between its rows and its columns, above 0.
+    """
     from skimage.segmentation import slic
 
     sides = np.array(image.shape[1:]) * spacing_mm

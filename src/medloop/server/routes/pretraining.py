@@ -42,7 +42,7 @@ def post_transfer(site: SiteHere, workspace: WorkspaceHere, caller: CallerHere, 
     if not caller.sees(body.from_project):
         raise NotFoundError(f"No project {body.from_project}", remedy="see /api/v1/projects")
     if not caller.may(body.from_project, "export"):
-        raise ForbiddenError("Weights leave a project with the right export, which you lack there", remedy="ask its lead")
+        raise ForbiddenError("Weights leave a project with the right export, which you lack there", remedy="its lead can do this")
     _require_setting(workspace, caller, "file")
     other = site.projects.get(body.from_project)
     if other.project.id == workspace.project.id:
@@ -58,4 +58,4 @@ def _require_setting(workspace: Workspace, caller: Caller, wanted: str) -> None:
     """A start counts where the setting names it, and who may start trainings may not always change that."""
     if workspace.settings.pretraining != wanted and not caller.may(workspace.project.id, "decide"):
         rule = f"This needs pretraining {wanted}, it is {workspace.settings.pretraining}, and changing it needs the right decide"
-        raise ForbiddenError(rule, remedy="ask the project's lead")
+        raise ForbiddenError(rule, remedy="the project's lead can do this")

@@ -38,6 +38,7 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/cases/csv",
     f"GET {_CASE}",
     f"GET {_CASE}/look",
+    f"GET {_CASE}/superpixels",
     f"GET {_CASE}/thumbnail",
     f"GET {_CASE}/change/{{index}}",
     "GET /projects/{project}/change",

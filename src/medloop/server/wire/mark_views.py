@@ -31,3 +31,11 @@ class MarksView(View):
 
     annotation_id: str | None
     marks: list[dict[str, Any]]
+
+
+class SuperpixelsView(View):
+    """Superpixels of a slice: runs (number, voxels) over its voxels, the earlier of its two axes fastest; numbers begin at 1."""
+
+    axis: int
+    index: int
+    runs: list[tuple[int, int]]
