@@ -120,7 +120,8 @@ class Oracle(AbstractContextManager["Oracle"]):
         truth, rng = self._mask(name), generator(self._errors.seed, "marks", kind, name)
         image = self.case(name)[0].array if kind == "superpixels" else None
         believed = self.annotation(name, nth=shown.nth, proposal=shown.proposal)
-        assert isinstance(believed, np.ndarray)
+        if not isinstance(believed, np.ndarray):
+            raise NotFoundError(f"The data set has no mask for {name}")
         return simulated_marks(believed, truth.grid, kind, self._workspace.task.label_values, rng, effort=effort, image=image)
 
     def _mask(self, name: str) -> Mask:
