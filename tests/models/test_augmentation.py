@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from medloop.models.foundation.recipes import suited_to
 from medloop.models.training.augmentation import Change, apply_change, sample_change, window_shape
 
 SPACING = (1.0, 1.0, 1.0)
@@ -102,3 +103,20 @@ def test_a_picture_stays_in_its_plane(recipe_2d):
         changed, _ = apply(change, image[:, : window[0], : window[1]], None, recipe_2d.patch)
         assert changed.shape == (1, *recipe_2d.patch)
         assert changed.std() > 0.2
+
+
+def test_patches_of_few_cases_are_changed_more_often_and_those_of_many_as_ever(recipe_3d):
+    def changes(recipe):
+        return [sample_change(recipe, SPACING, np.random.default_rng(seed)) for seed in range(400)]
+
+    few, usual = (changes(suited_to(recipe_3d, cases)) for cases in (5, 150))
+    for is_changed, share in (
+        (lambda c: c.scale != 1, 0.25),
+        (lambda c: any(c.degrees), 0.2),
+        (lambda c: c.elastic is not None, 0.05),
+        (lambda c: c.gamma != 1, 0.3),
+        (lambda c: c.noise > 0, 0.2),
+    ):
+        assert np.mean([is_changed(c) for c in usual]) == pytest.approx(share, abs=0.06)
+        assert np.mean([is_changed(c) for c in few]) == pytest.approx(2.5 * share, abs=0.06)
+    assert [c.noise_seed for c in usual] == [c.noise_seed for c in changes(recipe_3d)]
