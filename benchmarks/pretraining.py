@@ -24,7 +24,7 @@ import numpy as np
 
 from medloop.core.seeds import derive_seed, generator
 from medloop.metrics.overlap import dice
-from medloop.models.foundation.recipes import Recipe, suited_to
+from medloop.models.foundation.recipes import Recipe
 from medloop.simulation.curves import Curve
 from medloop.simulation.efficiency import Needed, labels_needed
 from semi_supervised import Item, Split, _image, difference, plan, read_rows, read_set, split
@@ -106,9 +106,7 @@ def run_seed(name: str, seed: int, options: argparse.Namespace, done: Sequence[M
                 starts[way] = pretrained(recipe, pool, options.pretraining_steps, contrast, Path(folder) / way)
             weights, took = starts[way]
             own = pool if n == FULL else pool[: int(n)]
-            found = run(
-                own, tested, suited_to(recipe, len(own)), Path(folder) / f"{n}-{way}", initial_of(recipe, weights) if weights else []
-            )
+            found = run(own, tested, recipe, Path(folder) / f"{n}-{way}", initial_of(recipe, weights) if weights else [])
             own_facts = {"labels": n, "way": way, "pool": len(pool), "pretraining": took, "patch": recipe.patch, "batch": recipe.batch}
             row = {**given, **own_facts, **found}
             with options.json.open("a") as out:

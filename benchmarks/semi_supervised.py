@@ -37,7 +37,7 @@ from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
 from medloop.images.read import read_image, read_mask
 from medloop.metrics.overlap import dice
-from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint, suited_to
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 
 HELD_OUT = 0.25
 MOST_TESTED = 40
@@ -134,7 +134,6 @@ def plan(cases: Split, classes: int, options: argparse.Namespace, seed: int) -> 
     chosen = choose_recipe(
         found, kind="segmentation", classes=classes, minutes=options.minutes, threads=1, seed=derive_seed(seed, "semi-supervised")
     )
-    chosen = suited_to(chosen, len(cases.annotated))
     return dataclasses.replace(chosen, steps=options.steps, validations=0, checkpoint_seconds=1e9, precision=options.precision)
 
 

@@ -5,7 +5,6 @@ import pytest
 from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.records import Case, Snapshot, Source
-from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.training import recipe_for
 
@@ -51,11 +50,3 @@ def test_grey_pictures_beside_coloured_ones_are_read_as_coloured(tmp_path: Path)
     with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["a"]) as workspace:
         assert recipe_for(workspace, [case(1, flat), case(3, flat)], SNAPSHOT, threads=1).channels == 3
         assert recipe_for(workspace, [case(1, flat)], SNAPSHOT, threads=1).channels == 1
-
-
-def test_patches_of_few_annotated_cases_are_changed_more_often_but_for_interactive_networks(tmp_path: Path) -> None:
-    with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["a"]) as workspace:
-        few, many = (recipe_for(workspace, [case()] * cases, SNAPSHOT, threads=1) for cases in (5, 25))
-        configure(workspace, settings={"interactive_network": True})
-        assert (few.augmented, many.augmented) == (2.5, 1.0)
-        assert recipe_for(workspace.reload(), [case()] * 5, SNAPSHOT, threads=1).augmented == 1.0

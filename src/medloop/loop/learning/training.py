@@ -36,23 +36,8 @@ from medloop.loop.learning.training_set import make_training_set, training_case
 from medloop.loop.learning.unlabelled import unlabelled_cases
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
 from medloop.models.foundation.plans import common_channels
-from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint, suited_to
+from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
-
-OF_EACH_TRAINING = (
-    "steps",
-    "minutes",
-    "threads",
-    "seed",
-    "rrr",
-    "annotator_model",
-    "annotators",
-    "targets",
-    "unlabelled",
-    "robust",
-    "augmented",
-)
-"""What a training that goes on from a model takes from its own recipe; the rest is the model's."""
 
 if TYPE_CHECKING:
     from medloop.models.training.batches import TrainingCase
@@ -164,7 +149,6 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         robust=settings.robust,
         unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
     )
-    recipe = suited_to(recipe, len(cases))
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
 
@@ -221,7 +205,10 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     before = Recipe.from_json(parent.recipe)
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
-    own = {name: getattr(recipe, name) for name in OF_EACH_TRAINING}
+    own = {
+        name: getattr(recipe, name)
+        for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled", "robust")
+    }
     return dataclasses.replace(before, **own), parent
 
 

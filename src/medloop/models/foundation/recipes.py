@@ -33,12 +33,6 @@ FOLDING_MINUTES = 5.0
 time and ends higher after 12 minutes (hippocampus: Dice 0.881 against 0.877), but a minute is too short for it (demo: 0.57
 against 0.62)."""
 
-FEW = 25
-"""Annotated cases of a segmentation from which patches are changed no more often than usual."""
-
-MOST_AUGMENTED = 2.5
-"""Times as often as usual that patches of the fewest cases are changed: each is seen hundreds of times within minutes."""
-
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
 
@@ -104,7 +98,8 @@ class Recipe:
         foreground: Share of patches centred on a labelled structure.
         flips: Axes that may be mirrored, in training and at prediction.
         augmentation: Strength of the augmentation, 0 none, 1 usual.
-        augmented: How many times as often as usual a patch is changed, each kind of change by itself; see `suited_to`.
+        augmented: How many times as often as usual a patch is changed, each kind of change by itself: more for few annotated cases is
+            being measured (benchmarks/results/semi_supervised.md).
         remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts, or for images of a
             contrast that no annotated case has yet; where contrast tells structures apart it costs accuracy (benchmarks/results/clicks.md).
         validations: How often the members are validated during training; the best weights are kept.
@@ -375,13 +370,3 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
         dropout=0.1 if kind == "segmentation" else 0.3,
         learning_rate=5e-3 if kind == "segmentation" else 1e-3,
     )  # fmt: skip
-
-
-def suited_to(recipe: Recipe, annotated: int) -> Recipe:
-    """The recipe for so many annotated cases: the fewer, the more often a segmentation's patches are changed.
-
-    Classifications and guided networks stay as they are, for want of a measurement.
-    """
-    if recipe.kind != "segmentation" or recipe.guided:
-        return recipe
-    return dataclasses.replace(recipe, augmented=float(np.clip(FEW / max(1, annotated), 1.0, MOST_AUGMENTED)))
