@@ -12,6 +12,7 @@ it ends; one that is there is not run again, and the table is printed at the end
 import argparse
 import csv
 import dataclasses
+import itertools
 import json
 import os
 import sys
@@ -28,7 +29,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
+from medloop.core.arrays import ClassProbabilities
 from medloop.core.image import Image, Mask
+from medloop.core.records import ProjectSettings
 from medloop.core.seeds import derive_seed, generator
 from medloop.datasets.discover import open_dataset
 from medloop.images.phantoms import phantom_3d
@@ -134,47 +137,67 @@ def plan(cases: Split, classes: int, options: argparse.Namespace, seed: int) -> 
     return dataclasses.replace(chosen, steps=options.steps, validations=0, checkpoint_seconds=1e9, precision=options.precision)
 
 
+def changed(recipe: Recipe, changes: str) -> Recipe:
+    """The recipe with some of its numbers changed: `name=number`, separated by commas."""
+    pairs = (change.split("=") for change in changes.split(",") if change)
+    return dataclasses.replace(recipe, **{name: type(getattr(recipe, name))(float(value)) for name, value in pairs})
+
+
 def run(cases: Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Train, then predict the test cases."""
+    """Train, then predict the test cases as a project does: by the mean over its samples; and by the network's first pass alone."""
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.consistency import UnlabelledCase
     from medloop.models.training.train import TrainingRun, train_members
 
     training = [TrainingCase(item.name, item.load) for item in cases.annotated]
     pool = [UnlabelledCase(item.name, partial(_image, item)) for item in cases.unlabelled]
-    recipe = recipe if recipe.steps else dataclasses.replace(recipe, steps=affordable_steps(recipe, training, pool, folder))
+    recipe = recipe if recipe.steps else affordable(recipe, training, pool, folder)
     begun = time.process_time()
     trained = train_members(TrainingRun(recipe, training, [], folder / "run", lambda _: True, unlabelled=pool))
     spent = time.process_time() - begun
-    scores = scores_of(recipe, [file.read_bytes() for file in trained.weights], cases.tested)
-    return {"steps": recipe.steps, "cpu_seconds": round(spent, 1), "dice": scores, "patch": recipe.patch, "batch": recipe.batch}
+    weights = [file.read_bytes() for file in trained.weights]
+    scores, alone = sampled_scores_of(recipe, weights, cases.tested, ProjectSettings().samples)
+    own = {name: getattr(recipe, name) for name in ("patch", "batch", "augmented", "precision")}
+    return {"steps": recipe.steps, "cpu_seconds": round(spent, 1), "dice": scores, "one_pass": alone, **own}
 
 
 def scores_of(recipe: Recipe, weights: Sequence[bytes], tested: Sequence[Item]) -> list[float]:
-    """Mean Dice over the labels of every test case, by networks of these weights."""
+    """Mean Dice over the labels of every test case, by one pass of networks of these weights."""
+    return sampled_scores_of(recipe, weights, tested, 1)[0]
+
+
+def sampled_scores_of(recipe: Recipe, weights: Sequence[bytes], tested: Sequence[Item], samples: int) -> tuple[list[float], list[float]]:
+    """Mean Dice over the labels of every test case: of the mean over so many samples, and of the first of them."""
     from medloop.models.inference.predict import Predictor
 
-    predictor, scores = Predictor.load(recipe, list(weights)), []
+    predictor, scores, alone = Predictor.load(recipe, list(weights)), [], []
     for item in tested:
         image, truth = item.load()
-        predicted = predictor.predict(image, samples=1, rng=generator(recipe.seed, "predict", item.name))
-        found = dice(predicted.probabilities.argmax(axis=0).astype(np.uint8), truth.array, range(1, recipe.classes))
-        scores.append(float(np.mean(list(found.values()))))
-    return scores
+        predicted = predictor.predict(image, samples=samples, rng=generator(recipe.seed, "predict", item.name))
+        scores.append(_mean_dice(predicted.probabilities, truth, recipe.classes))
+        alone.append(_mean_dice(predicted.samples[0], truth, recipe.classes))
+    return scores, alone
 
 
-def affordable_steps(recipe: Recipe, training: Sequence[Any], pool: Sequence[Any], folder: Path) -> int:
-    """Steps that fit into the minutes in CPU time, after the cases were prepared."""
+def _mean_dice(probabilities: ClassProbabilities, truth: Mask, classes: int) -> float:
+    found = dice(probabilities.argmax(axis=0).astype(np.uint8), truth.array, range(1, classes))
+    return float(np.mean(list(found.values())))
+
+
+def affordable(recipe: Recipe, training: Sequence[Any], pool: Sequence[Any], folder: Path) -> Recipe:
+    """The recipe with the steps that fit into the minutes in CPU time, after the cases were prepared, and the quicker precision."""
     from medloop.models.foundation.compute import limited_threads
     from medloop.models.training.batches import prepare_cases
     from medloop.models.training.consistency import prepare_unlabelled
-    from medloop.models.training.train import plan_steps, seconds_per_step
+    from medloop.models.training.train import plan_steps, quickest_precision, seconds_per_step
 
     begun = time.process_time()
     with limited_threads(1):
         cases, others = prepare_cases(recipe, training, folder / "a"), prepare_unlabelled(recipe, pool, folder / "b")
         spent = time.process_time() - begun
-        return plan_steps(recipe, seconds_per_step(recipe, cases, clock=time.process_time, pool=others), spent=spent)
+        timed = partial(seconds_per_step, cases=cases, clock=time.process_time, pool=others)
+        precision, seconds = quickest_precision(recipe, timed)
+    return dataclasses.replace(recipe, precision=precision, steps=plan_steps(recipe, seconds, spent=spent))
 
 
 @dataclass(frozen=True)
@@ -188,6 +211,7 @@ class Run:
     minutes: float
     steps: int
     precision: str = "auto"
+    changes: str = ""
 
 
 def wanted(options: argparse.Namespace) -> list[Run]:
@@ -196,7 +220,9 @@ def wanted(options: argparse.Namespace) -> list[Run]:
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     minutes = 0.0 if options.steps else options.minutes
     given = minutes, options.steps, options.precision
-    return [Run(name, n, seed, way, *given) for seed in seeds for n in labels for name in sets for way in ways]
+    changes = options.changes.split("/")
+    runs = itertools.product(seeds, labels, sets, ways, changes)
+    return [Run(name, n, seed, way, *given, changes=change) for seed, n, name, way, change in runs]
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -205,7 +231,8 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _is(one: Run, row: Mapping[str, Any]) -> bool:
-    return all(row.get(name, "auto") == value for name, value in dataclasses.asdict(one).items())
+    usual = {"precision": "auto", "changes": ""}
+    return all(row.get(name, usual.get(name)) == value for name, value in dataclasses.asdict(one).items())
 
 
 def difference(with_them: Sequence[Sequence[float]], without: Sequence[Sequence[float]]) -> tuple[float, float, float]:
@@ -224,7 +251,8 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     print(f"{'set':<14} {'labels':>6} {'seeds':>5} {'way':<13} {'Dice':>6} {'steps':>6} {'CPU s':>6}  difference (95 % interval)")
     kinds = dict.fromkeys((row["dataset"], row["labels"]) for row in rows)
     for name, labels in kinds:
-        found = {(row["way"], row["seed"]): row for row in rows if (row["dataset"], row["labels"]) == (name, labels)}
+        these = [row for row in rows if (row["dataset"], row["labels"]) == (name, labels)]
+        found = {(f"{row['way']} {row.get('changes', '')}".strip(), row["seed"]): row for row in these}
         for way in dict.fromkeys(way for way, _ in found):
             seeds = [seed for one, seed in found if one == way and ("none", seed) in found]
             own = [found[way, seed] for seed in seeds]
@@ -250,6 +278,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0, help="CPU minutes of each training")
     parser.add_argument("--steps", type=int, default=0, help="steps of each training in place of the time, by the same recipe")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"), help="of the networks")
+    parser.add_argument("--changes", default="", help="numbers of the recipe to change, as dropout=0.2,batch=4; several, parted by /")
     parser.add_argument("--json", type=Path, required=True, help="where every run becomes a line, and is found again")
     return parser.parse_args(arguments)
 
@@ -263,7 +292,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         items, classes = read_set(one.dataset, options.data)
         cases = split(items, one.labels, one.seed)
-        recipe = dataclasses.replace(plan(cases, classes, options, one.seed), unlabelled=one.way)  # type: ignore[arg-type]  # checked there
+        recipe = changed(plan(cases, classes, options, one.seed), one.changes)
+        recipe = dataclasses.replace(recipe, unlabelled=one.way)  # type: ignore[arg-type]  # checked there
         with tempfile.TemporaryDirectory() as folder:
             found = run(cases, recipe, Path(folder))
         row = {**dataclasses.asdict(one), "trained_steps": found.pop("steps"), "pool": len(cases.unlabelled), **found}

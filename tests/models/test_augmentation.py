@@ -102,3 +102,19 @@ def test_a_picture_stays_in_its_plane(recipe_2d):
         changed, _ = apply(change, image[:, : window[0], : window[1]], None, recipe_2d.patch)
         assert changed.shape == (1, *recipe_2d.patch)
         assert changed.std() > 0.2
+
+
+def test_each_kind_of_change_happens_as_many_times_as_often_as_the_recipe_says(recipe_3d):
+    def changes(recipe):
+        return [sample_change(recipe, SPACING, np.random.default_rng(seed)) for seed in range(400)]
+
+    usual, more = (changes(dataclasses.replace(recipe_3d, augmented=times)) for times in (1.0, 2.5))
+    for is_changed, share in (
+        (lambda c: c.scale != 1, 0.25),
+        (lambda c: any(c.degrees), 0.2),
+        (lambda c: c.elastic is not None, 0.05),
+        (lambda c: c.gamma != 1, 0.3),
+        (lambda c: c.noise > 0, 0.2),
+    ):
+        assert np.mean([is_changed(c) for c in usual]) == pytest.approx(share, abs=0.06)
+        assert np.mean([is_changed(c) for c in more]) == pytest.approx(2.5 * share, abs=0.06)

@@ -176,3 +176,11 @@ def test_classes_of_whole_images_take_no_hints(recipe_tags):
         dataclasses.replace(recipe_tags, guided=True)
     with pytest.raises(SettingError, match="euclidean, geodesic or discs"):
         dataclasses.replace(recipe_tags, hints="rays")
+
+
+def test_a_recipe_from_before_augmented_changes_patches_as_often_as_ever_and_its_checkpoints_go_on(recipe_3d):
+    before = {name: value for name, value in recipe_3d.to_json().items() if name != "augmented"}
+    assert Recipe.from_json(before) == recipe_3d
+    assert "augmented" not in recipe_3d.identity
+    with pytest.raises(SettingError, match="augmented"):
+        dataclasses.replace(recipe_3d, augmented=-1.0)

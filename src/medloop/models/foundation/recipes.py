@@ -68,7 +68,7 @@ class WeakWeights(NamedTuple):
 
 USUAL_WEAK = WeakWeights()
 
-LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "regions": ()}
+LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "regions": (), "augmented": 1.0}
 """Fields that recipes did not have at first, and what those are that have no effect."""
 
 
@@ -98,6 +98,8 @@ class Recipe:
         foreground: Share of patches centred on a labelled structure.
         flips: Axes that may be mirrored, in training and at prediction.
         augmentation: Strength of the augmentation, 0 none, 1 usual.
+        augmented: How many times as often as usual a patch is changed, each kind of change by itself: more for few annotated cases is
+            being measured (benchmarks/results/semi_supervised.md).
         remapped: Share of patches whose grey values go through a random curve: for sets that mix contrasts, or for images of a
             contrast that no annotated case has yet; where contrast tells structures apart it costs accuracy (benchmarks/results/clicks.md).
         validations: How often the members are validated during training; the best weights are kept.
@@ -162,6 +164,7 @@ class Recipe:
     robust: RobustTraining = "none"
     weak_weights: WeakWeights = USUAL_WEAK
     regions: tuple[tuple[int, ...], ...] = ()
+    augmented: float = 1.0
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -186,6 +189,7 @@ class Recipe:
         _require(self.annotator_model in get_args(AnnotatorModel), "annotator_model", "one of those known", self.annotator_model)
         modelled = self.annotators == 0 if self.annotator_model == "none" else self.annotators >= 2
         _require(modelled, "annotators", "2 or more with an annotator model, else 0", (self.annotator_model, self.annotators))
+        _require(0 <= self.augmented < float("inf"), "augmented", "0 or more", self.augmented)
         _require(self.targets in get_args(Targets), "targets", "hard or soft", self.targets)
         _require(self.targets == "hard" or not self.annotators, "targets", "hard with an annotator model", self.targets)
         _require(self.unlabelled in IN_A_RECIPE, "unlabelled", " or ".join(IN_A_RECIPE), self.unlabelled)

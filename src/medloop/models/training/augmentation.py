@@ -87,29 +87,32 @@ def sample_change(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator)
     f0, f1, f2 = (bool(rng.random() < 0.5) and axis in recipe.flips and strength > 0 for axis in range(3))
     if strength == 0:
         return Change()
-    scale = float(np.exp(rng.uniform(-SCALE, SCALE) * strength)) if rng.random() < ZOOMED else 1.0
+
+    def happens(share: float) -> bool:
+        return bool(rng.random() < share * recipe.augmented)
+
+    scale = float(np.exp(rng.uniform(-SCALE, SCALE) * strength)) if happens(ZOOMED) else 1.0
     elastic = None
-    if rng.random() < DEFORMED:
+    if happens(DEFORMED):
         elastic = rng.normal(0, ELASTIC_VOXELS / 2 * strength, size=(3, *[ELASTIC_KNOTS] * 3)).astype(np.float32)
         if recipe.dimension == 2:
             elastic[2] = 0
     return Change(
         flips=(f0, f1, f2),
-        degrees=_sample_degrees(recipe, spacing_mm, rng),
+        degrees=_sample_degrees(recipe, spacing_mm, rng, turn=happens(TURNED)),
         scale=scale,
         elastic=elastic,
-        contrast=float(rng.uniform(1 - 0.25 * strength, 1 + 0.25 * strength)) if rng.random() < 0.3 else 1.0,
-        brightness=float(rng.normal(0, 0.15 * strength)) if rng.random() < 0.3 else 0.0,
-        gamma=float(np.exp(rng.uniform(-0.35, 0.35) * strength)) if rng.random() < 0.3 else 1.0,
-        blur=float(rng.uniform(0.4, 1.0) * strength) if rng.random() < 0.1 else 0.0,
-        noise=float(rng.uniform(0, 0.15) * strength) if rng.random() < 0.2 else 0.0,
+        contrast=float(rng.uniform(1 - 0.25 * strength, 1 + 0.25 * strength)) if happens(0.3) else 1.0,
+        brightness=float(rng.normal(0, 0.15 * strength)) if happens(0.3) else 0.0,
+        gamma=float(np.exp(rng.uniform(-0.35, 0.35) * strength)) if happens(0.3) else 1.0,
+        blur=float(rng.uniform(0.4, 1.0) * strength) if happens(0.1) else 0.0,
+        noise=float(rng.uniform(0, 0.15) * strength) if happens(0.2) else 0.0,
         noise_seed=int(rng.integers(2**62)),
         curve=rng.uniform(0, 1, size=CURVE_KNOTS).astype(np.float32) if recipe.remapped and rng.random() < recipe.remapped else None,
     )
 
 
-def _sample_degrees(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator) -> tuple[float, float, float]:
-    turn = rng.random() < TURNED
+def _sample_degrees(recipe: Recipe, spacing_mm: Spacing, rng: np.random.Generator, *, turn: bool) -> tuple[float, float, float]:
     drawn = rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES, size=3) * recipe.augmentation
     allowed = [turn and _comparable(recipe, spacing_mm, axis) for axis in range(3)]
     a, b, c = (float(d) if ok else 0.0 for d, ok in zip(drawn, allowed, strict=True))
