@@ -1,6 +1,6 @@
 /** Masks of several readers, small enough to be checked by hand. */
 import { expect, test } from "vitest";
-import { composed, differences, disagreement, type Ruling } from "../src/volume/fusing";
+import { composed, differences, disagreement, type Ruling } from "../src/operations/fusing";
 
 const ann = Uint8Array.of(1, 1, 0, 2);
 const bob = Uint8Array.of(1, 0, 0, 2);

@@ -4,10 +4,10 @@ import { lockedLabels, mayChange } from "../src/edits/locks";
 import { aloneIn, innerOf, landOf, membersOf } from "../src/edits/nested";
 import { permitted } from "../src/edits/permitted";
 import { Recorder } from "../src/edits/runs";
+import { composed } from "../src/operations/fusing";
 import { keepOthers } from "../src/state/display";
 import { pickLabel } from "../src/state/labelling";
 import { mayErase, mayPaint } from "../src/state/painting";
-import { composed } from "../src/volume/fusing";
 import { surfacesOf } from "../src/volume/surfaces";
 import { headerOf, projectOf, sessionOf } from "./room";
 

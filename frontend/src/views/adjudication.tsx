@@ -4,10 +4,10 @@ import { useState } from "preact/hooks";
 import * as calls from "../api/calls";
 import type { Region } from "../api/types";
 import { sharedName } from "../edits/nested";
+import type { Difference, Ruling } from "../operations/fusing";
 import type { Comparison } from "../state/comparing";
 import { tool } from "../state/display";
 import { withKey } from "../tools/keytables";
-import type { Difference, Ruling } from "../volume/fusing";
 import { Allowed, Swatch } from "./controls";
 import { className } from "./readers";
 
