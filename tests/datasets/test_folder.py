@@ -64,6 +64,17 @@ def test_an_index_adds_patients_splits_and_pixel_sizes(tmp_path: Path):
     assert c.patient == "c"
 
 
+def test_a_labels_json_says_which_label_each_mask_value_is(tmp_path: Path):
+    touch(tmp_path, "images/a.png", "labels/a.png", "labels.json")
+    (tmp_path / "labels.json").write_text('{"tumour": 2, "liver": 1, "ignore": 255}')
+    dataset = open_folder(tmp_path)
+    assert (dataset.labels, dataset.label_values, dataset.ignore) == (("liver", "tumour"), {"liver": 1, "tumour": 2}, 255)
+    assert open_folder(tmp_path, masks="foreground").labels == ()
+    (tmp_path / "labels.json").write_text('{"tumour": 1, "liver": 1}')
+    with pytest.raises(FormatError, match=r"labels\.json: .*each once"):
+        open_folder(tmp_path)
+
+
 def test_bad_cells_of_an_index_are_named_and_ignored(tmp_path: Path):
     touch(tmp_path, "images/a.png")
     (tmp_path / "index.csv").write_text("filename,pixel_size_mm,split\na.png,wide,holdout\n")

@@ -1,6 +1,7 @@
 """NRRD and MetaImage: voxels and positions as SimpleITK has them, in any orientation, and one line for every bad file."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from medloop.core.image import Image, Mask
 from medloop.core.labels import enclosing_values, held_by_value, region_values
 from medloop.core.overlaps import overlapping
 from medloop.core.records import Label
-from medloop.images.metaimage import read_metaimage, write_metaimage
+from medloop.images.metaimage import UNSCALED, read_metaimage, write_metaimage
 from medloop.images.nrrd import read_nrrd
 from medloop.images.nrrd_write import write_nrrd, write_seg_nrrd
 from medloop.images.read import read_image, read_mask_with_notes
@@ -127,6 +128,12 @@ def mha(path: Path, *, body: bytes = bytes(120), **fields: str) -> Path:
         ({"encoding": "gzip", "body": gzip.compress(bytes(120))[:-6]}, FormatError, "end early"),
         ({"encoding": "gzip", "body": gzip.compress(bytes(50 << 20))}, FormatError, "the file holds more"),
         ({"encoding": "gzip", "body": b"no gzip at all"}, FormatError, "must be intact"),
+        ({"encoding": "gzip", "body": gzip.compress(bytes(120)) + b"more"}, FormatError, "nothing follows its compressed voxels"),
+        ({"encoding": "gzip", "body": 2 * gzip.compress(bytes(120))}, FormatError, "the file holds more"),
+        ({"spacings": "2 2 2"}, FormatError, "space directions or spacings, this has both"),
+        ({"axis mins": "5 5 5"}, FormatError, "space directions or axis mins, this has both"),
+        ({"sizes": "2 5 12", "MultiVolume.FrameLabels:=0,1": "x"}, FormatError, "this is a series of volumes"),
+        ({"sizes": "2 5 12", "axis 0 index values:=0 40": "x"}, FormatError, "this is a series of volumes"),
         ({"type": "block"}, FormatError, "whole numbers or floats"),
         ({"type": "short", "body": bytes(240)}, FormatError, "endian must be little or big"),
         ({"space_directions": "(1,0,0) (2,0,0) (0,0,1)"}, GeometryError, "must span space"),
@@ -154,6 +161,10 @@ def test_a_bad_nrrd_is_refused_in_one_line(tmp_path: Path, fields: dict, error: 
     [
         ({"body": b""}, FormatError, "declares 120 bytes of voxels, the file has 0"),
         ({"CompressedData": "True"}, FormatError, "must be intact"),
+        ({"CompressedData": "True", "body": zlib.compress(bytes(120)) + b"more"}, FormatError, "nothing follows its compressed voxels"),
+        ({"HeaderSize": "4"}, FormatError, "begin behind it, got HeaderSize 4"),
+        ({"ElementSpacing": "1 1 1\nElementSpacing = 2 2 2"}, FormatError, "states ElementSpacing once"),
+        ({"DistanceUnits": "ft"}, FormatError, "DistanceUnits must be um, mm or cm"),
         ({"ElementSpacing": "1 nan 1"}, FormatError, "ElementSpacing must be positive"),
         ({"ElementSpacing": "1 0 1"}, FormatError, "ElementSpacing must be positive"),
         ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, GeometryError, "must span space"),
@@ -200,6 +211,41 @@ def test_units_spaces_and_missing_directions(tmp_path: Path) -> None:
 def named(values: dict[str, int], **inside: str) -> Naming:
     """The labels of a task by name and value, some inside others."""
     return Naming(enclosing_values([Label(value=value, name=name, colour="#112233") for name, value in values.items()], inside))
+
+
+def test_voxels_in_several_gzip_members_and_a_file_name_with_a_blank_are_read(tmp_path: Path) -> None:
+    voxels = bytes(range(120))
+    (tmp_path / "my voxels.gz").write_bytes(gzip.compress(voxels[:50]) + gzip.compress(voxels[50:]))
+    found = read_nrrd(nrrd(tmp_path / "x.nhdr", encoding="gzip", body=b"", data_file="my voxels.gz")).image
+    assert found.array.ravel(order="F").tolist() == list(voxels)
+
+
+@pytest.mark.parametrize("centres", ["cell", "node"])
+def test_axis_mins_place_a_volume_without_directions_as_itk_places_it(tmp_path: Path, centres: str) -> None:
+    unplaced = {"space": None, "space_directions": None, "space_origin": None, "centerings": " ".join([centres] * 3)}
+    path = nrrd(tmp_path / "x.nrrd", spacings="1 2 3", axis_mins="10 20 30", **unplaced)
+    assert np.allclose(LPS @ read_nrrd(path).image.grid.affine[:3, 3], SimpleITK.ReadImage(path).GetOrigin())
+
+
+def test_units_and_scales_of_a_metaimage_are_not_passed_over(tmp_path: Path) -> None:
+    micron = mha(tmp_path / "u.mha", DistanceUnits="um", ElementSpacing="1000 2000 3000", Offset="5000 0 0")
+    assert read_metaimage(micron).image.grid.spacing_mm == (1, 2, 3)
+    assert read_metaimage(micron).image.grid.affine[0, 3] == -5
+    scaled = read_metaimage(mha(tmp_path / "s.mha", ElementToIntensityFunctionSlope="2", ElementToIntensityFunctionOffset="0"))
+    assert scaled.notes == (UNSCALED,)
+    plain = mha(tmp_path / "p.mha", ElementToIntensityFunctionSlope="1", ElementToIntensityFunctionOffset="0")
+    assert read_metaimage(plain).notes == ()
+
+
+def test_a_segmentation_without_segments_says_of_no_label_that_it_is_nowhere(tmp_path: Path) -> None:
+    write_seg_nrrd(tmp_path / "a.seg.nrrd", Mask(np.zeros(GRID.shape, np.uint8), GRID), [], {})
+    with pytest.raises(FormatError, match="names its segments, this one names none"):
+        read_mask_with_notes(tmp_path / "a.seg.nrrd", GRID, naming=named(NAMES))
+
+
+def test_a_backslash_in_a_label_comes_back(tmp_path: Path) -> None:
+    write_seg_nrrd(tmp_path / "a.seg.nrrd", Mask(np.ones(GRID.shape, np.uint8), GRID), [Segment("a\\nerve", 1)], {})
+    assert read_nrrd(tmp_path / "a.seg.nrrd").segments[0].name == "a\\nerve"
 
 
 def segmentation(path: Path) -> Mask:

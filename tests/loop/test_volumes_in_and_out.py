@@ -96,3 +96,18 @@ def test_a_detached_pair_is_one_image_and_its_voxels_are_no_stray_file(tmp_path:
     write_metaimage(tmp_path / "source/b.mha", Image(np.zeros((2, *GRID.shape), np.float32), GRID))
     report = import_dataset(project(tmp_path / "one"), tmp_path / "source")
     assert (report.added, report.refused) == (("a", "b"), ())
+
+
+@pytest.mark.parametrize("fmt", ["nrrd", "mha", "nifti"])
+def test_an_export_keeps_its_labels_in_a_project_that_counts_them_in_another_order(tmp_path: Path, fmt: str) -> None:
+    first = Workspace.create(tmp_path / "one", name="one", kind="segmentation", labels=["liver", "tumour"], settings=SETTINGS)
+    place = source(tmp_path / "source", cases=2)
+    for n in range(2):
+        write_seg_nrrd(place / f"labels/p{n}.seg.nrrd", Mask(drawn(n), GRID), [LIVER, TUMOUR], {})
+    import_dataset(first, place)
+    export_project(first, tmp_path / "out", fmt)
+    turned = Workspace.create(tmp_path / "two", name="two", kind="segmentation", labels=["tumour", "liver"], settings=SETTINGS)
+    import_dataset(turned, tmp_path / "out")
+    before, after = kept(first), kept(turned)
+    for name, (_, mask, _, _) in before.items():
+        assert np.array_equal(np.array([0, 2, 1], np.uint8)[mask], after[name][1])

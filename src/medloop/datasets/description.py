@@ -12,6 +12,9 @@ from medloop.datasets.dataset import Refusal
 from medloop.datasets.files import read_list
 from medloop.datasets.regions import without_regions
 
+LABELS_FILE = "labels.json"
+"""Names and values of labels beside `images/` and `labels/`, as our exports write it."""
+
 IGNORE = "ignore"
 """What nnU-Net calls the label of voxels that say nothing."""
 
@@ -71,7 +74,7 @@ def read_description(path: Path) -> Json:
     return content
 
 
-def read_labels(description: Json) -> LabelList:
+def read_labels(description: Json, file: str = "dataset.json") -> LabelList:
     """Labels in either direction: `{"1": "liver"}` (Decathlon, nnU-Net v1) or `{"liver": 1}` (nnU-Net v2), whose regions are lists.
 
     Raises:
@@ -79,13 +82,13 @@ def read_labels(description: Json) -> LabelList:
     """
     given = description.get("labels")
     if not isinstance(given, dict):
-        raise FormatError("dataset.json: `labels` must map values to names", remedy='write "labels": {"0": "background", "1": "liver"}')
+        raise FormatError(f"{file}: `labels` must map values to names", remedy='write "labels": {"0": "background", "1": "liver"}')
     pairs: list[tuple[int, str]] = []
     refused: list[Refusal] = []
     ignore: int | None = None
     given, inside = without_regions(given, description.get("regions_class_order"))
     for key, value in given.items():
-        pair = _pair(key, value)
+        pair = _pair(key, value, file)
         if isinstance(pair, Refusal):
             refused.append(pair)
         elif pair[1].lower() == IGNORE:
@@ -94,7 +97,7 @@ def read_labels(description: Json) -> LabelList:
             pairs.append(pair)
     values = {name: value for value, name in sorted(pairs)}
     if not values or len(values) < len(pairs) or len(set(values.values())) < len(pairs):
-        raise FormatError(f"dataset.json: `labels` must name at least one value and each once, got {dict(given)}"[:300])
+        raise FormatError(f"{file}: `labels` must name at least one value and each once, got {dict(given)}"[:300])
     return LabelList(values, tuple(refused), ignore, inside)
 
 
@@ -118,16 +121,16 @@ def read_entries(description: Json, key: str) -> list[Entry]:
     return [_entry(key, number, entry) for number, entry in enumerate(given)]
 
 
-def _pair(key: str, value: Any) -> tuple[int, str] | Refusal:
+def _pair(key: str, value: Any, file: str) -> tuple[int, str] | Refusal:
     """(value, name) of one label."""
     if isinstance(value, str) and key.strip().isdecimal():
         number, name = int(key), value
     elif isinstance(value, int) and not isinstance(value, bool):
         number, name = value, key
     else:
-        return Refusal("dataset.json", f"label {key!r:.80} must stand for one whole number", f"{value!r:.80}", "regions are not supported")
+        return Refusal(file, f"label {key!r:.80} must stand for one whole number", f"{value!r:.80}", "regions are not supported")
     if not 0 <= number <= 255 or not name.strip() or not name.isprintable():
-        return Refusal("dataset.json", "a label has a name and a value of 1 to 255", f"{name!r:.80} = {number}")
+        return Refusal(file, "a label has a name and a value of 1 to 255", f"{name!r:.80} = {number}")
     return number, name.strip()
 
 

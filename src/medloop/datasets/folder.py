@@ -1,7 +1,8 @@
 """`images/` beside `labels/` (or `masks/`, `annotations/`), matched by name, or images alone.
 
 An image without a mask is an unlabelled case: that is the pool a project starts from. A mask without an image is
-refused. An `index.csv` may add patients (`patient`, `group_id`, …), splits and pixel sizes.
+refused. An `index.csv` may add patients (`patient`, `group_id`, …), splits and pixel sizes; a `labels.json`
+says which label each value is.
 """
 
 from collections import Counter
@@ -12,6 +13,7 @@ from medloop.core.errors import FormatError
 from medloop.core.names import composed
 from medloop.core.records import TaskKind
 from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
+from medloop.datasets.description import LABELS_FILE, LabelList, read_description, read_labels
 from medloop.datasets.files import Root, image_files, split_suffix
 from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
@@ -32,7 +34,7 @@ def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: Mask
         masks: "foreground" for instance maps: every value above 0 is label 1.
 
     Raises:
-        FormatError: No images in it, or a damaged index.csv.
+        FormatError: No images in it, or a damaged index.csv or labels.json.
     """
     root = Root.of(folder)
     images = root.folder_named("images") or "."
@@ -51,7 +53,28 @@ def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: Mask
     _refuse_open(root, cases, answers, taken)
     notes = add_index(root, cases, "index.csv", images)
     kind: TaskKind | None = "segmentation" if mask_folder else None
-    return Dataset("folder", kind, cases=cases.sorted(), refused=tuple(cases.refused), masks=masks, notes=notes)
+    named = _labels(root) if mask_folder and masks == "labels" else LabelList({})
+    return Dataset(
+        "folder",
+        kind,
+        named.names,
+        cases=cases.sorted(),
+        refused=(*cases.refused, *named.refused),
+        label_values=named.values,
+        masks=masks,
+        ignore=named.ignore,
+        notes=notes,
+    )
+
+
+def _labels(root: Root) -> LabelList:
+    """What `labels.json` calls the values of the masks, as our exports write it: without it they are the project's own.
+
+    Raises:
+        FormatError: It names no values.
+    """
+    path = root.folder / LABELS_FILE
+    return read_labels({"labels": read_description(path)}, LABELS_FILE) if path.is_file() and root.holds(path) else LabelList({})
 
 
 def holds_images(root: Root) -> bool:

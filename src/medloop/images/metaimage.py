@@ -36,6 +36,8 @@ _TYPES = {"MET_CHAR": "int8", "MET_UCHAR": "uint8", "MET_SHORT": "int16", "MET_U
 _TYPES |= {"MET_LONG": "int32", "MET_ULONG": "uint32", "MET_LONG_LONG": "int64", "MET_ULONG_LONG": "uint64"}
 _TYPES |= {"MET_FLOAT": "float32", "MET_DOUBLE": "float64"}
 _WRITTEN = {dtype: word for word, dtype in _TYPES.items() if "LONG" not in word}
+_UNITS = {"mm": 1.0, "um": 0.001, "cm": 10.0, "?": 1.0}
+UNSCALED = "values are read as they are stored; ElementToIntensityFunction is not applied"
 _REPAIR = "save it again as MetaImage with a current tool"
 
 
@@ -82,7 +84,7 @@ def read_metaimage(path: Path) -> ReadImage:
     require_finite(path.name, array)
     files = [path] if payload.path == path else [path, payload.path]
     source = Source(format="metaimage", names=(path.name,), sha256=sha256_of(files), display=Display(oriented=not notes))
-    return ReadImage(Image(supported(path.name, array), grid), source, notes)
+    return ReadImage(Image(supported(path.name, array), grid), source, notes + _scaling(fields))
 
 
 def write_metaimage(path: Path, shown: Image | Mask) -> None:
@@ -131,8 +133,10 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
         end = start.find(b"\n", at)
         end = len(start) if end < 0 else end
         name, equals, value = start[at:end].decode("latin-1").partition("=")
+        if equals and name.strip() in fields:
+            raise FormatError(f"{path.name}: a MetaImage header states {name.strip()[:40]} once, this one does so twice", remedy=_REPAIR)
         if equals and name.strip():
-            fields.setdefault(name.strip(), value.strip())
+            fields[name.strip()] = value.strip()
         elif start[at:end].strip():
             raise FormatError(f"{path.name}: a line of a MetaImage header is `name = value`, got {name[:40]!r}", remedy=_REPAIR)
         at = end + 1
@@ -171,6 +175,9 @@ def _payload(path: Path, fields: Mapping[str, str], size: int, wanted: int) -> P
         raise FormatError(f"{path.name}: HeaderSize must be a count or -1, got {skipped[:20]!r}", remedy=_REPAIR)
     if packed and skipped not in ("0", "-1"):
         raise FormatError(f"{path.name}: HeaderSize must be 0 before compressed voxels, got {skipped}", remedy=_REPAIR)
+    if local and skipped not in ("0", "-1"):
+        rule = f"voxels in the header's own file begin behind it, got HeaderSize {skipped}"
+        raise FormatError(f"{path.name}: {rule}", remedy=_REPAIR)
     if local:
         return Payload(path, size, wanted, "zlib" if packed else "raw")
     offset = 0 if packed else AT_THE_END if skipped == "-1" else int(skipped)
@@ -190,4 +197,17 @@ def _place(name: str, fields: Mapping[str, str], count: int) -> tuple[Affine, tu
     vectors[:count] = matrix.T * spacing
     start[:count] = header_numbers(name, "Offset", origin, count)
     notes = (*((UNSIZED,) if sizes is None else ()), *((UNORIENTED,) if turned is None else ()))
-    return affine_of(vectors, start, LPS_TO_RAS), notes
+    unit = fields.get("DistanceUnits", "mm").strip().lower()
+    if unit not in _UNITS:
+        raise FormatError(f"{name}: DistanceUnits must be um, mm or cm, got {unit[:20]!r}", remedy="use mm")
+    return affine_of(vectors * _UNITS[unit], start * _UNITS[unit], LPS_TO_RAS), notes
+
+
+def _scaling(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """A note where the header says how its values become intensities, which neither ITK nor this reader applies."""
+    stated = [fields.get(f"ElementToIntensityFunction{word}", default) for word, default in (("Slope", "1"), ("Offset", "0"))]
+    try:
+        plain = [float(one) for one in stated] == [1.0, 0.0]
+    except ValueError:
+        plain = False
+    return () if plain else (UNSCALED,)

@@ -6,7 +6,7 @@ before it compares (1.2 GB for a header of 120 voxels with 2.7 MB of deflated no
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,9 @@ _CHANNEL_KINDS = frozenset(
 _NOT_CHANNELS = ("time", "complex", "quaternion", "matrix", "normal", "gradient", "xyz-color", "hsv-color")
 _PACKINGS: dict[str, Packing] = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _UNITS = {"mm": 1.0, "millimeter": 1.0, "millimetre": 1.0, "um": 0.001, "µm": 0.001, "μm": 0.001, "micron": 0.001, "cm": 10.0, "m": 1000.0}
+_INDEX_KEY = re.compile(r"axis \d index (type|values)", re.IGNORECASE)
+"""How 3D Slicer's sequences say what runs along an axis."""
+
 _VECTOR = re.compile(r"none|\([^()]*\)", re.IGNORECASE)
 
 
@@ -77,6 +80,7 @@ def read_nrrd(path: Path) -> ReadImage:
         NotFoundError: No such file, or the voxels of a detached header are not there.
     """
     header = gate_nrrd(path)
+    _require_no_series(header)
     channel_axis = _channel_axis(header)
     lengths = [size for axis, size in enumerate(header.sizes) if axis != channel_axis]
     channels = 1 if channel_axis is None else header.sizes[channel_axis]
@@ -96,6 +100,17 @@ def read_nrrd(path: Path) -> ReadImage:
         display=Display(oriented=UNORIENTED not in notes and UNSIZED not in notes),
     )
     return ReadImage(Image(supported(path.name, array), grid), source, notes, segments)
+
+
+def _require_no_series(header: NrrdHeader) -> None:
+    """Raise for what 3D Slicer saves of moments: its axis of time looks like channels.
+
+    Raises:
+        FormatError: It is such a file.
+    """
+    if any(key.startswith("MultiVolume.") or _INDEX_KEY.fullmatch(key) for key in header.keys):
+        rule = "axes are directions in space or channels, this is a series of volumes"
+        raise FormatError(f"{header.path.name}: {rule}", remedy="save one volume per file")
 
 
 def _payload(header: NrrdHeader) -> Payload:
@@ -158,6 +173,7 @@ def _place(
         raise FormatError(f"{name}: {rule}, got {space[:40]!r}", remedy="save it again with the patient's directions")
     if "space directions" not in fields:
         return _of_spacings(header, channel_axis)
+    _require_one_place(header)
     told = fields.get("space dimension", "3")
     dimension = 3 if space else lengths_of(name, "space dimension", told, 1)[0]
     if dimension not in (2, 3):
@@ -171,6 +187,18 @@ def _place(
     to_ras = np.diag(np.array(_SPACES[space], dtype=np.float64)) if space in _SPACES else LPS_TO_RAS
     notes = () if space in _SPACES else (UNORIENTED,)
     return vectors * scale, origin * scale, to_ras, notes
+
+
+def _require_one_place(header: NrrdHeader) -> None:
+    """Raise where the header also places its axes in the other way that the format has.
+
+    Raises:
+        FormatError: It does.
+    """
+    for field in ("spacings", "axis mins", "axis maxs"):
+        if any(word.lower() != "nan" for word in header.fields.get(field, "").split()):
+            rule = f"a header has space directions or {field}, this has both"
+            raise FormatError(f"{header.path.name}: {rule}", remedy="remove what is wrong")
 
 
 def _unit(name: str, fields: Mapping[str, str], dimension: int) -> float:
@@ -193,4 +221,19 @@ def _of_spacings(
     if not text:
         return np.eye(3)[:, : len(spatial)], np.zeros(3), LPS_TO_RAS, (UNORIENTED, UNSIZED)
     stated = header_numbers(header.path.name, "spacings", text, len(header.sizes))
-    return np.eye(3)[:, : len(spatial)] * [stated[axis] for axis in spatial], np.zeros(3), LPS_TO_RAS, (UNORIENTED,)
+    sizes = [stated[axis] for axis in spatial]
+    return np.eye(3)[:, : len(spatial)] * sizes, _first_centre(header, spatial, sizes), LPS_TO_RAS, (UNORIENTED,)
+
+
+def _first_centre(header: NrrdHeader, spatial: Sequence[int], sizes: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Centre of the first voxel: half a voxel behind `axis mins`, unless samples are nodes; the origin without them."""
+    origin = np.zeros(3)
+    text = header.fields.get("axis mins", "")
+    if not text:
+        return origin
+    count = len(header.sizes)
+    least = header_numbers(header.path.name, "axis mins", text, count)
+    centres = header.fields.get("centers", "").lower().split() or ["cell"] * count
+    for at, axis in enumerate(spatial):
+        origin[at] = least[axis] + (0.0 if centres[axis : axis + 1] == ["node"] else sizes[at] / 2)
+    return origin

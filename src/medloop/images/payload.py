@@ -20,12 +20,18 @@ _CHUNK = 1 << 20
 _RATIO = {"raw": 1, "gzip": 1040, "zlib": 1040, "bzip2": 1 << 20}
 """What a stored byte can become at most: deflate 1032 (zlib's technical details); bzip2 is bounded while it is read."""
 
+_MEMBER: dict[Packing, bytes] = {"gzip": b"\x1f", "bzip2": b"B"}
+"""First byte of a further member."""
+
 _CUT = "copy or download it again; it is cut off, or its header is not its own"
 
 
 class _Unpacker(Protocol):
     @property
     def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
@@ -84,10 +90,10 @@ def file_beside(header: Path, listed: str) -> Path:
     if not listed or not listed.isprintable() or "/" in listed or "\\" in listed or listed in (".", ".."):
         rule = "the file with the voxels lies in the folder of its header"
         raise FormatError(f"{header.name}: {rule}, got {listed[:80]!r}", remedy="put both into one folder, and its name into the header")
-    if "%" in listed or " " in listed.strip() or listed.strip() == "LIST":
+    found = header.parent / listed.strip()
+    if ("%" in listed or " " in listed.strip() or listed.strip() == "LIST") and not found.is_file():
         rule = "the voxels lie in one file"
         raise FormatError(f"{header.name}: {rule}, got {listed[:80]!r}", remedy="save the volume as one file")
-    found = header.parent / listed.strip()
     if not stays_within(found, header.parent.resolve()):
         raise FormatError(f"{header.name}: the file with the voxels must not be a link out of its folder", remedy="copy it there")
     if not found.is_file():
@@ -108,6 +114,8 @@ def _pieces(payload: Payload, offset: int) -> Iterator[bytes]:
             file.seek(offset)
             chunks = iter(lambda: file.read(_CHUNK), b"")
             yield from chunks if payload.packing == "raw" else _unpacked(payload, chunks)
+    except FormatError:
+        raise
     except (zlib.error, EOFError, ValueError) as error:
         rule = f"its compressed voxels must be intact, got: {error}"
         raise FormatError(f"{payload.path.name}: {rule}", remedy="copy or download the file again") from error
@@ -120,13 +128,30 @@ def _unpacked(payload: Payload, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Unpack in pieces of a MiB, through the end mark, where checksums are compared."""
     unpack: _Unpacker = _unpacker(payload.packing)
     for stored in chunks:
-        piece = unpack.decompress(stored, _CHUNK)
-        while piece:
-            yield piece
-            piece = b"" if unpack.eof else unpack.decompress(_tail(unpack), _CHUNK)
-        if unpack.eof:
-            return
+        rest = stored
+        while rest:
+            if unpack.eof:
+                unpack = _next_member(payload, rest)
+            piece = unpack.decompress(rest, _CHUNK)
+            while piece:
+                yield piece
+                piece = b"" if unpack.eof else unpack.decompress(_tail(unpack), _CHUNK)
+            rest = unpack.unused_data if unpack.eof else b""
+    if unpack.eof:
+        return
     raise FormatError(f"{payload.path.name}: its compressed voxels must be complete, but they end early", remedy=_CUT)
+
+
+def _next_member(payload: Payload, rest: bytes) -> _Unpacker:
+    """Gzip and bzip2 files may be several one after the other; nothing else may follow.
+
+    Raises:
+        FormatError: Something does.
+    """
+    if not rest.startswith(_MEMBER.get(payload.packing, ())):
+        rule = "nothing follows its compressed voxels, but something does"
+        raise FormatError(f"{payload.path.name}: {rule}", remedy="save it again; it is damaged, or its header is not its own")
+    return _unpacker(payload.packing)
 
 
 def _tail(unpack: _Unpacker) -> bytes:

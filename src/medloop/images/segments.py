@@ -17,6 +17,7 @@ from medloop.core.names import first_named, folded
 from medloop.core.records import Label
 
 _KEY = re.compile(r"Segment(\d{1,5})_(Name|Color|LabelValue|Layer)")
+_ESCAPED = re.compile(r"\\([n\\])")
 MOST_SEGMENTS = 255
 
 
@@ -41,12 +42,15 @@ def segments_of(file: str, keys: Mapping[str, str], layers: int) -> tuple[Segmen
     """The segments that a NRRD header's keys name; () without any.
 
     Raises:
-        FormatError: A value or a layer that the file does not have, or two segments in one place.
+        FormatError: A value or a layer that the file does not have, two segments in one place, or a `.seg.nrrd` without any.
     """
     told: dict[int, dict[str, str]] = {}
     for key, value in keys.items():
         if match := _KEY.fullmatch(key):
             told.setdefault(int(match[1]), {})[match[2]] = value.strip()
+    if not told and file.lower().endswith(".seg.nrrd"):
+        rule = "a .seg.nrrd names its segments, this one names none and so says of no label where it is"
+        raise FormatError(f"{file}: {rule}", remedy="add a segment for each label, or save a plain label map as .nrrd")
     if len(told) > MOST_SEGMENTS:
         raise FormatError(f"{file}: a segmentation has at most {MOST_SEGMENTS} segments, got {len(told)}", remedy="split it")
     found = tuple(_segment(file, n, told[n], layers, old=layers > 1 or len(told) == 1) for n in sorted(told))
@@ -58,7 +62,7 @@ def segments_of(file: str, keys: Mapping[str, str], layers: int) -> tuple[Segmen
 
 
 def _segment(file: str, number: int, told: Mapping[str, str], layers: int, *, old: bool) -> Segment:
-    name = told.get("Name", "").replace("\\n", " ").strip() or f"Segment_{number}"
+    name = _ESCAPED.sub(_letter, told.get("Name", "")).strip() or f"Segment_{number}"
     value, layer = _whole(told.get("LabelValue", "1" if old else "")), _whole(told.get("Layer", str(number if layers > 1 else 0)))
     if value is None or value < 1:
         shown = told.get("LabelValue", "none")[:20]
@@ -67,6 +71,11 @@ def _segment(file: str, number: int, told: Mapping[str, str], layers: int, *, ol
         shown = told.get("Layer", str(number))[:20]
         raise FormatError(f"{file}: segment {name!r} must lie in one of {layers} layers, got {shown}", remedy="save it again")
     return Segment(name, value, layer, _colour(told.get("Color", "")))
+
+
+def _letter(escaped: re.Match[str]) -> str:
+    """What NRRD's writers escape in a value: a line's end, which no name has here, and the backslash."""
+    return " " if escaped[1] == "n" else "\\"
 
 
 def _whole(text: str) -> int | None:
