@@ -14,6 +14,23 @@ const writeDigest: Plugin = {
   },
 };
 
+interface Modules {
+  getModuleInfo(id: string): { isEntry: boolean; importers: readonly string[] } | null;
+}
+
+const first = new Map<string, boolean>();
+
+/** Whether a module comes with the first view: the entry imports it, through others or not, without `import()`. */
+function comesFirst(id: string, modules: Modules): boolean {
+  const known = first.get(id);
+  if (known !== undefined) return known;
+  first.set(id, false); // what imports itself through others is decided by those
+  const info = modules.getModuleInfo(id);
+  const comes = info !== null && (info.isEntry || info.importers.some((one) => comesFirst(one, modules)));
+  first.set(id, comes);
+  return comes;
+}
+
 export default defineConfig({
   base: "/",
   plugins: [writeDigest],
@@ -25,6 +42,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // One script for the first view: in pieces, which parts that come later would share, it is larger compressed.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: (id: string, modules: Modules) => (comesFirst(id, modules) ? "page" : null) }] } } },
   },
   server: { proxy: { "/api": process.env.MEDLOOP_SERVER ?? "http://127.0.0.1:8000" } },
   test: { include: ["tests/**/*.test.ts"] },

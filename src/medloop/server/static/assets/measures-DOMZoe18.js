@@ -1,1 +1,0 @@
-var e={lastPaintMs:0,firstImageMs:0,completeMs:0};export{e as t};
