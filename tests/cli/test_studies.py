@@ -77,7 +77,7 @@ def test_an_unknown_key_of_a_study_file_is_one_line(medloop: Medloop, tmp_path: 
     (tmp_path / "study.toml").write_text(STUDY.replace("steps = 2", "stepps = 2"))
     said = medloop("simulate", tmp_path / "study.toml", "--out", tmp_path / "out")
     assert said.status != 0
-    assert "has no setting 'stepps'; it has batch" in said.err
+    assert "has no setting 'stepps'; it has annotators, batch" in said.err
     assert said.err.count("\n") == 1
 
 
