@@ -53,6 +53,7 @@ def _segmentation(path: Path, header: Any) -> tuple[dict[str, Any], bytes]:
         raise FormatError(f"{name}: a segmentation has up to {MAX_VOXEL_BYTES >> 20} MiB of frames", remedy="split it by segment")
     groups = [_frame_group(header, number) for number in range(frames)]
     described = items(read_tags(path, ("SegmentSequence",)), "SegmentSequence")
+    _require_once(name, "segment", [int(one.SegmentNumber) for one in described])
     segments = {int(one.SegmentNumber): _segment(one) for one in described if int(one.SegmentNumber) > 0}
     whole = read_tags(path, ("SegmentationType", "MaximumFractionalValue", "PixelPaddingValue"))
     kind = str(whole.get("SegmentationType", "") or "")
@@ -77,6 +78,17 @@ def _segmentation(path: Path, header: Any) -> tuple[dict[str, Any], bytes]:
         "bytes": sum(map(len, sent)),
     }
     return record, b"".join(sent)
+
+
+def _require_once(name: str, what: str, numbers: list[int]) -> None:
+    """Raise where two descriptions have one number: which of them its voxels are, no file can say.
+
+    Raises:
+        FormatError: Some do.
+    """
+    twice = sorted({one for one in numbers if numbers.count(one) > 1})
+    if twice:
+        raise FormatError(f"{name}: every {what} has a number of its own, {twice[:8]} are described twice", remedy=_AGAIN)
 
 
 def _by_segment(name: str, plane: Planes, group: dict[str, Any], kind: str, padding: int) -> list[tuple[int, Planes]]:
@@ -146,7 +158,9 @@ def _name(value: Any) -> str:
 def _contours(path: Path) -> dict[str, Any]:
     """Regions with their contours; of a contour its slice's instance, its type and its points (LPS millimetres)."""
     tags = read_tags(path, ("StructureSetROISequence", "ROIContourSequence", "RTROIObservationsSequence"))
-    names = {int(one.ROINumber): _name(one.get("ROIName", "")) for one in items(tags, "StructureSetROISequence")}
+    regions = items(tags, "StructureSetROISequence")
+    _require_once(path.name, "region", [int(one.ROINumber) for one in regions])
+    names = {int(one.ROINumber): _name(one.get("ROIName", "")) for one in regions}
     if not names or not items(tags, "ROIContourSequence"):
         raise FormatError(f"{path.name}: a set of contours has regions and contours, these are missing or cut off", remedy=_AGAIN)
     codes = {
