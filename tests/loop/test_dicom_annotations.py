@@ -291,6 +291,29 @@ def test_two_regions_of_one_number_are_refused(tmp_path: Path) -> None:
     assert masks == {}
 
 
+def exchanged(ds: Dataset) -> None:
+    first, last = ds.SegmentSequence[0], ds.SegmentSequence[2]
+    first.SegmentLabel, last.SegmentLabel = last.SegmentLabel, first.SegmentLabel
+
+
+def test_names_that_contradict_their_codes_are_named(tmp_path: Path, objects: Path) -> None:
+    changed(objects / "scan.dcm", exchanged)
+    notes = [note.text for note in taken(tmp_path, labels=["liver", "spleen"])[0].notes]
+    assert "'spleen' in scan.dcm is read by its name, and its code is that of liver" in notes
+
+
+def test_the_background_of_a_labelmap_is_no_label_that_is_nowhere(tmp_path: Path, mask: np.ndarray) -> None:
+    write_stack(tmp_path / "source/scan")
+    with Project.create(tmp_path / "first", kind="segmentation", labels=["liver", "tumour", "spleen"]) as project:
+        project.add(tmp_path / "source")
+        project.submit(project.open_case("scan", "anna"), mask)
+        project.export(tmp_path / "out", "dicom-labelmap")
+    changed(tmp_path / "out/scan.dcm", lambda ds: setattr(ds, "PixelPaddingValue", 1))
+    report, masks = taken(tmp_path, labels=["liver", "tumour", "spleen"])
+    assert np.array_equal(masks["scan"], np.where(mask == 1, 0, mask))
+    assert not any("liver" in note.text and "nowhere" in note.text for note in report.notes)
+
+
 def test_a_code_given_to_a_label_goes_out_and_a_broken_one_is_refused(tmp_path: Path, objects: Path, mask: np.ndarray) -> None:
     with Project.open(tmp_path / "first") as project:
         (done,) = configure(project.workspace, task=TaskChange(codes={"spleen": "99ABC: x1 :My spleen"}))

@@ -59,11 +59,14 @@ def _segmentation(path: Path, header: Any) -> tuple[dict[str, Any], bytes]:
     kind = str(whole.get("SegmentationType", "") or "")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise FormatError(f"{name}: SegmentationType must be BINARY, FRACTIONAL or LABELMAP, got {kind[:16]!r}", remedy=_AGAIN)
+    padding = int(whole.get("PixelPaddingValue", None) or 0)
+    if kind == "LABELMAP":
+        segments.pop(padding, None)  # described or not, it is the background (PS3.3 C.8.20.2)
     pixels = _pixels(path, frames)
     places: list[dict[str, Any]] = []
     sent: list[bytes] = []
     for number, plane in enumerate(pixels):
-        for segment, part in _by_segment(name, plane, groups[number], kind, int(whole.get("PixelPaddingValue", None) or 0)):
+        for segment, part in _by_segment(name, plane, groups[number], kind, padding):
             if segment not in segments:
                 raise FormatError(f"{name}: frame {number + 1} is of segment {segment}, which is not described", remedy=_AGAIN)
             places.append({**groups[number]["place"], "segment": segment, "frame": number + 1})
