@@ -182,6 +182,13 @@ def test_a_bad_metaimage_is_refused_in_one_line(tmp_path: Path, fields: dict, er
     assert caught.value.remedy
 
 
+def test_a_line_that_is_no_field_is_named_by_its_number_as_it_may_hold_a_name(tmp_path: Path) -> None:
+    for path in (nrrd(tmp_path / "x.nrrd", content="a\nof Erika Beispiel"), mha(tmp_path / "x.mha", Comment="a\nof Erika Beispiel")):
+        with pytest.raises(FormatError, match=r"line \d+ is not") as caught:
+            read_image(path)
+        assert "Erika" not in str(caught.value)
+
+
 def test_an_empty_file_and_a_link_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     for name in ("a.nrrd", "a.mha"):
         (tmp_path / name).write_bytes(b"")

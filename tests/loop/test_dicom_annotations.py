@@ -131,7 +131,18 @@ def other_pixels(ds: Dataset) -> None:
     ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [0.7, 0.6]
 
 
+def same_number(ds: Dataset) -> None:
+    ds.SegmentSequence[1].SegmentNumber = 1
+
+
+def second_frame(ds: Dataset) -> None:
+    """The frame of slice 2 says that it is of slice 1, which has one of that segment."""
+    ds.PerFrameFunctionalGroupsSequence[1] = ds.PerFrameFunctionalGroupsSequence[0]
+
+
 REFUSED = {
+    "two segments of one number": (same_number, "every segment has a number of its own, [1] are described twice"),
+    "two frames of one slice": (second_frame, "a segment has one frame on a slice, frame 2 is a second one of segment 1"),
     "another series": (other_series, "scan.dcm: a SEG points at images of its source, the 8 images that this names are of no series here"),
     "no references at all": (nowhere, "scan.dcm: a SEG points at its images, this names neither images nor a frame of reference"),
     "frames on other slices": (swapped, "a frame lies on the slice that it points at, frame 1 does not"),
@@ -258,6 +269,49 @@ def test_contours_are_filled_on_their_slices_with_holes_and_nothing_between(tmp_
     assert "1 contour (POINT) in rt.dcm bound no area: ignored" in notes
     assert "1 contour of rt.dcm on slices that the series does not have: left out" in notes
     assert "spleen in rt.dcm has no area: not annotated by it" in notes
+
+
+def test_a_repeated_contour_takes_no_area_away_and_slices_left_out_between_are_named(tmp_path: Path) -> None:
+    write_stack(tmp_path / "source/scan")
+    closed = [("CLOSED_PLANAR", k, box(0.6, 2.4)) for k in (0, 0, 3)]
+    contours(tmp_path, ("liver", closed), ("spleen", []))
+    report, masks = taken(tmp_path, labels=["liver", "spleen"])
+    assert masks["scan"][1:3, 1:3].sum(axis=(0, 1)).tolist() == [4, 0, 0, 4]
+    notes = [note.text for note in report.notes]
+    assert "1 contour in rt.dcm repeated: read once" in notes
+    assert "liver in rt.dcm has no contour on 2 slices between its first and its last: read as absent there" in notes
+
+
+def test_two_regions_of_one_number_are_refused(tmp_path: Path) -> None:
+    write_stack(tmp_path / "source/scan")
+    contours(tmp_path, ("liver", [("CLOSED_PLANAR", 0, box(0.6, 2.4))]), ("spleen", []))
+    changed(tmp_path / "out/rt.dcm", lambda ds: setattr(ds.StructureSetROISequence[1], "ROINumber", 1))
+    report, masks = taken(tmp_path, labels=["liver", "spleen"])
+    assert "every region has a number of its own, [1] are described twice" in str(report.refused[0])
+    assert masks == {}
+
+
+def exchanged(ds: Dataset) -> None:
+    first, last = ds.SegmentSequence[0], ds.SegmentSequence[2]
+    first.SegmentLabel, last.SegmentLabel = last.SegmentLabel, first.SegmentLabel
+
+
+def test_names_that_contradict_their_codes_are_named(tmp_path: Path, objects: Path) -> None:
+    changed(objects / "scan.dcm", exchanged)
+    notes = [note.text for note in taken(tmp_path, labels=["liver", "spleen"])[0].notes]
+    assert "'spleen' in scan.dcm is read by its name, and its code is that of liver" in notes
+
+
+def test_the_background_of_a_labelmap_is_no_label_that_is_nowhere(tmp_path: Path, mask: np.ndarray) -> None:
+    write_stack(tmp_path / "source/scan")
+    with Project.create(tmp_path / "first", kind="segmentation", labels=["liver", "tumour", "spleen"]) as project:
+        project.add(tmp_path / "source")
+        project.submit(project.open_case("scan", "anna"), mask)
+        project.export(tmp_path / "out", "dicom-labelmap")
+    changed(tmp_path / "out/scan.dcm", lambda ds: setattr(ds, "PixelPaddingValue", 1))
+    report, masks = taken(tmp_path, labels=["liver", "tumour", "spleen"])
+    assert np.array_equal(masks["scan"], np.where(mask == 1, 0, mask))
+    assert not any("liver" in note.text and "nowhere" in note.text for note in report.notes)
 
 
 def test_a_code_given_to_a_label_goes_out_and_a_broken_one_is_refused(tmp_path: Path, objects: Path, mask: np.ndarray) -> None:

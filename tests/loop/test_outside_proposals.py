@@ -144,6 +144,7 @@ def test_a_bad_npz_is_refused(workspace: Workspace, tmp_path: Path, name: str, a
     np.savez_compressed(tmp_path / "theirs/c0.npz", **{name: array})
     (refusal,) = take(workspace).refused
     assert words in str(refusal)
+    assert "must be intact" not in str(refusal)
     (tmp_path / "theirs/c0.npz").write_bytes((tmp_path / "theirs/c0.npz").read_bytes()[:-40])
     (refusal,) = take(workspace).refused
     assert "must be intact" in str(refusal)

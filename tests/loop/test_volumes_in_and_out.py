@@ -98,6 +98,14 @@ def test_a_detached_pair_is_one_image_and_its_voxels_are_no_stray_file(tmp_path:
     assert (report.added, report.refused) == (("a", "b"), ())
 
 
+def test_a_segmentation_that_lies_among_the_images_is_no_case(tmp_path: Path) -> None:
+    place = source(tmp_path / "source", cases=2)
+    (place / "labels/p1.seg.nrrd").rename(place / "images/p1-segmentation.seg.nrrd")
+    report = import_dataset(project(tmp_path / "one"), place)
+    assert report.added == ("p0", "p1")
+    assert ["an image holds intensities, this is a segmentation of 2 segments" in str(one) for one in report.refused] == [True]
+
+
 @pytest.mark.parametrize("fmt", ["nrrd", "mha", "nifti"])
 def test_an_export_keeps_its_labels_in_a_project_that_counts_them_in_another_order(tmp_path: Path, fmt: str) -> None:
     first = Workspace.create(tmp_path / "one", name="one", kind="segmentation", labels=["liver", "tumour"], settings=SETTINGS)

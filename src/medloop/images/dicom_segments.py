@@ -53,16 +53,20 @@ def _segmentation(path: Path, header: Any) -> tuple[dict[str, Any], bytes]:
         raise FormatError(f"{name}: a segmentation has up to {MAX_VOXEL_BYTES >> 20} MiB of frames", remedy="split it by segment")
     groups = [_frame_group(header, number) for number in range(frames)]
     described = items(read_tags(path, ("SegmentSequence",)), "SegmentSequence")
+    _require_once(name, "segment", [int(one.SegmentNumber) for one in described])
     segments = {int(one.SegmentNumber): _segment(one) for one in described if int(one.SegmentNumber) > 0}
     whole = read_tags(path, ("SegmentationType", "MaximumFractionalValue", "PixelPaddingValue"))
     kind = str(whole.get("SegmentationType", "") or "")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise FormatError(f"{name}: SegmentationType must be BINARY, FRACTIONAL or LABELMAP, got {kind[:16]!r}", remedy=_AGAIN)
+    padding = int(whole.get("PixelPaddingValue", None) or 0)
+    if kind == "LABELMAP":
+        segments.pop(padding, None)  # described or not, it is the background (PS3.3 C.8.20.2)
     pixels = _pixels(path, frames)
     places: list[dict[str, Any]] = []
     sent: list[bytes] = []
     for number, plane in enumerate(pixels):
-        for segment, part in _by_segment(name, plane, groups[number], kind, int(whole.get("PixelPaddingValue", None) or 0)):
+        for segment, part in _by_segment(name, plane, groups[number], kind, padding):
             if segment not in segments:
                 raise FormatError(f"{name}: frame {number + 1} is of segment {segment}, which is not described", remedy=_AGAIN)
             places.append({**groups[number]["place"], "segment": segment, "frame": number + 1})
@@ -77,6 +81,17 @@ def _segmentation(path: Path, header: Any) -> tuple[dict[str, Any], bytes]:
         "bytes": sum(map(len, sent)),
     }
     return record, b"".join(sent)
+
+
+def _require_once(name: str, what: str, numbers: list[int]) -> None:
+    """Raise where two descriptions have one number: which of them its voxels are, no file can say.
+
+    Raises:
+        FormatError: Some do.
+    """
+    twice = sorted({one for one in numbers if numbers.count(one) > 1})
+    if twice:
+        raise FormatError(f"{name}: every {what} has a number of its own, {twice[:8]} are described twice", remedy=_AGAIN)
 
 
 def _by_segment(name: str, plane: Planes, group: dict[str, Any], kind: str, padding: int) -> list[tuple[int, Planes]]:
@@ -146,7 +161,9 @@ def _name(value: Any) -> str:
 def _contours(path: Path) -> dict[str, Any]:
     """Regions with their contours; of a contour its slice's instance, its type and its points (LPS millimetres)."""
     tags = read_tags(path, ("StructureSetROISequence", "ROIContourSequence", "RTROIObservationsSequence"))
-    names = {int(one.ROINumber): _name(one.get("ROIName", "")) for one in items(tags, "StructureSetROISequence")}
+    regions = items(tags, "StructureSetROISequence")
+    _require_once(path.name, "region", [int(one.ROINumber) for one in regions])
+    names = {int(one.ROINumber): _name(one.get("ROIName", "")) for one in regions}
     if not names or not items(tags, "ROIContourSequence"):
         raise FormatError(f"{path.name}: a set of contours has regions and contours, these are missing or cut off", remedy=_AGAIN)
     codes = {

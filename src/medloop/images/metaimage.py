@@ -128,17 +128,17 @@ def _header(path: Path) -> tuple[dict[str, str], int]:
     """Fields, and the bytes of the header: it ends with the line of ElementDataFile."""
     start = read_start(path, _MAX_HEADER)
     fields: dict[str, str] = {}
-    at = 0
+    at, number = 0, 0
     while at < len(start) and "ElementDataFile" not in fields:
         end = start.find(b"\n", at)
-        end = len(start) if end < 0 else end
+        end, number = len(start) if end < 0 else end, number + 1
         name, equals, value = start[at:end].decode("latin-1").partition("=")
         if equals and name.strip() in fields:
             raise FormatError(f"{path.name}: a MetaImage header states {name.strip()[:40]} once, this one does so twice", remedy=_REPAIR)
         if equals and name.strip():
             fields[name.strip()] = value.strip()
         elif start[at:end].strip():
-            raise FormatError(f"{path.name}: a line of a MetaImage header is `name = value`, got {name[:40]!r}", remedy=_REPAIR)
+            raise FormatError(f"{path.name}: a line of a MetaImage header is `name = value`, line {number} is not", remedy=_REPAIR)
         at = end + 1
     for needed in ("NDims", "DimSize", "ElementType", "ElementDataFile"):
         if needed not in fields:

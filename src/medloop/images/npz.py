@@ -42,6 +42,8 @@ def read_npz(path: Path, shape: Shape3) -> FloatArray:
                 raise FormatError(f"{path.name}: {rule}, got {', '.join(archive.namelist()[:4])[:80]!r}", remedy=_REMEDY)
             with archive.open(member) as file:
                 return _array(path.name, file, shape)
+    except FormatError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise FormatError(f"{path.name}: a .npz must be intact, got: {reason}", remedy="copy or save it again") from error

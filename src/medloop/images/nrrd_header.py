@@ -96,7 +96,7 @@ def _header_text(path: Path, start: bytes) -> tuple[str, int]:
 def _fields(path: Path, text: str) -> tuple[dict[str, str], dict[str, str]]:
     fields: dict[str, str] = {}
     keys: dict[str, str] = {}
-    for line in text.splitlines()[1:]:
+    for number, line in enumerate(text.splitlines()[1:], start=2):
         if line.startswith("#") or not line.strip():
             continue
         key, pair, value = line.partition(":=")
@@ -110,7 +110,7 @@ def _fields(path: Path, text: str) -> tuple[dict[str, str], dict[str, str]]:
                 raise FormatError(f"{path.name}: a NRRD header states {plain} once, this one does so twice", remedy=_REPAIR)
             fields[plain] = content.strip()
         else:
-            raise FormatError(f"{path.name}: a line of a NRRD header is `field: value`, got {line[:60]!r}", remedy=_REPAIR)
+            raise FormatError(f"{path.name}: a line of a NRRD header is `field: value`, line {number} is not", remedy=_REPAIR)
     return fields, keys
 
 

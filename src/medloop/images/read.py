@@ -17,7 +17,7 @@ from medloop.core.records import Display, Source
 from medloop.images.dicom_series import is_dicom
 from medloop.images.files import sha256_of
 from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white
-from medloop.images.result import UNSIZED, Purpose, Reader, ReadImage
+from medloop.images.result import UNSIZED, Purpose, Reader, ReadImage, require_intensities
 from medloop.images.sandbox import read_isolated
 from medloop.images.segment_masks import named_mask, uncropped
 from medloop.images.segments import Naming
@@ -56,6 +56,8 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     parts = [read_isolated(path, "image") for path in files]
     if len(parts) == 1:
         return parts[0]
+    for path, part in zip(files, parts, strict=True):
+        require_intensities(path.name, part)
     first = parts[0]
     off: tuple[str, ...] = ()
     for path, part in zip(files[1:], parts[1:], strict=True):

@@ -91,6 +91,17 @@ def require_finite(name: str, array: ImageArray) -> None:
         )
 
 
+def require_intensities(name: str, found: ReadImage) -> None:
+    """Raise where a file that is to be an image is a segmentation: it would be a case of its own.
+
+    Raises:
+        FormatError: It names segments.
+    """
+    if found.segments:
+        rule = f"an image holds intensities, this is a segmentation of {len(found.segments)} segments"
+        raise FormatError(f"{name}: {rule}", remedy="put it into labels/, called like its image")
+
+
 def supported(name: str, array: ImageArray) -> ImageArray:
     """The array in one of the dtypes medloop keeps: 8 to 32 bit whole numbers, or float32.
 

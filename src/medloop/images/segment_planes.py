@@ -128,6 +128,7 @@ def _from_planes(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int, 
     size = rows * columns if fractional else (rows * columns + 7) // 8
     found: _Found = {label: np.zeros(slices.grid.shape, dtype=np.bool_) for label in labels.values()}
     placed, lost = set[int](), set[int]()
+    seen = set[tuple[int, int]]()
     for number, plane in enumerate(opened.record["planes"]):
         label = labels.get(plane["segment"])
         if label is None:
@@ -140,6 +141,8 @@ def _from_planes(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int, 
             lost.add(label)
         else:
             placed.add(label)
+            if flat.any():
+                _require_one_plane(slices, plane, seen, k)
             found[label][:, :, k] |= flat.reshape(rows, columns).T
     for label in lost - placed:
         del found[label]  # nothing of it is on these slices: it is not said to be nowhere
@@ -148,6 +151,14 @@ def _from_planes(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int, 
     if empty:
         notes.append(f"{', '.join(empty)} in {slices.name} has no voxel: annotated, and nowhere in the image")
     return found, notes
+
+
+def _require_one_plane(slices: Slices, plane: Mapping[str, Any], seen: set[tuple[int, int]], k: int) -> None:
+    """Raise where two frames are of one segment on one slice: one of them belongs elsewhere."""
+    if (place := (plane["segment"], k)) in seen:
+        rule = f"a segment has one frame on a slice, frame {plane['frame']} is a second one of segment {plane['segment']}"
+        raise FormatError(f"{slices.name}: {rule}", remedy="export it again")
+    seen.add(place)
 
 
 def _require_pixels(record: Mapping[str, Any], slices: Slices) -> None:
@@ -201,6 +212,7 @@ def _slice_of(plane: Mapping[str, Any], slices: Slices) -> int | None:
 def _from_contours(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int, int]) -> tuple[_Found, list[str]]:
     toggles: dict[int, BoolArray] = {}
     ignored: dict[str, int] = {}
+    drawn, repeated = set[tuple[int, int, bytes]](), 0
     for number, contour in enumerate(opened.record["contours"], start=1):
         if contour["segment"] not in labels:
             continue
@@ -210,7 +222,10 @@ def _from_contours(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int
             ignored[kind] = ignored.get(kind, 0) + 1
         elif (k := _plane_of(number, points, contour["sources"], slices)) is None:
             slices.outside += 1
+        elif (outline := (contour["segment"], k, points.tobytes())) in drawn:
+            repeated += 1  # by exclusive or it would take its area away
         else:
+            drawn.add(outline)
             grid = toggles.setdefault(contour["segment"], np.zeros(slices.grid.shape, dtype=np.bool_))
             toggle(grid[:, :, k], _in_plane(points, k, slices))
     found: _Found = {}
@@ -218,10 +233,23 @@ def _from_contours(opened: OpenedAnnotation, slices: Slices, labels: Mapping[int
         filled: BoolArray = np.logical_xor.accumulate(toggled, axis=0)
         found[labels[segment]] = found[labels[segment]] | filled if labels[segment] in found else filled
     notes = [f"{counted(count, 'contour')} ({kind}) in {slices.name} bound no area: ignored" for kind, count in ignored.items()]
+    notes += [f"{counted(repeated, 'contour')} in {slices.name} repeated: read once"] if repeated else []
+    notes += _gaps(opened, slices.name, drawn)
     without = [one.name for one in opened.segments if labels.get(one.number) is not None and labels[one.number] not in found]
     if without:
         notes.append(f"{', '.join(without)} in {slices.name} has no area: not annotated by it")
     return found, notes
+
+
+def _gaps(opened: OpenedAnnotation, name: str, drawn: set[tuple[int, int, bytes]]) -> list[str]:
+    """A note for each region that was contoured on some slices only: in between, it is read as absent."""
+    notes = []
+    for one in opened.segments:
+        on = {k for segment, k, _ in drawn if segment == one.number}
+        if on and (lacking := max(on) - min(on) + 1 - len(on)):
+            between = counted(lacking, "slice")
+            notes.append(f"{one.name} in {name} has no contour on {between} between its first and its last: read as absent there")
+    return notes
 
 
 def _plane_of(number: int, points: Vector, sources: Sequence[Sequence[Any]], slices: Slices) -> int | None:

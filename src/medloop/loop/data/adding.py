@@ -18,7 +18,7 @@ from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import CaseSource, Dataset, Refusal
 from medloop.images.encode import encode_voxels
 from medloop.images.read import ReadImage, read_image
-from medloop.images.result import UNSIZED
+from medloop.images.result import UNSIZED, require_intensities
 from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, storable
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
@@ -256,6 +256,7 @@ class _Read:
 
 def _read(case: CaseSource) -> _Read:
     found = read_image(case.images[0] if len(case.images) == 1 else case.images)
+    require_intensities(case.images[0].name, found)
     return _Read(found, case.sized(found.image), _unused_size(case, found.image))
 
 

@@ -17,6 +17,7 @@ from medloop.datasets.files import read_list, split_suffix
 from medloop.datasets.staging import FileNames, staged_folder, write_rows
 from medloop.images.files import read_bounded
 from medloop.images.read import read_image
+from medloop.images.result import require_intensities
 from medloop.loop.data.cases import storable
 from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.judging.predictions import likeliest
@@ -141,6 +142,7 @@ def predict_alone(
 def _predict(predictor: "Predictor", model: ExportedModel, path: Path, place: tuple[Path, FileNames], rows: list[list[str]]) -> str:
     """Predict one image and write its mask, or add its row; what it is called there."""
     read = read_image(path)
+    require_intensities(path.name, read)
     image = Image(storable(read.image), read.image.grid)
     card, name = model.card, split_suffix(path.name)[0]
     rng = generator(int(card.get("seed", 0)), "predict", int(card["index"]), name)

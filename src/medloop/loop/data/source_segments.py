@@ -110,10 +110,23 @@ def matched(opened: OpenedAnnotation, labels: Sequence[Label], notes: list[str])
         notes.append(f"{first_named(left)} in {opened.name}: no label of the project, left out")
     by_code = [one for one in opened.segments if one.number in found and not _is_named(one, labels, found[one.number])]
     notes += [f"{one.name!r} in {opened.name} is read as {_name_of(labels, found[one.number])!r}, by its code" for one in by_code]
+    notes += [note for one in opened.segments if one.number in found and (note := _coded_otherwise(opened.name, one, labels))]
     for value in {v for v in found.values() if list(found.values()).count(v) > 1}:
         joined = [one.name for one in opened.segments if found.get(one.number) == value]
         notes.append(f"{', '.join(joined)} in {opened.name} are read as one label, {_name_of(labels, value)!r}")
     return found
+
+
+def _coded_otherwise(file: str, one: Described, labels: Sequence[Label]) -> str:
+    """A note where a segment is called like one label and has the code of another: names may have been exchanged."""
+    other = [label.name for label in labels if _same_code(one, label)]
+    if not _named(one, labels) or not other or any(folded(name) == folded(one.name) for name in other):
+        return ""
+    return f"{one.name!r} in {file} is read by its name, and its code is that of {first_named(other)}"
+
+
+def _named(one: Described, labels: Sequence[Label]) -> bool:
+    return any(folded(label.name) == folded(one.name) for label in labels)
 
 
 def _label_of(one: Described, labels: Sequence[Label]) -> int | None:
