@@ -19,7 +19,7 @@ from medloop.loop.annotating.withdrawing import undo_submit
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.marks_files import import_marks, marked_cases
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.effort_log import plain_seconds
@@ -160,6 +160,37 @@ def test_marks_alone_are_learned_and_a_label_without_any_mark_is_never_proposed(
     drain(workspace)
     with workspace.store.read() as tx:
         assert tx.count(Model) == 1, "the same marks make the same model"
+
+
+def test_marks_on_labels_that_overlap_are_learned(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 3)
+    configure(workspace, task=TaskChange(overlaps={"small": ["large"]}), actor="test")
+    workspace = workspace.reload()
+    give_marks(workspace, case_named(workspace, "case00").id)
+    give_marks(workspace, case_named(workspace, "case01").id, (Box((4, 4, 4), (12, 12, 12), 1), Box((8, 4, 4), (16, 12, 12), 2), Tag(1)))
+    case = case_named(workspace, "case02")
+    give_marks(workspace, case.id, (Tag(1, False), Point((1, 1, 1), 2)))
+    start_training(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        (model,) = tx.find(Model)
+    assert (model.recipe["classes"], model.metrics["marked_cases"]) == (4, 3)
+    assert "not_learned" not in model.metrics
+
+
+def test_marks_that_contradict_what_was_declared_later_are_left_out_and_the_training_goes_on(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2)
+    give_marks(workspace, case_named(workspace, "case00").id)
+    give_marks(workspace, case_named(workspace, "case01").id, (Tag(1, False), Point((1, 1, 1), 2)))
+    configure(workspace, task=TaskChange(inside={"small": "large"}), actor="test")
+    workspace = workspace.reload()
+    start_training(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        (model,) = tx.find(Model)
+    assert model.metrics["marked_cases"] == 1
+    lines = [line.text for job in workspace.store.jobs.list() for line in workspace.store.jobs.logs(job.id)]
+    assert "Marks of 1 case contradict the labels of today and are not learned: case01 (large is tagged absent, and marked at" in str(lines)
 
 
 def test_marks_come_back_from_an_export(make_workspace: MakeWorkspace, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from medloop.core.arrays import UNKNOWN
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.images.phantoms import phantom_3d
-from medloop.interaction.prompts import Box
+from medloop.interaction.prompts import Box, Scribble
 from medloop.interaction.weak.marks import Mark, Tag
 from medloop.interaction.weak.pseudo_labels import pseudo_labels
 from medloop.interaction.weak.simulated import GIVEN_KINDS, GivenKind, mask_seconds, simulated_marks
@@ -80,3 +80,18 @@ def test_marks_take_less_time_than_the_mask_by_the_stated_model() -> None:
     assert seconds["tags"] == len(labels)
     assert seconds["tags"] < seconds["points"] < whole
     assert seconds["boxes"] == seconds["extreme-points"]
+
+
+def test_what_boxes_of_overlapping_labels_both_make_likely_is_of_both() -> None:
+    image = Image(np.full((1, 40, 40, 1), 1, np.float32), Grid((40, 40, 1), np.eye(4)))
+    regions = {1: (1, 3), 2: (2, 3)}
+    marks: list[Mark] = [Box((4, 4, 0), (28, 28, 1), 1), Box((10, 10, 0), (36, 36, 1), 2)]
+    found = pseudo_labels(image, supervise(marks, (40, 40, 1), NAMES, regions=regions))[:, :, 0]
+    assert [int(found[at, at]) for at in (14, 19, 24)] == [1, 3, 2]
+    apart = pseudo_labels(image, supervise(marks, (40, 40, 1), NAMES))
+    assert 3 not in apart
+    strokes: list[Mark] = [Scribble(tuple((10, n, 0) for n in range(40)), 1), Scribble(tuple((30, n, 0) for n in range(40)), 0)]
+    assert (pseudo_labels(image, supervise(strokes, (40, 40, 1), NAMES)) == 1).any()
+    left = pseudo_labels(image, supervise(strokes, (40, 40, 1), NAMES, regions=regions))
+    assert not (left == 1).any(), "around them may be both"
+    assert (left == 0).any()

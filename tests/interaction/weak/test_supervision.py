@@ -223,3 +223,34 @@ def test_marks_of_an_inner_label_are_of_the_outer_one_too() -> None:
     ):
         with pytest.raises(InputError, match=words):
             nested(*clash)
+
+
+CROSSED = {1: (1, 5), 2: (2, 5)}
+"""Labels 1 and 2 overlap, 5 is the value of both; label 4 stands apart."""
+
+
+def test_a_mark_leaves_open_whether_what_overlaps_its_label_is_there_too() -> None:
+    crossed = {1: "vessel", 2: "tumour", 4: "rib"}
+    marks = [
+        Point((0, 0, 0), 1),
+        Point((1, 0, 0), 0),
+        Point((2, 0, 0), 4),
+        Point((3, 0, 0), 2, positive=False),
+        Box((0, 0, 2), (2, 2, 3), 4),
+    ]
+    found = supervise(marks, SHAPE, crossed, regions=CROSSED)
+
+    def left(*voxel: int) -> set[int]:
+        return set(np.flatnonzero(found.possible[found.sets[voxel]]).tolist())
+
+    assert left(0, 0, 0) == {1, 5}
+    assert left(1, 0, 0) == {0}
+    assert left(2, 0, 0) == {4}
+    assert left(3, 0, 0) == {0, 1, 4}
+    assert left(5, 4, 2) == {0, 1, 2, 5}, "outside the boxes of another label a voxel may be of both"
+    assert left(5, 4, 3) == {0, 1, 2, 4, 5}
+    mask = np.full(SHAPE, UNKNOWN, dtype=np.uint8)
+    mask[0, 0, 0] = 5
+    require_agreement(found, mask, crossed, regions=CROSSED)
+    about_one = supervise([Point((0, 0, 0), 0)], SHAPE, crossed, annotated=[1], regions=CROSSED)
+    assert np.flatnonzero(about_one.possible[about_one.sets[0, 0, 0]]).tolist() == [0, 2, 4]

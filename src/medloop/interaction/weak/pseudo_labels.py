@@ -41,7 +41,11 @@ MARGIN = 0.3
 
 
 def pseudo_labels(image: Image, known: Supervision) -> MaskArray:
-    """What marks say and make likely: label values, `UNKNOWN` where neither, shape (I, J, K)."""
+    """What marks say and make likely: values of masks, `UNKNOWN` where neither, shape (I, J, K).
+
+    What two boxes of overlapping labels both make likely is of both. A random walker parts an image among labels, so that it says nothing
+    of those that may share voxels: around their marks all is left unknown.
+    """
     found = known.certain
     every = [(label, box) for label, boxes in known.boxes.items() for box in boxes]
     for label, box in sorted(every, key=lambda one: (_size(one[1]), one)):  # what lies within another structure comes first
@@ -55,6 +59,8 @@ def _fill_box(found: MaskArray, image: Image, known: Supervision, label: int, bo
     """Guess the structure within a box; a plane of the box in which the guess has none of it stays unknown."""
     inside = slices_of(box)
     allowed = known.allows(label)[inside] & np.isin(found[inside], (UNKNOWN, label))
+    joined = _joined(known, label)
+    allowed |= np.isin(found[inside], [*joined])
     own = _shares_in_box(image, known, found, label, box)
     wish = (own >= SURE) & allowed
     low, high = FILLED
@@ -63,13 +69,21 @@ def _fill_box(found: MaskArray, image: Image, known: Supervision, label: int, bo
         wish = (own >= SURE) & allowed
     part, certain = found[inside], known.certain[inside]
     free = certain == UNKNOWN
-    part[free & wish] = label
+    held = part.copy()
+    part[free & wish & (held == UNKNOWN)] = label
+    for one, both in joined.items():
+        part[free & wish & (held == one) & known.allows(both)[inside]] = both
     others = known.possible[known.sets[inside]].sum(axis=-1) > 2  # another label may be there
     nothing = (own <= 1 - SURE) & free & ~others & (part == UNKNOWN)
     for axis in range(3):
-        empty = ~(part == label).any(axis=tuple(a for a in range(3) if a != axis), keepdims=True)
+        empty = ~np.isin(part, (label, *joined.values())).any(axis=tuple(a for a in range(3) if a != axis), keepdims=True)
         nothing &= ~empty
     part[nothing & known.allows(0)[inside]] = 0
+
+
+def _joined(known: Supervision, label: int) -> dict[int, int]:
+    """The other labels of boxes that overlap one → the value of voxels of both."""
+    return {one: both for one in known.boxes if one != label and (both := known.both(one, label)) is not None}
 
 
 def _size(box: VoxelBox) -> int:
@@ -91,7 +105,7 @@ def _shares_in_box(image: Image, known: Supervision, found: MaskArray, label: in
     marked = seen(known.labels, window)
     classes[marked == label] = 1
     taken = seen(found, window)
-    classes[(taken != label) & (taken != UNKNOWN)] = 0
+    classes[~np.isin(taken, (label, UNKNOWN, *_joined(known, label)))] = 0
     outlined = () if (classes == 1).any() else (1,)
     seeds = Seeds(classes.astype(np.int16), marked != UNKNOWN, (label,), outlined)
     shares = likelihood_cut(picture(image, window), seeds, _spacing(grid, window), lambda: True)[1]
@@ -108,7 +122,8 @@ def _by_shape(box: VoxelBox) -> FloatArray:
 
 def _spread(found: MaskArray, image: Image, known: Supervision) -> None:
     """Guess, by which mark a random walker reaches first, what lies around marks of labels without boxes."""
-    grid, certain = image.grid, known.certain
+    grid, certain = image.grid, np.where(known.certain == UNKNOWN, known.labels, known.certain)
+    parted = [label for label in known.held if known.held_apart(label)]
     for region in _regions(certain, grid):
         window = strided(region, grid, MOST_WALKED)
         labels = tuple(int(v) for v in np.unique(certain[slices_of(region)]) if v not in (0, UNKNOWN))
@@ -119,7 +134,7 @@ def _spread(found: MaskArray, image: Image, known: Supervision) -> None:
         best = np.array((0, *labels), dtype=np.uint8)[wide.argmax(axis=0)]
         inside = slices_of(region)
         part, sets = found[inside], known.sets[inside]
-        take = (part == UNKNOWN) & (wide.max(axis=0) >= SURE) & known.possible[sets, best]
+        take = (part == UNKNOWN) & (wide.max(axis=0) >= SURE) & known.possible[sets, best] & np.isin(best, (0, *parted))
         part[take] = best[take]
 
 

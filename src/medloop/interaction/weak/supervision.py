@@ -6,10 +6,11 @@ them there is none of it, and every row, column and plane of one holds some. A b
 slice alone. A tag takes its label away everywhere, or says that there is some. Voxels of which nothing is said can have any class.
 
 Where labels lie inside others, a mark that gives voxels a label names the innermost one; boxes, tags and negative marks are about a label
-with everything inside it: a tumour is within the boxes of its liver, and where there is no liver there is none of it either.
+with everything inside it: a tumour is within the boxes of its liver, and where there is no liver there is none of it either. Where labels
+overlap, a mark that gives voxels a label leaves open whether one that overlaps it lies there, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
@@ -35,12 +36,13 @@ class Supervision:
     """What is known of a case by its marks.
 
     Attributes:
-        labels: The class of each voxel that a mark speaks of, `UNKNOWN` elsewhere, shape (I, J, K).
+        labels: The label of each voxel that a mark gives one, 0 for background, `UNKNOWN` elsewhere, shape (I, J, K).
         sets: Number of the set of classes that each voxel can have, shape (I, J, K), uint8.
-        possible: These sets: which classes are in, shape (sets, 1 + highest label value); the first holds every class.
+        possible: These sets: which classes are in, shape (sets, 1 + highest value of a mask); the first holds every class.
         boxes: By label, the tight boxes.
         present: Labels of which some is in the image, wherever.
         spoken: Labels that any mark speaks of.
+        held: What a mask may hold → the labels that such a voxel belongs to.
     """
 
     labels: MaskArray
@@ -49,6 +51,16 @@ class Supervision:
     boxes: Mapping[int, tuple[VoxelBox, ...]]
     present: tuple[int, ...]
     spoken: tuple[int, ...]
+    held: Mapping[int, frozenset[int]]
+
+    def both(self, one: int, other: int) -> int | None:
+        """The value of a mask for voxels of two labels that overlap; None for two that do not."""
+        wanted = self.held[one] | self.held[other]
+        return next((value for value, of in self.held.items() if of == wanted and value not in (one, other)), None)
+
+    def held_apart(self, label: int) -> bool:
+        """Whether a voxel that is of a label, and of none inside it, can be of none that overlaps it."""
+        return left_open(self.held, label) == {label}
 
     def allows(self, label: int) -> BoolArray:
         """Where a class can be, shape (I, J, K)."""
@@ -78,25 +90,36 @@ def supervise(
         shape: Of the image.
         names: Label values of the task and their names, without background.
         annotated: The labels that are annotated; any other may lie where background is marked. () is all of them.
-        regions: Value of a label → its own and those of all labels inside it (`core.labels.nested_regions`); left out, its own.
+        regions: Value of a label → its own, those of all labels inside it, and those that it shares (`core.labels.nested_regions`); left
+            out, its own.
 
     Raises:
         InputError: Marks that contradict each other, or as `check_marks`.
         LabelError: As `check_marks`, or a mark of a label that is not annotated.
     """
     check_marks(marks, shape, names)
-    own = tuple(annotated) or tuple(names)
+    own, held = frozenset(annotated or names), held_by(names, regions)
     said = _Said(marks, shape, names, regions)
-    sets = _Sets(shape, [0, *names])
+    sets = _Sets(shape, [0, *held])
     for label in names:
         _without(sets, said, label)
-    others = frozenset(names) - set(own)
-    for value in (0, *names):
-        sets.keep(said.labels == value, frozenset({value}) | (others if value == 0 else frozenset()))
-    possible = sets.table(max(names))
-    found = Supervision(said.labels, sets.numbers, possible, said.boxes, said.present, said.spoken)
+    sets.keep(said.labels == 0, frozenset({0, *(value for value, of in held.items() if of.isdisjoint(own))}))
+    for label in names:
+        sets.keep(said.labels == label, left_open(held, label))
+    found = Supervision(said.labels, sets.numbers, sets.table(max(held)), said.boxes, said.present, said.spoken, held)
     _require_room(found, said)
     return found
+
+
+def held_by(names: Collection[int], regions: Mapping[int, Sequence[int]]) -> dict[int, frozenset[int]]:
+    """What a mask may hold → the labels that such a voxel belongs to; arguments as of `supervise`."""
+    values = sorted({*names, *(value for label in names for value in regions.get(label, ()))})
+    return {value: frozenset(label for label in names if value in regions.get(label, (label,))) for value in values}
+
+
+def left_open(held: Mapping[int, frozenset[int]], label: int) -> ClassSet:
+    """What a voxel can hold whose innermost label, or one of them, is given."""
+    return frozenset(value for value, of in held.items() if label in of and not any(label in held[one] for one in of - {label}))
 
 
 class _Said:

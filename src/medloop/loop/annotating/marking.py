@@ -12,7 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, StateError
-from medloop.core.labels import nested_regions
+from medloop.core.labels import nested_regions, shared_names
 from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, Case, new_id, now
 from medloop.interaction.weak.marks import Mark
 from medloop.interaction.weak.supervision import require_agreement, supervise
@@ -133,13 +133,14 @@ def require_sound(
     """
     names, regions = label_names(workspace.task), nested_regions(workspace.task.labels)
     found = supervise(marks, case.grid.shape, names, annotated=annotated, regions=regions)
+    called = {**names, **shared_names(workspace.task.labels)}
     if standing is not None and standing.kind == "mask":
         mask = load_mask(workspace.store.blobs, standing, case).array
-        require_agreement(found, _known_of(mask, standing.annotated), names, regions=regions)
+        require_agreement(found, _known_of(mask, standing.annotated), called, regions=regions)
     parts = [a for a in tx.partial_annotations(case_ids=[case.id]) if a.annotator_id == annotator_id]
     if parts:
         drawn = _known_of(merged_annotation(workspace.store.blobs, parts, case).array, parts[-1].annotated)
-        require_agreement(found, drawn, names, whose="the slices that you have drawn", regions=regions)
+        require_agreement(found, drawn, called, whose="the slices that you have drawn", regions=regions)
 
 
 def earlier_marks(tx: Reader, case_id: str, annotator_id: str) -> str | None:

@@ -90,8 +90,9 @@ def make_training_set(
     facts |= crowd.facts(answers)
     every = [*own, *(_pseudo_case(workspace, p) for p in believed)]
     marks = [found[0] for found in marked_groups]
-    spoken = {value for a in marks for value in spoken_labels(workspace, a, cases[a.case_id], scope)}
-    missing = _never_annotated(workspace, every, spoken)
+    spoken = spoken_labels(workspace, marks, cases, scope, control.log)
+    marks = [a for a in marks if a.id in spoken]
+    missing = _never_annotated(workspace, every, {value for of in spoken.values() for value in of})
     facts |= {"marked_cases": len(marks)} if marks else {}
     for name in (label.name for label in workspace.task.labels if label.value in missing):
         control.log(f"{name!r} is annotated in no case that this model learns from: it is not learned, and never proposed")

@@ -5,15 +5,16 @@ project's work folder. Losing that folder costs time only.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import IntegrityError
+from medloop.core.errors import InputError, IntegrityError
 from medloop.core.image import Image, Mask
+from medloop.core.names import counted, first_named
 from medloop.core.records import Annotation, Case
 from medloop.images.encode import decode_mask, encode_mask
 from medloop.images.files import write_atomic
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.weak_targets import WeakTarget
 
-VERSION = 2
+VERSION = 3
 """Of the way in which likely labels are found: another one finds them anew."""
 
 
@@ -84,6 +85,20 @@ def drop_oldest(folder: Path, most_bytes: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def spoken_labels(workspace: Workspace, annotation: Annotation, case: Case, scope: AnnotatedLabels) -> tuple[int, ...]:
-    """Labels that marks say anything of."""
-    return supervision_of(workspace.store.blobs, annotation, case, workspace.task, [label.value for label in scope.of(annotation)]).spoken
+def spoken_labels(
+    workspace: Workspace, given: Sequence[Annotation], cases: Mapping[str, Case], scope: AnnotatedLabels, log: Callable[[str], None]
+) -> dict[str, tuple[int, ...]]:
+    """Id of each annotation by marks → the labels that it says anything of; contradictory ones are left out, with a line in the log.
+
+    Marks were checked when they were given, by the task of that time: since then labels may have come to lie inside each other.
+    """
+    found, left_out = dict[str, tuple[int, ...]](), list[str]()
+    for one in given:
+        case, annotated = cases[one.case_id], [label.value for label in scope.of(one)]
+        try:
+            found[one.id] = supervision_of(workspace.store.blobs, one, case, workspace.task, annotated).spoken
+        except InputError as error:
+            left_out.append(f"{case.name} ({error.message})")
+    if left_out:
+        log(f"Marks of {counted(len(left_out), 'case')} contradict the labels of today and are not learned: {first_named(left_out)}")
+    return found

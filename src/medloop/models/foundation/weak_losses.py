@@ -87,7 +87,10 @@ def weak_loss(
         targets = targets.masked_fill(~known, UNKNOWN)
     heavier = torch.where(known, weights.marked, weights.likely)
     loss = segmentation_loss(logits, targets, weights=heavier, regions=regions)
-    loss = loss + weights.excluded * excluded_loss(logits, allowed, counts=~known & (count < logits.shape[1]))
+    open_ = ~known & (count < logits.shape[1])
+    named = open_ & ~allowed[:, 0]  # of a label, and maybe of one that overlaps it
+    loss = loss + weights.marked * excluded_loss(logits, allowed, counts=named)
+    loss = loss + weights.excluded * excluded_loss(logits, allowed, counts=open_ & ~named)
     loss = loss + weights.tagged * present_loss(logits, weak, regions)
     if teacher is not None:
         loss = loss + weights.agreed * agreed_loss(logits, allowed, teacher, counts=(targets == UNKNOWN) & (count > 1))
