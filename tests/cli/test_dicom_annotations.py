@@ -36,7 +36,7 @@ def test_codes_and_annotations_go_out_and_come_in(medloop: Medloop, tmp_path: Pa
     medloop("init", other, "--kind", "segmentation", "--label", "liver", "--label", "b=c")
     said = medloop("import", other, scans, "--masks", out, "--threshold", "0.5")
     assert said.out.startswith("1 case added (1 with an annotation)")
-    assert "--masks" in medloop("import", other, scans, "--masks", tmp_path / "nowhere").err
+    assert "--masks must be labels, foreground or a folder" in medloop("import", other, scans, "--masks", tmp_path / "nowhere").err
 
 
 def write_table(folder: Path) -> Path:

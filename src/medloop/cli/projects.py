@@ -87,7 +87,9 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
 
     fmt, annotations, masks = how
     wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
-    apart = Path(masks) if masks not in get_args(MaskReading) and Path(masks).is_dir() else None
+    apart = Path(masks) if masks not in get_args(MaskReading) else None
+    if apart is not None and not apart.is_dir():
+        raise SettingError(f"--masks must be labels, foreground or a folder of SEG and RTSTRUCT, got {masks!r}", remedy="check the path")
     reading = one_of("--masks", "labels" if apart else masks, get_args(MaskReading))
     with open_project(folder) as workspace, Bar("Importing") as bar:
         pattern, labels = settings.get("patient_pattern"), settings.get("annotated")
