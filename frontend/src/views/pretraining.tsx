@@ -46,7 +46,7 @@ export function PretrainingPanel({ project, jobs, onChange }: Props) {
   }, [project.id, states]);
   if (!found) return null;
   return (
-    <section class="panel" data-testid="pretraining">
+    <section class="panel panel-all" data-testid="pretraining">
       <h2>What networks begin with</h2>
       <p data-testid="pretraining-state">{stateOf(found)}</p>
       {found.refusal && <p class="hint">{found.refusal}: import more training cases, or begin with another project's model.</p>}

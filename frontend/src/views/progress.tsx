@@ -95,7 +95,6 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
           <Models project={project.id} models={progress.models} curve={curve} onChange={onChange} />
         </Takeaway>
       </section>
-      <PretrainingPanel project={project} jobs={jobs} onChange={onChange} />
       <section class="panel">
         <h2>Labels</h2>
         <Takeaway name="labels">
@@ -112,6 +111,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
           <Rounds rounds={progress.rounds} />
         </Takeaway>
       </section>
+      <PretrainingPanel project={project} jobs={jobs} onChange={onChange} />
       <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />
       <Allowed verb="export" project={project.id}>
         <ExportPanel project={project} />

@@ -73,7 +73,7 @@ def test_superpixels_lie_on_the_most_uncertain_slices_across_any_axis():
 @given(hnp.arrays(np.float64, (30, 34, 1), elements=st.integers(0, 8).map(lambda n: n / 8)))
 def test_superpixels_match_plain_loops(score_map):
     image = np.sin(np.arange(30)[:, None, None] / 3) * np.cos(np.arange(34)[:, None] / 5)
-    numbers, left, expected = units._superpixels(image[None, ..., 0], (1.0, 1.0)), score_map[..., 0].copy(), []
+    numbers, left, expected = units.superpixels(image[None, ..., 0], (1.0, 1.0)), score_map[..., 0].copy(), []
     while left.sum() > 0 and len(expected) < 4:
         best = max(range(1, numbers.max() + 1), key=lambda n: left[numbers == n].sum())
         low, high = np.argwhere(numbers == best).min(axis=0), np.argwhere(numbers == best).max(axis=0) + 1
