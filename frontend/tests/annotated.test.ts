@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Label } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { annotateDrawn, annotatedText, toggleAnnotated } from "../src/state/annotated";
 import { dismissPassing, notices } from "../src/state/notices";
@@ -50,6 +51,25 @@ describe("the labels that a draft annotates", () => {
     await session.declared;
     expect(sent("/annotated")).toEqual([{ annotated: [1, 3] }]);
     expect(words()).toContain("three was drawn, so it is annotated here");
+  });
+
+  test("are those in hand where voxels of several labels are drawn, not the value that these share", async () => {
+    const project = projectOf();
+    const [one, two, three] = project.labels as [Label, Label, Label];
+    project.labels = [
+      { ...one, left: { 1: 0, 4: 2 }, drawn: { 2: 4 } },
+      { ...two, left: { 2: 0, 4: 1 }, drawn: { 1: 4 } },
+      { ...three, left: { 3: 0 } },
+    ];
+    project.shared = [{ value: 4, name: "one + two", colour: "#808000" }];
+    const session = sessionOf(new Uint8Array(81), headerOf([9, 9, 1]), project, { annotated: [1] });
+    annotateDrawn(session, [[3, 2, 4]]);
+    expect([...session.annotated.value], "the first one is in hand").toEqual([1]);
+    session.label.value = 2;
+    annotateDrawn(session, [[3, 2, 4]]);
+    await session.declared;
+    expect(sent("/annotated")).toEqual([{ annotated: [1, 2] }]);
+    expect(words()).toContain("two was drawn, so it is annotated here");
   });
 
   test("are said before Submit where they are not all", () => {

@@ -11,14 +11,14 @@ const find = (labels: readonly Label[], value: number): Label | undefined => lab
 
 export const overlap = (labels: readonly Label[]): boolean => labels.some(({ left }) => left && Object.keys(left).length > 0);
 
+const holding = (labels: readonly Label[], value: number): readonly Label[] => labels.filter(({ left }) => left?.[value] !== undefined);
+
 /** The labels that a voxel belongs to, by its value; of a project in which labels overlap. */
-export const membersOf = (labels: readonly Label[], value: number): number[] =>
-  labels.filter(({ left }) => left?.[value] !== undefined).map((one) => one.value);
+export const membersOf = (labels: readonly Label[], value: number): number[] => holding(labels, value).map((one) => one.value);
 
 /** "vessel + tumour". */
 export const sharedName = (labels: readonly Label[], value: number): string =>
-  labels
-    .filter(({ left }) => left?.[value] !== undefined)
+  holding(labels, value)
     .map(({ name }) => name)
     .join(" + ");
 

@@ -16,10 +16,12 @@ export function toggleAnnotated(session: CaseSession, value: number): void {
   declare(session, next);
 }
 
-/** Whoever draws a label annotates it. */
+/** Whoever draws a label annotates it; of voxels of several labels the one in hand. */
 export function annotateDrawn(session: CaseSession, runs: readonly Run[]): void {
   const known = session.annotated.value;
-  const drawn = new Set(runs.map(([, , value]) => value).filter((value) => value > 0 && !known.has(value)));
+  const of = (value: number): number[] => session.members?.(value) ?? [value];
+  const made = [...new Set(runs.map(([, , value]) => value))].flatMap((value) => (of(value).includes(session.label.value) ? session.label.value : of(value)));
+  const drawn = new Set(made.filter((value) => value > 0 && !known.has(value)));
   if (drawn.size === 0) return;
   declare(session, new Set([...known, ...drawn]));
   tell("info", `${namesOf(session.labels, drawn)} was drawn, so it is annotated here`, "the table of segments has a switch for it");
