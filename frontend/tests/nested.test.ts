@@ -3,7 +3,7 @@ import type { Label } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { lockedLabels, mayChange } from "../src/edits/locks";
 import { groundOf, innerOf, landOf, outerOf } from "../src/edits/nested";
-import { difference } from "../src/edits/runs";
+import { difference, Recorder } from "../src/edits/runs";
 import { mayErase } from "../src/state/painting";
 import { headerOf, projectOf, sessionOf } from "./room";
 
@@ -63,5 +63,25 @@ describe("labels inside labels", () => {
     draft.mask.fill(0);
     draft.commit(edit);
     expect([...draft.mask]).toEqual([0, 0]);
+  });
+
+  test("leave a label that overlaps one inside the label that is erased, however often the eraser comes by, and undo is exact", () => {
+    const project = projectOf();
+    const [one, two, three] = project.labels as [Label, Label, Label];
+    project.labels = [
+      { ...one, drawn: { 2: 2, 3: 4, 4: 4, 5: 5 }, left: { 1: 0, 2: 0, 4: 3, 5: 3 } },
+      { ...two, inside: 1, overlaps: [3], drawn: { 3: 5, 4: 5, 5: 5 }, left: { 2: 1, 5: 4 } },
+      { ...three, overlaps: [2], drawn: { 1: 4, 2: 5, 4: 4, 5: 5 }, left: { 3: 0, 4: 1, 5: 2 } },
+    ];
+    const session = sessionOf(new Uint8Array(81), headerOf([9, 9, 1]), project);
+    const draft = new Draft(Uint8Array.from([0, 1, 2, 3, 4, 5]), session.guard);
+    const recorder = new Recorder(draft.mask, 0, mayErase(session), session.land);
+    for (const index of [0, 1, 2, 3, 4, 5, 5, 4, 3]) recorder.paint(index);
+    draft.commit(recorder.edit());
+    expect([...draft.mask]).toEqual([0, 0, 0, 3, 3, 3]);
+    draft.undo();
+    expect([...draft.mask]).toEqual([0, 1, 2, 3, 4, 5]);
+    draft.redo();
+    expect([0, 1, 2, 3, 4, 5].map((value) => draft.counts.of(value))).toEqual([3, 0, 0, 3, 0, 0]);
   });
 });

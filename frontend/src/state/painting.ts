@@ -1,7 +1,7 @@
 /** Where may be drawn: by the locks, within a range of values, and for operations within what is queried. */
 import type { Region, Triple } from "../api/types";
 import { type MayPaint, mayChange } from "../edits/locks";
-import { innerOf, outerOf } from "../edits/nested";
+import { innerOf, outerOf, overlap } from "../edits/nested";
 import { sweepBrush } from "../geometry/brush";
 import { clampVoxel, type Pixel, pixelOfVoxel, voxelOfIndex } from "../geometry/plane";
 import { cut } from "../operations/block";
@@ -41,8 +41,9 @@ export function mayPaint(session: CaseSession, boxes: readonly Region[] = [], ex
 /** An eraser takes whatever lies under it; with a label that shares voxels with another, that label only, so that the other one stays. */
 export function mayErase(session: CaseSession): MayPaint {
   const [may, { value: active }] = [mayPaint(session), session.label];
-  if (outerOf(session.project.labels, active) === 0 && !session.labels.find(({ value }) => value === active)?.overlaps?.length) return may;
-  const inner = innerOf(session.project.labels, active);
+  const { labels } = session.project;
+  const inner = innerOf(labels, active);
+  if (outerOf(labels, active) === 0 && !(overlap(labels) && inner.size)) return may;
   return (from, to, index) => (from === active || inner.has(from)) && may(from, to, index);
 }
 
