@@ -68,7 +68,7 @@ def test_a_suite_survives_json(tmp_path):
     ("change", "message"),
     [
         ({"colour": 1}, "A study file has no setting 'colour'; it has annotators, batch, budgets, cases, cold_start, datasets"),
-        ({"datasets": [{"path": "d", "seeds": [1]}]}, "A data set has no setting 'seeds'; it has annotators, budgets, cases, cold_start, effort, format"),
+        ({"datasets": [{"path": "d", "seeds": [1]}]}, "A data set has no setting 'seeds'; it has annotators, budgets, cases"),
         ({"budgets": [{"size": 3}]}, "A budget has no setting 'size'; it has batch, name, rounds, start"),
         ({"datasets": []}, r"at least one \[\[datasets\]\]"),
         ({"datasets": [{"name": "d"}]}, "A data set needs a path, got None"),
