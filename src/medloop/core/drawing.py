@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
+from medloop.core.geometry import Shape3
 from medloop.core.labels import chains, held_by_value, mask_of, nested_regions, value_of
 from medloop.core.overlaps import drawn, erased, may_meet
 from medloop.core.records import Label
@@ -75,6 +76,34 @@ def united(labels: Sequence[Label], one: MaskArray, other: MaskArray) -> tuple[M
             table[a, b] = _both(every, of, with_b)
     found = table[one, other]
     return np.maximum(found, 0).astype(np.uint8), found < 0
+
+
+@dataclass(frozen=True, eq=False)
+class Clash:
+    """Where a label may not lie on those before it: which one, counted from 0, and the voxels, shape (I, J, K)."""
+
+    at: int
+    voxels: BoolArray
+
+
+def combined(labels: Sequence[Label], shape: Shape3, found: Iterable[tuple[int, BoolArray]]) -> tuple[MaskArray, Clash | None]:
+    """Labels as one mask, shape (I, J, K): the innermost label of a voxel, or the value that overlapping ones share.
+
+    Args:
+        labels: Of the task.
+        shape: (I, J, K).
+        found: Value of each label and where it is, looked at one after the other.
+
+    Returns:
+        The mask, and the first label that shares voxels which it must not, up to which the mask then goes.
+    """
+    mask: MaskArray = np.zeros(shape, dtype=np.uint8, order="F")
+    for at, (value, here) in enumerate(found):
+        more, clash = united(labels, mask, np.where(here, np.uint8(value), np.uint8(0)))
+        if clash.any():
+            return mask, Clash(at, clash)
+        mask = np.asfortranarray(more)
+    return mask, None
 
 
 def _both(labels: tuple[Label, ...], one: frozenset[int], other: frozenset[int]) -> int:

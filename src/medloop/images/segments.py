@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import ImageArray, MaskArray
-from medloop.core.drawing import united
+from medloop.core.drawing import combined
 from medloop.core.errors import FormatError, LabelError
 from medloop.core.names import first_named, folded
 from medloop.core.records import Label
@@ -109,17 +109,15 @@ def merged_segments(
         LabelError: Voxels in two segments of which none lies inside the other, or of a value that no segment names.
     """
     _require_named(file, layers, segments)
-    mask: MaskArray = np.zeros(layers.shape[1:], dtype=np.uint8)
-    for number, segment in enumerate(segments):
-        here = layers[segment.layer] == segment.value
-        found, clash = united(labels, mask, np.where(here, np.uint8(values[segment.name]), np.uint8(0)))
-        if count := int(np.count_nonzero(clash)):
-            in_both = [one.name for one in segments[:number] if (clash & (layers[one.layer] == one.value)).any()]
-            raise LabelError(
-                f"{file}: {count} voxels are in the segments {first_named([*in_both, segment.name])}, and a voxel has one label",
-                remedy="medloop configure DIR --inside INNER=OUTER or --overlap ONE=OTHER says which may share voxels, or take them apart",
-            )
-        mask = found
+    _, *shape = layers.shape
+    mask, clash = combined(labels, (shape[0], shape[1], shape[2]), ((values[one.name], layers[one.layer] == one.value) for one in segments))
+    if clash is not None:
+        in_both = [one.name for one in segments[: clash.at] if (clash.voxels & (layers[one.layer] == one.value)).any()]
+        count, names = int(np.count_nonzero(clash.voxels)), first_named([*in_both, segments[clash.at].name])
+        raise LabelError(
+            f"{file}: {count} voxels are in the segments {names}, and a voxel has one label",
+            remedy="medloop configure DIR --inside INNER=OUTER or --overlap ONE=OTHER says which may share voxels, or take them apart",
+        )
     return mask
 
 

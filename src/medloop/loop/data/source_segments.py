@@ -13,7 +13,7 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.codes import coded
-from medloop.core.drawing import united
+from medloop.core.drawing import combined
 from medloop.core.errors import LabelError, MedloopError, SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Mask
@@ -66,7 +66,7 @@ def read_objects(paths: Sequence[Path], grid: Grid, dicom: Json, task: Task, *, 
     faults += _contradictions(placed, task.labels)
     found = {value: voxels for one in placed.values() for value, voxels in one.voxels.items()}
     try:
-        mask = Mask(combined(found, task.labels, first_named(list(placed))), grid) if found else None
+        mask = Mask(mask_of_labels(found, task.labels, first_named(list(placed))), grid) if found else None
     except LabelError as error:
         return SourceSegments(None, (), (), (*faults, error))
     return SourceSegments(mask, tuple(sorted(found)) if mask else (), tuple(notes), tuple(faults))
@@ -157,7 +157,7 @@ def _name_of(labels: Sequence[Label], value: int) -> str:
     return next(label.name for label in labels if label.value == value)
 
 
-def combined(found: Mapping[int, BoolArray], labels: Sequence[Label], name: str) -> MaskArray:
+def mask_of_labels(found: Mapping[int, BoolArray], labels: Sequence[Label], name: str) -> MaskArray:
     """One mask of several labels: a voxel is the innermost label that claims it, or has the value that overlapping labels share.
 
     Args:
@@ -168,14 +168,14 @@ def combined(found: Mapping[int, BoolArray], labels: Sequence[Label], name: str)
     Raises:
         LabelError: Labels that may not share voxels do.
     """
-    mask: MaskArray = np.zeros(next(iter(found.values())).shape, dtype=np.uint8, order="F")
-    for value, here in found.items():
-        merged, clash = united(labels, mask, np.where(here, np.uint8(value), np.uint8(0)))
-        if count := int(np.count_nonzero(clash)):
-            other = next(_name_of(labels, one) for one in found if (found[one] & clash).any())
-            raise LabelError(
-                f"{name}: a voxel has one label, {count} are {_name_of(labels, value)} and {other}",
-                remedy="correct one of the two, or say with medloop configure DIR --inside or --overlap that they may share voxels",
-            )
-        mask = merged
-    return np.asfortranarray(mask)
+    given = list(found.items())
+    shape = given[0][1].shape
+    mask, clash = combined(labels, (shape[0], shape[1], shape[2]), given)
+    if clash is not None:
+        value, count = given[clash.at][0], int(np.count_nonzero(clash.voxels))
+        other = next(_name_of(labels, one) for one, here in given[: clash.at] if (here & clash.voxels).any())
+        raise LabelError(
+            f"{name}: a voxel has one label, {count} are {_name_of(labels, value)} and {other}",
+            remedy="correct one of the two, or say with medloop configure DIR --inside or --overlap that they may share voxels",
+        )
+    return mask
