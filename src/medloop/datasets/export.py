@@ -6,7 +6,7 @@ place and renamed at the end. Answers never trained on stay apart from training 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -226,13 +226,24 @@ def export_nifti(
             draw(out / "images" / file, case.image, case.source)
             if case.mask is not None:
                 draw(out / "labels" / file, case.mask, case.source)
-                for value in regions if not case.annotated else [v for v in regions if labels[v - 1] in case.annotated]:
-                    alone = Mask(np.isin(case.mask.array, list(regions[value])).astype(np.uint8), case.mask.grid)
+                for value, alone in region_masks(case, case.mask, labels, regions):
                     draw(out / "regions" / folders[value] / file, alone, case.source)
             tally.row(case, file)
-        done = tally.result(folder)
-        write_rows(out / "index.csv", ("filename", *TABLE_COLUMNS), tally.rows)
-        _write_json(out / "labels.json", {name: value for value, name in enumerate(labels, start=1)})
+        return finish_plain(tally, out, folder, labels)
+
+
+def region_masks(case: ExportCase, mask: Mask, labels: Sequence[str], regions: Regions) -> Iterator[tuple[int, Mask]]:
+    """Value of each region that a case annotates, and a mask of 0 and 1 of it, on the case's grid."""
+    for value, held in regions.items():
+        if not case.annotated or labels[value - 1] in case.annotated:
+            yield value, Mask(np.isin(mask.array, list(held)).astype(np.uint8), mask.grid)
+
+
+def finish_plain(tally: ExportTally, out: Path, folder: Path, labels: Sequence[str]) -> Exported:
+    """What `images/` and `labels/` lie beside: index.csv with patients and splits, and labels.json."""
+    done = tally.result(folder)
+    write_rows(out / "index.csv", ("filename", *TABLE_COLUMNS), tally.rows)
+    _write_json(out / "labels.json", {name: value for value, name in enumerate(labels, start=1)})
     return done
 
 

@@ -3,19 +3,16 @@
 `images/`, `labels/` and `index.csv` lie as in the format nifti; an import reads them back, voxels, positions and names alike.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
-import numpy as np
-
 from medloop.core.image import Image, Mask
-from medloop.datasets.export import ALONE, Regions
-from medloop.datasets.export_tally import TABLE_COLUMNS, ExportCase, Exported, ExportTally
-from medloop.datasets.staging import NOTHING, FileNames, staged_folder, write_rows
+from medloop.datasets.export import ALONE, Regions, finish_plain, region_masks
+from medloop.datasets.export_tally import ExportCase, Exported, ExportTally
+from medloop.datasets.staging import NOTHING, FileNames, staged_folder
 from medloop.images.metaimage import write_metaimage
 from medloop.images.nrrd_write import write_nrrd, write_seg_nrrd
 from medloop.images.segments import Segment
@@ -52,7 +49,7 @@ def export_nrrd(
     tally = ExportTally(regular_grid)
     with staged_folder(folder, beside) as out:
         _write_cases(tally, out, cases, ".nrrd", write_nrrd, drawn)
-        return _finished(tally, out, folder, labels)
+        return finish_plain(tally, out, folder, labels)
 
 
 def export_mha(
@@ -73,16 +70,15 @@ def export_mha(
 
     def drawn(out: Path, name: str, case: ExportCase, mask: Mask) -> None:
         write_metaimage(out / "labels" / f"{name}.mha", mask)
-        for value, held in regions.items():
-            if not case.annotated or labels[value - 1] in case.annotated:
-                place = out / "regions" / folders[value]
-                place.mkdir(parents=True, exist_ok=True)
-                write_metaimage(place / f"{name}.mha", Mask(np.isin(mask.array, list(held)).astype(np.uint8), mask.grid))
+        for value, alone in region_masks(case, mask, labels, regions):
+            place = out / "regions" / folders[value]
+            place.mkdir(parents=True, exist_ok=True)
+            write_metaimage(place / f"{name}.mha", alone)
 
     tally = ExportTally(regular_grid)
     with staged_folder(folder, beside) as out:
         _write_cases(tally, out, cases, ".mha", write_metaimage, drawn)
-        return _finished(tally, out, folder, labels)
+        return finish_plain(tally, out, folder, labels)
 
 
 def _write_cases(
@@ -97,11 +93,3 @@ def _write_cases(
         if case.mask is not None:
             drawn(out, name, case, case.mask)
         tally.row(case, f"{name}{suffix}")
-
-
-def _finished(tally: ExportTally, out: Path, folder: Path, labels: Sequence[str]) -> Exported:
-    done = tally.result(folder)
-    write_rows(out / "index.csv", ("filename", *TABLE_COLUMNS), tally.rows)
-    numbered = {name: value for value, name in enumerate(labels, start=1)}
-    (out / "labels.json").write_text(json.dumps(numbered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return done
