@@ -102,7 +102,9 @@ class Oracle(AbstractContextManager["Oracle"]):
         Raises:
             NotFoundError: The data set has no mask for it.
         """
-        truth, rng = self._mask(name), generator(self._errors.seed, "prompts", name)
+        truth, rng = self.truth(name), generator(self._errors.seed, "prompts", name)
+        if not isinstance(truth, Mask):
+            raise NotFoundError(f"The data set has no mask for {name}")
         return corrected_mask(truth, self.case(name)[0], proposal, self._workspace.task.label_values, effort, rng)
 
     def marks(self, name: str, kind: GivenKind, shown: Shown = NOTHING_SHOWN, effort: EffortModel | None = None) -> GivenMarks:
@@ -117,18 +119,12 @@ class Oracle(AbstractContextManager["Oracle"]):
         Raises:
             NotFoundError: The data set has no mask for it.
         """
-        truth, rng = self._mask(name), generator(self._errors.seed, "marks", kind, name)
-        image = self.case(name)[0].array if kind == "superpixels" else None
         believed = self.annotation(name, nth=shown.nth, proposal=shown.proposal)
         if not isinstance(believed, np.ndarray):
             raise NotFoundError(f"The data set has no mask for {name}")
-        return simulated_marks(believed, truth.grid, kind, self._workspace.task.label_values, rng, effort=effort, image=image)
-
-    def _mask(self, name: str) -> Mask:
-        truth = self.truth(name)
-        if not isinstance(truth, Mask):
-            raise NotFoundError(f"The data set has no mask for {name}")
-        return truth
+        rng, grid = generator(self._errors.seed, "marks", kind, name), self._answers[name][0].grid
+        image = self.case(name)[0].array if kind == "superpixels" else None
+        return simulated_marks(believed, grid, kind, self._workspace.task.label_values, rng, effort=effort, image=image)
 
     @property
     def task(self) -> tuple[TaskKind, tuple[str, ...]]:
