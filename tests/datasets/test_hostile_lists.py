@@ -5,7 +5,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from medloop.core.errors import MedloopError
@@ -54,6 +54,8 @@ def require_inside(dataset: Dataset, folder: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(content=LIKELY | JSON)
+@example(content={"labels": {"0": 1}, "training": [], "modality": {"²": None}})
+@example(content={"labels": {"9" * 5000: "x"}, "training": [], "modality": {"9" * 5000: "CT", "1": "MR"}})
 def test_any_dataset_json_is_opened_or_refused(content):
     opened({"dataset.json": json.dumps(content).encode()})
 

@@ -36,6 +36,13 @@ def test_another_network_of_the_recipe_gives_all_but_the_head(recipe_3d: Recipe)
     assert found.words == f"{len(fresh) - 2} of {len(fresh)} tensors taken, 100% of the numbers; the rest is new"
 
 
+def test_names_with_numbers_that_no_int_reads_are_only_names(recipe_2d: Recipe) -> None:
+    fresh, offered = weights_of(recipe_2d, 1), weights_of(recipe_2d, 2)
+    odd = {f"{number}.x": torch.zeros(3) for number in ("²", "9" * 5000, "٣")}
+    found = transfer(fresh, {f"encoder.{'9' * 5000}.{name}": value for name, value in offered.items()} | odd)
+    assert set(odd) <= set(found.unused)
+
+
 def test_a_head_of_other_labels_is_new_and_the_report_says_why(recipe_2d: Recipe) -> None:
     found = transfer(weights_of(recipe_2d), weights_of(dataclasses.replace(recipe_2d, classes=7)))
     assert {line.why for line in found.lines if line.name.startswith("head.")} == {"it belongs to the labels"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medloop.core.errors import FormatError
+from medloop.core.names import natural_key
 from medloop.core.records import Json
 from medloop.datasets.dataset import Refusal
 from medloop.datasets.files import read_list
@@ -106,7 +107,13 @@ def read_channels(description: Json) -> tuple[str, ...]:
     given = description.get("channel_names") or description.get("modality")
     if not isinstance(given, dict):
         return ()
-    return tuple(str(given[key])[:80] for key in sorted(given, key=lambda k: (not str(k).isdigit(), int(k) if str(k).isdigit() else 0)))
+    order = sorted(given, key=lambda key: (not _is_number(key), natural_key(key) if _is_number(key) else ""))
+    return tuple(str(given[key])[:80] for key in order)
+
+
+def _is_number(key: str) -> bool:
+    """Whether a key is a whole number as people write it: neither "²" nor thousands of digits, which Python cannot read."""
+    return key.isascii() and key.isdecimal() and len(key) < 10
 
 
 def read_entries(description: Json, key: str) -> list[Entry]:
@@ -123,7 +130,7 @@ def read_entries(description: Json, key: str) -> list[Entry]:
 
 def _pair(key: str, value: Any, file: str) -> tuple[int, str] | Refusal:
     """(value, name) of one label."""
-    if isinstance(value, str) and key.strip().isdecimal():
+    if isinstance(value, str) and _is_number(key.strip()):
         number, name = int(key), value
     elif isinstance(value, int) and not isinstance(value, bool):
         number, name = value, key

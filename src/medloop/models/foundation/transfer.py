@@ -182,9 +182,10 @@ def _by_order(fresh: Weights, offered: Weights, *, inflate: bool) -> dict[str, _
     return found if any(fresh[name][0, 0].numel() > 1 for name in found) else {}
 
 
-def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """A key that sorts layer 2 before layer 10."""
-    return tuple((part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name))
+def _natural(name: str) -> tuple[tuple[bool, int, str, str], ...]:
+    """A key that sorts layer 2 before layer 10, however long the numbers of a file from elsewhere are."""
+    parts = ((part.isdecimal(), part.lstrip("0"), part) for part in re.split(r"([0-9]+)", name))
+    return tuple((number, len(digits) if number else 0, digits if number else "", part) for number, digits, part in parts)
 
 
 def _common(first: Sequence[str], second: Sequence[str], fits: Callable[[str, str], bool]) -> list[tuple[str, str]]:
