@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-import medloop
 from medloop.core.codes import PRIVATE, Code, coded
-from medloop.core.errors import InputError
 from medloop.core.records import Label, Point
 from medloop.datasets.dicom_objects.references import Referenced
-from medloop.datasets.dicom_objects.segmentation import MAKER, concept, person_name
+from medloop.datasets.dicom_objects.segmentation import MAKER, concept, identity, person_name, refusing
 from medloop.datasets.export_tally import ExportCase
 
 _SERIES_NUMBER = 9002
@@ -84,7 +82,7 @@ def write_measurements(case: ExportCase, source: Referenced, labels: Sequence[La
 
     groups = [_group(one, case, source, labels) for one in measured]
     people = sorted({name for one in measured if (name := person_name(one.annotator))})
-    try:
+    with refusing(case, "report", "export its measurements"):
         content = hd.sr.MeasurementReport(
             observation_context=hd.sr.ObservationContext(
                 observer_person_context=_person(people[0]) if people else None, observer_device_context=_device()
@@ -96,18 +94,9 @@ def write_measurements(case: ExportCase, source: Referenced, labels: Sequence[La
         return hd.sr.Comprehensive3DSR(
             evidence=source.images,
             content=content[0],
-            series_instance_uid=hd.UID(),
-            series_number=_SERIES_NUMBER,
-            sop_instance_uid=hd.UID(),
-            instance_number=1,
-            manufacturer=MAKER,
-            manufacturer_model_name=MAKER,
-            software_versions=medloop.__version__,
+            **identity(_SERIES_NUMBER),
             series_description="medloop measurements",
         )
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        words = " ".join(str(error).split())[:160]
-        raise InputError(f"{case.name}: its series does not fit a DICOM report ({words})", remedy="export its measurements") from error
 
 
 def _person(name: str) -> Any:

@@ -6,7 +6,8 @@ A label that others lie inside of holds their voxels, too, so that binary segmen
 Source: DICOM PS3.3 A.51 (Segmentation), A.93 (Label Map Segmentation), C.8.20 (segmentation image and its segments).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -61,19 +62,13 @@ def write_segmentation(
         pixels, images = pixels[:1], source.images[:1]  # one empty frame a segment says it; all of them would say no more
     else:
         images = source.images
-    try:
+    with refusing(case, "segmentation", "export it as nifti"):
         made = hd.seg.Segmentation(
             source_images=images,
             pixel_array=pixels,
             segmentation_type=kind,
             segment_descriptions=[_described(number, label, case) for number, label in enumerate(chosen, start=1)],
-            series_instance_uid=hd.UID(),
-            series_number=_SERIES_NUMBER,
-            sop_instance_uid=hd.UID(),
-            instance_number=1,
-            manufacturer=MAKER,
-            manufacturer_model_name=MAKER,
-            software_versions=medloop.__version__,
+            **identity(_SERIES_NUMBER),
             device_serial_number=serial,
             content_label="MEDLOOP",
             content_description="Annotation of an image",
@@ -82,12 +77,38 @@ def write_segmentation(
             omit_empty_frames=bool(pixels.any()),
             series_description="medloop annotation",
         )
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        words = " ".join(str(error).split())[:160]
-        raise InputError(f"{case.name}: its series does not fit a DICOM segmentation ({words})", remedy="export it as nifti") from error
     if source.positions is None:
         made.PatientOrientation = ""  # required, and empty, where the image does not say it (PS3.3 C.7.6.1)
     return made
+
+
+def identity(series_number: int) -> dict[str, Any]:
+    """What tells an object from all others, and who made it, as highdicom takes it: a series of its own, with this one instance."""
+    import highdicom as hd
+
+    return {
+        "series_instance_uid": hd.UID(),
+        "series_number": series_number,
+        "sop_instance_uid": hd.UID(),
+        "instance_number": 1,
+        "manufacturer": MAKER,
+        "manufacturer_model_name": MAKER,
+        "software_versions": medloop.__version__,
+    }
+
+
+@contextmanager
+def refusing(case: ExportCase, what: str, remedy: str) -> Iterator[None]:
+    """Turn what highdicom says against a source's headers into one line.
+
+    Raises:
+        InputError: It refused.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        words = " ".join(str(error).split())[:160]
+        raise InputError(f"{case.name}: its series does not fit a DICOM {what} ({words})", remedy=remedy) from error
 
 
 def person_name(name: str) -> str | None:
