@@ -23,13 +23,25 @@ DATA ?= $(or $(MEDLOOP_DATA),../shared/data)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test page-test check docs screenshots page bench soak clean chromium
+.PHONY: demo test test-again forget-failures page-test check docs screenshots page bench soak clean chromium
 
 demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.installed-test chromium page-test
+test: $(VENV)/.installed-test forget-failures chromium page-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# The failed tests of the last run once more, one after the other; more than UNSTEADY of them are no chance.
+UNSTEADY ?= 4
+FAILED := .pytest_cache/v/cache/lastfailed
+test-again: $(VENV)/.installed-test
+	@test -s $(FAILED) || { echo "no failed test to run once more" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python -c 'import json, sys, pytest; failed = list(json.load(open("$(FAILED)"))); \
+	  sys.exit(pytest.main(["-v", "-p", "no:xdist", *failed]) if 0 < len(failed) <= $(UNSTEADY) else f"{len(failed)} tests failed, more than $(UNSTEADY)")'
+	@echo "unsteady: the tests above passed only when they ran alone"
+
+forget-failures:
+	@rm -f $(FAILED)
 
 # The page's types and unit tests. Without Node they are left out, in words; with MEDLOOP_NO_SKIP that is a failure.
 page-test:

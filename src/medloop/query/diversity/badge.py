@@ -15,7 +15,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseProbabilities, Features, FloatArray
 from medloop.core.errors import InputError, ShapeError
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_table, squared_lengths
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_table, product, squared_lengths
 from medloop.query.pool import checked_number
 from medloop.query.probabilities import checked
 
@@ -93,7 +93,7 @@ class Gradients:
 
     def squared_distances(self, some: slice | int, to: list[int]) -> FloatArray:
         """Between those cases and these, shape (some, to); what rounding leaves between equals is 0."""
-        products = (self._embeddings[some] @ self._embeddings[to].T) * (self._errors[some] @ self._errors[to].T)
+        products = product(self._embeddings[some], self._embeddings[to].T) * product(self._errors[some], self._errors[to].T)
         lengths = np.atleast_1d(self.squares[some])[:, None] + self.squares[to]
         distances: FloatArray = lengths - 2.0 * np.atleast_2d(products)
         rounding = 4.0 * np.finfo(self._embeddings.dtype).eps * np.sqrt(self._embeddings.shape[1])

@@ -13,7 +13,7 @@ import numpy as np
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import InputError, ShapeError
 from medloop.query.diversity.similarities import Cosine, Similarity
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, product
 from medloop.query.pool import checked_number
 
 EQUAL_GAINS = 1e-5
@@ -80,7 +80,7 @@ class _Greedy:
         case = self._best()
         self._gains[case] = -np.inf
         mirrored = self._similarity.mirror(self._rows[case : case + 1])[0]
-        np.maximum(self._covered, self._similarity.finish(self._rows @ mirrored), out=self._covered)
+        np.maximum(self._covered, self._similarity.finish(product(self._rows, mirrored)), out=self._covered)
         return case
 
     def _best(self) -> int:
@@ -99,7 +99,7 @@ class _Greedy:
         gains, mirrored = np.zeros(len(some)), self._similarity.mirror(self._rows[some])
         for columns in _blocks(0, len(self._rows)):
             if self._covered[columns].min() < 1.0:
-                gains += _gains(self._similarity.finish(mirrored @ self._rows[columns].T), self._covered[columns])
+                gains += _gains(self._similarity.finish(product(mirrored, self._rows[columns].T)), self._covered[columns])
         return self._without_noise(gains)
 
     def _first_gains(self) -> FloatArray:
@@ -109,7 +109,7 @@ class _Greedy:
             side = slice(start, start + _SIDE)
             mirrored = self._similarity.mirror(self._rows[side])
             for others in _blocks(start, len(gains)):
-                block = self._similarity.finish(mirrored @ self._rows[others].T)
+                block = self._similarity.finish(product(mirrored, self._rows[others].T))
                 gains[side] += _gains(block, self._covered[others])
                 later = slice(max(others.start, side.stop), others.stop)
                 gains[later] += _gains(block[:, later.start - others.start :].T, self._covered[side])
@@ -128,7 +128,7 @@ class _Greedy:
         block = max(1, BLOCK_NUMBERS // max(1, len(answered)))
         for start in range(0, len(rows) if len(answered) else 0, block):
             some = slice(start, start + block)
-            highest[some] = self._similarity.finish(rows[some] @ mirrored.T).max(axis=1)
+            highest[some] = self._similarity.finish(product(rows[some], mirrored.T)).max(axis=1)
         return highest
 
 
@@ -141,7 +141,7 @@ def _gains(similarities: FloatArray, covered: FloatArray) -> FloatArray:
     if covered.any():
         similarities = similarities - covered
         np.maximum(similarities, 0.0, out=similarities)
-    return similarities @ np.ones(len(covered), dtype=similarities.dtype)
+    return product(similarities, np.ones(len(covered), dtype=similarities.dtype))
 
 
 def greedy_cover(similarity: FloatArray, candidates: Sequence[int], count: int) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import SettingError
-from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, squared_distances, squared_lengths
+from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, product, squared_distances, squared_lengths
 from medloop.query.pool import checked_number
 
 FIRST_CENTRES = 64
@@ -213,7 +213,7 @@ def _nearest(rows: Features, squares: FloatArray, centres: Features) -> FloatArr
     nearest: FloatArray = np.empty(len(rows), dtype=rows.dtype)
     block = max(1, BLOCK_NUMBERS // max(1, len(centres)))
     for start in range(0, len(rows), block):
-        reach = rows[start : start + block] @ centres.T
+        reach = product(rows[start : start + block], centres.T)
         reach *= -2.0
         reach += lengths
         nearest[start : start + block] = reach.min(axis=1, initial=np.inf)

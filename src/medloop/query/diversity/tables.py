@@ -55,6 +55,17 @@ def unit_rows(features: Features) -> Features:
     return features / np.where(lengths > 0, lengths, 1.0).astype(features.dtype)
 
 
+def product(rows: FloatArray, others: FloatArray) -> FloatArray:
+    """The matrix product of finite numbers, without a warning of an invalid value: there is none.
+
+    BLAS kernels of float32 compute with what lies behind a vector's end and may leave that flag, though the products
+    are right. Finite numbers give an invalid value only after an overflow, which is still warned of.
+    """
+    with np.errstate(invalid="ignore"):
+        products: FloatArray = rows @ others
+    return products
+
+
 def cosine_similarity(features: Features, others: Features) -> FloatArray:
     """Cosine of the angle between every pair of rows; a row of zeros is similar to nothing (0).
 
@@ -72,12 +83,12 @@ def cosine_similarity(features: Features, others: Features) -> FloatArray:
     a, b = checked_table(features, "features"), checked_table(others, "features")
     if a.shape[1] != b.shape[1]:
         raise ShapeError(f"Features to compare must have the same dimensions, got {a.shape[1]} and {b.shape[1]}")
-    return np.clip(unit_rows(a) @ unit_rows(b).T, -1.0, 1.0)
+    return np.clip(product(unit_rows(a), unit_rows(b).T), -1.0, 1.0)
 
 
 def squared_distances(rows: Features, others: Features) -> FloatArray:
     """Squared Euclidean distance of every pair by norms and products, shape (rows, others), never negative."""
-    reach = rows @ others.T
+    reach = product(rows, others.T)
     reach *= -2.0
     reach += squared_lengths(others)
     reach += squared_lengths(rows)[:, None]
