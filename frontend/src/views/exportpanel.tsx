@@ -4,9 +4,10 @@ import { exportProject } from "../api/calls";
 import type { Project } from "../api/types";
 import { Send, useSending } from "./forms";
 
+const MODELS = ["model", "torchscript", "onnx", "monai-bundle"];
 const FORMATS: Record<Project["kind"], readonly string[]> = {
-  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "dicom-seg", "dicom-labelmap", "rtstruct", "dicom-sr", "frames", "model"],
-  classification: ["csv", "model"],
+  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "dicom-seg", "dicom-labelmap", "rtstruct", "dicom-sr", "frames", ...MODELS],
+  classification: ["csv", ...MODELS],
 };
 
 export function ExportPanel({ project }: { project: Project }) {

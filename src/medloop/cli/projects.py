@@ -193,7 +193,11 @@ def export(
     folder: ProjectFolder,
     out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
     fmt: Annotated[
-        str, option("--format", help="nifti, nrrd, mha, msd, nnunet, csv, dicom-seg, frames, … or model; a wrong word names them all.")
+        str,
+        option(
+            "--format",
+            help="nifti, nrrd, mha, msd, nnunet, csv, dicom-seg, …, model, torchscript, onnx, monai-bundle; a wrong word names them all.",
+        ),
     ],
     model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[

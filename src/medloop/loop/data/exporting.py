@@ -1,6 +1,5 @@
 """Take the work elsewhere: answers in standard layouts, on the geometry of their sources, or the model itself."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
 from medloop.loop.data.marks_files import MARKS_FILE, marked_cases, marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
+from medloop.loop.data.model_exports import MODEL_FORMATS, write_model
 from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, export_reports, object_exporter
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
@@ -30,11 +30,9 @@ from medloop.loop.foundation.marked import marked_lines
 from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.waiting import unaccepted_lines
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.live_models import model_of_index
-from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *OBJECT_FORMATS, REPORTS, "frames", "measurements", "marks", "model")
+FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *OBJECT_FORMATS, REPORTS, "frames", "measurements", "marks", *MODEL_FORMATS)
 """Formats that can be written now."""
 
 
@@ -77,8 +75,8 @@ def export_project(
     """
     out = Path(out)
     _require_fitting(fmt, model, source)
-    if fmt == "model":
-        return _export_model(workspace, out, model, actor)
+    if fmt in MODEL_FORMATS:
+        return _export_model(workspace, out, fmt, model, actor)
     if fmt == REPORTS:
         return _export_reports(workspace, out, source, actor)
     if fmt in _TABLES:
@@ -113,8 +111,8 @@ def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if source is not None and fmt not in objects:
         raise SettingError(f"Original files are used by {', '.join(objects)} only, got {fmt}", remedy="leave --source out")
-    if model is not None and fmt != "model":
-        raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
+    if model is not None and fmt not in MODEL_FORMATS:
+        raise SettingError(f"A model is chosen for the formats {', '.join(MODEL_FORMATS)} only, got {fmt}", remedy="leave --model out")
 
 
 def _value_names(workspace: Workspace) -> list[str]:
@@ -262,32 +260,8 @@ _TABLES: dict[str, Callable[[Workspace, Path, str], ExportReport]] = {
 }
 
 
-def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
-    """Weights as safetensors beside a JSON that names recipe, labels, snapshot, digests."""
-    with workspace.store.read() as tx:
-        model = tx.live_model() if index is None else model_of_index(tx, index)
-    if model is None:
-        raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
-    weights = weights_of(workspace.store.blobs, model)
-    files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
-    for more in weights_of(workspace.store.blobs, model, any_label=True):
-        files["any-label.safetensors"] = more
-    card = {
-        "medloop_model": 1,
-        "id": model.id,
-        "index": model.index,
-        "task": {"kind": workspace.task.kind, "labels": dict(zip(_value_names(workspace), workspace.task.mask_values, strict=True))},
-        "recipe": model.recipe,
-        "seed": workspace.settings.seed,
-        "samples": int(model.metrics.get("samples", workspace.settings.samples)),
-        "snapshot": model.snapshot_id,
-        "weights_sha256": list(model.weights),
-        "metrics": model.metrics,
-        "created_at": model.created_at,
-    }
-    files["model.json"] = f"{json.dumps(card, indent=2, sort_keys=True)}\n".encode()
-    with staged_folder(out) as staging:
-        for name, content in files.items():
-            (staging / name).write_bytes(content)
-    _note(workspace, actor, "model", model.id, {"at": now()})
-    return ExportReport(out, "model", len(model.weights))
+def _export_model(workspace: Workspace, out: Path, fmt: str, index: int | None, actor: str) -> ExportReport:
+    regions = class_regions(workspace.task.labels)
+    written = write_model(workspace, out, fmt, index, names=_value_names(workspace), regions=regions)
+    _note(workspace, actor, "model", written.model.id, {"format": fmt, "at": now()} if fmt != "model" else {"at": now()})
+    return ExportReport(out, fmt, len(written.model.weights) if fmt == "model" else written.networks, written.notes)

@@ -57,13 +57,16 @@ class NetworkChild:
         limits: Bounds.
         network: Of MONAI: name and arguments.
 
+    Attributes:
+        told: The description that the file holds; "" without one.
+
     Raises:
         FormatError: The file cannot be loaded.
         UnavailableError: onnxruntime is not installed.
     """
 
     def __init__(self, path: Path, kind: Kind, *, limits: Limits | None = None, network: Json | None = None) -> None:
-        self.limits, self.name = limits or Limits(), path.name
+        self.limits, self.name, self.told = limits or Limits(), path.name, ""
         bounds = (self.limits.memory_bytes, self.limits.cpu_seconds, self.limits.threads)
         command = [sys.executable, "-m", "medloop.models.exchange.child_main", *map(str, bounds)]
         threads = str(self.limits.threads)
@@ -100,6 +103,7 @@ class NetworkChild:
             raise FormatError(rule, remedy="allow more with --minutes, or take a smaller network") from None
         except (EOFError, BrokenPipeError):
             raise FormatError(f"{self.name}: the network could not be run: {self._exit_words()}", remedy="take another file") from None
+        self.told = str(record.get("told", "")) or self.told
         if "error" in record:
             message, remedy = record["error"]
             kind = UnavailableError if record.get("code") == UnavailableError.code else FormatError

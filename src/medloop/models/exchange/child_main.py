@@ -24,7 +24,19 @@ HEAD = struct.Struct("<Q")
 FORBIDDEN = ("aten::save", "aten::from_file", "aten::load", "aten::set_", "aten::_from_file")
 """Operators of TorchScript that reach files or foreign memory."""
 NAMESPACES = ("aten", "prim", "quantized", "torchvision")
-NETS = ("UNet", "BasicUNet", "DynUNet", "SegResNet", "VNet", "AttentionUnet", "UNETR", "SwinUNETR", "DenseNet121", "EfficientNetBN", "ResNet")
+NETS = (
+    "UNet",
+    "BasicUNet",
+    "DynUNet",
+    "SegResNet",
+    "VNet",
+    "AttentionUnet",
+    "UNETR",
+    "SwinUNETR",
+    "DenseNet121",
+    "EfficientNetBN",
+    "ResNet",
+)
 """Networks of MONAI that a bundle may name; they are built from plain numbers and text."""
 
 Arrays: TypeAlias = list[npt.NDArray[Any]]
@@ -37,6 +49,7 @@ def main(memory_bytes: int, cpu_seconds: int, threads: int, requests: BinaryIO, 
 
     torch.set_num_threads(threads)
     network: Network | None = None
+    told = ""
     while (line := requests.readline()) != b"":
         request = json.loads(line)
         allow_cpu(cpu_seconds)
@@ -44,11 +57,11 @@ def main(memory_bytes: int, cpu_seconds: int, threads: int, requests: BinaryIO, 
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if network is None:
-                    network = _open(request, threads, memory_bytes)
+                    network, told = _open(request, threads, memory_bytes)
                     found: npt.NDArray[Any] = np.zeros(0, dtype=np.float32)
                 else:
                     found = network([_received(one, requests) for one in request["arrays"]])
-            record = {"shape": list(found.shape), "bytes": found.nbytes}
+            record: dict[str, Any] = {"shape": list(found.shape), "bytes": found.nbytes, "told": told if request.get("kind") else ""}
         except MedloopError as error:
             found, record = np.zeros(0), {"error": [error.message, error.remedy], "code": error.code, "bytes": 0}
         except MemoryError:
@@ -63,8 +76,8 @@ def main(memory_bytes: int, cpu_seconds: int, threads: int, requests: BinaryIO, 
         answers.flush()
 
 
-def _open(request: dict[str, Any], threads: int, memory_bytes: int) -> Network:
-    """The network of a file, of the kind that the request says."""
+def _open(request: dict[str, Any], threads: int, memory_bytes: int) -> tuple[Network, str]:
+    """The network of a file, of the kind that the request says, and the description in it; "" without one."""
     kind = request["kind"]
     if kind == "onnx":
         _import_onnx()
@@ -74,7 +87,7 @@ def _open(request: dict[str, Any], threads: int, memory_bytes: int) -> Network:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if kind == "onnx":
         return _onnx(request["path"], threads)
-    return _torchscript(request["path"]) if kind == "torchscript" else _monai(request["path"], request["network"])
+    return _torchscript(request["path"]) if kind == "torchscript" else (_monai(request["path"], request["network"]), "")
 
 
 def _import_onnx() -> None:
@@ -82,10 +95,12 @@ def _import_onnx() -> None:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError:
-        raise UnavailableError("Reading ONNX needs onnx and onnxruntime, which are not installed", remedy="pip install 'medloop[onnx]'") from None
+        raise UnavailableError(
+            "Reading ONNX needs onnx and onnxruntime, which are not installed", remedy="pip install 'medloop[onnx]'"
+        ) from None
 
 
-def _onnx(path: str, threads: int) -> Network:
+def _onnx(path: str, threads: int) -> tuple[Network, str]:
     import onnx
     import onnxruntime
 
@@ -96,6 +111,7 @@ def _onnx(path: str, threads: int) -> Network:
     strange = sorted({one.domain for one in graph.opset_import} - {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
     if strange:
         raise FormatError(f"operators must be ONNX's own, got some of {strange[0]!r:.40}", remedy="export it with standard operators")
+    told = next((one.value for one in graph.metadata_props if one.key == "medloop"), "")
     del graph
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
@@ -109,20 +125,22 @@ def _onnx(path: str, threads: int) -> Network:
         found: npt.NDArray[np.float32] = session.run(None, dict(zip(names, arrays, strict=True)))[0]
         return found
 
-    return run
+    return run, told
 
 
-def _torchscript(path: str) -> Network:
+def _torchscript(path: str) -> tuple[Network, str]:
     import torch
 
-    module = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
+    extra: dict[str, Any] = {"medloop.json": ""}
+    module = torch.jit.load(path, map_location="cpu", _extra_files=extra).eval()  # type: ignore[no-untyped-call]
     _require_harmless(module)
 
     def run(arrays: Arrays) -> npt.NDArray[np.float32]:
         with torch.no_grad():
             return _first(module(*(torch.from_numpy(one) for one in arrays)))
 
-    return run
+    told = extra["medloop.json"]
+    return run, told.decode() if isinstance(told, bytes) else told
 
 
 def _require_harmless(module: Any) -> None:
@@ -152,11 +170,12 @@ def _nodes(graph: Any) -> list[Any]:
 
 
 def _monai(path: str, wanted: dict[str, Any]) -> Network:
+    from pathlib import Path
+
     import torch
     from monai.networks import nets
 
     from medloop.models.foundation.weight_files import read_weights
-    from pathlib import Path
 
     name = str(wanted.get("_target_", "")).rsplit(".", 1)[-1]
     if name not in NETS:

@@ -18,8 +18,7 @@ from medloop.models.exchange.intensities import apply_steps
 from medloop.models.exchange.orienting import Turn, turn_to
 from medloop.models.foundation.plans import COLOURED, GREY, Spacing, common_channels
 from medloop.models.foundation.resample import CLOSE_ENOUGH, resample
-from medloop.models.inference.predict import ModelOutput
-from medloop.quality.calibrate import calibrator_from_json
+from medloop.models.inference.predict import Calibrated, ModelOutput
 
 Arrays: TypeAlias = Sequence[npt.NDArray[np.generic]]
 RunNetwork: TypeAlias = Callable[[Arrays], npt.NDArray[np.float32]]
@@ -35,9 +34,11 @@ class DescribedPredictor:
         description: What has to be done.
         run: The network.
         name: Of the file, for errors.
+        calibrated: Applied to the probabilities, what the description names as `calibration`; None leaves them as they are.
     """
 
-    def __init__(self, description: Description, run: RunNetwork, name: str) -> None:
+    def __init__(self, description: Description, run: RunNetwork, name: str, *, calibrated: Calibrated | None = None) -> None:
+        self.calibrated = calibrated
         self.description = description
         self.run = run
         self.name = name
@@ -72,7 +73,8 @@ class DescribedPredictor:
             raise ShapeError(f"{self.name}: the network reads {wanted} channels, got {image.channels}", remedy="take another network")
         if image.channels == GREY:
             return np.repeat(image.array, COLOURED, axis=0)
-        return image.array.mean(axis=0, keepdims=True, dtype=np.float32)
+        grey: npt.NDArray[np.float32] = image.array.mean(axis=0, keepdims=True, dtype=np.float32)
+        return grey
 
     def _samples(self, array: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.float32]:
         """Shape (runs × heads, classes, I, J, K), or (runs × heads, classes)."""
@@ -87,8 +89,8 @@ class DescribedPredictor:
                 seen = {one.flips: self._look(np.flip(prepared, tuple(axis + 1 for axis in one.flips)))}
             answers += self._answers(seen[one.flips], one, own, turn)
         stacked = np.stack(answers)
-        if d.calibration:
-            stacked = calibrator_from_json(d.calibration)(stacked, axis=1).astype(np.float32)
+        if self.calibrated is not None:
+            stacked = self.calibrated(stacked, axis=1).astype(np.float32)
         return stacked
 
     def _prepared(self, turned: npt.NDArray[np.generic], spacing_mm: Spacing) -> npt.NDArray[np.float32]:
@@ -141,7 +143,9 @@ class DescribedPredictor:
         """Outputs of one answer as probabilities of every value, (classes, …)."""
         d = self.description
         if not np.isfinite(outputs).all():
-            raise FormatError(f"{self.name}: the network's outputs must be finite, got NaN or infinity", remedy="check its weights and intensities")
+            raise FormatError(
+                f"{self.name}: the network's outputs must be finite, got NaN or infinity", remedy="check its weights and intensities"
+            )
         if d.gives == "sigmoid":
             return overlapping(1.0 / (1.0 + np.exp(-outputs.astype(np.float64))), d)
         stated = torch.from_numpy(np.ascontiguousarray(outputs))

@@ -126,9 +126,13 @@ class Description:
         _require(self.size is None or min(self.size) > 0, "size", "three positive numbers", self.size)
         sizes, strides = self.window.size, self.window.stride
         _require(sizes == (0, 0, 0) or min(sizes) > 0, "window size", "three positive numbers, or 0 0 0", sizes)
-        _require(min(strides) > 0 and 0 <= self.window.overlap < 1, "window", "strides from 1 and an overlap from 0 to below 1", self.window)
+        _require(
+            min(strides) > 0 and 0 <= self.window.overlap < 1, "window", "strides from 1 and an overlap from 0 to below 1", self.window
+        )
         _require(self.window.blend in get_args(Blend), "window blend", "gaussian or constant", self.window.blend)
-        _require(bool(self.runs) and all(set(run.flips) <= {0, 1, 2} and run.member >= 0 for run in self.runs), "runs", "one or more", self.runs)
+        _require(
+            bool(self.runs) and all(set(run.flips) <= {0, 1, 2} and run.member >= 0 for run in self.runs), "runs", "one or more", self.runs
+        )
 
     @property
     def classes(self) -> int:
@@ -182,7 +186,9 @@ def read_description(text: str | bytes, name: str) -> Description:
 
 def is_orientation(letters: str) -> bool:
     """Whether letters name one end of each world axis, or nothing."""
-    return letters == "" or (len(letters) == 3 and sorted({"L": 0, "R": 0, "P": 1, "A": 1, "I": 2, "S": 2}.get(c, 9) for c in letters) == [0, 1, 2])
+    return letters == "" or (
+        len(letters) == 3 and sorted({"L": 0, "R": 0, "P": 1, "A": 1, "I": 2, "S": 2}.get(c, 9) for c in letters) == [0, 1, 2]
+    )
 
 
 _SHAPES, _SPACINGS = ("size",), ("spacing_mm", "framed_mm")
@@ -198,7 +204,8 @@ def _read(key: str, value: Any) -> Any:
         i, j, k = (float(mm) for mm in value)
         return i, j, k
     if key == "window":
-        return Window(**{name: _three(one) if name in ("size", "stride") else one for name, one in value.items()})
+        read: dict[str, Any] = {name: _three(one) if name in ("size", "stride") else one for name, one in value.items()}
+        return Window(**read)
     if key == "runs":
         return tuple(Run(int(one["member"]), tuple(int(axis) for axis in one["flips"])) for one in value)
     if key == "intensities":

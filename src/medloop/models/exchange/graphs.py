@@ -121,7 +121,14 @@ def to_onnx(parts: ModelParts, description: Description) -> bytes:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter that needs no further package is announced to go
         torch.onnx.export(
-            networks, (example,), stream, input_names=["images"], output_names=["logits"], dynamic_axes=axes, opset_version=OPSET, dynamo=False
+            networks,
+            (example,),
+            stream,  # type: ignore[arg-type]  # it writes into streams, too
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
         )
     graph = onnx.load_from_string(stream.getvalue())
     entry = graph.metadata_props.add()
@@ -137,11 +144,12 @@ class _Members(nn.Module):
     def __init__(self, members: Sequence[AnyNetwork]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.networks = tuple(members)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, channels, …) to logits (B, members × heads × classes, …)."""
         found = []
-        for network in self.members:
+        for network in self.networks:
             deepest, skips = network.encode(images)
             decode = network.decode_heads if isinstance(network, SegmentationNetwork) else network.decode
             found.append(decode(deepest, skips))

@@ -1,12 +1,12 @@
 """What is done to the intensities of an image before a network sees them, step by step. Free of torch.
 
-    robust-zscore    tails clipped at the percentiles 0.5 and 99.5, then mean 0 and deviation 1, per channel (`models.foundation.normalise`)
-    zscore           mean 0 and deviation 1, per channel or over all, of all voxels or of those that are not 0
-    range            from low..high to to_low..to_high, clipped there or not
-    percentiles      the same, low and high being percentiles of the image
-    minmax           from the image's own range to 0..1
-    clip             cut off at low and high
-    affine           minus `subtract`, divided by `divide`
+robust-zscore    tails clipped at the percentiles 0.5 and 99.5, then mean 0 and deviation 1, per channel (`models.foundation.normalise`)
+zscore           mean 0 and deviation 1, per channel or over all, of all voxels or of those that are not 0
+range            from low..high to to_low..to_high, clipped there or not
+percentiles      the same, low and high being percentiles of the image
+minmax           from the image's own range to 0..1
+clip             cut off at low and high
+affine           minus `subtract`, divided by `divide`
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,12 +56,14 @@ def checked_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
             raise FormatError(f"a step of intensities must be one of {', '.join(_STEPS)}, got {one.step!r:.40}", remedy="correct it")
         sound = all(isinstance(n, int | float) and np.isfinite(n) for n in numbers) and one.divide != 0
         if not sound or (one.step in ("range", "percentiles", "clip") and one.low >= one.high):
-            raise FormatError(f"{one.step} needs finite numbers, low below high, got {one.low!r:.20} and {one.high!r:.20}", remedy="correct it")
+            raise FormatError(
+                f"{one.step} needs finite numbers, low below high, got {one.low!r:.20} and {one.high!r:.20}", remedy="correct it"
+            )
     return found
 
 
 def apply_steps(array: ImageArray, steps: Sequence[Step]) -> Array:
-    """An image, shape (channels, I, J, K), any real dtype, after these steps, float32; NaN and infinities are 0 unless a step reads them."""
+    """An image, shape (channels, I, J, K), any real dtype, after these steps, float32; NaN and infinities become 0."""
     done: ImageArray = array
     if not steps or steps[0].step != "robust-zscore":
         done = np.nan_to_num(array.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
@@ -92,7 +94,7 @@ def _range(array: ImageArray, step: Step) -> ImageArray:
 
 
 def _percentiles(array: ImageArray, step: Step) -> ImageArray:
-    return _each(array, step, lambda part: _mapped(part, *np.percentile(part, (step.low, step.high)).tolist(), step))
+    return _each(array, step, lambda part: _mapped(part, float(np.percentile(part, step.low)), float(np.percentile(part, step.high)), step))
 
 
 def _minmax(array: ImageArray, step: Step) -> ImageArray:

@@ -7,8 +7,6 @@ against each other. Dropout is the one thing it leaves out: whoever runs the fil
 The functions are compiled, and TorchScript knows few types: hence lists for shapes, and loops in place of comprehensions.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -152,7 +150,7 @@ class Whole(nn.Module):
     def percentile(self, ordered: Tensor, percent: float) -> float:
         """Of sorted numbers, linear between them."""
         place = percent / 100.0 * (ordered.shape[0] - 1)
-        below = int(math.floor(place))
+        below = int(place)
         above = min(below + 1, ordered.shape[0] - 1)
         a, b = float(ordered[below]), float(ordered[above])
         return a + (b - a) * (place - below)
@@ -198,7 +196,8 @@ class Whole(nn.Module):
         if self.segments:
             return self.slide(prepared)
         tensor = prepared[None].squeeze(-1) if self.dimension == 2 else prepared[None]
-        return self.network(tensor).float()[0]
+        logits: Tensor = self.network(tensor).float()[0]
+        return logits
 
     def answer(self, logits: Tensor, member: int, axes: list[int], shape: list[int]) -> Tensor:
         """What one member says, mirrored back: shape (heads, classes, I, J, K) on the image's own grid, or (1, classes)."""

@@ -43,10 +43,15 @@ Format: TypeAlias = Annotated[
         "frames",
         "measurements",
         "model",
+        "torchscript",
+        "onnx",
+        "monai-bundle",
     ],
     Query(description="As `medloop export` has it."),
 ]
-WhichModel: TypeAlias = Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Of the format model: which; else the one in use.")]
+WhichModel: TypeAlias = Annotated[
+    int | None, Query(ge=1, le=MAX_REVISION, description="Of the formats of a model: which; else the one in use.")
+]
 RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")]
 
 
