@@ -135,7 +135,7 @@ def _inference(d: Description) -> Json:
                 {"_target_": "LoadImaged", "keys": "image", "dtype": None},
                 {"_target_": "EnsureChannelFirstd", "keys": "image"},
                 {"_target_": "FromMetaTensord", "keys": "image"},
-                {"_target_": "FlattenSubKeysd", "keys": "image_meta_dict", "sub_keys": ["affine"], "delete_keys": False},
+                {"_target_": "FlattenSubKeysd", "keys": "image_meta_dict", "sub_keys": ["affine"], "prefix": "image", "delete_keys": False},
             ],
         },
         "dataset": {"_target_": "Dataset", "data": "$[{'image': i} for i in @datalist]", "transform": "@preprocessing"},
