@@ -109,7 +109,9 @@ def run_bundle(tmp_path: Path, image: Path, shape: tuple[int, ...]) -> np.ndarra
         output_dir=str(tmp_path / "bundle-masks"),
     )
     (written,) = (tmp_path / "bundle-masks").rglob("*.nii.gz")
-    return np.asarray(nib.load(written).dataobj).reshape(shape)
+    found = nib.load(written)
+    assert (written.name, np.allclose(found.affine, nib.load(tmp_path / "images/c1.nii.gz").affine)) == ("c1_seg.nii.gz", True)
+    return np.asarray(found.dataobj).reshape(shape)
 
 
 def test_tags_have_the_probabilities_of_medloop_predict(tmp_path: Path) -> None:

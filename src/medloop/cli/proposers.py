@@ -47,14 +47,8 @@ class Described:
         Raises:
             SettingError: Numbers that are none.
         """
-        plain = {
-            "channels": self.channels,
-            "dimension": self.dimension,
-            "gives": self.gives,
-            "orientation": self.orientation,
-            "axes": self.axes,
-        }
-        found: dict[str, Any] = {name: value for name, value in plain.items() if value}
+        plain = ("channels", "dimension", "gives", "orientation", "axes")
+        found: dict[str, Any] = {name: value for name in plain if (value := getattr(self, name))}
         if self.spacing:
             found["spacing_mm"] = _three("--spacing", self.spacing, float)
         return found | self._window() | self._intensities()
@@ -107,9 +101,8 @@ def import_model(
         say(f"note: {note}")
     tell(done, lambda: typer.echo(str(done)), as_json=as_json)
     if not done.predicted and not done.known:
-        raise MedloopError(
-            f"Nothing was predicted by {place.name}", remedy="see the lines above" if done.refused else "import images first"
-        )
+        remedy = "see the lines above" if done.refused else "import images first"
+        raise MedloopError(f"Nothing was predicted by {place.name}", remedy=remedy)
 
 
 def _how(described: Described) -> "HowToRun":

@@ -24,7 +24,7 @@ from medloop.models.exchange.intensities import Step
 METADATA, INFERENCE = "configs/metadata.json", "configs/inference.json"
 SCRIPT, STATE = "models/model.ts", "models/model.pt"
 MOST_BYTES = 4 << 20
-OWN_RUN = "$[@postprocessing({**item, 'pred': @network(item['image'][None], item['image_affine'])[0]}) for item in @dataset]"
+OWN_RUN = "$[@postprocessing({**item, 'pred': @network.mask(item['image'][None], item['image_affine'])}) for item in @dataset]"
 """How a bundle that medloop wrote runs without an engine."""
 
 HARMLESS = re.compile(

@@ -106,7 +106,6 @@ def _metadata(d: Description) -> Json:
 
 def _inference(d: Description) -> Json:
     save = [
-        {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
         {
             "_target_": "SaveImaged",
             "keys": "pred",
