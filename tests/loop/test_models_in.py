@@ -134,11 +134,11 @@ def bundle(folder: Path, script: Path, **changes: object) -> Path:
             "transforms": [
                 {"_target_": "LoadImaged", "keys": "image"},
                 {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
-                {"_target_": "Spacingd", "keys": "image", "pixdim": [1.0, 1.0, 1.0], "mode": "bilinear"},
+                {"_target_": "Spacingd", "keys": "image", "pixdim": [8.0, 8.0, 9.0], "mode": "bilinear"},
                 {"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": 0, "a_max": 2, "b_min": 0, "b_max": 2, "clip": False},
             ],
         },
-        "inferer": {"_target_": "SlidingWindowInferer", "roi_size": [16, 16, 16], "overlap": 0.5},
+        "inferer": {"_target_": "SlidingWindowInferer", "roi_size": [20, 20, 16], "overlap": 0.25},
         "postprocessing": {"_target_": "Compose", "transforms": [{"_target_": "Activationsd", "keys": "pred", "softmax": True}]},
         **changes,
     }
@@ -195,6 +195,7 @@ out = pathlib.Path(a.o); out.mkdir()
 assert (pathlib.Path(a.m) / ("fold_" + a.f) / a.chk).is_file()
 for file in sorted(pathlib.Path(a.i).glob("*_0000.nii.gz")):
     image = nib.load(file); x = np.asarray(image.dataobj) + 0.1 * int(a.f)
+    x = (x - x.mean()) / (x.std() + 1) + 0.3 * int(a.f)
     e = np.exp(np.stack([1.0 - x, x, x - 2.0])); e /= e.sum(0)
     name = file.name.replace("_0000.nii.gz", "")
     np.savez_compressed(out / (name + ".npz"), probabilities=e.transpose(0, 3, 2, 1).astype(np.float16))

@@ -23,8 +23,8 @@ class Described:
     mapping: Annotated[
         str, option("--map", metavar="THEIRS=OURS,…", help="Labels that are called otherwise here; =background drops one.")
     ] = ""
-    channels: Annotated[int, typer.Option(min=1, max=256, help="Channels of its images.")] = 0
-    dimension: Annotated[int, typer.Option(min=2, max=3, help="2 for single slices, else 3.")] = 0
+    channels: Annotated[int, typer.Option(min=0, max=256, help="Channels of its images; 0: what the file says, else 1.")] = 0
+    dimension: Annotated[int, typer.Option(min=0, max=3, help="2 for single slices, else 3; 0: what the file says.")] = 0
     gives: Annotated[str, option(metavar="logits|sigmoid|probabilities", help="What its outputs are.")] = ""
     spacing: Annotated[str, option(metavar="X,Y,Z", help="The spacing in mm that it works at; that of each image by default.")] = ""
     orientation: Annotated[str, option(metavar="RAS", help="Letters that voxels are brought to; the order of the file by default.")] = ""

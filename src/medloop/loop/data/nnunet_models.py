@@ -149,7 +149,7 @@ class NnunetPredictor:
         if image.channels != self.channels:
             raise ShapeError(f"{self.name}: it reads {self.channels} channels, got {image.channels}", remedy="take another model")
         for channel, voxels in enumerate(image.array):
-            written = nib.Nifti1Image(np.asarray(voxels, dtype=np.float32), image.grid.affine)  # type: ignore[no-untyped-call]
+            written = nib.Nifti1Image(np.nan_to_num(voxels.astype(np.float32), posinf=0.0, neginf=0.0), image.grid.affine)  # type: ignore[no-untyped-call]
             nib.save(written, folder / f"{name}_{channel:04d}{self.found.ending}")
 
     def _fold(self, given: Path, out: Path, fold: str, images: Sequence[Image]) -> list[npt.NDArray[np.float32]]:
@@ -179,6 +179,8 @@ class NnunetPredictor:
             raise FormatError(
                 f"{self.name}: nnU-Net gave {len(stated)} classes, {len(values)} are expected", remedy="check its dataset.json"
             )
+        if not np.isfinite(stated).all():
+            raise FormatError(f"{self.name}: nnU-Net's probabilities must be finite, they are not", remedy="check its weights")
         placed = np.zeros((self.classes, *image.grid.shape), dtype=np.float32)
         for value, layer in zip(values, stated, strict=True):
             placed[value] += layer

@@ -1,5 +1,6 @@
 """A network of which only a description is known, ready to predict: everything around it is done here, the network runs elsewhere."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -10,14 +11,14 @@ from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
 
 from medloop.core.arrays import FloatArray
-from medloop.core.errors import FormatError, ShapeError
+from medloop.core.errors import FormatError, GridSizeError, ShapeError
 from medloop.core.geometry import Grid, Shape3, triple
 from medloop.core.image import Image
 from medloop.models.exchange.description import Description, Run
 from medloop.models.exchange.intensities import apply_steps
 from medloop.models.exchange.orienting import Turn, turn_to
 from medloop.models.foundation.plans import COLOURED, GREY, Spacing, common_channels
-from medloop.models.foundation.resample import CLOSE_ENOUGH, resample
+from medloop.models.foundation.resample import ALWAYS_VOXELS, CLOSE_ENOUGH, MOST_VOXELS, TIMES_LARGER, resample
 from medloop.models.inference.predict import Calibrated, ModelOutput
 
 Arrays: TypeAlias = Sequence[npt.NDArray[np.generic]]
@@ -196,7 +197,12 @@ def _working_shape(d: Description, shape: Shape3, spacing_mm: Spacing) -> Shape3
         wanted[2] = 1
     if (np.abs(wanted / np.array(shape) - 1) < CLOSE_ENOUGH).all():
         return shape
-    return triple(np.maximum(1, np.round(wanted)))
+    found = triple(np.maximum(1, np.round(wanted)))
+    voxels, most = math.prod(found), min(MOST_VOXELS, max(ALWAYS_VOXELS, TIMES_LARGER * math.prod(shape)))
+    if voxels > most:
+        rule = f"At the network's voxels of {d.spacing_mm} mm the image would have {voxels:.2g} voxels, at most {most:.2g} can be computed"
+        raise GridSizeError(rule, remedy="check the voxel size in its file, or give another --spacing")
+    return found
 
 
 def _window_size(d: Description, shape: Shape3) -> Shape3:
