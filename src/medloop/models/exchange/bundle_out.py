@@ -116,6 +116,7 @@ def _inference(d: Description) -> Json:
             "output_postfix": "seg",
             "separate_folder": False,
             "resample": False,
+            "squeeze_end_dims": d.dimension == 3,  # MONAI cannot place a mask that lost its only slice
             "print_log": False,
         },
     ]
