@@ -6,8 +6,8 @@
         check_predictor(my_predictor, kind="segmentation", dimension=3, channels=1, classes=3)
 
 A predictor takes an image as it is stored, on whatever grid, and gives probabilities on that grid. It does its own normalising and
-resampling, answers the same twice, changes nothing it is given, and refuses an image that it cannot read. The project's own models, and
-whatever `medloop import-model` takes, are held to it.
+resampling, answers the same twice, changes nothing it is given, and refuses an image that it cannot read. What
+`medloop import-model` takes is held to it.
 """
 
 from collections.abc import Callable
