@@ -51,9 +51,13 @@ def import_(
     folder: ProjectFolder,
     settings: Mapping[str, SettingValue],
     source: Annotated[
-        Path | None, typer.Argument(metavar="[SOURCE]", help="A folder of images in a known layout, or a CSV; not needed with --proposals.")
+        Path | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="A folder of images in a known layout, a CSV, or a document of COCO, Label Studio or CVAT; not needed with --proposals.",
+        ),
     ] = None,
-    fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
+    fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv, dicom, coco, labelstudio or cvat.")] = "auto",
     annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str,

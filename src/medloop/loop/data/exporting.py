@@ -15,6 +15,9 @@ from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case,
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.export_volumes import export_mha, export_nrrd
 from medloop.datasets.regular import is_sheared
+from medloop.datasets.shapes.coco_out import COCO_EXPORTERS
+from medloop.datasets.shapes.cvat_out import export_cvat
+from medloop.datasets.shapes.labelstudio_out import export_labelstudio
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
@@ -34,8 +37,14 @@ from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 
 _LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *OBJECT_FORMATS, REPORTS, "frames", "measurements", "marks", "model")
+PICTURES = (*COCO_EXPORTERS, "labelstudio", "cvat")
+"""Formats of pictures with shapes."""
+
+FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, "frames", "measurements", "marks", "model")
 """Formats that can be written now."""
+
+_OF_BOTH_KINDS = ("labelstudio", "cvat")
+_FOR_KINDS = f"csv is for classification, {' and '.join(_OF_BOTH_KINDS)} for both, the others for masks"
 
 
 @dataclass(frozen=True)
@@ -83,8 +92,8 @@ def export_project(
         return _export_reports(workspace, out, source, actor)
     if fmt in _TABLES:
         return _TABLES[fmt](workspace, out, actor)
-    if (fmt == "csv") != (workspace.task.kind == "classification"):
-        raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
+    if fmt not in _OF_BOTH_KINDS and (fmt == "csv") != (workspace.task.kind == "classification"):
+        raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy=_FOR_KINDS)
     left_out = LeftOut(workspace)
     answers = _answers(workspace, left_out)
     if not answers:
@@ -127,7 +136,7 @@ def _value_names(workspace: Workspace) -> list[str]:
 def _regions(workspace: Workspace, fmt: str) -> dict[int, tuple[int, ...]]:
     """Each value of a mask with what lies inside it, for one mask per label only labels; empty where none share voxels."""
     labels = workspace.task.labels
-    if fmt in ("nifti", "mha", "nrrd"):
+    if fmt in ("nifti", "mha", "nrrd", *PICTURES):
         return region_values(labels) if nested_regions(labels) else {}
     return {held[0]: held for held in class_regions(labels)}
 
@@ -204,11 +213,15 @@ _EXPORTERS: dict[str, Exporter] = {
     "csv": export_csv,
     "nrrd": export_nrrd,
     "mha": export_mha,
+    **COCO_EXPORTERS,
 }
 
 
 def _exporter(workspace: Workspace, fmt: str) -> Exporter:
-    """What writes a format; NRRD also has the colours of labels."""
+    """What writes a format; some also have the colours of labels."""
+    if fmt in ("labelstudio", "cvat"):
+        write = export_labelstudio if fmt == "labelstudio" else export_cvat
+        return partial(write, colours={label.name: label.colour for label in workspace.task.labels})
     if fmt != "nrrd":
         return _EXPORTERS[fmt]
     colours = {label.name: tuple(part / 255 for part in bytes.fromhex(label.colour[1:])) for label in workspace.task.labels}
