@@ -10,8 +10,8 @@ from pathlib import Path
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
 from medloop.core.labels import class_regions, nested_regions, region_values, shared_names, values_of
-from medloop.core.names import brief_lines, first_named, natural_key
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
+from medloop.core.names import brief_lines, counted, first_named, natural_key
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Model, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.export_volumes import export_mha, export_nrrd
 from medloop.datasets.regular import is_sheared
@@ -19,10 +19,14 @@ from medloop.datasets.shapes.coco_out import COCO_EXPORTERS
 from medloop.datasets.shapes.cvat_out import export_cvat
 from medloop.datasets.shapes.labelstudio_out import export_labelstudio
 from medloop.datasets.staging import staged_folder
+from medloop.loop.data.annotation_tables import write_annotation_table
+from medloop.loop.data.carding import CARD, CROISSANT, TABLES, croissant_exporter
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
 from medloop.loop.data.marks_files import MARKS_FILE, marked_cases, marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
+from medloop.loop.data.model_card import FILE as CARD_FILE
+from medloop.loop.data.model_card import OPEN, model_card
 from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, export_reports, object_exporter
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
@@ -40,11 +44,14 @@ _LOG = logging.getLogger(__name__)
 PICTURES = (*COCO_EXPORTERS, "labelstudio", "cvat")
 """Formats of pictures with shapes."""
 
-FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, "frames", "measurements", "marks", "model")
+_MASKS = ("nifti", "msd", "nnunet", "nrrd", "mha")
+FORMATS = (
+    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks", "model", CARD,
+)  # fmt: skip
 """Formats that can be written now."""
 
-_OF_BOTH_KINDS = ("labelstudio", "cvat")
-_FOR_KINDS = f"csv is for classification, {' and '.join(_OF_BOTH_KINDS)} for both, the others for masks"
+_OF_BOTH_KINDS = ("labelstudio", "cvat", CROISSANT, *TABLES)
+_FOR_KINDS = f"csv is for classification, {', '.join(_OF_BOTH_KINDS)} for both, the others for masks"
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def export_project(
         workspace: The project.
         out: A new or empty folder.
         fmt: One of `FORMATS`.
-        model: Index of the model to write; None takes the one in use. Only for the format "model".
+        model: Index of the model to write; None takes the one in use. Only for the formats "model" and "model-card".
         regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
         source: Where the original DICOM files lie, for patient and study of DICOM objects; None for the project's pseudonyms.
         actor: Who takes it, for the audit.
@@ -86,8 +93,8 @@ def export_project(
     """
     out = Path(out)
     _require_fitting(fmt, model, source)
-    if fmt == "model":
-        return _export_model(workspace, out, model, actor)
+    if fmt in ("model", CARD):
+        return _export_card(workspace, out, model, actor) if fmt == CARD else _export_model(workspace, out, model, actor)
     if fmt == REPORTS:
         return _export_reports(workspace, out, source, actor)
     if fmt in _TABLES:
@@ -99,6 +106,8 @@ def export_project(
     if not answers:
         unread = f", {len(left_out.cases)} cannot be read" if left_out.cases else ""
         raise NotFoundError(f"There is no annotation to export yet{unread}", remedy="annotate a case first")
+    if fmt in TABLES:
+        return _export_table(workspace, answers, out, fmt, (actor, left_out))
     if fmt == "nnunet" and not regular_grid:
         require_right_angles([case for _, case in answers])
     names = _value_names(workspace)
@@ -122,8 +131,8 @@ def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if source is not None and fmt not in objects:
         raise SettingError(f"Original files are used by {', '.join(objects)} only, got {fmt}", remedy="leave --source out")
-    if model is not None and fmt != "model":
-        raise SettingError(f"A model is chosen for the format model only, got {fmt}", remedy="leave --model out")
+    if model is not None and fmt not in ("model", CARD):
+        raise SettingError(f"A model is chosen for the formats model and {CARD} only, got {fmt}", remedy="leave --model out")
 
 
 def _value_names(workspace: Workspace) -> list[str]:
@@ -136,7 +145,7 @@ def _value_names(workspace: Workspace) -> list[str]:
 def _regions(workspace: Workspace, fmt: str) -> dict[int, tuple[int, ...]]:
     """Each value of a mask with what lies inside it, for one mask per label only labels; empty where none share voxels."""
     labels = workspace.task.labels
-    if fmt in ("nifti", "mha", "nrrd", *PICTURES):
+    if fmt in ("nifti", "mha", "nrrd", CROISSANT, *PICTURES):
         return region_values(labels) if nested_regions(labels) else {}
     return {held[0]: held for held in class_regions(labels)}
 
@@ -219,6 +228,8 @@ _EXPORTERS: dict[str, Exporter] = {
 
 def _exporter(workspace: Workspace, fmt: str) -> Exporter:
     """What writes a format; some also have the colours of labels."""
+    if fmt == CROISSANT:
+        return croissant_exporter(workspace)
     if fmt in ("labelstudio", "cvat"):
         write = export_labelstudio if fmt == "labelstudio" else export_cvat
         return partial(write, colours={label.name: label.colour for label in workspace.task.labels})
@@ -226,6 +237,39 @@ def _exporter(workspace: Workspace, fmt: str) -> Exporter:
         return _EXPORTERS[fmt]
     colours = {label.name: tuple(part / 255 for part in bytes.fromhex(label.colour[1:])) for label in workspace.task.labels}
     return partial(export_nrrd, colours=colours)
+
+
+def _export_table(
+    workspace: Workspace, answers: Sequence[tuple[Annotation, Case]], out: Path, fmt: str, by: tuple[str, LeftOut]
+) -> ExportReport:
+    actor, left_out = by
+    with staged_folder(out) as staging:
+        written = write_annotation_table(workspace, answers, staging, fmt)
+    _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": written, "at": now()})
+    return ExportReport(out, fmt, written, tuple(brief_lines({"damaged": left_out.cases})))
+
+
+def _export_card(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
+    model = _model(workspace, index)
+    text = model_card(workspace, model)
+    with staged_folder(out, {CARD_FILE: text}):
+        pass
+    _note(workspace, actor, "model", model.id, {"format": CARD, "at": now()})
+    fields = counted(text.count(OPEN), "field")
+    return ExportReport(out, CARD, len(model.weights), (f"{CARD_FILE} has {fields} that only the project's lead can fill in",))
+
+
+def _model(workspace: Workspace, index: int | None) -> Model:
+    """The model of an index, or the one in use.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    with workspace.store.read() as tx:
+        model = tx.live_model() if index is None else model_of_index(tx, index)
+    if model is None:
+        raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
+    return model
 
 
 def _export_measurements(workspace: Workspace, out: Path, actor: str) -> ExportReport:
@@ -277,10 +321,7 @@ _TABLES: dict[str, Callable[[Workspace, Path, str], ExportReport]] = {
 
 def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
     """Weights as safetensors beside a JSON that names recipe, labels, snapshot, digests."""
-    with workspace.store.read() as tx:
-        model = tx.live_model() if index is None else model_of_index(tx, index)
-    if model is None:
-        raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
+    model = _model(workspace, index)
     weights = weights_of(workspace.store.blobs, model)
     files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
     for more in weights_of(workspace.store.blobs, model, any_label=True):
