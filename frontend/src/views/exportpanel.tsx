@@ -5,7 +5,27 @@ import type { Project } from "../api/types";
 import { Send, useSending } from "./forms";
 
 const FORMATS: Record<Project["kind"], readonly string[]> = {
-  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "coco", "coco-polygons", "labelstudio", "cvat", "dicom-seg", "dicom-labelmap", "rtstruct", "dicom-sr", "croissant", "table", "parquet", "frames", "model", "model-card"],
+  segmentation: [
+    "nifti",
+    "nrrd",
+    "mha",
+    "msd",
+    "nnunet",
+    "coco",
+    "coco-polygons",
+    "labelstudio",
+    "cvat",
+    "dicom-seg",
+    "dicom-labelmap",
+    "rtstruct",
+    "dicom-sr",
+    "croissant",
+    "table",
+    "parquet",
+    "frames",
+    "model",
+    "model-card",
+  ],
   classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", "model", "model-card"],
 };
 
