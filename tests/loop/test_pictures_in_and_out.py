@@ -279,12 +279,35 @@ def test_label_studio_brings_several_people_percents_and_predictions(tmp_path: P
     assert [line.case for line in marked_cases(made)] == ["1"]
 
 
+def test_what_is_not_read_of_label_studio_is_no_empty_mask(tmp_path: Path) -> None:
+    plane = np.zeros((WIDE, HIGH), bool)
+    plane[4:9, 2:5] = True
+    size = {"original_width": WIDE, "original_height": HIGH, "id": "a"}
+    value = {"format": "rle", "rle": brush_of(plane)}
+    apart = [{**size, "type": "brush", "value": value}, {**size, "type": "labels", "value": {**value, "labels": ["liver"]}}]
+    text, choice = {"type": "textarea", "value": {"text": ["x"]}}, {"type": "choices", "value": {"choices": ["well"]}}
+    tasks = []
+    for n, results in enumerate((apart, [text], [choice])):
+        picture(tmp_path / f"in/images/{n}.png", n)
+        tasks.append({"id": n, "data": {"image": f"{n}.png"}, "annotations": [task(n, results, created_at="2026-01-02T03:04:05Z")]})
+    (tmp_path / "in/export.json").write_text(json.dumps(tasks))
+    report, made = taken(tmp_path, tmp_path / "in")
+    assert (len(report.added), report.labelled, list(kept(made))) == (3, 1, ["0"])
+    said = [note.text for note in report.notes]
+    assert any("1 result of the kind 'textarea' is not read" in one for one in said)
+    assert any("choices beside shapes are not read" in one for one in said)
+
+
 @pytest.mark.parametrize(
     ("result", "words"),
     [
         (shape("rectanglelabels", {"x": 0, "y": 0, "width": 5, "height": 5, "rotation": 30}), "a box lies along the picture's axes"),
         ({**shape("brushlabels", {"format": "rle", "rle": [0]}), "image_rotation": 90}, "not turned"),
         (shape("brushlabels", {"format": "png", "rle": [0]}), "a brush is run lengths"),
+        (
+            {**shape("brushlabels", {"format": "rle", "rle": [0]}), "type": "brush", "value": {"format": "rle", "rle": [0]}},
+            "a shape has one label",
+        ),
         (shape("polygonlabels", {"points": [[1, 2], [3]]}), "a list of numbers"),
         ({**shape("polygonlabels", {"points": []}), "original_width": 9}, "shapes lie on a picture of 9×9"),
     ],

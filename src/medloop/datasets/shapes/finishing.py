@@ -13,7 +13,7 @@ from medloop.datasets.shapes.documents import Pictures
 from medloop.datasets.unread import unread_files
 from medloop.images.shapes.regions import Drawing
 
-BOXES_BESIDE = "boxes and points beside masks are not read, as the masks say more"
+BOXES_BESIDE = "boxes and points beside masks are not read: what only they mark counts as absent in it, so draw that, too"
 
 
 def named_cases(pictures: Pictures, cases: CaseList, drawn: Mapping[Path, CaseSource]) -> None:

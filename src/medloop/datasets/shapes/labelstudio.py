@@ -146,7 +146,8 @@ def _notes(file: str, names: _Names, *, choices: bool) -> tuple[str, ...]:
 
 def _without_tags(case: CaseSource) -> CaseSource:
     more = tuple(replace(one, tag=None) for one in case.more if one.drawing is not None or one.marks)
-    return replace(case, tag=None, more=more)
+    said = case.drawing is not None or bool(case.marks)  # a class alone does not say that nothing is drawn
+    return replace(case, tag=None, more=more, annotated_at=case.annotated_at if said else None)
 
 
 def _picture(task: Any, pictures: Pictures) -> Path:
@@ -216,7 +217,7 @@ def _reading(file: str, what: str, one: Mapping[str, Any], picture: Path, names:
     if len(set(said.choices)) > 1:
         raise _TaskError(f"{what}: a picture has one class", ", ".join(said.choices)[:80], "keep one choice")
     made = authorship({"annotated_at": text_of(one.get("created_at")), "effort_seconds": str(number(one.get("lead_time") or 0.0))})
-    is_drawn = said.regions or not (said.marks or said.choices)
+    is_drawn = said.regions or not _listed(one, "result")
     return CaseSource(
         "",
         "",
@@ -240,28 +241,31 @@ def _proposed(file: str, what: str, one: Mapping[str, Any], names: _Names) -> Pr
 
 
 def _said(what: str, one: Mapping[str, Any], names: _Names) -> _Said:
-    said = _Said()
-    for result in _listed(one, "result"):
-        kind, value = text_of(result.get("type")).lower(), result.get("value")
+    said, results = _Said(), _listed(one, "result")
+    apart = {text_of(result.get("id")): _named(result.get("value")) for result in results if text_of(result.get("type")) == "labels"}
+    for result in results:
+        kind, value, key = text_of(result.get("type")).lower(), result.get("value"), text_of(result.get("id"))
         if not isinstance(value, dict):
             raise _TaskError(f"{what}: a result has a value", f"{value!r:.80}", "export it again")
         if kind == "choices":
-            said.choices += [text_of(choice) for choice in value.get("choices", []) if text_of(choice)]
-            continue
-        label = _label(kind, value)
-        if label is None:
+            chosen = value.get("choices")
+            said.choices += [text_of(choice) for choice in chosen if text_of(choice)] if isinstance(chosen, list) else []
+        elif kind in _SHAPES or kind in _MARKS:
+            label = _named(value) or apart.get(key)
+            if not label:
+                raise _TaskError(f"{what} {key}: a shape has one label", f"none or several ({kind})", "give it one, or remove it")
+            _take(said, f"{what} {key}".strip(), kind, {**result, "value": value}, (names.value(label), label))
+        elif kind != "labels":  # these name shapes
             names.unread[kind or "none"] += 1
-            continue
-        _take(said, f"{what} {text_of(result.get('id'))}".strip(), kind, {**result, "value": value}, (names.value(label), label))
     return said
 
 
-def _label(kind: str, value: Mapping[str, Any]) -> str | None:
-    """The label of a shape; None for results that are none."""
-    if kind not in (*_SHAPES, *_MARKS):
-        return None
-    named = next((one for key in _LABELLED if isinstance(one := value.get(key), list) and len(one) == 1), None)
-    return text_of(named[0]) or None if named else None
+def _named(value: Any) -> str:
+    """The label of a shape; "" for none and for several."""
+    if not isinstance(value, dict):
+        return ""
+    named = next((one for key in _LABELLED if isinstance(one := value.get(key), list)), [])
+    return text_of(named[0]) if len(named) == 1 else ""
 
 
 def _take(said: _Said, what: str, kind: str, result: Mapping[str, Any], label: tuple[int, str]) -> None:
