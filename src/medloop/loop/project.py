@@ -49,7 +49,8 @@ from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_ste
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
-from medloop.loop.data.exporting import ExportReport, export_project
+from medloop.loop.data.export_report import ExportReport
+from medloop.loop.data.exporting import export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
