@@ -100,18 +100,19 @@ def on_a_socket(app: Any) -> Iterator[int]:
         thread.join()
 
 
-def seen_first(workspace: Workspace) -> None:
-    """Let a made-up model have seen the first case."""
+def predict_all(workspace: Workspace) -> None:
+    """Let made-up models have seen every case."""
     with workspace.store.read() as tx:
-        first = tx.find(Case, order=("name",), limit=1)[0]
-    add_model(workspace, first.id)
+        cases = tx.find(Case, order=("name",))
+    for number, case in enumerate(cases, 1):
+        add_model(workspace, case.id, index=number)
 
 
 @pytest.fixture
 def surface(folder: Path) -> Iterator[Surface]:
-    """A served project whose first case a made-up model has seen."""
+    """A served project whose cases made-up models have seen."""
     with Workspace.open(folder) as workspace:
-        seen_first(workspace)
+        predict_all(workspace)
         with on_a_socket(create_app(folder, QUICK)) as port:
             yield Surface(port, workspace)
 
@@ -120,7 +121,7 @@ def surface(folder: Path) -> Iterator[Surface]:
 def assisted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surface]:
     """The same with an assistant that answers clicks by balls."""
     with Workspace.open(folder) as workspace:
-        seen_first(workspace)
+        predict_all(workspace)
         place = tmp_path_factory.mktemp("s") / "a.sock"
         with (
             serving_assistant(folder, place, lambda _workspace, _name: EngineChoice("balls", lambda: BallEngine())) as socket,

@@ -1,4 +1,4 @@
-"""A label map that another program sends for a case, as a mask of the task: by the names of its segments, never by a guess.
+"""A label map that another program sends for a case, as a mask of the task: by the names of its segments, never by what is likely.
 
 Clients of MONAI Label say in `label_info` which names their values have. Some number segments that they leave out of the file, so that
 a number is either the value itself or one too high: what can be read both ways, with another result, is refused.
@@ -17,6 +17,7 @@ from medloop.core.labels import shared_names
 from medloop.core.names import folded
 from medloop.core.records import Case, Task
 from medloop.images.segments import Naming
+from medloop.loop.annotating.sent_outlines import read_outlines
 from medloop.loop.foundation.annotated_labels import every_as_none
 
 BACKGROUND = "background"
@@ -25,6 +26,9 @@ NO_LABELS = (BACKGROUND, "foreground_scribbles", "background_scribbles")
 
 RAW = ".bin"
 """Ending of voxels without a header, in the order of the image's file."""
+
+OUTLINES = ".xml"
+"""Ending of outlines on a flat picture."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def read_sent(task: Task, case: Case, path: Path, named: Sequence[NamedValue] | 
     Args:
         task: Its labels.
         case: On whose grid it must lie.
-        path: NIfTI, NRRD, `.seg.nrrd`, MetaImage, or raw voxels (`.bin`).
+        path: NIfTI, NRRD, `.seg.nrrd`, MetaImage, raw voxels (`.bin`), or outlines of a flat picture (`.xml`).
         named: What its values are called; None where nothing is said: then they are the task's. Segments of a file name themselves.
 
     Raises:
@@ -61,6 +65,9 @@ def read_sent(task: Task, case: Case, path: Path, named: Sequence[NamedValue] | 
     """
     if path.name.lower().endswith(RAW):
         return _named(task, _raw(case, path), named)
+    if path.name.lower().endswith(OUTLINES):
+        mask, values = read_outlines(task, case, path)
+        return SentMask(mask, every_as_none(task, values))
     from medloop.images.read import read_mask_with_notes  # whose readers a server that only serves does not load
 
     read = read_mask_with_notes(path, case.grid, naming=Naming(task.labels), without=NO_LABELS)

@@ -124,7 +124,7 @@ def _answer(case: Case, result: Result, wanted: Wanted, output: Output | None, t
     name = f"{safe_name(case.name)}{wanted.ending}"
     if output == "image":
         if not content:
-            raise NotFoundError("This model answers with classes, which are no image", remedy="ask for output=json")
+            raise NotFoundError("This model answers with classes, which are no image", remedy="send output=json")
         return attachment(content, name)
     return multipart(params, content, name) if content else JSONResponse(params)
 

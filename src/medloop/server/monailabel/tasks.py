@@ -74,7 +74,7 @@ def stop(workspace: Workspace, kind: str, *, actor: str) -> dict[str, Any] | Non
         return None
     settle(workspace)
     stopped = task_of(workspace, workspace.store.jobs.get(active[0].id))
-    return {"details": [f"{kind} was asked to stop"], **stopped, "status": "STOPPED"}
+    return {"details": [f"{kind} is being stopped"], **stopped, "status": "STOPPED"}
 
 
 async def ended(workspace: Workspace, job: Job) -> Job:

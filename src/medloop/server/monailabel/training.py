@@ -122,7 +122,7 @@ def _scored(scene: Scene) -> Job:
     request_evaluation_of(scene.workspace, _live(scene.workspace))
     job = scene.workspace.store.jobs.newest("evaluate")
     if job is None:
-        raise HTTPException(404, "No evaluation was asked for: there are no evaluation cases")
+        raise HTTPException(404, "There are no annotated evaluation cases to hold it against")
     return job
 
 

@@ -70,7 +70,7 @@ class Region:
 async def post_wsi(
     scene: SceneHere, model: str, image: Name = "", session_id: Name = "", output: Output = "dsa", body: Annotated[Any, Body()] = None
 ) -> Response:
-    """Outlines of what a model sees in a region of a picture, as JSON asks for it."""
+    """Outlines of what a model sees in a region of a picture, which the JSON body describes."""
     case = await run_in_threadpool(case_of, scene, image, session_id, None)
     return await _outlined(scene, model, case, body if isinstance(body, dict) else {}, output)
 
