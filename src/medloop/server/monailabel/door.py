@@ -116,7 +116,7 @@ class Door:
         allowed = not origin or self._is_own(scope, origin) or origin in self._site.settings.extra_origins or accounts
         if not allowed:
             rule = f"Without accounts only this server's own page may call, got the origin {origin[:100]}"
-            await refused(ForbiddenError(rule, remedy="give --origins, or make accounts"))(scope, receive, send)
+            await refused(ForbiddenError(rule, remedy="set MEDLOOP_ORIGINS, or make accounts"))(scope, receive, send)
             return
         readable = _Readable(send, origin)
         if scope["method"] == "OPTIONS":

@@ -23,8 +23,8 @@ from medloop.server.monailabel.gestures import clicks_for_all, clicks_for_one, l
 from medloop.server.monailabel.info import CLASSIFICATION, DEEPEDIT, DEEPGROW, SCRIBBLES, models_of
 from medloop.server.monailabel.listing import label_names
 from medloop.server.monailabel.proposing import drawn, proposal
-from medloop.server.monailabel.scene import Name, Scene, SceneHere
-from medloop.server.monailabel.sent_images import case_of
+from medloop.server.monailabel.scene import Scene, SceneHere
+from medloop.server.monailabel.sent_images import NamedHere, case_of
 
 router = APIRouter()
 Output: TypeAlias = Literal["image", "json", "all", "dicom_seg"]
@@ -44,8 +44,7 @@ class Result:
 async def post_infer(
     scene: SceneHere,
     model: str,
-    image: Name = "",
-    session_id: Name = "",
+    named: NamedHere,
     output: Output | None = None,
     params: Params = "{}",
     file: Upload = None,
@@ -55,7 +54,7 @@ async def post_infer(
     said = object_of(params)
     require_model(scene, model)
     wanted, began = Wanted.of(said) if said.get("result_extension") != ".json" else Wanted(), time.monotonic()
-    case = await run_in_threadpool(case_of, scene, image, session_id, file)
+    case = await run_in_threadpool(case_of, scene, named, file)
     prompts = await run_in_threadpool(_prompts, scene, model, case, said, label)
     read = time.monotonic()
     result = await (_refined(scene, model, case, prompts, said) if prompts else _proposed(scene, case))
@@ -116,7 +115,7 @@ async def _refined(scene: Scene, model: str, case: Case, prompts: list[Prompt], 
 
 def _answer(case: Case, result: Result, wanted: Wanted, output: Output | None, times: tuple[float, float, float]) -> Response:
     if output == "dicom_seg":
-        raise HTTPException(500, "DICOM SEG is not an answer here; export dicom-seg, which refers to the images as they came")
+        raise HTTPException(500, "DICOM SEG is not written here: medloop export --format dicom-seg refers to the images as they came")
     content, writing = b"", time.monotonic()
     if result.mask is not None and output != "json":
         content = label_file(case, result.mask, result.labels, wanted)
@@ -124,7 +123,7 @@ def _answer(case: Case, result: Result, wanted: Wanted, output: Output | None, t
     name = f"{safe_name(case.name)}{wanted.ending}"
     if output == "image":
         if not content:
-            raise NotFoundError("This model answers with classes, which are no image", remedy="send output=json")
+            raise NotFoundError("This model gives classes, which are no image", remedy="send output=json")
         return attachment(content, name)
     return multipart(params, content, name) if content else JSONResponse(params)
 

@@ -26,8 +26,8 @@ from medloop.server.monailabel.gestures import clicks_for_one, label_of
 from medloop.server.monailabel.inference import require_model
 from medloop.server.monailabel.info import SEGMENTATION
 from medloop.server.monailabel.proposing import drawn, proposal
-from medloop.server.monailabel.scene import Name, Scene, SceneHere
-from medloop.server.monailabel.sent_images import case_of
+from medloop.server.monailabel.scene import Scene, SceneHere
+from medloop.server.monailabel.sent_images import NamedHere, case_of
 
 router = APIRouter()
 Output: TypeAlias = Literal["asap", "dsa", "json"]
@@ -67,11 +67,9 @@ class Region:
 
 
 @router.post("/infer/wsi/{model}")
-async def post_wsi(
-    scene: SceneHere, model: str, image: Name = "", session_id: Name = "", output: Output = "dsa", body: Annotated[Any, Body()] = None
-) -> Response:
+async def post_wsi(scene: SceneHere, model: str, named: NamedHere, output: Output = "dsa", body: Annotated[Any, Body()] = None) -> Response:
     """Outlines of what a model sees in a region of a picture, which the JSON body describes."""
-    case = await run_in_threadpool(case_of, scene, image, session_id, None)
+    case = await run_in_threadpool(case_of, scene, named, None)
     return await _outlined(scene, model, case, body if isinstance(body, dict) else {}, output)
 
 
@@ -79,15 +77,14 @@ async def post_wsi(
 async def post_wsi_form(
     scene: SceneHere,
     model: str,
-    image: Name = "",
-    session_id: Name = "",
+    named: NamedHere,
     output: Output = "dsa",
     wsi: Annotated[str, Form()] = "{}",
     file: Upload = None,
 ) -> Response:
     """The same from a form, whose field wsi holds the JSON and whose file may be the picture."""
     asked = object_of(wsi, "wsi")
-    case = await run_in_threadpool(case_of, scene, image, session_id, file)
+    case = await run_in_threadpool(case_of, scene, named, file)
     return await _outlined(scene, model, case, asked, output)
 
 
