@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.workspace import Workspace
 
 MOST_FILES = 16
+SENT_SECONDS = 120.0
+"""Within so long a file that is wanted has been opened."""
+
 DTYPES = ("uint8", "uint16", "int16", "int32", "float32")
 ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii", ".mha")
 """Of label maps; the first that fits counts."""
@@ -53,6 +57,7 @@ class ImageFiles:
         self._folder = Path(tempfile.mkdtemp(prefix="medloop-images-"))
         self._guard = Lock()
         self._known: OrderedDict[str, ImageFile] = OrderedDict()
+        self._used: dict[str, float] = {}
 
     def of(self, workspace: Workspace, case: Case) -> ImageFile:
         """The file of a case's image: PNG for pictures, NIfTI for everything else."""
@@ -62,9 +67,16 @@ class ImageFiles:
                 found = self._write(workspace, case)
             self._known[case.id] = found
             self._known.move_to_end(case.id)
-            while len(self._known) > MOST_FILES:
-                self._known.popitem(last=False)[1].path.unlink(missing_ok=True)
+            self._used[case.id] = time.monotonic()
+            self._sweep()
         return found
+
+    def _sweep(self) -> None:
+        """Remove the files unused for longest, beyond `MOST_FILES`, but none that may still be on its way."""
+        for case_id in list(self._known)[: max(0, len(self._known) - MOST_FILES)]:
+            if self._used[case_id] + SENT_SECONDS < time.monotonic():
+                self._known.pop(case_id).path.unlink(missing_ok=True)
+                del self._used[case_id]
 
     def close(self) -> None:
         """Remove them all."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from anyio import to_thread
 from fastapi import APIRouter, HTTPException, UploadFile
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
@@ -54,12 +55,13 @@ async def post_infer(
     said = object_of(params)
     require_model(scene, model)
     wanted, began = Wanted.of(said) if said.get("result_extension") != ".json" else Wanted(), time.monotonic()
-    case = await run_in_threadpool(case_of, scene, named, file)
-    prompts = await run_in_threadpool(_prompts, scene, model, case, said, label)
+    packing = scene.surface.packing
+    case = await to_thread.run_sync(case_of, scene, named, file, limiter=packing)
+    prompts = await to_thread.run_sync(_prompts, scene, model, case, said, label, limiter=packing)
     read = time.monotonic()
     result = await (_refined(scene, model, case, prompts, said) if prompts else _proposed(scene, case))
     inferred = time.monotonic()
-    return await run_in_threadpool(_answer, case, result, wanted, output, (began, read, inferred))
+    return await to_thread.run_sync(_answer, case, result, wanted, output, (began, read, inferred), limiter=packing)
 
 
 def require_model(scene: Scene, model: str) -> None:

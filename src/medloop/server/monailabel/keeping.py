@@ -40,7 +40,7 @@ def get_model_info(scene: SceneHere, model: str) -> dict[str, Any]:
 def get_model(scene: SceneHere, model: str) -> Response:
     """The weights in use as safetensors; of an ensemble those of its first member."""
     found = _live(scene, model)
-    with scene.workspace.store.write(scene.person.id) as tx:
+    with scene.workspace.store.write(scene.actor) as tx:
         tx.record("export", "model", found.id, {"format": "weights", "client": "MONAI Label"})
     return attachment(scene.workspace.store.blobs.get(found.weights[0]), f"model-{found.index}.safetensors")
 
@@ -124,6 +124,6 @@ def _write_dataset(scene: Scene, place: Path, limit: int | None) -> None:
                 "info": final_info(scene.workspace.task, one.standing, one.by, one.about),
             }
     (place / "metadata.json").write_text(json.dumps({"name": scene.workspace.project.name, "objects": about}, indent=1), encoding="utf-8")
-    with scene.workspace.store.write(scene.person.id) as tx:
+    with scene.workspace.store.write(scene.actor) as tx:
         body = {"format": "dataset", "cases": len(about), "client": "MONAI Label"}
         tx.record("export", "project", scene.workspace.project.id, body)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Annotated, TypeAlias
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Query
 from starlette.requests import Request
 
@@ -54,6 +55,8 @@ class Surface:
     files: ImageFiles
     sessions: Sessions
     taken: Taken = field(default_factory=Taken)
+    packing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    """Files of inferences are read and written few at a time, so that they take no thread from short requests."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class Scene:
     def person(self) -> Annotator:
         """Who annotates; joined at first use."""
         return annotator_named(self.workspace, self.caller.name)
+
+    @property
+    def actor(self) -> str:
+        """Who takes data out, for the audit; nobody joins by that."""
+        with self.workspace.store.read() as tx:
+            found = known_annotator(tx, self.caller.name)
+        return found.id if found else self.caller.name
 
     @property
     def reviews(self) -> bool:
