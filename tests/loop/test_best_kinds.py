@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from medloop.core.records import Annotation, AnnotationKind, Choice, Prediction, Withdrawal, new_id, now
+from medloop.core.records import Annotation, AnnotationKind, Choice, Evaluation, Prediction, Withdrawal, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
@@ -15,6 +15,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.best_kinds import offers_of
 from medloop.loop.querying.chosen import choice_of
 from medloop.loop.querying.kind_costs import FEWEST, KindCosts, doubt_of, kind_costs
+from medloop.loop.querying.mark_kinds import presence_errors
 from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.places import look_at
 from medloop.loop.querying.rounds import prepare_round
@@ -160,19 +161,51 @@ def test_the_stated_times_are_shares_of_what_all_of_a_case_takes(volumes: Worksp
     assert best_offer(list(offers.values())).kind == "slices"
 
 
-def test_marks_are_offered_where_some_were_given_and_nothing_is_drawn(volumes: Workspace) -> None:
+def test_marks_are_offered_by_their_own_times_where_nothing_is_drawn(volumes: Workspace) -> None:
     with volumes.store.read() as tx:
         case, model, seen = every_case(volumes)[0], tx.live_model(), shown_first(volumes)
         looked = look_at(volumes, tx, case, model, seen)
     assert not isinstance(looked, str)
-    quick = KindCosts(marks=6.0)
+    quick = KindCosts(marks={"scribbles": 6.0})
     offers = {one.kind: one for one in offers_of(looked, {}, quick, doubt=1.0, whole=1.0)}
-    assert offers["marks"].minutes == 0.1
-    assert offers["marks"].gain == pytest.approx(0.6 * looked.gain)
-    assert best_offer(list(offers.values())).kind == "marks"
-    for costs, drawn in ((KindCosts(), False), (quick, True)):
-        none = offers_of(dataclasses.replace(looked, drawn=drawn), {}, costs, doubt=1.0, whole=1.0)
-        assert "marks" not in {one.kind for one in none}
+    assert offers["scribbles"].minutes == 0.1
+    assert offers["scribbles"].gain == pytest.approx(0.6 * looked.gain)
+    assert best_offer(list(offers.values())).kind == "scribbles"
+    none = offers_of(dataclasses.replace(looked, drawn=True), {}, quick, doubt=1.0, whole=1.0)
+    assert not {one.kind for one in none} & {"scribbles", "boxes", "tags"}
+
+
+def test_unlearned_marks_take_their_stated_seconds_and_their_measured_share_of_all_at_least(volumes: Workspace) -> None:
+    costs = KindCosts(labels=2, presence_errors=0.25)
+    minutes = {kind: costs.mark_minutes(kind, 0.01, slices=3) for kind in ("scribbles", "boxes", "tags")}
+    assert minutes == pytest.approx({"scribbles": 3 * (1.5 + 3 * 10.9) / 60, "boxes": 3 * (1.5 + 2 * 7) / 60, "tags": (3 * 1.5 + 2) / 60})
+    assert costs.mark_minutes("scribbles", 100.0, slices=3) == 52.0
+    assert costs.mark_minutes("boxes", 100.0, slices=3) == 25.0
+    assert [costs.sets_right(kind) for kind in ("scribbles", "boxes", "tags")] == [0.6, 0.3, 0.25]
+
+
+def test_a_tag_says_as_much_as_the_model_is_wrong_about_what_is_there(volumes: Workspace) -> None:
+    with volumes.store.write("test") as tx:
+        model = tx.live_model()
+        assert model is not None
+        assert presence_errors(tx, model) == presence_errors(tx, None) == 0.0
+        tx.add(
+            Evaluation(
+                id="e",
+                model_id=model.id,
+                split="validation",
+                metric="dice",
+                mean=0.4,
+                low=None,
+                high=None,
+                labelled_cases=1,
+                effort_minutes=0.0,
+                per_case={"a": {"lesion": 0.0}, "b": {"lesion": 0.8}},
+                created_at=now(),
+            )
+        )
+    with volumes.store.read() as tx:
+        assert presence_errors(tx, model) == 1 / 4
 
 
 def test_damaged_bytes_of_an_annotation_stop_no_query(volumes: Workspace) -> None:

@@ -498,8 +498,8 @@ export interface Objection {
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; task_version: number; base: Base;
   standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" |
-  "whole" | "slices" | "regions" | "verify" | "marks"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[];
-  active_seconds: number; proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
+  "whole" | "slices" | "regions" | "verify" | "marks" | "scribbles" | "boxes" | "tags"; minutes: number | null; parts: (SliceBody |
+  BoxBody)[]; frames: NamedSlice[]; active_seconds: number; proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -721,6 +721,11 @@ export interface Reason {
 export interface Refined {
   prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
   note?: string; seconds: number;
+}
+
+/** The work on a case until its proposal was rejected. */
+export interface Rejection {
+  effort?: EffortBody | null;
 }
 
 /** Take a prompt back. */

@@ -44,6 +44,7 @@ from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
+from medloop.loop.annotating.rejecting import reject_proposal
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_steps
 from medloop.loop.annotating.submission import Submitted
@@ -343,6 +344,14 @@ class Project:
         """
         draft = self.workspace.store.get(Assignment, opened.assignment.id)
         return propagate(self.workspace, draft.id, base_revision=draft.revision, reach=reach)
+
+    def reject(self, opened: Opened, *, effort_seconds: float | None = None) -> Annotation:
+        """Finish an opened case by rejecting its proposal: it is no pseudo-label, and is queried again before others.
+
+        Raises:
+            StateError: There is no proposal, the case evaluates, or it is annotated.
+        """
+        return reject_proposal(self.workspace, opened.assignment.id, effort=plain_seconds(effort_seconds))
 
     def skip(self, opened: Opened, reason: str) -> None:
         """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""

@@ -43,7 +43,8 @@ def pseudo_annotations(workspace: Workspace, *, answers: int, threshold: Thresho
     """The newest model's confident predictions, surest first, never more than there are answers; none without a model or the setting.
 
     Only unanswered cases of the training split; what a case lacks that is annotated for some labels is not filled in. A mask without any
-    foreground is left out, however sure: a structure that is missed altogether looks just as sure.
+    foreground is left out, however sure: a structure that is missed altogether looks just as sure. So is a case of which somebody has
+    rejected a proposal, whatever a later model makes of it, until it is annotated.
     """
     if workspace.settings.unlabelled != "pseudo-labels":
         return []
@@ -73,7 +74,8 @@ def _believable(tx: Reader, task: Task) -> list[Prediction]:
     model = tx.live_model()
     if model is None or not knows_every_label(model, task):
         return []
-    names = {c.id: c.name for c in tx.unlabelled_cases(["train"], exclude_open=False)}
+    rejected = {one.case_id for one in tx.rejections(splits=["train"])}
+    names = {c.id: c.name for c in tx.unlabelled_cases(["train"], exclude_open=False) if c.id not in rejected}
     found = [p for p in tx.latest_predictions(model.id) if p.case_id in names and "entropy" in p.scores]
     holding = [p for p in found if p.mask is None or float(p.scores.get("foreground", 0.0)) > 0]
     return sorted(holding, key=lambda p: names[p.case_id])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names, mark_weights
+from medloop.core.settings import current_names, learns_mark_weights, mark_weights
 from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_annotations
@@ -148,6 +148,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         targets=settings.targets,
         robust=settings.robust,
         weak_weights=USUAL_WEAK._replace(**mark_weights(settings.mark_weights)),
+        weak_learned=learns_mark_weights(settings.mark_weights) and workspace.task.kind == "segmentation",
         unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe

@@ -151,7 +151,7 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,
-        note="; ".join(filter(None, (said.note, unlabelled_words(model), stood_out_words(model), start_words(model)))),
+        note="; ".join(filter(None, (said.note, unlabelled_words(model), stood_out_words(model), weight_words(model), start_words(model)))),
         comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
@@ -172,6 +172,12 @@ def stood_out_words(model: Model) -> str:
         return ""
     shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
     return f"left out {counted(len(names), 'annotated case')} that stood out by their loss ({shown})"
+
+
+def weight_words(model: Model) -> str:
+    """What marks ended up counting in a model that learned these weights; empty in others, and where no case had marks."""
+    found = model.metrics.get("mark_weights", {}) if model.metrics.get("marked_cases") else {}
+    return f"learned what marks count: {', '.join(f'{name} {value:.3g}' for name, value in found.items())}" if found else ""
 
 
 def start_words(model: Model) -> str:
