@@ -98,11 +98,12 @@ export interface BoxPromptBody {
   kind: "box"; start: [number, number, number]; stop: [number, number, number]; label?: number;
 }
 
-/** One case in the worklist; `decided` says what counts for it that is nobody's own reading. */
+/** One case in the worklist. */
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
-  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[];
+  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[]; given:
+  string[];
 }
 
 /** The figures of one case, and whose mask they measure. */

@@ -198,7 +198,12 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
         <Key of="submit" />
       </button>
       {session.opened.assignment.kind === "verify" && session.purpose === "read" && (
-        <button data-testid="reject" disabled={!ready || busy !== ""} title="The proposal is wrong: the case is queried again, before others" onClick={() => void rejectSession(session)}>
+        <button
+          data-testid="reject"
+          disabled={!ready || busy !== ""}
+          title="The proposal is wrong: the case is queried again, before others"
+          onClick={() => void rejectSession(session)}
+        >
           Reject <Key of="verify-reject" />
         </button>
       )}

@@ -65,7 +65,7 @@ from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
-from medloop.loop.foundation.starts import Layers, Start, request_pretraining, starts
+from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.learning.pretraining import start_from
@@ -389,10 +389,12 @@ class Project:
         Raises:
             MedloopError: Too few images, or the pretraining failed; the message says why.
         """
-        if self.workspace.settings.pretraining != "pool":
-            self.configure(pretraining="pool")
-        request_pretraining(self.workspace, steps=steps, minutes=minutes, actor="python")
-        self.work(threads=threads)
+        begin_with_pool(self.workspace, steps=steps, minutes=minutes, actor="python")
+        self.workspace = self.workspace.reload()
+        try:
+            self.work(threads=threads)
+        finally:
+            self.workspace = self.workspace.reload()
         with self.workspace.store.read() as tx:
             return [one for one in starts(tx) if one.origin == "pool"][-1]
 

@@ -49,13 +49,17 @@ class Train(Payload):
 
 @dataclass(frozen=True)
 class Pretrain(Payload):
-    """Learn from the images of the pool before anything is annotated, as long as a training where both are 0; or take `source`."""
+    """Learn from the images of the pool before anything is annotated, as long as a training where both are 0; or take `source`.
+
+    `before` is what the setting `pretraining` was until this job was wanted: where there is too little to learn from, it is that again.
+    """
 
     steps: int = 0
     minutes: float = 0.0
     source: str = ""
     inflate: bool = False
     layers: Literal["all", "encoder"] = "all"
+    before: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class KindCosts:
         return whole * min(1.0, sum(look_seconds(one, STATED) for one in gains) / every)
 
     def mark_minutes(self, kind: QueryKind, whole: float, *, slices: int) -> float:
-        """Minutes of marks of a kind; unlearned: by stated times, and no less than their measured share of drawing everything."""
+        """Minutes of marks of a kind; unlearned: by stated times, and more than their share of annotating everything."""
         learned = self.marks.get(kind)
         return PRIORS[kind].minutes(whole, slices=slices, labels=self.labels) if learned is None else learned / 60
 
