@@ -195,3 +195,11 @@ def test_an_engine_that_sees_one_label_alone_changes_that_one_and_no_locked_one(
         for other in range(1, 6):
             if meet(pairs, outer, other, label) and other not in up(outer, label) and label not in up(outer, other):
                 assert np.array_equal(mask_of(labels, found, other), mask_of(labels, mask, other))
+
+
+def test_a_label_that_is_called_as_two_overlapping_ones_are_leaves_every_name_to_one_value() -> None:
+    made = overlapping(labels_of("a", "b", "a + b", "b + c", "c"), {"a": ["b", "b + c"], "a + b": ["c"]})
+    names = shared_names(made)
+    every = [folded(name) for name in (*(label.name for label in made), *names.values())]
+    assert len(set(every)) == len(every)
+    assert any(name.startswith("a + b (") for name in names.values())
