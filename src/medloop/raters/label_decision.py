@@ -1,10 +1,10 @@
 """The value of each voxel of a fused mask where values stand for several labels at once: decided label by label.
 
 Where labels lie inside others or overlap, the most probable value may lose what most annotators drew: one who drew the liver, one who drew
-the tumour in it and one who drew nothing are three values, and two of three hold that the liver is there. So first it is decided which group
-of labels that share voxels is there, by the sum of its values' probabilities; then among its values, and background, the one whose labels
-agree best with the labels' own probabilities: with the fewest labels expected to be wrong. A label that shares voxels with none is a
-group by itself. Where a value has more than half of the probability, it is taken.
+the tumour in it and one who drew nothing are three values, and two of three hold that the liver is there. So first it is decided which
+group of labels that share voxels is there, by the sum of its values' probabilities; then among its values, and background, the one whose
+labels agree best with the labels' own probabilities: with the fewest labels expected to be wrong. A label that shares voxels with none is
+a group by itself. Where a value has more than half of the probability, it is taken.
 """
 
 from collections.abc import Collection, Mapping, Sequence

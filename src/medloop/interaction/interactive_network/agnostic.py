@@ -51,11 +51,9 @@ def cases_for_any_label(
     """
     made = []
     for case in cases:
-        annotated = [label for label in labels if not case.known or label in case.known]
-        made += [
-            TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, regions.get(label, (label,))), case.weight)
-            for label in annotated
-        ]
+        for label in (label for label in labels if not case.known or label in case.known):
+            own = regions.get(label, (label,))
+            made.append(TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, own), case.weight))
         for count, kind, make in ((superpixels, "superpixels", _with_superpixels), (shapes, "shape", _with_shape)):
             names = [f"{case.id}/{kind}-{number}" for number in range(count)]
             made += [TrainingCase(name, partial(make, case, seed, name), case.weight) for name in names]
