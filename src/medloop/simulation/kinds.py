@@ -48,10 +48,9 @@ def check_proposal(workspace: Workspace, opened: Opened, proposal: MaskArray, tr
     """Accept the proposal of an open case, or reject it at the first slice on which something noticeable is wrong."""
     axis = truth.grid.paging_axis
     wrong = noticeable_errors(proposal, truth.array, axis)
-    on_slice = wrong.any(axis=tuple(a for a in range(3) if a != axis))
-    viewed = int(on_slice.argmax()) + 1 if on_slice.any() else len(on_slice)
-    seconds = effort.slice_viewed * viewed
-    if on_slice.any():
+    first = next((n for n, plane in enumerate(np.moveaxis(wrong, axis, 0), start=1) if plane.any()), None)
+    seconds = effort.slice_viewed * (first or truth.array.shape[axis])
+    if first is not None:
         reject_proposal(workspace, opened.assignment.id, effort=plain_seconds(seconds))
     else:
         submit(workspace, opened.assignment.id, Submitted(effort_seconds=seconds))

@@ -11,7 +11,7 @@ from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
 from medloop.core.labels import class_regions, nested_regions, region_values, shared_names, values_of
 from medloop.core.names import brief_lines, first_named, natural_key
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Model, Split, now
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.export_volumes import export_mha, export_nrrd
 from medloop.datasets.regular import is_sheared
@@ -262,6 +262,13 @@ _TABLES: dict[str, Callable[[Workspace, Path, str], ExportReport]] = {
 }
 
 
+def _outputs(workspace: Workspace, model: Model) -> dict[str, int]:
+    """What a model's outputs stand for, by name: without labels, and sets of overlapping ones, that came after it."""
+    classes = int(model.recipe.get("classes", workspace.task.classes))
+    named = zip(_value_names(workspace), workspace.task.mask_values, strict=True)
+    return {name: value for name, value in named if value < classes}
+
+
 def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
     """Weights as safetensors beside a JSON that names recipe, labels, snapshot, digests."""
     with workspace.store.read() as tx:
@@ -276,7 +283,7 @@ def _export_model(workspace: Workspace, out: Path, index: int | None, actor: str
         "medloop_model": 1,
         "id": model.id,
         "index": model.index,
-        "task": {"kind": workspace.task.kind, "labels": dict(zip(_value_names(workspace), workspace.task.mask_values, strict=True))},
+        "task": {"kind": workspace.task.kind, "labels": _outputs(workspace, model)},
         "recipe": model.recipe,
         "seed": workspace.settings.seed,
         "samples": int(model.metrics.get("samples", workspace.settings.samples)),

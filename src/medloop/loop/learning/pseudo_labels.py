@@ -14,7 +14,7 @@ import numpy as np
 from medloop.core.image import Mask
 from medloop.core.records import Case, Json, Prediction, Round, Task
 from medloop.loop.foundation.arrays import load_proposal
-from medloop.loop.foundation.label_versions import knows_every_label
+from medloop.loop.foundation.label_versions import has_every_output, knows_every_label
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.budget.pseudo import Threshold, confident_cases, pseudo_weights, threshold_at
 from medloop.store.reader import Reader
@@ -70,9 +70,12 @@ def load_pseudo(workspace: Workspace, pseudo: PseudoAnnotation) -> tuple[Case, M
 
 
 def _believable(tx: Reader, task: Task) -> list[Prediction]:
-    """Predictions of the live model for unanswered training cases, by case name; none of one that lacks a label of the task."""
+    """Predictions of the live model for unanswered training cases, by case name.
+
+    None of one that lacks a label of the task, or what labels share that overlap by now.
+    """
     model = tx.live_model()
-    if model is None or not knows_every_label(model, task):
+    if model is None or not knows_every_label(model, task) or not has_every_output(model, task):
         return []
     rejected = {one.case_id for one in tx.rejections(splits=["train"])}
     names = {c.id: c.name for c in tx.unlabelled_cases(["train"], exclude_open=False) if c.id not in rejected}

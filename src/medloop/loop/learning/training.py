@@ -189,6 +189,13 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], settings: ProjectSetti
     return snapshot
 
 
+OF_THE_PROJECT = (
+    "steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled", "robust", "weak_weights",
+    "weak_learned", "regions",
+)  # fmt: skip
+"""Fields of a recipe that follow from the project as it is now, also where a training goes on from an earlier model."""
+
+
 def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple[Recipe, Model | None]:
     """Unless it starts from scratch, the model to go on from, and its recipe with this training's budget and seed.
 
@@ -207,11 +214,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     before = Recipe.from_json(parent.recipe)
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
-    own = {
-        name: getattr(recipe, name)
-        for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled", "robust")
-    }
-    return dataclasses.replace(before, **own), parent
+    return dataclasses.replace(before, **{name: getattr(recipe, name) for name in OF_THE_PROJECT}), parent
 
 
 def _described(recipe: Recipe) -> str:
