@@ -49,17 +49,14 @@ class Train(Payload):
 
 @dataclass(frozen=True)
 class Pretrain(Payload):
-    """Learn from the images of the pool before anything is annotated, as long as a training where both are 0; or take `source`.
-
-    `before` is what the setting `pretraining` was until this job was wanted: where there is too little to learn from, it is that again.
-    """
+    """Learn from the images of the pool before anything is annotated, as long as a training where both are 0; or take `source`."""
 
     steps: int = 0
     minutes: float = 0.0
     source: str = ""
     inflate: bool = False
     layers: Literal["all", "encoder"] = "all"
-    before: str = ""
+    before: str = ""  # the setting `pretraining` until this job was wanted: it is that again where there is too little to learn from
 
 
 @dataclass(frozen=True)
