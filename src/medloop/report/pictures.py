@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from medloop.core.arrays import BoolArray, ImageArray, MaskArray
+from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.geometry import Grid, Plane
-from medloop.core.labels import nested_regions
 from medloop.core.records import Label
 from medloop.report.markup import element
 
@@ -38,28 +37,15 @@ Box = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Shape:
-    """A label to outline.
-
-    Attributes:
-        value: Its own.
-        colour: As #rrggbb.
-        shared: Other values whose voxels are its as well: of labels inside it, and of it together with labels that overlap it.
-    """
+    """A label to outline."""
 
     value: int
     colour: str
-    shared: tuple[int, ...] = ()
 
     @classmethod
-    def each(cls, labels: Iterable[Label], *, among: Sequence[Label]) -> list[Self]:
-        """One of each of these labels, which are some or all of a task's (`among`)."""
-        regions = nested_regions(among)
-        return [cls(label.value, label.colour, tuple(v for v in regions.get(label.value, ()) if v != label.value)) for label in labels]
-
-    def inside(self, mask: npt.NDArray[np.generic]) -> BoolArray:
-        """Where the label is in some label values."""
-        found: BoolArray = np.isin(mask, (self.value, *self.shared))
-        return found
+    def each(cls, labels: Iterable[Label]) -> list[Self]:
+        """One of each of these labels."""
+        return [cls(label.value, label.colour) for label in labels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +126,7 @@ def picture(
         element("path", d=path, class_=f"outline {style}", stroke=shape.colour if layer else None)
         for style, mask in masks
         for shape in shapes
-        for path in [outline_path(shape.inside(shot.cut(mask)))]
+        for path in [outline_path(shot.cut(mask) == shape.value)]
         for layer in (0, 1)
         if path
     ]

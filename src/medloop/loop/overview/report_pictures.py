@@ -54,8 +54,7 @@ def _figure(workspace: Workspace, word: str, one: JudgedCase) -> Markup:
     blobs, case = workspace.store.blobs, one.case
     labels = [label for label in workspace.task.labels if label.name in one.scores]
     truth = load_annotation(blobs, one.annotation, case)
-    shapes = Shape.each(labels, among=workspace.task.labels)
-    masks = (_only(truth.array, shapes), _only(load_proposal(blobs, one.prediction, case), shapes)) if isinstance(truth, Mask) else None
+    masks = (_only(truth.array, labels), _only(load_proposal(blobs, one.prediction, case), labels)) if isinstance(truth, Mask) else None
     shot = largest_disagreement(case.grid, *(masks or (None, None)))
     channels, windows = shown_channels(blobs, case)
     drawn = picture(
@@ -63,17 +62,16 @@ def _figure(workspace: Workspace, word: str, one: JudgedCase) -> Markup:
         windows,
         shot,
         list(zip(("truth", "predicted"), masks, strict=True)) if masks else [],
-        shapes,
+        Shape.each(labels),
         label=f"{word}: {case.name}",
     )
     words = _scores(one) if isinstance(truth, Mask) else _classes(workspace, one, truth)
     return element("figure", drawn, element("figcaption", element("b", f"{word}: {case.name}"), element("br"), words, _place(case, shot)))
 
 
-def _only(mask: MaskArray, shapes: Sequence[Shape]) -> MaskArray:
-    """A mask with these labels alone, and what they share with others: others were not scored."""
-    wanted = [value for shape in shapes for value in (shape.value, *shape.shared)]
-    kept: MaskArray = np.where(np.isin(mask, wanted), mask, 0).astype(np.uint8)
+def _only(mask: MaskArray, labels: Sequence[Label]) -> MaskArray:
+    """A mask with these labels alone: others were not scored."""
+    kept: MaskArray = np.where(np.isin(mask, [label.value for label in labels]), mask, 0).astype(np.uint8)
     return kept
 
 
