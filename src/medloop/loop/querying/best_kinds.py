@@ -35,7 +35,7 @@ def best_kinds(
 ) -> list[Choice]:
     """The choices with the kind of annotation worth most per minute, the worthiest first."""
     cases = {case.id: case for case in tx.find(Case, where={"id": [one.case_id for one in choices]})}
-    known = _Known(workspace, tx, model, seen, kind_costs(workspace, tx), predict_minutes(tx, list(cases.values()), seen))
+    known = _Known(workspace, tx, model, seen, kind_costs(workspace, tx), predict_minutes(tx, list(cases.values()), seen, whole=True))
     weighed = [_weighed(known, one, cases[one.case_id]) for one in choices]
     return [choice for choice, _ in sorted(weighed, key=lambda pair: -pair[1])]
 
@@ -71,8 +71,9 @@ def offers_of(found: Looked, places: Mapping[QueryKind, Sequence[Place]], costs:
     look = costs.look_minutes(whole, gain=gain, slices=slices)
     offers = [Offer("whole", gain, whole), verifying(gain, look, whole, costs.chance_accepted(doubt))]
     for kind, ranked in places.items():
-        if gains := [place.gain for place in ranked]:
-            offers.append(Offer(kind, sum(gains), costs.part_minutes(whole, gains=gains, gain=gain, slices=slices)))
+        if ranked:
+            minutes = costs.part_minutes(whole, kind=kind, seconds=[place.seconds for place in ranked], gain=gain, slices=slices)
+            offers.append(Offer(kind, sum(place.gain for place in ranked), minutes))
     if costs.marks is not None and not found.drawn:
         offers.append(Offer("marks", MARKS_SET_RIGHT * gain, costs.marks / 60))
     return offers

@@ -1,16 +1,15 @@
 """What kinds of annotation take here: learned from the log of work, and by stated times where it says too little."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import BlobError, IntegrityError
-from medloop.core.records import Annotation, Case, Prediction, Withdrawal
-from medloop.interaction.attention import look_seconds
+from medloop.core.records import Annotation, Case, Prediction, QueryKind, Withdrawal
 from medloop.interaction.simulated_users.effort import EffortModel
-from medloop.loop.foundation.partial_annotations import load_partial
+from medloop.loop.foundation.partial_annotations import BoxPart, load_partial
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.budget.kinds import chance_accepted
@@ -41,16 +40,16 @@ class KindCosts:
 
     Attributes:
         look: Seconds of a look that accepted the proposal, the median; None with too few.
-        longer: How many times the median of all annotations of a proposal those take that did not accept it as it was; 1 with too few.
+        longer: How many times the median of all masks of a proposal those take that did not accept it as it was; 1 with too few.
         marks: Seconds of marks in place of a mask, the median; None with too few.
-        part: Seconds per slice or box of an annotation of parts, the median; None with too few.
+        part: By kind ("slices", "regions"): seconds per slice or box of an annotation of such, the median; none with too few.
         doubts, accepted: Of earlier proposals: their doubt (`doubt_of`), and 1 where it was accepted as it was, shapes (n,).
     """
 
     look: float | None = None
     longer: float = 1.0
     marks: float | None = None
-    part: float | None = None
+    part: Mapping[QueryKind, float] = field(default_factory=dict)
     doubts: FloatArray = field(default_factory=_none)
     accepted: FloatArray = field(default_factory=_none)
 
@@ -61,12 +60,12 @@ class KindCosts:
         viewing = STATED.slice_viewed * slices
         return whole * viewing / (viewing + STATED.outline * gain)
 
-    def part_minutes(self, whole: float, *, gains: Sequence[float], gain: float, slices: int) -> float:
-        """Minutes of slices or boxes with these gains; unlearned: the stated share of what annotating all, of that gain, takes."""
-        if self.part is not None:
-            return len(gains) * self.part / 60
+    def part_minutes(self, whole: float, *, kind: QueryKind, seconds: Sequence[float], gain: float, slices: int) -> float:
+        """Minutes of slices or boxes of these stated seconds; unlearned: their share of what annotating all, of that gain, takes."""
+        if kind in self.part:
+            return len(seconds) * self.part[kind] / 60
         every = STATED.slice_viewed * slices + STATED.outline * gain
-        return whole * min(1.0, sum(look_seconds(one, STATED) for one in gains) / every)
+        return whole * min(1.0, sum(seconds) / every)
 
     def chance_accepted(self, doubt: float) -> float:
         """Chance that a proposal of this doubt is accepted as it is."""
@@ -79,7 +78,7 @@ def kind_costs(workspace: Workspace, tx: Reader) -> KindCosts:
     undone = {one.annotation_id for one in tx.find(Withdrawal, where={"annotation_id": [one.id for one in made], "verb": "undone"})}
     made = [one for one in made if one.id not in undone]  # their seconds go on in the next annotation of the assignment
     masks = [one for one in made if one.kind == "mask" and one.untouched is not None and one.proposal_id is not None]
-    every = _median([one.effort_seconds for one in made if one.effort_seconds > 0 and one.proposal_id is not None])
+    every = _median([one.effort_seconds for one in made if one.effort_seconds > 0 and one.proposal_id is not None and one.kind == "mask"])
     corrected = _median([one.effort_seconds for one in masks if one.effort_seconds > 0 and one.untouched != AS_IT_WAS])
     looks = [one.effort_seconds for one in masks if one.untouched == AS_IT_WAS and one.effort_seconds > 0]
     each = _seconds_per_part(workspace, tx, [one for one in made if one.kind == "partial" and one.effort_seconds > 0][:PARTS_READ])
@@ -90,7 +89,7 @@ def kind_costs(workspace: Workspace, tx: Reader) -> KindCosts:
         look=_median(looks),
         longer=max(1.0, corrected / every) if every and corrected else 1.0,
         marks=_median([one.effort_seconds for one in made if one.kind == "marks" and one.effort_seconds > 0]),
-        part=_median(each),
+        part={kind: median for kind, seconds in each.items() if (median := _median(seconds)) is not None},
         doubts=np.array([doubt_of(cases[one.case_id], shown[one.proposal_id or ""]) for one in known]),
         accepted=np.array([float(one.untouched == AS_IT_WAS) for one in known]),
     )
@@ -102,14 +101,16 @@ def doubt_of(case: Case, prediction: Prediction) -> float:
     return max(0.0, float(prediction.scores.get("entropy", 0.0))) / share
 
 
-def _seconds_per_part(workspace: Workspace, tx: Reader, made: Sequence[Annotation]) -> list[float]:
-    found = list[float]()
+def _seconds_per_part(workspace: Workspace, tx: Reader, made: Sequence[Annotation]) -> dict[QueryKind, list[float]]:
+    """By kind; an annotation with a box counts as regions: a box takes the view of all of its slices."""
+    found: dict[QueryKind, list[float]] = {"slices": [], "regions": []}
     for one in made:
         try:
             parts, _ = load_partial(workspace.store.blobs, one, tx.get(Case, one.case_id))
         except (BlobError, IntegrityError):  # damaged bytes say nothing, and stop nobody's query
             continue
-        found.append(one.effort_seconds / len(parts))
+        kind: QueryKind = "regions" if any(isinstance(part, BoxPart) for part in parts) else "slices"
+        found[kind].append(one.effort_seconds / len(parts))
     return found
 
 
