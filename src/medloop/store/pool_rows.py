@@ -146,16 +146,18 @@ class PoolReader(TransactionReader):
         rows = self._connection.execute(select(table.assignment_id, func.min(table.created_at)).group_by(table.assignment_id))
         return {row[0]: row[1] for row in rows.all()}
 
-    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float, str]]:
+    def recent_efforts(
+        self, origins: Collection[str], limit: int, *, whole: bool = False
+    ) -> list[tuple[str, str | None, float, float, str]]:
         """(case id, proposal id, seconds, cost at today's rate, annotator id) of the newest annotations of these origins, oldest first.
 
-        Those that were undone are left out, and looks that ended with the proposal rejected.
+        Those that were undone are left out, and looks that ended with a rejection; with `whole` those of parts, and marks, too.
         """
         table = annotations.c
         cost = table.effort_seconds / 60 * annotators.c.cost_per_minute
         query = select(table.case_id, table.proposal_id, table.effort_seconds, cost, table.annotator_id)
         query = query.join(annotators, annotators.c.id == table.annotator_id)
-        query = query.where(table.origin.in_(list(origins)), table.kind != REJECTED, ~_undone())
+        query = query.where(table.origin.in_(list(origins)), table.kind != REJECTED, ~_undone(), *([table.kind == "mask"] if whole else []))
         rows = self._connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
         return [tuple(row) for row in rows.all()][::-1]
 

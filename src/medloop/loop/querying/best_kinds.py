@@ -41,7 +41,7 @@ def best_kinds(
     cases = {case.id: case for case in tx.find(Case, where={"id": [one.case_id for one in choices]})}
     lifted = {one.case_id for one in lifted_cases(tx)}
     marked = {one.case_id for one in tx.marked_annotations(case_ids=list(cases))}
-    costs, minutes = kind_costs(workspace, tx, model), predict_minutes(tx, list(cases.values()), seen)
+    costs, minutes = kind_costs(workspace, tx, model), predict_minutes(tx, list(cases.values()), seen, whole=True)
     known = _Known(workspace, tx, model, seen, costs, minutes, lifted, marked)
     weighed = [_weighed(known, one, cases[one.case_id]) for one in choices]
     return [choice for choice, _ in sorted(weighed, key=lambda pair: (pair[0].case_id not in lifted, -pair[1]))]
@@ -85,8 +85,9 @@ def offers_of(found: Looked, places: Mapping[QueryKind, Sequence[Place]], costs:
     look = costs.look_minutes(whole, gain=gain, slices=slices)
     offers = [Offer("whole", gain, whole), verifying(gain, look, whole, costs.chance_accepted(doubt))]
     for kind, ranked in places.items():
-        if gains := [place.gain for place in ranked]:
-            offers.append(Offer(kind, sum(gains), costs.part_minutes(whole, gains=gains, gain=gain, slices=slices)))
+        if ranked:
+            minutes = costs.part_minutes(whole, kind=kind, seconds=[place.seconds for place in ranked], gain=gain, slices=slices)
+            offers.append(Offer(kind, sum(place.gain for place in ranked), minutes))
     if not found.drawn:
         offers += [Offer(kind, costs.sets_right(kind) * gain, costs.mark_minutes(kind, whole, slices=slices)) for kind in PRIORS]
     return offers

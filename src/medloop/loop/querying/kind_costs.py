@@ -8,9 +8,8 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import BlobError, IntegrityError
 from medloop.core.records import Annotation, Case, Model, Prediction, QueryKind, Withdrawal
-from medloop.interaction.attention import look_seconds
 from medloop.loop.foundation.marked import load_marks
-from medloop.loop.foundation.partial_annotations import load_partial
+from medloop.loop.foundation.partial_annotations import BoxPart, load_partial
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.mark_kinds import PRIORS, STATED, kind_of_marks, presence_errors
@@ -40,9 +39,9 @@ class KindCosts:
 
     Attributes:
         look: Seconds of a look that accepted the proposal or rejected it, the median; None with too few.
-        longer: How many times the median of all annotations of a proposal those take that did not accept it as it was; 1 with too few.
+        longer: How many times the median of all masks of a proposal those take that did not accept it as it was; 1 with too few.
         marks: Seconds of marks in place of a mask by their kind, the median; without kinds of which there are too few.
-        part: Seconds per slice or box of an annotation of parts, the median; None with too few.
+        part: By kind ("slices", "regions"): seconds per slice or box of an annotation of such, the median; none with too few.
         doubts, accepted: Of earlier proposals: their doubt (`doubt_of`), and 1 where it was accepted as it was, shapes (n,).
         labels: Of the task.
         presence_errors: Share of labels that the model in use misses altogether, or finds where there are none.
@@ -51,7 +50,7 @@ class KindCosts:
     look: float | None = None
     longer: float = 1.0
     marks: Mapping[QueryKind, float] = field(default_factory=dict)
-    part: float | None = None
+    part: Mapping[QueryKind, float] = field(default_factory=dict)
     doubts: FloatArray = field(default_factory=_none)
     accepted: FloatArray = field(default_factory=_none)
     labels: int = 1
@@ -64,12 +63,12 @@ class KindCosts:
         viewing = STATED.slice_viewed * slices
         return whole * viewing / (viewing + STATED.outline * gain)
 
-    def part_minutes(self, whole: float, *, gains: Sequence[float], gain: float, slices: int) -> float:
-        """Minutes of slices or boxes with these gains; unlearned: the stated share of what annotating all, of that gain, takes."""
-        if self.part is not None:
-            return len(gains) * self.part / 60
+    def part_minutes(self, whole: float, *, kind: QueryKind, seconds: Sequence[float], gain: float, slices: int) -> float:
+        """Minutes of slices or boxes of these stated seconds; unlearned: their share of what annotating all, of that gain, takes."""
+        if kind in self.part:
+            return len(seconds) * self.part[kind] / 60
         every = STATED.slice_viewed * slices + STATED.outline * gain
-        return whole * min(1.0, sum(look_seconds(one, STATED) for one in gains) / every)
+        return whole * min(1.0, sum(seconds) / every)
 
     def mark_minutes(self, kind: QueryKind, whole: float, *, slices: int) -> float:
         """Minutes of marks of a kind; unlearned: by stated times, and more than their share of annotating everything."""
@@ -92,8 +91,7 @@ def kind_costs(workspace: Workspace, tx: Reader, model: Model | None = None) -> 
     made = [one for one in made if one.id not in undone]  # their seconds go on in the next annotation of the assignment
     masks = [one for one in made if one.kind == "mask" and one.untouched is not None and one.proposal_id is not None]
     rejected = [one for one in made if one.kind == "rejected"]
-    proposed = [one for one in made if one.proposal_id is not None and one.kind != "rejected"]
-    every = _median([one.effort_seconds for one in proposed if one.effort_seconds > 0])
+    every = _median([one.effort_seconds for one in made if one.effort_seconds > 0 and one.proposal_id is not None and one.kind == "mask"])
     corrected = _median([one.effort_seconds for one in masks if one.effort_seconds > 0 and one.untouched != AS_IT_WAS])
     looks = [one.effort_seconds for one in (*masks, *rejected) if one.untouched in (AS_IT_WAS, None) and one.effort_seconds > 0]
     each = _seconds_per_part(workspace, tx, [one for one in made if one.kind == "partial" and one.effort_seconds > 0][:PARTS_READ])
@@ -105,7 +103,7 @@ def kind_costs(workspace: Workspace, tx: Reader, model: Model | None = None) -> 
         look=_median(looks),
         longer=max(1.0, corrected / every) if every and corrected else 1.0,
         marks=_seconds_by_kind(workspace, [one for one in made if one.kind == "marks" and one.effort_seconds > 0][:PARTS_READ]),
-        part=_median(each),
+        part={kind: median for kind, seconds in each.items() if (median := _median(seconds)) is not None},
         doubts=np.array([doubt_of(cases[one.case_id], shown[one.proposal_id or ""]) for one in known]),
         accepted=np.array([float(one.untouched == AS_IT_WAS) for one in known]),
         labels=len(workspace.task.labels),
@@ -119,14 +117,16 @@ def doubt_of(case: Case, prediction: Prediction) -> float:
     return max(0.0, float(prediction.scores.get("entropy", 0.0))) / share
 
 
-def _seconds_per_part(workspace: Workspace, tx: Reader, made: Sequence[Annotation]) -> list[float]:
-    found = list[float]()
+def _seconds_per_part(workspace: Workspace, tx: Reader, made: Sequence[Annotation]) -> dict[QueryKind, list[float]]:
+    """By kind; an annotation with a box counts as regions: a box takes the view of all of its slices."""
+    found: dict[QueryKind, list[float]] = {"slices": [], "regions": []}
     for one in made:
         try:
             parts, _ = load_partial(workspace.store.blobs, one, tx.get(Case, one.case_id))
         except (BlobError, IntegrityError):  # damaged bytes say nothing, and stop nobody's query
             continue
-        found.append(one.effort_seconds / len(parts))
+        kind: QueryKind = "regions" if any(isinstance(part, BoxPart) for part in parts) else "slices"
+        found[kind].append(one.effort_seconds / len(parts))
     return found
 
 
