@@ -15,6 +15,7 @@ from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.propagating import drawn_frames, preview_propagation, propagate
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.overlap import dice
@@ -147,3 +148,22 @@ def test_the_records_of_an_annotation_do_not_say_frames_of_a_volume(pool: Worksp
         made = provenance(tx, annotation)
     assert made is not None
     assert "frames" not in dataclasses.asdict(made)["parts"]["brush"]
+
+
+@pytest.fixture
+def crossed(pool: Workspace) -> Workspace:
+    configure(pool, task=TaskChange(overlaps={"small": ["large"]}), actor="test")
+    return pool.reload()
+
+
+def test_labels_that_overlap_are_carried_each_by_itself_and_one_that_was_erased_again_keeps_none(
+    crossed: Workspace, ann: Annotator
+) -> None:
+    first = open_case(crossed, add_film(crossed).id, ann.id).assignment
+    propagate(crossed, first.id, base_revision=draw(crossed, first, 2, value=3))
+    both = read_draft(crossed, first.id).mask
+    assert np.flatnonzero((both == 3).any(axis=(0, 1))).tolist() == list(range(FRAMES))
+    second = open_case(crossed, add_film(crossed, "again").id, ann.id).assignment
+    draw(crossed, second, 2, value=2)
+    propagate(crossed, second.id, base_revision=draw(crossed, second, 2, value=1))
+    assert holds(read_draft(crossed, second.id).mask) == list(range(FRAMES))

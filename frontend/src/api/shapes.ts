@@ -98,11 +98,12 @@ export interface BoxPromptBody {
   kind: "box"; start: [number, number, number]; stop: [number, number, number]; label?: number;
 }
 
-/** One case in the worklist; `decided` says what counts for it that is nobody's own reading. */
+/** One case in the worklist. */
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
-  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[];
+  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[]; given:
+  string[];
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -498,8 +499,8 @@ export interface Objection {
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; task_version: number; base: Base;
   standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" |
-  "whole" | "slices" | "regions" | "verify" | "marks"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[];
-  active_seconds: number; proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
+  "whole" | "slices" | "regions" | "verify" | "marks" | "scribbles" | "boxes" | "tags"; minutes: number | null; parts: (SliceBody |
+  BoxBody)[]; frames: NamedSlice[]; active_seconds: number; proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -721,6 +722,11 @@ export interface Reason {
 export interface Refined {
   prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
   note?: string; seconds: number;
+}
+
+/** The work on a case until its proposal was rejected. */
+export interface Rejection {
+  effort?: EffortBody | null;
 }
 
 /** Take a prompt back. */

@@ -181,9 +181,15 @@ def values_of(labels: Sequence[Label], annotated: Collection[int]) -> tuple[int,
 
 
 def shared_names(labels: Sequence[Label]) -> dict[int, str]:
-    """The values that overlapping labels share → how files call them: "vessel + tumour"."""
-    values = sorted({value for label in labels for value in label.shared})
-    return {value: " + ".join(label.name for label in labels if value in label.shared) for value in values}
+    """The values that overlapping labels share → how files call them: "vessel + tumour", with the value where a label is called so."""
+    taken, found = {folded(label.name) for label in labels}, dict[int, str]()
+    for value in sorted({value for label in labels for value in label.shared}):
+        called = " + ".join(label.name for label in labels if value in label.shared)
+        while folded(called) in taken:
+            called = f"{called} ({value})"
+        taken.add(folded(called))
+        found[value] = called
+    return found
 
 
 def value_names(task: Task) -> list[str]:

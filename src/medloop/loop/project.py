@@ -44,6 +44,7 @@ from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
+from medloop.loop.annotating.rejecting import reject_proposal
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_steps
 from medloop.loop.annotating.submission import Submitted
@@ -65,7 +66,7 @@ from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
-from medloop.loop.foundation.starts import Layers, Start, request_pretraining, starts
+from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.learning.pretraining import start_from
@@ -345,6 +346,14 @@ class Project:
         draft = self.workspace.store.get(Assignment, opened.assignment.id)
         return propagate(self.workspace, draft.id, base_revision=draft.revision, reach=reach)
 
+    def reject(self, opened: Opened, *, effort_seconds: float | None = None) -> Annotation:
+        """Finish an opened case by rejecting its proposal: it is no pseudo-label, and is queried again before others.
+
+        Raises:
+            StateError: There is no proposal, the case evaluates, or it is annotated.
+        """
+        return reject_proposal(self.workspace, opened.assignment.id, effort=plain_seconds(effort_seconds))
+
     def skip(self, opened: Opened, reason: str) -> None:
         """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""
         skip_case(self.workspace, opened.assignment.id, reason=reason)
@@ -381,10 +390,12 @@ class Project:
         Raises:
             MedloopError: Too few images, or the pretraining failed; the message says why.
         """
-        if self.workspace.settings.pretraining != "pool":
-            self.configure(pretraining="pool")
-        request_pretraining(self.workspace, steps=steps, minutes=minutes, actor="python")
-        self.work(threads=threads)
+        begin_with_pool(self.workspace, steps=steps, minutes=minutes, actor="python")
+        self.workspace = self.workspace.reload()
+        try:
+            self.work(threads=threads)
+        finally:
+            self.workspace = self.workspace.reload()
         with self.workspace.store.read() as tx:
             return [one for one in starts(tx) if one.origin == "pool"][-1]
 

@@ -121,8 +121,10 @@ def _carried(
     if not have_overlaps(labels):
         return propagate_frames(pictures, mask, known=known, reach=reach, wanted=wanted)
     found, reached, agreement = mask, set[int](), dict[int, float]()
-    for label, frames in known.items():
-        own = np.where(mask_of(labels, mask, label), np.uint8(label), np.uint8(0))
+    lying = {label: mask_of(labels, mask, label) for label in known}
+    there = {label: frames for label, frames in known.items() if lying[label][..., list(frames)].any()}
+    for label, frames in (there or known).items():  # one that was drawn and erased again leads nowhere, and keeps none of the others
+        own = np.where(lying[label], np.uint8(label), np.uint8(0))
         made = propagate_frames(pictures, own, known={label: frames}, reach=reach, wanted=wanted)
         found = with_label(labels, found, made.mask == label, label)
         reached |= set(made.reached)

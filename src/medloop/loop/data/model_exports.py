@@ -6,7 +6,7 @@ from pathlib import Path
 from medloop.core.errors import NotFoundError
 from medloop.core.labels import value_names
 from medloop.core.names import counted
-from medloop.core.records import Model, now
+from medloop.core.records import Model, Task, now
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.carding import CARD
 from medloop.loop.data.export_report import ExportReport, note_export
@@ -55,7 +55,7 @@ def export_model(workspace: Workspace, out: Path, index: int | None, actor: str)
         "medloop_model": 1,
         "id": model.id,
         "index": model.index,
-        "task": {"kind": workspace.task.kind, "labels": dict(zip(value_names(workspace.task), workspace.task.mask_values, strict=True))},
+        "task": {"kind": workspace.task.kind, "labels": model_outputs(workspace.task, model)},
         "recipe": model.recipe,
         "seed": workspace.settings.seed,
         "samples": int(model.metrics.get("samples", workspace.settings.samples)),
@@ -70,3 +70,9 @@ def export_model(workspace: Workspace, out: Path, index: int | None, actor: str)
             (staging / name).write_bytes(content)
     note_export(workspace, actor, "model", model.id, {"at": now()})
     return ExportReport(out, "model", len(model.weights))
+
+
+def model_outputs(task: Task, model: Model) -> dict[str, int]:
+    """What a model's outputs stand for, by name: without labels, and sets of overlapping ones, that came after it."""
+    classes = int(model.recipe.get("classes", task.classes))
+    return {name: value for name, value in zip(value_names(task), task.mask_values, strict=True) if value < classes}

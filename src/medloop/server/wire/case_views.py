@@ -29,7 +29,11 @@ _SHOWN = {stored: shown for shown, stored in STORED_STATES.items()}
 
 
 class CaseLine(View):
-    """One case in the worklist; `decided` says what counts for it that is nobody's own reading."""
+    """One case in the worklist.
+
+    `decided` says what counts for it that is nobody's own reading; `given` which kinds of marks it has, `part` for annotated slices or
+    regions, and `rejected` where its proposal was.
+    """
 
     id: str
     name: str
@@ -49,6 +53,7 @@ class CaseLine(View):
     returned_to: str | None
     decided: Literal["", "consensus", "adjudicated", "restored"]
     lacking: list[str]
+    given: list[str]
 
     @classmethod
     def of(cls, row: CaseRow, facts: "CaseFacts") -> Self:
@@ -72,6 +77,7 @@ class CaseLine(View):
             progress=CaseReadingView.of(reading),
             returned_to=facts.returned_to,
             lacking=list(facts.lacking),
+            given=list(facts.given),
             decided="restored" if facts.restored else reading.decided,
         )
 
@@ -90,6 +96,7 @@ class CaseFacts:
         updated: When somebody last did something with it.
         round: Number of the newest round that queried it.
         lacking: Names of the labels that its annotation does not annotate.
+        given: What it has that is less than a whole annotation.
     """
 
     reading: CaseReading
@@ -102,11 +109,12 @@ class CaseFacts:
     updated: str | None = None
     round: int | None = None
     lacking: Sequence[str] = ()
+    given: Sequence[str] = ()
 
 
 CSV_COLUMNS = (
     "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "assignees", "updated", "round", "open_with",
-    "reason", "lacking",
+    "reason", "given", "lacking",
 )  # fmt: skip
 
 
