@@ -58,8 +58,14 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def keep_file(folder: Path, uid: str, content: bytes) -> Path:
-    """Write an instance so that it is whole and on the disk when this returns.
+def keep_file(folder: Path, uid: str, content: bytes, *, durable: bool = True) -> Path:
+    """Write an instance so that it is whole, and on the disk, when this returns.
+
+    Args:
+        folder: Where to.
+        uid: Its SOP Instance UID.
+        content: The file's bytes.
+        durable: Wait for the disk; not needed of what can be fetched again.
 
     Raises:
         StorageError: The disk refuses, or is nearly full.
@@ -71,9 +77,11 @@ def keep_file(folder: Path, uid: str, content: bytes) -> Path:
         with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor has no path
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         beside.replace(path)
-        _sync_folder(folder)
+        if durable:
+            _sync_folder(folder)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(f"What arrives cannot be written: {error.strerror}", remedy="free space, then repeat") from error
