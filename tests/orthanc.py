@@ -94,12 +94,17 @@ def orthanc(folder: Path, *, auth: tuple[str, str] | None = None, peers: dict[st
     process = subprocess.Popen(
         [program, str(folder / "orthanc.json")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
     )
-    try:
-        _wait_until_started(process)
-        yield made
-    finally:
-        process.terminate()
-        process.wait(30)
+    drained = threading.Thread(target=lambda: [None for _ in process.stdout or ()], daemon=True)  # its pipe must not fill
+    with process:
+        try:
+            _wait_until_started(process)
+            drained.start()
+            yield made
+        finally:
+            process.terminate()
+            process.wait(30)
+            if drained.is_alive():
+                drained.join()
 
 
 def _wait_until_started(process: "subprocess.Popen[str]") -> None:
@@ -108,7 +113,6 @@ def _wait_until_started(process: "subprocess.Popen[str]") -> None:
     for line in process.stdout:
         lines.append(line)
         if "Orthanc has started" in line:
-            threading.Thread(target=process.stdout.read, daemon=True).start()  # its pipe must not fill
             return
     raise AssertionError("Orthanc did not start: " + "".join(lines[-20:]))
 

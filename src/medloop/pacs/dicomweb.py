@@ -130,10 +130,10 @@ class WebArchive:
 
 
 def _listed(found: Sequence[Attributes], needed: str) -> list[Attributes]:
-    """Matches with the attribute that they are called by."""
-    if not isinstance(found, list):
+    """Matches, each with the UID that it is called by; the caller's `speaking_to` turns what is none into words."""
+    if not all(_word(one, needed) for one in found):
         raise TypeError
-    return [one for one in found if _word(one, needed)]
+    return list(found)
 
 
 def _study(one: Attributes) -> FoundStudy:
