@@ -275,10 +275,10 @@ def test_senders_that_are_not_named_and_a_full_disk_are_told_so(
     server.put(sorted(write_stack(tmp_path / "files").iterdir()))
     incoming = project.workspace.folder / "received" / "incoming"
     for accepts in (("SCANNER",), ("ORTHANC@10.9.8.7",)):
-        with listening(arrived(project, Door(accepts=accepts, port=door.port), [])), pytest.raises(Exception, match="500|400"):
+        with listening(arrived(project, Door(accepts=accepts, port=door.port), [])), pytest.raises(Exception, match=r"500|400"):
             send(server)
     monkeypatch.setattr(pacs_files, "LEAST_FREE", 1 << 62)
-    with listening(arrived(project, door, [])), pytest.raises(Exception, match="500|400"):
+    with listening(arrived(project, door, [])), pytest.raises(Exception, match=r"500|400"):
         send(server)
     assert list(incoming.iterdir()) == []
     with pytest.raises(SettingError, match="needs the AE titles"):

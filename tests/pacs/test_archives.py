@@ -99,8 +99,8 @@ def test_credentials_open_a_server_and_are_in_no_refusal(tmp_path: Path, monkeyp
 def test_a_wrong_title_a_closed_port_and_a_wrong_protocol_are_said_in_words(running_orthanc: Orthanc, tmp_path: Path) -> None:
     text = write_sites(tmp_path, running_orthanc).read_text()
 
-    def refusal(old: str, new: str, route: str, kind: type[MedloopError]) -> str:
-        (tmp_path / "pacs.toml").write_text(text.replace(old, new) + ("timeout_seconds = 2\n" if route == "dimse" else ""))
+    def refusal(old: str, new: str, route: str, kind: type[MedloopError], seconds: int = 30) -> str:
+        (tmp_path / "pacs.toml").write_text(text.replace(old, new) + f"timeout_seconds = {seconds}\n")
         with pytest.raises(kind) as refused:
             open_archive(read_sites(tmp_path / "pacs.toml").site(route)).studies(PacsQuery(patient="MUSTER*"))
         assert "MUSTER" not in str(refused.value)
@@ -109,8 +109,8 @@ def test_a_wrong_title_a_closed_port_and_a_wrong_protocol_are_said_in_words(runn
     closed = free_port()
     assert "refuses the association: Called AE title not recognised" in refusal('"ORTHANC"', '"OTHER"', "dimse", UnavailableError)
     assert "cannot be reached" in refusal(str(running_orthanc.dicom), str(closed), "dimse", UnavailableError)
-    assert "cannot be reached" in refusal(str(running_orthanc.dicom), str(running_orthanc.http), "dimse", UnavailableError)
-    assert "not trusted" in refusal('title = "ORTHANC"', 'title = "ORTHANC"\ntls = true', "dimse", UnavailableError)
+    assert "cannot be reached" in refusal(str(running_orthanc.dicom), str(running_orthanc.http), "dimse", UnavailableError, 2)
+    assert "not trusted" in refusal('title = "ORTHANC"', 'title = "ORTHANC"\ntls = true', "dimse", UnavailableError, 2)
     assert "cannot be reached" in refusal(str(running_orthanc.http), str(closed), "web", UnavailableError)
     assert "its certificate or its encryption does not fit" in refusal("http://", "https://", "web", SettingError)
     assert "does not have that (404)" in refusal("/dicom-web", "/elsewhere", "web", MedloopError)

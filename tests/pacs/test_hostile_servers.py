@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from cryptography import x509
@@ -21,6 +22,8 @@ from medloop.pacs.archive import FoundSeries, PacsQuery
 from medloop.pacs.connect import open_archive
 from medloop.pacs.sites import Site
 
+from ..orthanc import free_port
+
 SECRET = "MUSTERMANN"
 
 
@@ -29,7 +32,7 @@ class Hostile(BaseHTTPRequestHandler):
 
     release = threading.Event()
     elsewhere = ""
-    met: list[str] = []
+    met: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.met.append(self.path)
@@ -72,7 +75,7 @@ class Hostile(BaseHTTPRequestHandler):
 @contextmanager
 def serving(kind: type[Hostile], context: ssl.SSLContext | None = None) -> Iterator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    server.daemon_threads = True
+    server.daemon_threads = False  # its end waits for theirs
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -104,9 +107,10 @@ def site(port: int, way: str, scheme: str = "http", ca_file: str = "") -> Site:
         ("page", FormatError, "replies with something that is no DICOM"),
         ("lie", FormatError, "replies with something that is no DICOM"),
         ("object", FormatError, "replies with something that is no DICOM"),
-        ("slow", UnavailableError, "does not answer within 0.5 seconds"),
+        ("slow", UnavailableError, "does not reply within 0.5 seconds"),
         ("broken", UnavailableError, "cannot be reached or broke off"),
         ("error", UnavailableError, r"cannot do this now \(500\)"),
+        ("closed", UnavailableError, "cannot be reached or broke off"),
         ("circle", SettingError, "sends to another address"),
     ],
 )
@@ -114,7 +118,7 @@ def test_what_is_no_reply_of_an_archive_is_said_in_one_line_without_a_patient(
     hostile: tuple[type[Hostile], int], way: str, kind: type[MedloopError], says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    archive = open_archive(site(hostile[1], way))
+    archive = open_archive(site(free_port() if way == "closed" else hostile[1], way))
     with pytest.raises(kind, match=says) as refused:
         archive.studies(PacsQuery(patient=SECRET))
     assert SECRET not in str(refused.value)

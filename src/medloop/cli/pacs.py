@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from medloop.loop.data.pacs_pull import PullReport
     from medloop.loop.data.pacs_push import PushReport
     from medloop.loop.foundation.workspace import Workspace
-    from medloop.pacs.archive import Archive, FoundSeries, FoundStudies, PacsQuery
-    from medloop.pacs.sites import Site
+    from medloop.pacs.archive import FoundSeries, FoundStudies, PacsQuery
 
 pacs = typer.Typer(
     name="pacs",
@@ -68,14 +66,6 @@ class _Listening:
     at_release: bool = setting(False, "A series is whole, too, when no sender is connected.", "--at-release", "at once")
 
 
-def _archive(folder: Path, server: str) -> tuple["Site", "Archive"]:
-    from medloop.pacs.connect import open_archive
-    from medloop.pacs.sites import read_sites, sites_file
-
-    site = read_sites(sites_file(folder)).site(server)
-    return site, open_archive(site)
-
-
 def _query(given: Mapping[str, SettingValue]) -> "PacsQuery":
     from medloop.pacs.archive import PacsQuery
 
@@ -96,7 +86,10 @@ def find(
 
     Only servers that pacs.toml lists are contacted (docs/orthanc.md).
     """
-    _, archive = _archive(folder, server)
+    from medloop.loop.data.pacs_named import archive_named
+
+    with open_project(folder) as workspace:
+        _, archive = archive_named(workspace, server)
     found = archive.studies(_query(settings))
     series = {one.study: archive.series(one.study) for one in found.studies} if each else {}
     if found.more:
@@ -133,14 +126,15 @@ def pull(
     Safe to stop and repeat: what came stays until its series is whole, and what is there already is not fetched again.
     """
     from medloop.cli.progress import Bar
+    from medloop.loop.data.pacs_named import archive_named
     from medloop.loop.data.pacs_pull import PullBounds
     from medloop.loop.data.pacs_pull import pull as pull_query
 
     usual = {name: one.default for name, one in declared(_Pulling).items()} | dict(settings)
     bounds = PullBounds(int(float(usual["most_gb"]) * (1 << 30)), int(usual["most_series"]), annotations)
     with open_project(folder) as workspace, Bar("Pulling") as bar:
-        site, archive = _archive(folder, server)
-        done = pull_query(workspace, archive, site.name, _query(settings), bounds, actor="cli", report=bar.update)
+        name, archive = archive_named(workspace, server)
+        done = pull_query(workspace, archive, name, _query(settings), bounds, actor="cli", report=bar.update)
     if as_json:
         print_json(done)
     else:
@@ -184,12 +178,13 @@ def push(
     Patient and study are taken from the archive. What it was given before is named and not sent again.
     """
     from medloop.cli.progress import Bar
+    from medloop.loop.data.pacs_named import archive_named
     from medloop.loop.data.pacs_push import Push
     from medloop.loop.data.pacs_push import push as push_wanted
 
     with open_project(folder) as workspace, Bar("Pushing") as bar:
-        site, archive = _archive(folder, server)
-        wanted = Push(site.name, fmt, tuple(case or ()), again)
+        name, archive = archive_named(workspace, server)
+        wanted = Push(name, fmt, tuple(case or ()), again)
         done = push_wanted(workspace, archive, wanted, actor="cli", report=bar.update)
     tell(done, lambda: _print_push(done), as_json=as_json)
     if done.stopped:

@@ -1,6 +1,7 @@
 """An archive over DICOMweb: QIDO-RS, WADO-RS, STOW-RS. Source: DICOM PS3.18."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,11 @@ Attributes = Mapping[str, Any]
 class _Client(DICOMwebClient):
     """The client, which also hands over files as they are stored, not decoded."""
 
+    @property
+    def session(self) -> Any:
+        """Its connections."""
+        return self._session
+
     def stored_parts(self, study: str, series: str, instance: str = "") -> Iterator[bytes]:
         """The files of a series, or one of its instances."""
         url = self._get_series_url(_Transaction.RETRIEVE, study, series)
@@ -38,6 +44,7 @@ class _Client(DICOMwebClient):
         elif kind.startswith("multipart/related"):
             yield from map(bytes, self._decode_multipart_message(reply, stream=True))
         else:
+            reply.close()
             raise ValueError
 
 
@@ -54,10 +61,20 @@ class WebArchive:
         made.set_http_retry_params(retry=False)
         return made
 
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """See `speaking_to`; its connections end with it."""
+        with speaking_to(self.site), unwarned():
+            session = self._client.session
+            try:
+                yield
+            finally:
+                session.close()
+
     def studies(self, query: PacsQuery) -> FoundStudies:
         """See `Archive`."""
         shown = ["StudyDescription", "ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances"]
-        with speaking_to(self.site), unwarned():
+        with self._speaking():
             found = _listed(
                 self._client.search_for_studies(limit=query.limit + 1, fields=shown, search_filters=query.filters()), "StudyInstanceUID"
             )
@@ -67,14 +84,14 @@ class WebArchive:
     def series(self, study: str) -> tuple[FoundSeries, ...]:
         """See `Archive`."""
         shown = ["Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances"]
-        with speaking_to(self.site), unwarned():
+        with self._speaking():
             found = _listed(self._client.search_for_series(require_uid(study), fields=shown), "SeriesInstanceUID")
             return tuple(_series(study, one) for one in found)
 
     def instances(self, study: str, series: str) -> tuple[str, ...]:
         """See `Archive`."""
         known: set[str] = set()
-        with speaking_to(self.site), unwarned():
+        with self._speaking():
             while True:  # a server may give fewer at a time, or have no pages and give the same again
                 page = self._client.search_for_instances(require_uid(study), require_uid(series), limit=_PAGE, offset=len(known))
                 before = len(known)
@@ -85,7 +102,7 @@ class WebArchive:
     def fetch(self, found: FoundSeries, wanted: Collection[str], take: Take) -> None:
         """See `Archive`."""
         singly = found.instances is not None and len(wanted) < _ONE_BY_ONE * found.instances
-        with speaking_to(self.site):
+        with self._speaking():
             if not singly:
                 self._take(self._client.stored_parts(found.study, found.series), wanted, take)
                 return
@@ -104,7 +121,7 @@ class WebArchive:
         Raises:
             NotFoundError: The archive does not have the study.
         """
-        with speaking_to(self.site), unwarned():
+        with self._speaking():
             found = _listed(
                 self._client.search_for_studies(fields=list(PERSON_TAGS), search_filters={"StudyInstanceUID": study}), "StudyInstanceUID"
             )
@@ -121,7 +138,7 @@ class WebArchive:
         Raises:
             UnavailableError: It refused.
         """
-        with speaking_to(self.site), unwarned():
+        with self._speaking():
             reply = self._client.store_instances([made])
             failed = reply.get("FailedSOPSequence", None)
             if failed:

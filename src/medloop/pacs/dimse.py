@@ -112,7 +112,7 @@ class DimseArchive:
 
     def _broken(self, code: int | None) -> MedloopError:
         if code is None:
-            return UnavailableError(f"The server {self.site.name} does not answer or broke off", remedy="repeat it later")
+            return UnavailableError(f"The server {self.site.name} does not reply or broke off", remedy="repeat it later")
         return UnavailableError(f"The server {self.site.name} cannot do this (status {code:#06x})", remedy="see its own log")
 
     def person(self, study: str) -> Dataset:

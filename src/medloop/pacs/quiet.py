@@ -1,7 +1,7 @@
 """Third parties that write what they send and receive into logs and warnings, kept from it while they work.
 
-dicomweb-client and urllib3 log addresses with the values that are looked for, pynetdicom whole data sets, and pydicom warns with the
-value that it dislikes: all of that may be a patient's.
+dicomweb-client, urllib3 and retrying log addresses with the values that are looked for, pynetdicom whole data sets, and pydicom warns
+with the value that it dislikes: all of that may be a patient's.
 """
 
 import logging
@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LOGGERS = ("urllib3", "requests", "dicomweb_client", "pynetdicom", "pydicom")
+_LOGGERS = ("urllib3", "requests", "dicomweb_client", "pynetdicom", "pydicom", "retrying")
 _SILENT = logging.CRITICAL + 1
 
 

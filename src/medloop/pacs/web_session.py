@@ -123,7 +123,7 @@ def _translated(site: Site, error: Exception) -> MedloopError:
     if isinstance(error, _TooLong):
         return UnavailableError(f"{server} lists more than {MOST_REPLY_BYTES >> 20} MiB", remedy="narrow the query")
     if isinstance(error, requests.Timeout):
-        return UnavailableError(f"{server} does not answer within {site.timeout_seconds:g} seconds", remedy="repeat it later")
+        return UnavailableError(f"{server} does not reply within {site.timeout_seconds:g} seconds", remedy="repeat it later")
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         return UnavailableError(f"{server} cannot be reached or broke off", remedy="check that it runs, then repeat")
     return FormatError(f"{server} replies with something that is no DICOM ({type(error).__name__})", remedy="check the url of pacs.toml")
