@@ -8,16 +8,17 @@ taken is set aside in `refused` and named, never removed.
 import filecmp
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medloop.core.errors import SettingError, StateError
+from medloop.core.errors import FormatError, SettingError, StateError
 from medloop.core.names import counted
 from medloop.images.dicom import list_series
+from medloop.images.dicom_series import read_header
 from medloop.loop.data.import_report import ImportReport
-from medloop.loop.data.pacs_identity import instances_known
+from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
 from medloop.loop.data.pacs_spool import Importing, Spool, alone, set_aside
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.files import keep_file, private_folder, series_name
@@ -106,7 +107,7 @@ class Listener:
             folder = self._spool.series(series_name(one.uid.partition(":")[0]))
             for path in one.paths:
                 left.discard(path)
-                if one.instances and one.instances <= known and not any(folder.iterdir()):
+                if one.instances and known(one.instances) and not any(folder.iterdir()):
                     path.unlink()
                     there += 1
                 else:
@@ -137,8 +138,16 @@ class Listener:
             if newest is None:
                 folder.rmdir()
             elif released or moment - newest >= self.door.quiet_seconds:
+                self._remember(next(folder.iterdir()))
                 self._spool.finish(folder.name)
         return any(self._spool.ready.iterdir())
+
+    def _remember(self, file: Path) -> None:
+        with suppress(FormatError):  # the import names what is damaged
+            tags, _ = read_header(file)
+            study, series = (str(tags.get(name, "") or "") for name in ("StudyInstanceUID", "SeriesInstanceUID"))
+            if study and series:
+                remember(self.workspace, [ArchiveSeries(study, series)])
 
     def take(self) -> ImportReport:
         """Import the series that are whole.

@@ -4,7 +4,7 @@ Files that came stay until their series is whole, so that the same command goes 
 already is not fetched again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from medloop.core.errors import InputError, MedloopError, NotFoundError, Setting
 from medloop.core.records import now
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.importing import ImportProgress
-from medloop.loop.data.pacs_identity import instances_known
+from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
 from medloop.loop.data.pacs_spool import NOTHING_TAKEN, Importing, Spool, alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import Archive, FoundSeries, PacsQuery
@@ -117,7 +117,10 @@ def pull(
     with alone(place, "pull"):
         spool, tally = Spool(place), _Tally(bounds)
         found = find_series(archive, query, bounds)
-        _fetch_all(archive, found, spool, tally, known=frozenset() if bounds.annotations else instances_known(workspace), report=report)
+        _fetch_all(
+            archive, found, spool, tally, known=(lambda _uids: False) if bounds.annotations else instances_known(workspace), report=report
+        )
+        remember(workspace, [ArchiveSeries(one.study, one.series) for one in found if one.is_image])
         how = Importing("all" if bounds.annotations else "none", actor, report)
         imported = spool.take(workspace, how)
         if tally.files or imported.added:
@@ -156,7 +159,13 @@ def _is_wanted(one: FoundSeries, query: PacsQuery, bounds: PullBounds) -> bool:
 
 
 def _fetch_all(
-    archive: Archive, found: list[FoundSeries], spool: Spool, tally: _Tally, *, known: frozenset[str], report: ImportProgress | None
+    archive: Archive,
+    found: list[FoundSeries],
+    spool: Spool,
+    tally: _Tally,
+    *,
+    known: Callable[[Iterable[str]], bool],
+    report: ImportProgress | None,
 ) -> None:
     for number, one in enumerate(found):
         name = series_name(one.series)
@@ -173,9 +182,9 @@ def _fetch_all(
             return
 
 
-def _fetch(archive: Archive, one: FoundSeries, spool: Spool, tally: _Tally, known: frozenset[str]) -> None:
+def _fetch(archive: Archive, one: FoundSeries, spool: Spool, tally: _Tally, known: Callable[[Iterable[str]], bool]) -> None:
     instances = archive.instances(one.study, one.series)
-    if instances and known.issuperset(instances):
+    if instances and known(instances):
         tally.there += 1
         return
     folder = spool.series(series_name(one.series))

@@ -21,7 +21,7 @@ from medloop.loop.data.exporting import annotated_exports, written_apart
 from medloop.loop.data.importing import ImportProgress
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, export_reports
-from medloop.loop.data.pacs_identity import uids_at_pacs
+from medloop.loop.data.pacs_identity import originals_at, uids_at_pacs
 from medloop.loop.data.pacs_spool import alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import Archive
@@ -165,14 +165,7 @@ def _push_one(workspace: Workspace, archive: Archive, wanted: Push, item: _Item,
     source = uids_at_pacs(workspace, item.case)
     waiting = _waiting_file(workspace, wanted, item)
     if not waiting.exists():
-        there = archive.instances(source.study, source.series)
-        if lacking := len(source.instances - set(there)):
-            raise InputError(
-                f"{lacking} of its {len(source.instances)} images are not on {wanted.server}",
-                remedy="push to the server that the series came from",
-            )
-        person = archive.person(source.study)
-        _write(item, Originals(dict.fromkeys(source.instances, person)), waiting)
+        _write(item, originals_at(workspace, archive, wanted.server, item.case), waiting)
     made = pydicom.dcmread(waiting)
     archive.store(made)
     if str(made.SOPInstanceUID) not in archive.instances(source.study, str(made.SeriesInstanceUID)):
