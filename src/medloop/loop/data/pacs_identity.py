@@ -103,11 +103,12 @@ def originals_at(workspace: Workspace, archive: Archive, server: str, case: Case
     person.StudyInstanceUID, person.SeriesInstanceUID = place.study, place.series
     if frame := _frame_of_reference(workspace, archive, place, next(iter(own))):
         person.FrameOfReferenceUID = frame
-    return Originals({kept: _with_instance(person, uid) for uid, kept in own.items()})
+    return Originals({name: _with_instance(person, uid) for uid, kept in own.items() for name in (uid, kept)})
 
 
 def _with_instance(person: Dataset, uid: str) -> Dataset:
-    made = Dataset(person)
+    made = Dataset()
+    made.update(person)  # `Dataset(person)` would share its elements
     made.SOPInstanceUID = uid
     return made
 
