@@ -23,6 +23,7 @@ from medloop.cli import (
     marks,
     measuring,
     models,
+    pacs,
     pretraining,
     projects,
     prompting,
@@ -60,6 +61,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(users.users)
+app.add_typer(pacs.pacs)
 app.add_typer(routing.gold)
 
 

@@ -58,6 +58,9 @@ from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.data.outside_proposals import ProposalsReport, import_proposals
+from medloop.loop.data.pacs_named import archive_named
+from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
+from medloop.loop.data.pacs_push import Push, PushReport, push
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
@@ -89,6 +92,7 @@ from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_ro
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
+from medloop.pacs.archive import FoundStudies, PacsQuery
 from medloop.report.inline import Inline
 
 if TYPE_CHECKING:
@@ -680,6 +684,24 @@ class Project:
         """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
         originals = None if source is None else Path(source)
         return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid, source=originals)
+
+    def find_studies(self, query: PacsQuery, *, server: str = "") -> FoundStudies:
+        """Studies of an archive that fit; see `archive_named` for the server.
+
+        Raises:
+            UnavailableError: It cannot be reached, or does not reply.
+        """
+        return archive_named(self.workspace, server)[1].studies(query)
+
+    def pull(self, query: PacsQuery, *, server: str = "", bounds: PullBounds | None = None) -> PullReport:
+        """Fetch and import every series of images of an archive that fits; see `medloop.loop.data.pacs_pull.pull`."""
+        name, archive = archive_named(self.workspace, server)
+        return pull(self.workspace, archive, name, query, bounds, actor="python")
+
+    def push(self, fmt: str = "dicom-seg", *, server: str = "", cases: Iterable[str] = (), again: bool = False) -> PushReport:
+        """Store annotations in the archive that their images came from; see `medloop.loop.data.pacs_push.push`."""
+        name, archive = archive_named(self.workspace, server)
+        return push(self.workspace, archive, Push(name, fmt, tuple(cases), again), actor="python")
 
     def _case(self, name: str) -> Case:
         with self.workspace.store.read() as tx:

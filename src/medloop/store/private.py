@@ -12,8 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 OTHERS = 0o077
-_OURS = ("medloop.json", "medloop.sqlite", "medloop.sqlite-wal", "medloop.sqlite-shm", "server.lock", "worker.lock", "open.lock")
-_OUR_FOLDERS = ("blobs", "work", "backups")
+_OURS = (
+    "medloop.json",
+    "medloop.sqlite",
+    "medloop.sqlite-wal",
+    "medloop.sqlite-shm",
+    "server.lock",
+    "worker.lock",
+    "open.lock",
+    "pacs.toml",
+    "pacs-links.json",
+)
+_OUR_FOLDERS = ("blobs", "work", "backups", "received")
 _LOG = logging.getLogger(__name__)
 
 

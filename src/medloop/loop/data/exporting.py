@@ -10,6 +10,7 @@ from medloop.core.image import Mask
 from medloop.core.labels import class_regions, nested_regions, region_values, value_names, values_of
 from medloop.core.names import brief_lines, first_named, natural_key
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Split, now
+from medloop.datasets.dicom_objects.references import Originals
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.export_volumes import export_mha, export_nrrd
 from medloop.datasets.regular import is_sheared
@@ -208,3 +209,18 @@ def _exporter(workspace: Workspace, fmt: str) -> Exporter:
         return _EXPORTERS[fmt]
     colours = {label.name: tuple(part / 255 for part in bytes.fromhex(label.colour[1:])) for label in workspace.task.labels}
     return partial(export_nrrd, colours=colours)
+
+
+def annotated_exports(workspace: Workspace) -> list[tuple[Annotation, Case]]:
+    """Every annotation that an export writes, with its case; those whose bytes are damaged are left out."""
+    return _answers(workspace, LeftOut(workspace))
+
+
+def written_apart(workspace: Workspace, one: tuple[Annotation, Case], out: Path, fmt: str, originals: Originals) -> None:
+    """Write one annotation as a DICOM object to a new folder, with patient and study of its originals.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    write = object_exporter(workspace, fmt, originals)
+    write(_cases(workspace, [one]), out, value_names(workspace.task))
