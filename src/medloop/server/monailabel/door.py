@@ -21,6 +21,7 @@ from medloop.core.roles import VERBS, Verb
 from medloop.server.monailabel.basic import Basic
 from medloop.server.monailabel.failures import refused
 from medloop.server.web.callers import SCOPE_KEY, Caller, require_role
+from medloop.server.web.security import is_begun_here
 from medloop.server.web.site import Site
 
 _LOOK = (
@@ -112,14 +113,14 @@ class Door:
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
-        own = not origin or origin == self._site.people.page_of(HTTPConnection(scope))
+        own = origin == self._site.people.page_of(HTTPConnection(scope)) if origin else is_begun_here(headers)
         try:
             found = await self._found(HTTPConnection(scope), foreign=not own)
         except MedloopError as error:
             await refused(error)(scope, receive, _Readable(send, "").send)
             return
         if not (own or origin in self._site.settings.extra_origins or found.accounts):
-            rule = f"Without accounts only this server's own page may call, got the origin {origin[:100]}"
+            rule = f"Without accounts only this server's own page may call, got the origin {origin[:100] or 'of another site'}"
             await refused(ForbiddenError(rule, remedy="set MEDLOOP_ORIGINS, or make accounts"))(scope, receive, send)
             return
         readable = _Readable(send, origin)
@@ -196,7 +197,6 @@ class _Readable:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             headers["Vary"] = _VARY
             if self._origin:
                 headers["Access-Control-Allow-Origin"] = self._origin
