@@ -107,7 +107,7 @@ def test_segments_of_slicer_have_names_and_its_own_ones_are_left_out(surface: Su
 def test_raw_voxels_of_ohif_lie_on_the_images_grid(surface: Surface) -> None:
     info = {"label_info": [{"name": "large", "idx": 1}, {"name": "small", "idx": 2}]}
     raw = drawn(1, 2).astype("<u2").tobytes(order="F")
-    assert save(surface, raw[:-1], info, name="label.bin").status == 422
+    assert save(surface, raw[:-1], info, name=f"{'long' * 60}.bin").status == 422
     assert save(surface, raw, info, name="label.bin").status == 200
     assert np.array_equal(load_mask(surface.workspace.store.blobs, annotations(surface)[0], surface.case).array, drawn(1, 2))
 

@@ -6,7 +6,7 @@ origin may call (their programs hold a token), and without accounts only this se
 
 import re
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Literal
 
 import anyio.to_thread
@@ -21,6 +21,7 @@ from medloop.core.roles import VERBS, Verb
 from medloop.server.monailabel.basic import Basic
 from medloop.server.monailabel.failures import refused
 from medloop.server.web.callers import SCOPE_KEY, Caller, require_role
+from medloop.server.web.security import is_begun_here
 from medloop.server.web.site import Site
 
 _LOOK = (
@@ -112,10 +113,14 @@ class Door:
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
-        accounts = await anyio.to_thread.run_sync(self._site.people.are_on)
-        allowed = not origin or self._is_own(scope, origin) or origin in self._site.settings.extra_origins or accounts
-        if not allowed:
-            rule = f"Without accounts only this server's own page may call, got the origin {origin[:100]}"
+        own = origin == self._site.people.page_of(HTTPConnection(scope)) if origin else is_begun_here(headers)
+        try:
+            found = await self._found(HTTPConnection(scope), foreign=not own)
+        except MedloopError as error:
+            await refused(error)(scope, receive, _Readable(send, "").send)
+            return
+        if not (own or origin in self._site.settings.extra_origins or found.accounts):
+            rule = f"Without accounts only this server's own page may call, got the origin {origin[:100] or 'of another site'}"
             await refused(ForbiddenError(rule, remedy="set MEDLOOP_ORIGINS, or make accounts"))(scope, receive, send)
             return
         readable = _Readable(send, origin)
@@ -123,37 +128,49 @@ class Door:
             await _preflight(headers)(scope, receive, readable.send)
             return
         try:
-            await self._admit(scope, foreign=bool(origin) and not self._is_own(scope, origin))
+            _admit(scope, found.caller)
         except MedloopError as error:
             await refused(error)(scope, receive, readable.send)
             return
         await self._app(scope, receive, readable.send)
 
-    def _is_own(self, scope: Scope, origin: str) -> bool:
-        return origin == self._site.people.page_of(HTTPConnection(scope))
-
-    async def _admit(self, scope: Scope, *, foreign: bool) -> None:
-        need = _need(scope)
-        if need is None:
-            return
-        project = scope["path_params"]["project"]
-        caller = await self._caller(HTTPConnection(scope), foreign=foreign)
-        if caller is not None:
-            scope[SCOPE_KEY] = caller
-        if need == "open":
-            return
-        if caller is None:
-            raise SignInError("Nobody is signed in", remedy="POST /auth/token, or send a token that is in use")
-        require_role(caller, project)
-        if need not in caller.rights_in(project):
-            raise ForbiddenError(f"Your role does not allow to {VERBS[need]}")
-
-    async def _caller(self, connection: HTTPConnection, *, foreign: bool) -> Caller | None:
+    async def _found(self, connection: HTTPConnection, *, foreign: bool) -> "_Found":
+        """Who calls, and whether there are accounts."""
         scheme = connection.headers.get("authorization", "").partition(" ")[0].lower()
         if scheme == "basic":
-            return None if foreign else await self._basic.caller(connection)  # browsers send what they were given to every page's requests
+            accounts = await anyio.to_thread.run_sync(self._site.people.are_on)
+            # browsers send what they were given to every page's requests
+            return _Found(accounts, None if foreign and accounts else await self._basic.caller(connection))
         sent = Headers(raw=[(name, value) for name, value in connection.headers.raw if name != b"cookie"])
-        return await anyio.to_thread.run_sync(partial(self._site.people.caller, sent))
+        return await anyio.to_thread.run_sync(self._look, sent)
+
+    def _look(self, sent: Headers) -> "_Found":
+        caller = self._site.people.caller(sent)
+        return _Found(caller is None or caller.person is not None, caller)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Whether there are accounts, and who calls; None for nobody who is known."""
+
+    accounts: bool
+    caller: Caller | None
+
+
+def _admit(scope: Scope, caller: Caller | None) -> None:
+    need = _need(scope)
+    if need is None:
+        return
+    if caller is not None:
+        scope[SCOPE_KEY] = caller
+    if need == "open":
+        return
+    if caller is None:
+        raise SignInError("Nobody is signed in", remedy="POST /auth/token, or send a token that is in use")
+    project = scope["path_params"]["project"]
+    require_role(caller, project)
+    if need not in caller.rights_in(project):
+        raise ForbiddenError(f"Your role does not allow to {VERBS[need]}")
 
 
 def _need(scope: Scope) -> Verb | Literal["open"] | None:
@@ -180,7 +197,6 @@ class _Readable:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             headers["Vary"] = _VARY
             if self._origin:
                 headers["Access-Control-Allow-Origin"] = self._origin

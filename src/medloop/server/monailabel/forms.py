@@ -1,6 +1,7 @@
 """What clients send in forms: JSON in a text field, and files."""
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 
 from medloop.loop.annotating.sent_labels import NamedValue
 from medloop.server.monailabel.files import safe_name
+
+_PLAIN = re.compile(r"\.[a-z0-9]{1,8}")
 
 Params: TypeAlias = Annotated[str, Form()]
 """A JSON object as text."""
@@ -56,15 +59,17 @@ def label_info_of(params: dict[str, Any]) -> Sequence[NamedValue] | None:
 
 def base_name(upload: UploadFile) -> str:
     """The last part of a file's name, whatever path a client sends, safe to write."""
-    name = PurePosixPath((upload.filename or "").replace("\\", "/")).name
-    return safe_name(name) if name else "image.nii.gz"
+    name = PurePosixPath((upload.filename or "image.nii.gz").replace("\\", "/")).name
+    ending = endings_of(name)
+    return safe_name(name[: len(name) - len(ending)]) + ending
 
 
 def endings_of(name: str) -> str:
     """Every ending of a file's name, as `.nii.gz`; names of cases may have dots, so only known pairs count as one."""
     lower = name.lower()
     pair = next((two for two in (".nii.gz", ".seg.nrrd") if lower.endswith(two)), "")
-    return pair or PurePosixPath(lower).suffix
+    last = PurePosixPath(lower).suffix
+    return pair or (last if _PLAIN.fullmatch(last) else "")
 
 
 def saved(upload: UploadFile, folder: Path) -> Path:

@@ -30,6 +30,8 @@ def put_label(
 ) -> dict[str, Any]:
     """Save a label: with tag `final` as the annotation of who sends it, with another one as a file beside it."""
     said, case = object_of(params), scene.case(image)
+    if scene.workspace.task.kind != "segmentation":
+        raise StateError("This project is a classification, whose annotations are classes", remedy="annotate it on the page")
     with sent_file(label) as path:
         sent = read_sent(scene.workspace.task, case, path, label_info_of(said))
     tag = tag or FINAL

@@ -108,7 +108,7 @@ def series_of(case: Case) -> str:
     return str(case.source.dicom.get("series", ""))
 
 
-def _surface(request: Request) -> Surface:
+async def _surface(request: Request) -> Surface:
     surface = request.app.state.surface
     if not isinstance(surface, Surface):
         raise TypeError("The surface has not been started")
