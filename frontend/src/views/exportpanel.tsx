@@ -5,8 +5,28 @@ import type { Project } from "../api/types";
 import { Send, useSending } from "./forms";
 
 const FORMATS: Record<Project["kind"], readonly string[]> = {
-  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "dicom-seg", "dicom-labelmap", "rtstruct", "dicom-sr", "frames", "model"],
-  classification: ["csv", "model"],
+  segmentation: [
+    "nifti",
+    "nrrd",
+    "mha",
+    "msd",
+    "nnunet",
+    "coco",
+    "coco-polygons",
+    "labelstudio",
+    "cvat",
+    "dicom-seg",
+    "dicom-labelmap",
+    "rtstruct",
+    "dicom-sr",
+    "croissant",
+    "table",
+    "parquet",
+    "frames",
+    "model",
+    "model-card",
+  ],
+  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", "model", "model-card"],
 };
 
 export function ExportPanel({ project }: { project: Project }) {

@@ -51,9 +51,13 @@ def import_(
     folder: ProjectFolder,
     settings: Mapping[str, SettingValue],
     source: Annotated[
-        Path | None, typer.Argument(metavar="[SOURCE]", help="A folder of images in a known layout, or a CSV; not needed with --proposals.")
+        Path | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="A folder of images in a known layout, a CSV, or a document of COCO, Label Studio or CVAT; not needed with --proposals.",
+        ),
     ] = None,
-    fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
+    fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv, dicom, coco, labelstudio or cvat.")] = "auto",
     annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str,
@@ -193,7 +197,8 @@ def export(
     folder: ProjectFolder,
     out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
     fmt: Annotated[
-        str, option("--format", help="nifti, nrrd, mha, msd, nnunet, csv, dicom-seg, frames, … or model; a wrong word names them all.")
+        str,
+        option("--format", help="nifti, nnunet, coco, labelstudio, cvat, csv, dicom-seg, table, model, … ; a wrong word names them all."),
     ],
     model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
@@ -217,4 +222,6 @@ def export(
     else:
         for note in done.notes:
             say(f"note: {note}")
-        typer.echo(f"{counted(done.cases, 'network' if fmt == 'model' else 'case')} written to {done.folder} as {done.format}")
+        typer.echo(
+            f"{counted(done.cases, 'network' if fmt in ('model', 'model-card') else 'case')} written to {done.folder} as {done.format}"
+        )

@@ -14,7 +14,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import LabelError, SettingError
 from medloop.core.names import composed, folded
-from medloop.core.records import Label, TaskKind
+from medloop.core.records import Label, Task, TaskKind
 
 TAKEN = {"background": "every mask has it already, as value 0", "ignore": "other tools take it for voxels that no training counts"}
 """Names with a meaning of their own in dataset.json, and which."""
@@ -190,6 +190,12 @@ def shared_names(labels: Sequence[Label]) -> dict[int, str]:
         taken.add(folded(called))
         found[value] = called
     return found
+
+
+def value_names(task: Task) -> list[str]:
+    """What a mask of a task may hold, by name, in order of value: the labels, and what overlapping ones share; or the classes."""
+    named = {label.value: label.name for label in task.labels} | shared_names(task.labels)
+    return [named[value] for value in task.mask_values]
 
 
 def mean_colour(colours: Sequence[str]) -> str:

@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Split, TaskKind
+from medloop.images.shapes.regions import Drawing, PictureMark
 
-FormatName: TypeAlias = Literal["msd", "nnunet", "folder", "csv", "dicom"]
+FormatName: TypeAlias = Literal["msd", "nnunet", "folder", "csv", "dicom", "coco", "labelstudio", "cvat"]
 MaskReading: TypeAlias = Literal["labels", "foreground"]
 """How mask values are meant: as label values, or (instance maps, 0/255 masks) everything above 0 as label 1."""
 
@@ -40,6 +41,21 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Proposed:
+    """What a model elsewhere proposes for a picture.
+
+    Attributes:
+        name: Of the model.
+        drawing: Its shapes.
+        score: What it gave itself, 0..1; None when it gave none.
+    """
+
+    name: str
+    drawing: Drawing
+    score: float | None = None
+
+
+@dataclass(frozen=True)
 class CaseSource:
     """Where one case's image and answer lie.
 
@@ -60,6 +76,10 @@ class CaseSource:
         frames: Names of a template and the frames or slices, from 0, that they stand for in this case.
         notes: What was noticed about the case and not repaired, one line each.
         objects: DICOM annotations (SEG, RTSTRUCT) that point at its images; each names its own labels.
+        drawing: Shapes on a picture that are its segmentation, None when there are none.
+        marks: Boxes and points on a picture that has no segmentation.
+        more: What other people say of the same case, each with its own label, author and time.
+        proposals: What models elsewhere propose for it.
     """
 
     name: str
@@ -78,11 +98,15 @@ class CaseSource:
     frames: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
     objects: tuple[Path, ...] = ()
+    drawing: Drawing | None = None
+    marks: tuple[PictureMark, ...] = ()
+    more: tuple["CaseSource", ...] = ()
+    proposals: tuple[Proposed, ...] = ()
 
     @property
     def labelled(self) -> bool:
         """Whether the source answers this case."""
-        return self.mask is not None or self.tag is not None or bool(self.objects)
+        return self.mask is not None or self.tag is not None or self.drawing is not None or bool(self.objects)
 
     def sized(self, image: Image) -> Image:
         """The case's image with the pixel size its data set gives, when its file has none of its own."""
@@ -109,6 +133,7 @@ class Dataset:
         notes: What was noticed about the source as a whole, one line each.
         inside: Name of a label → name of the label that the source says it lies inside of.
         threshold: Share from which on a voxel of a fractional DICOM segmentation counts; None refuses such ones.
+        idle: Labels that the source names and nothing in it has.
     """
 
     format: FormatName
@@ -123,3 +148,4 @@ class Dataset:
     notes: tuple[str, ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict)
     threshold: float | None = None
+    idle: frozenset[str] = frozenset()

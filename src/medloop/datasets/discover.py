@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medloop.core.errors import FormatError, NotFoundError, SettingError, StorageError
+from medloop.core.names import first_named
 from medloop.datasets.dataset import Dataset, FormatName, MaskReading, Refusal
 from medloop.datasets.description import read_description
 from medloop.datasets.files import Root, image_files
@@ -14,11 +15,21 @@ from medloop.datasets.nnunet import looks_like_nnunet, open_nnunet
 from medloop.datasets.patients import alike_notes
 from medloop.datasets.rows import LIST_NAMES, open_rows
 from medloop.datasets.series import holds_dicom, open_dicom
+from medloop.datasets.shapes.coco import open_coco
+from medloop.datasets.shapes.cvat import open_cvat
+from medloop.datasets.shapes.documents import documents_in, kind_of
+from medloop.datasets.shapes.labelstudio import open_labelstudio
 from medloop.datasets.table import read_table
 
-_WITH_MASKS: dict[str, Callable[..., Dataset]] = {"folder": open_folder, "csv": open_rows}
+_WITH_MASKS: dict[str, Callable[..., Dataset]] = {
+    "folder": open_folder,
+    "csv": open_rows,
+    "coco": open_coco,
+    "labelstudio": open_labelstudio,
+    "cvat": open_cvat,
+}
 _OTHERS: dict[str, Callable[..., Dataset]] = {"msd": open_msd, "nnunet": open_nnunet, "dicom": open_dicom}
-FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom")
+FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom", "coco", "labelstudio", "cvat")
 
 
 def open_dataset(
@@ -30,7 +41,7 @@ def open_dataset(
     objects_in: str | Path | None = None,
     threshold: float | None = None,
 ) -> Dataset:
-    """Find out what a folder or CSV holds, without decoding an image.
+    """Find out what a folder, a CSV or a document of shapes holds, without decoding an image.
 
     Args:
         source: A folder, or a CSV.
@@ -93,7 +104,12 @@ def detect_format(source: Path) -> FormatName:
     if source.is_file():
         if source.suffix.lower() in (".csv", ".tsv"):
             return "csv"
-        raise FormatError(f"{source.name}: a source is a folder or a CSV, got a file", remedy="name the folder that holds it")
+        if source.suffix.lower() in (".json", ".xml") and (kind := kind_of(source)):
+            return kind
+        raise FormatError(
+            f"{source.name}: a source is a folder, a CSV, or a document of COCO, Label Studio or CVAT, got another file",
+            remedy="name the folder that holds it",
+        )
     root = Root.of(source)
     if root.has(root.folder / "dataset.json"):
         return "nnunet" if looks_like_nnunet(root, read_description(root.folder / "dataset.json")) else "msd"
@@ -106,6 +122,8 @@ def detect_format(source: Path) -> FormatName:
 
 
 def _detect_plain(source: Path, root: Root) -> FormatName:
+    if (kind := _document_kind(source)) is not None:
+        return kind
     masks = root.folder_named(*MASK_FOLDERS)
     lists = _class_lists(root)
     if masks and lists and image_files(root, masks)[0]:
@@ -119,9 +137,24 @@ def _detect_plain(source: Path, root: Root) -> FormatName:
     if holds_dicom(root):
         return "dicom"
     raise FormatError(
-        f"{source.name}: in no known layout (dataset.json, images/ with labels/ or masks/, labels.csv, DICOM series, or image files)",
+        f"{source.name}: in no known layout (dataset.json, images/ with labels/ or masks/, labels.csv, "
+        "a document of COCO, Label Studio or CVAT, DICOM series, or image files)",
         remedy="see the page on formats, or name the layout with --format",
     )
+
+
+def _document_kind(source: Path) -> FormatName | None:
+    """The format of the documents of shapes in a folder; None without any.
+
+    Raises:
+        FormatError: Of two formats.
+    """
+    found = documents_in(source)
+    kinds = sorted(set(found.values()))
+    if len(kinds) > 1:
+        shown = first_named([path.name for path in found])
+        raise FormatError(f"{source.name}: could be {' or '.join(kinds)} ({shown})", remedy="name the document itself")
+    return kinds[0] if kinds else None
 
 
 def _class_lists(root: Root) -> list[str]:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_record
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
+from medloop.core.geometry import PlaneName
 from medloop.core.image import Image
 from medloop.core.overlaps import Overlapping
 from medloop.core.records import (
@@ -50,7 +51,8 @@ from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_ste
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
-from medloop.loop.data.exporting import ExportReport, export_project
+from medloop.loop.data.export_report import ExportReport
+from medloop.loop.data.exporting import export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
@@ -70,7 +72,9 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
+from medloop.loop.overview.frames import annotations_frame, cases_frame
 from medloop.loop.overview.gold_standing import GoldStanding, gold_standing
+from medloop.loop.overview.inline import case_inline, progress_inline, project_inline
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
@@ -79,11 +83,16 @@ from medloop.loop.overview.report import report_html
 from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
+from medloop.loop.overview.watching import job_bar
 from medloop.loop.querying.parts import queried_parts
 from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
+from medloop.report.inline import Inline
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Project:
@@ -411,8 +420,9 @@ class Project:
         return start
 
     def work(self, *, threads: int = 1) -> int:
-        """Run every waiting job in this process; returns how many ran."""
-        return drain(self.workspace, threads=threads)
+        """Run every waiting job in this process, in a notebook with a bar; returns how many ran."""
+        with job_bar(self.workspace):
+            return drain(self.workspace, threads=threads)
 
     def configure(self, *, name: str | None = None, task: TaskChange | None = None, **settings: SettingValue) -> list[Changed]:
         """Change settings by name, the project's name, its instructions and labels; see `medloop.loop.foundation.configuring.configure`.
@@ -608,6 +618,43 @@ class Project:
             NotFoundError: No case of that name.
         """
         return measurement_lines(self.workspace, self._case(case).id if case else None)
+
+    def show(self, case: str | Opened, *, plane: PlaneName | None = None, index: int | None = None) -> Inline:
+        """A slice of a case for a notebook: image, annotation (solid), proposal (dashed) and uncertainty; see `case_inline`.
+
+        Raises:
+            NotFoundError: No case of that name.
+            InputError: A plane that the case does not have, or a slice outside it.
+        """
+        chosen = self._case(case) if isinstance(case, str) else case.case
+        return case_inline(self.workspace, chosen, plane=plane, index=index)
+
+    def show_progress(self) -> Inline:
+        """The learning curve and the models for a notebook."""
+        return progress_inline(self.workspace)
+
+    def cases_frame(self) -> "DataFrame":
+        """A pandas table of the cases: state, split, annotations, expected quality, entropy; see `medloop.loop.overview.frames`.
+
+        Raises:
+            UnavailableError: pandas is not installed.
+        """
+        return cases_frame(self.workspace)
+
+    def annotations_frame(self) -> "DataFrame":
+        """A pandas table of every annotation: who, what kind, which labels, seconds, whether it is in force.
+
+        Raises:
+            UnavailableError: pandas is not installed.
+        """
+        return annotations_frame(self.workspace)
+
+    def _repr_html_(self) -> str:
+        """Where the project stands, for a notebook."""
+        return project_inline(self.workspace)._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"<Project {self.workspace.project.name!r} in {str(self.workspace.folder)!r}>"
 
     def report(self) -> str:
         """The report as one HTML document."""

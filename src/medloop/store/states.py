@@ -21,6 +21,8 @@ from medloop.store.tables import annotations, assignments, case_states, consensu
 
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
+SHOWN_STATES: dict[CaseState, str] = {"unanswered": "unlabelled", "answered": "annotated", "skipped": "skipped", "flagged": "flagged"}
+"""States of cases as the database keeps them, by their names for people and programs."""
 
 PARTIAL, MARKS, REJECTED = "partial", "marks", "rejected"
 """Kinds of annotations that do not annotate a whole case: some slices or boxes; points, scribbles, boxes and tags in place of a mask; and

@@ -50,10 +50,10 @@ class Intake:
         self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str, annotated: Sequence[str] | None = None
     ) -> None:
         self._workspace, self._dataset = workspace, dataset
-        self._values = label_map(workspace, dataset, annotated)
+        self.values = label_map(workspace, dataset, annotated)
         self._ruled = annotated is not None
-        self._rule = rule_of(workspace.task, dataset, self._values, annotated)
-        self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
+        self._rule = rule_of(workspace.task, dataset, self.values, annotated)
+        self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self.values.notes))
         self._channels = known_names(dataset.channels)
         self._annotations = annotations
         self._actor = actor
@@ -76,7 +76,7 @@ class Intake:
         if self.tally.added:
             pretrain_before_annotations(self._workspace)
             request_description(self._workspace)
-        if self.tally.annotated or self.tally.corrected:
+        if self.tally.annotated or self.tally.corrected or self.tally.further:
             after_annotation(self._workspace)
         if self.tally.kept:
             follow_up(self._workspace)
@@ -109,13 +109,33 @@ class Intake:
                 return
             self._look()  # others import at the same time: this may be their case, or its patient theirs
             self.take(case)
+            return
+        for other in case.more:
+            self._take_more(other, read)
+
+    def _take_more(self, case: CaseSource, read: "_Read") -> None:
+        """Store what somebody else says of a case that is there now, or note why not."""
+        known = self._cases[case.name]
+        try:
+            label, said = self._label(case, read, known.grid)
+            given = self._incoming(case, label, known.split)
+            taken = None if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
+        except _READ_FAULTS as error:
+            self.tally.refused.append(_refusal(case, error))
+            return
+        self.tally.remark(case.name, *said)
+        if isinstance(taken, Refusal):
+            self.tally.refused.append(taken)
+        elif taken in ("annotated", "corrected"):
+            self.tally.further += 1
+            self.tally.remark(case.name, "more people than one have annotated it")
 
     def _label(self, case: CaseSource, read: "_Read", grid: Grid) -> tuple["_Labelled | None", tuple[str, ...]]:
         """What the source says of a case; a DICOM annotation that cannot be used costs itself, not the image."""
         task = self._workspace.task
         if not case.objects:
-            annotated = annotated_by(task, self._dataset, self._values, case, self._rule)
-            found = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
+            annotated = annotated_by(task, self._dataset, self.values, case, self._rule)
+            found = read_label(case, read.found.image, grid, self.values, partly=bool(annotated))
             annotated, more = (annotated, ()) if self._ruled else annotated_in(task, found, case, annotated)
             require_annotated(found.label, annotated, task, case)
             return None if found.label is None else _Labelled(found.label, annotated), (*found.notes, *more)

@@ -58,6 +58,7 @@ class Tally:
     remarks: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     about_source: tuple[str, ...] = ()
     labelled: int = 0
+    further: int = 0
 
     @property
     def kept(self) -> int:

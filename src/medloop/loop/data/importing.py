@@ -15,6 +15,7 @@ from medloop.datasets.dataset import Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.loop.data.adding import AnnotationsWanted, Intake
 from medloop.loop.data.import_report import ImportReport
+from medloop.loop.data.source_more import take_beside
 from medloop.loop.foundation.workspace import Workspace
 
 __all__ = ["AnnotationsWanted", "ImportProgress", "ImportReport", "import_dataset"]
@@ -62,6 +63,8 @@ def import_dataset(
         with suppress(MedloopError):
             intake.close()
         raise
+    if annotations == "all":
+        take_beside(workspace, dataset, intake.values, intake.tally, actor)
     intake.close()
     return intake.tally.report()
 

@@ -36,17 +36,27 @@ Format: TypeAlias = Annotated[
         "nrrd",
         "mha",
         "csv",
+        "coco",
+        "coco-polygons",
+        "labelstudio",
+        "cvat",
         "dicom-seg",
         "dicom-labelmap",
         "rtstruct",
         "dicom-sr",
+        "croissant",
+        "table",
+        "parquet",
         "frames",
         "measurements",
         "model",
+        "model-card",
     ],
     Query(description="As `medloop export` has it."),
 ]
-WhichModel: TypeAlias = Annotated[int | None, Query(ge=1, le=MAX_REVISION, description="Of the format model: which; else the one in use.")]
+WhichModel: TypeAlias = Annotated[
+    int | None, Query(ge=1, le=MAX_REVISION, description="Of the formats model and model-card: which; else the one in use.")
+]
 RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")]
 
 

@@ -14,18 +14,15 @@ from medloop.server.wire.people_views import Name
 from medloop.server.wire.schemas import Body, IdText
 from medloop.server.wire.standing_views import CaseReadingView
 from medloop.server.wire.views import Number, View
-from medloop.store.states import CaseState
+from medloop.store.states import SHOWN_STATES, CaseState
 from medloop.store.worklist import CaseRow
 
 MOST_ASSIGNED = 1000
 ThumbnailSize: TypeAlias = Literal["96", "288"]
 """As text: what an address holds is compared as it is."""
 
-STORED_STATES: dict[str, CaseState | Literal["all"]] = {
-    "all": "all", "unlabelled": "unanswered", "annotated": "answered", "skipped": "skipped", "flagged": "flagged",
-}  # fmt: skip
+STORED_STATES: dict[str, CaseState | Literal["all"]] = {"all": "all", **{shown: stored for stored, shown in SHOWN_STATES.items()}}
 """States of cases by their names over REST, as the database keeps them."""
-_SHOWN = {stored: shown for shown, stored in STORED_STATES.items()}
 
 
 class CaseLine(View):
@@ -64,7 +61,7 @@ class CaseLine(View):
             name=row.name,
             patient=row.patient,
             split=row.split,
-            state=_SHOWN[row.state],
+            state=SHOWN_STATES[row.state],
             annotations=row.annotations,
             quality=row.quality,
             entropy=row.uncertainty,
