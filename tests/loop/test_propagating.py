@@ -167,3 +167,18 @@ def test_labels_that_overlap_are_carried_each_by_itself_and_one_that_was_erased_
     draw(crossed, second, 2, value=2)
     propagate(crossed, second.id, base_revision=draw(crossed, second, 2, value=1))
     assert holds(read_draft(crossed, second.id).mask) == list(range(FRAMES))
+
+
+def test_a_label_with_one_inside_it_is_carried_without_a_hole(pool: Workspace, ann: Annotator) -> None:
+    configure(pool, task=TaskChange(inside={"small": "large"}), actor="test")
+    nested, inside = pool.reload(), film()[1]
+    opened = open_case(nested, add_film(nested).id, ann.id).assignment
+    draw(nested, opened, 2)
+    draft = read_draft(nested, opened.id)
+    within = draft.mask.copy(order="F")
+    within[14:19, 18:23, 2][inside[14:19, 18:23, 2]] = 2
+    revision = save_patch(nested, opened.id, Edit(draft.revision, runs_between(draft.mask, within)))
+    propagate(nested, opened.id, base_revision=revision)
+    found = read_draft(nested, opened.id).mask
+    assert (found == 2).any(axis=(0, 1)).all()
+    assert dice((found > 0).astype(np.uint8), inside.astype(np.uint8), [1])[1] > 0.9
