@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 OTHERS = 0o077
-_OURS = ("medloop.json", "medloop.sqlite", "medloop.sqlite-wal", "medloop.sqlite-shm", "server.lock", "worker.lock", "open.lock")
+KEY_FILE = "deidentification.key"
+"""The secret behind pseudonyms; see `medloop.loop.foundation.pseudonyms`."""
+
+_OURS = (KEY_FILE, "medloop.json", "medloop.sqlite", "medloop.sqlite-wal", "medloop.sqlite-shm", "server.lock", "worker.lock", "open.lock")
 _OUR_FOLDERS = ("blobs", "work", "backups")
 _LOG = logging.getLogger(__name__)
 

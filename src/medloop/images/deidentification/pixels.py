@@ -19,9 +19,6 @@ from medloop.core.errors import FormatError
 Box = tuple[int, int, int, int]
 """Column, row, width and height in pixels, from the upper left corner."""
 
-OUTSIDE_REGIONS = "outside-regions"
-"""In place of boxes: everything that no ultrasound region of the file covers."""
-
 _APPLICATION = range(0xE0, 0xF0)
 _KEPT_APPLICATION = {0xE0: 18, 0xE8: 16, 0xEE: 14}
 """Marker → longest segment: JFIF without a thumbnail, the colour transform of JPEG-LS, Adobe's."""

@@ -47,6 +47,11 @@ def kept(element: DataElement) -> DataElement | None:
     return DataElement(element.tag, element.VR, [word if _harmless(element.keyword, word) else _OTHER for word in words])
 
 
+def says_nothing(keyword: str, word: str) -> bool:
+    """Whether a word of a kept attribute is a number or a term, so that it may stand in a name."""
+    return keyword != "AcquisitionTime" and (bool(_NUMBER.fullmatch(word)) or _harmless(keyword, word))
+
+
 def _harmless(keyword: str, word: str) -> bool:
     if not word.strip() or is_term(word):
         return True

@@ -15,6 +15,7 @@ from medloop.datasets.dataset import Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.loop.data.adding import AnnotationsWanted, Intake
 from medloop.loop.data.import_report import ImportReport
+from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.workspace import Workspace
 
 __all__ = ["AnnotationsWanted", "ImportProgress", "ImportReport", "import_dataset"]
@@ -50,7 +51,7 @@ def import_dataset(
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
-    dataset = open_dataset(source) if isinstance(source, str | Path) else source
+    dataset = open_dataset(source, known_as=pseudonyms_of(workspace).uid) if isinstance(source, str | Path) else source
     intake = Intake(workspace, dataset, annotations, actor, annotated)
     try:
         for done, case in enumerate(dataset.cases):
