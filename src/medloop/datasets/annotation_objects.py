@@ -58,17 +58,12 @@ def objects_below(folder: Path, cases: CaseList) -> tuple[list["ObjectFacts"], N
     return list(listing.objects), root.label
 
 
-def as_it_is(uid: str) -> str:
-    """The UID itself."""
-    return uid
-
-
 def match_objects(
     objects: Sequence["ObjectFacts"],
     series: Sequence["SeriesFiles"],
     cases: CaseList,
     naming: Naming,
-    known_as: Callable[[str], str] = as_it_is,
+    known_as: Callable[[str], str] = str,
 ) -> ObjectMatches:
     """Find the series of each object, or refuse it.
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from medloop.core.errors import FormatError, NotFoundError, SettingError, StorageError
-from medloop.datasets.annotation_objects import as_it_is
 from medloop.datasets.dataset import Dataset, FormatName, MaskReading, Refusal
 from medloop.datasets.description import read_description
 from medloop.datasets.files import Root, image_files
@@ -31,7 +30,7 @@ def open_dataset(
     masks: MaskReading = "labels",
     objects_in: str | Path | None = None,
     threshold: float | None = None,
-    known_as: Callable[[str], str] = as_it_is,
+    known_as: Callable[[str], str] = str,
 ) -> Dataset:
     """Find out what a folder or CSV holds, without decoding an image.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.names import folded
-from medloop.datasets.annotation_objects import as_it_is, match_objects, objects_below
+from medloop.datasets.annotation_objects import match_objects, objects_below
 from medloop.datasets.dataset import CaseSource, Dataset, HeaderWords
 from medloop.datasets.files import LINK_REMEDY, LINK_RULE, Root
 from medloop.datasets.index import add_index
@@ -31,7 +31,7 @@ _LOOKED_AT = 50
 
 
 def open_dicom(
-    folder: Path, *, patient_pattern: str | None = None, objects_in: Path | None = None, known_as: Callable[[str], str] = as_it_is
+    folder: Path, *, patient_pattern: str | None = None, objects_in: Path | None = None, known_as: Callable[[str], str] = str
 ) -> Dataset:
     """Every DICOM series below a folder, with the SEG and RTSTRUCT that point at them.
 

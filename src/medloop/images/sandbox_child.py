@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from medloop.core.errors import MedloopError
@@ -55,7 +56,9 @@ def allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (spent + seconds + 1, resource.RLIM_INFINITY))
 
 
-def answer(paths: list[Path], wanted: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
+def answer(
+    paths: list[Path], wanted: str, options: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
     """The record of one request, and what writes its voxels."""
     name = paths[0].name
     try:

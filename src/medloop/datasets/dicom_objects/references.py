@@ -53,7 +53,7 @@ class Originals:
     people: Mapping[str, Dataset] = field(default_factory=dict)
 
     @classmethod
-    def below(cls, folder: Path, known_as: Callable[[str], str]) -> "Originals":
+    def below(cls, folder: Path, known_as: Callable[[str], str] = str) -> "Originals":
         """Of all DICOM files below a folder.
 
         Args:
