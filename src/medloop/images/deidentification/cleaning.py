@@ -23,6 +23,7 @@ DEEPEST = 8
 
 METHOD = "medloop: keep-list by PS3.15 E.1-1, 2024b"
 _REPLACED = "REMOVED"
+_CHARACTER_SET = 0x00080005
 _PROFILE = ("113100", "Basic Application Confidentiality Profile")
 _CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
 _RETAIN_UIDS = ("113110", "Retain UIDs Option")
@@ -56,7 +57,7 @@ def action_of(tag: int) -> Action:
 def removed_from(tags: Dataset) -> Iterator[str]:
     """Attributes at the top level of a dataset that have a value and are not kept; nothing is parsed."""
     for tag in tags.keys():  # noqa: SIM118  # iterating a dataset would parse every value
-        if action_of(tag) != "keep" and not _is_empty(tags.get_item(tag)):
+        if action_of(tag) != "keep" and tag != _CHARACTER_SET and not _is_empty(tags.get_item(tag)):
             yield name_of(tag)
 
 
@@ -98,6 +99,8 @@ def _copied(tags: Dataset, how: Cleaning, tally: Counter[str], depth: int) -> Da
         raise FormatError(f"its sequences may be nested {DEEPEST} deep, these are nested deeper", remedy="convert it with a tool you trust")
     made = Dataset()
     for tag in sorted(tags.keys()):
+        if tag == _CHARACTER_SET:
+            continue  # every word that stays is written anew
         if action_of(tag) == "remove":
             tally[name_of(tag)] += not _is_empty(tags.get_item(tag))
             continue

@@ -65,6 +65,11 @@ class Intake:
         self._importer = annotator_named(workspace, IMPORTER, program=True)
         self._look()
 
+    @property
+    def cases(self) -> tuple[CaseSource, ...]:
+        """Those of the source, by the names that they get."""
+        return self._dataset.cases
+
     def _look(self) -> None:
         """Learn what the project holds now, and which splits follow for this source."""
         called = {case.patient: self._words.patient(case) for case in self._dataset.cases}

@@ -54,10 +54,10 @@ def import_dataset(
     dataset = open_dataset(source, known_as=pseudonyms_of(workspace).uid) if isinstance(source, str | Path) else source
     intake = Intake(workspace, dataset, annotations, actor, annotated)
     try:
-        for done, case in enumerate(dataset.cases):
+        for done, case in enumerate(intake.cases):
             if report is not None:
-                report(done, len(dataset.cases), case.name)
-            with _told(done, len(dataset.cases), case.name):
+                report(done, len(intake.cases), case.name)
+            with _told(done, len(intake.cases), case.name):
                 intake.take(case)
     except BaseException:  # an interrupt too: what is there must be described, but the first error is the one to tell
         with suppress(MedloopError):
