@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from medloop.core.errors import FormatError, StorageError
+from medloop.core.errors import FormatError, MedloopError, StorageError
 from medloop.core.names import folded
 
 MAX_ENTRIES = 200_000
@@ -64,6 +64,8 @@ def unpacked(source: Path) -> Iterator[Path]:
                 entries = _judged(source.name, archive, shutil.disk_usage(place).free)
                 for entry, parts in entries:
                     _unpack(source.name, archive, entry, top.joinpath(*parts))
+        except MedloopError:
+            raise
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
             raise FormatError(
                 f"{source.name}: the archive is damaged or of a kind that is not read ({type(error).__name__})",
