@@ -83,7 +83,7 @@ def _answers(folder: Path) -> list[str]:
         known = {"project": project["id"]}
         names = [case["id"] for case in client.get(f"{API}/projects/{project['id']}/cases").json()["rows"]]
         routes = [path for path, verbs in client.get(f"{API}/openapi.json").json()["paths"].items() if "get" in verbs]
-        fillings = [known | {"case": name} for name in names]
+        fillings = [known | {"case": name} for name in names[::3]]
         wanted = {route.format(**one) for route in routes for one in fillings if set(re.findall(r"{(\w+)}", route)) <= {"project", "case"}}
         return [client.get(route).text for route in sorted(wanted) if not route.endswith(("/change", "/export", "/explanation", "/stream"))]
 

@@ -14,7 +14,7 @@ from medloop.datasets.export_tally import ExportCase, Exported
 from medloop.datasets.staging import NOTHING
 from medloop.loop.data.measured import MeasurementLine, measurement_files
 from medloop.loop.foundation.arrays import load_image
-from medloop.loop.foundation.pseudonyms import pseudonyms_of
+from medloop.loop.foundation.pseudonyms import known_as
 from medloop.loop.foundation.workspace import Workspace
 
 OBJECT_FORMATS = tuple(OBJECT_EXPORTERS)
@@ -35,7 +35,7 @@ def object_exporter(workspace: Workspace, fmt: str, source: Path | None) -> Expo
         NotFoundError: The originals are not there.
     """
     require_highdicom()
-    originals = None if source is None else Originals.below(source, pseudonyms_of(workspace).uid)
+    originals = None if source is None else Originals.below(source, known_as(workspace))
 
     def write(
         cases: Iterable[ExportCase],
@@ -72,7 +72,7 @@ def export_reports(workspace: Workspace, lines: Sequence[MeasurementLine], out: 
     for line in lines:
         one = Measured(line.id, line.kind, line.label, line.figures, line.points, line.axis, line.unit, line.annotator)
         measured.setdefault(line.case, []).append(one)
-    originals = None if source is None else Originals.below(source, pseudonyms_of(workspace).uid)
+    originals = None if source is None else Originals.below(source, known_as(workspace))
     wanted = Wanted(workspace.task.labels, workspace.project.id, originals, measurement_files(lines))
 
     def write(case: ExportCase, referenced: Referenced, common: Wanted) -> Any:

@@ -6,6 +6,7 @@ another key is refused.
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def pseudonyms_of(workspace: Workspace) -> Pseudonyms:
     if len(key) != KEY_BYTES:
         raise IntegrityError(f"The key {path} is damaged", remedy="restore it from a backup")
     return Pseudonyms(key)
+
+
+def known_as(workspace: Workspace) -> Callable[[str], str]:
+    """What the project calls a UID; the UID itself where it has no key yet, which is not made for looking."""
+    return pseudonyms_of(workspace).uid if (workspace.folder / KEY_FILE).exists() else str
 
 
 def _make(path: Path) -> None:
