@@ -132,6 +132,7 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
     array, notes, slices = _volume(found, name, removed)
     burned = burned_in_note(slices[0].header.tags)
     require_finite(name, array)
+    notes += _shared_instances(slices)
     i, j, k = array.shape[1:]
     display, said = display_of(slices, array, oriented=found.oriented)
     if found.over_time:
@@ -193,6 +194,15 @@ def _distinct(slices: Sequence[Slice], decoded: dict[tuple[Path, int], ImageArra
         repeated.append((one.header.path.name, kept[-1].header.path.name))
     notes += _repeats(repeated)
     return kept
+
+
+def _shared_instances(slices: Sequence[Slice]) -> tuple[str, ...]:
+    """A note where slices of several files have one SOP Instance UID: nothing can point at one of them."""
+    found = {one.header.path: str(one.header.tags.get("SOPInstanceUID", "") or "") for one in slices}
+    shared = len(found) - len(set(found.values()))
+    if not shared:
+        return ()
+    return (f"{counted(shared, 'slice')} of it have no SOP Instance UID of their own; no DICOM object can point at them",)
 
 
 def _repeats(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -11,12 +11,14 @@ from typing import Any
 from pydicom.multival import MultiValue
 
 from medloop.core.patients import is_placeholder
+from medloop.images.deidentification.profile import is_term
 
 _NAMES, _IDS = ("PatientName", "OtherPatientNames"), ("PatientID", "OtherPatientIDs", "PatientBirthDate", "AccessionNumber")
 _LEAST_NAME, _LEAST_ID = 3, 4
 _GLUED = 5
 """From this length on a word counts within another, as in MUSTERMANNERIKA."""
 
+_COMMON = frozenset("patient phantom test study series scan image images case dicom data unknown water research demo".split())
 _MOST = 40
 _HIDDEN = "…"
 
@@ -28,7 +30,12 @@ def identifiers_in(tags: Any) -> tuple[str, ...]:
     found = [word for name in _NAMES for value in _values(tags, name) for word in re.split(r"[\s^=,._]+", value)]
     named = [word for word in found if len(word) >= _LEAST_NAME or (len(word) > 1 and not word.isascii())]
     named += [value.strip() for name in _IDS for value in _values(tags, name) if len(value.strip()) >= _LEAST_ID]
-    return tuple(word[:64] for word in dict.fromkeys(named) if not is_placeholder(word))[:_MOST]
+    return tuple(word[:64] for word in dict.fromkeys(named) if not _is_common(word))[:_MOST]
+
+
+def _is_common(word: str) -> bool:
+    """Whether a word names nobody in particular: a placeholder, a term of the standard such as a part of the body, or of daily use."""
+    return is_placeholder(word) or is_term(word) or plain(word) in _COMMON
 
 
 def names_somebody(text: str, identifiers: Iterable[str]) -> bool:

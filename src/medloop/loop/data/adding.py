@@ -133,7 +133,7 @@ class Intake:
         dicom = aliases_of(self._workspace, read.dicom)
         made = read_objects(case.objects, grid, dicom, task, threshold=self._dataset.threshold)
         rule = "an annotation of it is left out"
-        self.tally.refused += [Refusal(case.name, f"{rule}: {fault.message}", "", fault.remedy) for fault in made.faults]
+        self.tally.refused += [Refusal(case.label or case.name, f"{rule}: {fault.message}", "", fault.remedy) for fault in made.faults]
         return None if made.mask is None else _Labelled(made.mask, every_as_none(task, set(made.values))), made.notes
 
     def _known(self, case: CaseSource, read: "_Read") -> Case | None:
