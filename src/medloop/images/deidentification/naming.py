@@ -18,7 +18,9 @@ _LEAST_NAME, _LEAST_ID = 3, 4
 _GLUED = 5
 """From this length on a word counts within another, as in MUSTERMANNERIKA."""
 
-_COMMON = frozenset("patient phantom test study series scan image images case dicom data unknown water research demo".split())
+_COMMON = frozenset(
+    {"patient", "phantom", "test", "study", "series", "scan", "image", "images", "case", "dicom", "data", "water", "research"}
+)
 _MOST = 40
 _HIDDEN = "…"
 
