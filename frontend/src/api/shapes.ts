@@ -645,7 +645,8 @@ export interface ProjectSettings {
   target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random";
   minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
   "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
-  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
+  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" |
+  "kept"; case_names?: "source" | "keyed"; seed?: number;
 }
 
 /** One project in full. */

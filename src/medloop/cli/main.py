@@ -18,6 +18,7 @@ from medloop.cli import (
     annotated,
     annotations,
     configuring,
+    deidentifying,
     keeping,
     learning,
     marks,
@@ -55,7 +56,8 @@ COMMANDS = (
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
     projects.report, measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
     annotated.annotated, marks.marks, routing.next_, tracing.trace,
-    reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export,
+    reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
+    projects.export, deidentifying.deidentify,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:

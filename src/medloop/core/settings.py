@@ -36,6 +36,8 @@ ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
 ConsensusMethod: TypeAlias = Literal[
     "latest", "majority", "weighted", "dawid_skene", "glad", "staple", "staple_cases", "simple", "shape_based", "locally_weighted"
 ]
+Identifiers: TypeAlias = Literal["removed", "kept"]
+CaseNames: TypeAlias = Literal["source", "keyed"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -392,6 +394,14 @@ class ProjectSettings:
     targets: Targets = setting(
         "hard", "What trainings learn of a case with a fused consensus: its labels, or how probable each label is (soft), which keeps "
         "disagreement.", "--targets", "next training", choices=get_args(Targets),
+    )  # fmt: skip
+    identifiers: Identifiers = setting(
+        "removed", "What an import keeps of DICOM headers: pseudonyms, new UIDs and terms (removed), or UIDs, texts and names as they "
+        "are (kept).", "--identifiers", "next import", choices=get_args(Identifiers), shorthand=("--keep-identifiers", "kept"),
+    )  # fmt: skip
+    case_names: CaseNames = setting(
+        "source", "What new cases and patients are called: by their files, folders and tables, or by words that only this project's key "
+        "makes of these (keyed).", "--case-names", "next import", choices=get_args(CaseNames),
     )  # fmt: skip
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 

@@ -58,7 +58,13 @@ def objects_below(folder: Path, cases: CaseList) -> tuple[list["ObjectFacts"], N
     return list(listing.objects), root.label
 
 
-def match_objects(objects: Sequence["ObjectFacts"], series: Sequence["SeriesFiles"], cases: CaseList, naming: Naming) -> ObjectMatches:
+def match_objects(
+    objects: Sequence["ObjectFacts"],
+    series: Sequence["SeriesFiles"],
+    cases: CaseList,
+    naming: Naming,
+    known_as: Callable[[str], str] = str,
+) -> ObjectMatches:
     """Find the series of each object, or refuse it.
 
     Args:
@@ -66,13 +72,16 @@ def match_objects(objects: Sequence["ObjectFacts"], series: Sequence["SeriesFile
         series: That the source has.
         cases: Takes the refusals.
         naming: What a file is called in messages.
+        known_as: What a project calls a UID, which objects that it exported have.
     """
     found = ObjectMatches()
+    instances = [one.instances | {known_as(uid) for uid in one.instances} for one in series]
+    frames = [{one.frame_of_reference, known_as(one.frame_of_reference)} for one in series]
     for one in _distinct(objects, cases, naming):
-        fitting = [n for n, other in enumerate(series) if other.instances.intersection(one.instances)]
+        fitting = [n for n, other in enumerate(instances) if other.intersection(one.instances)]
         by_frame = not one.instances
         if by_frame:
-            fitting = [n for n, other in enumerate(series) if other.frame_of_reference in one.frames_of_reference]
+            fitting = [n for n, other in enumerate(frames) if other.intersection(one.frames_of_reference)]
         if len(fitting) == 1:
             found.of_series.setdefault(fitting[0], []).append(one.path)
             if by_frame:

@@ -14,6 +14,10 @@ from medloop.core.records import Split, TaskKind
 from medloop.images.shapes.regions import Drawing, PictureMark
 
 FormatName: TypeAlias = Literal["msd", "nnunet", "folder", "csv", "dicom", "coco", "labelstudio", "cvat"]
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""Column, row, width and height in pixels, from the upper left corner."""
+
 MaskReading: TypeAlias = Literal["labels", "foreground"]
 """How mask values are meant: as label values, or (instance maps, 0/255 masks) everything above 0 as label 1."""
 
@@ -56,6 +60,42 @@ class Proposed:
 
 
 @dataclass(frozen=True)
+class HeaderWords:
+    """What DICOM headers say of a case that must not reach the project; it is looked for in names, and never kept.
+
+    Attributes:
+        patient: The word that stands for the header's patient, made without a key; "" without one.
+        identifiers: Words that name its patient.
+        plain_name: The case's name where its own holds free words of the header, "" where it does not.
+        odd_words: These free words.
+    """
+
+    patient: str = ""
+    identifiers: tuple[str, ...] = ()
+    plain_name: str = ""
+    odd_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Blank:
+    """Pixels that are blanked while an image comes in, on every slice or frame.
+
+    Attributes:
+        boxes: Rectangles that are blanked.
+        outside: Whether everything outside of the file's ultrasound regions is.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    outside: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.boxes) or self.outside
+
+
+NOTHING_BLANK = Blank()
+
+
+@dataclass(frozen=True)
 class CaseSource:
     """Where one case's image and answer lie.
 
@@ -80,6 +120,8 @@ class CaseSource:
         marks: Boxes and points on a picture that has no segmentation.
         more: What other people say of the same case, each with its own label, author and time.
         proposals: What models elsewhere propose for it.
+        header: What its DICOM headers say that is not kept.
+        label: What people call it where `name` is a word that stands for its name; "" otherwise.
     """
 
     name: str
@@ -102,6 +144,8 @@ class CaseSource:
     marks: tuple[PictureMark, ...] = ()
     more: tuple["CaseSource", ...] = ()
     proposals: tuple[Proposed, ...] = ()
+    header: HeaderWords = HeaderWords()
+    label: str = ""
 
     @property
     def labelled(self) -> bool:
@@ -134,6 +178,7 @@ class Dataset:
         inside: Name of a label → name of the label that the source says it lies inside of.
         threshold: Share from which on a voxel of a fractional DICOM segmentation counts; None refuses such ones.
         idle: Labels that the source names and nothing in it has.
+        blank: Pixels that are blanked in every new case.
     """
 
     format: FormatName
@@ -149,3 +194,4 @@ class Dataset:
     inside: Mapping[str, str] = field(default_factory=dict)
     threshold: float | None = None
     idle: frozenset[str] = frozenset()
+    blank: Blank = NOTHING_BLANK

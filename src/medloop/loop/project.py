@@ -31,6 +31,8 @@ from medloop.core.records import (
     TaskKind,
 )
 from medloop.core.settings import SettingValue
+from medloop.datasets.archives import unpacked
+from medloop.datasets.blanking import blank_named
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
@@ -68,6 +70,7 @@ from medloop.loop.foundation.configuring import Changed, TaskChange, configure
 from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
+from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
@@ -156,12 +159,19 @@ class Project:
         annotations: AnnotationsWanted = "all",
         annotated: Sequence[str] | None = None,
         objects_in: str | Path | None = None,
+        blank: str = "",
     ) -> ImportReport:
-        """Import a folder, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`."""
+        """Import a folder, a zip archive, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`.
+
+        `blank` names rectangles `X,Y,WIDTH,HEIGHT` that are blanked in every new image, or `outside-regions` for ultrasound.
+        """
         if isinstance(source, Dataset):
             return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
-        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in)
-        return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
+        known_as = pseudonyms_of(self.workspace).uid
+        with unpacked(Path(source)) as opened:
+            found = open_dataset(opened, fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in, known_as=known_as)
+            dataset = replace_record(found, blank=blank_named(blank))
+            return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
 
     def import_proposals(self, folder: str | Path, *, name: str) -> ProposalsReport:
         """Take masks or probability maps of another tool as the first proposals of unlabelled cases; `name` says who made them.

@@ -14,6 +14,7 @@ from medloop.datasets.export_tally import ExportCase, Exported
 from medloop.datasets.staging import NOTHING
 from medloop.loop.data.measured import MeasurementLine, measurement_files
 from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.pseudonyms import known_as
 from medloop.loop.foundation.workspace import Workspace
 
 OBJECT_FORMATS = tuple(OBJECT_EXPORTERS)
@@ -34,7 +35,7 @@ def object_exporter(workspace: Workspace, fmt: str, source: Path | Originals | N
         NotFoundError: The originals are not there.
     """
     require_highdicom()
-    originals = Originals.below(source) if isinstance(source, Path) else source
+    originals = Originals.below(source, known_as(workspace)) if isinstance(source, Path) else source
 
     def write(
         cases: Iterable[ExportCase],
@@ -71,7 +72,7 @@ def export_reports(workspace: Workspace, lines: Sequence[MeasurementLine], out: 
     for line in lines:
         one = Measured(line.id, line.kind, line.label, line.figures, line.points, line.axis, line.unit, line.annotator)
         measured.setdefault(line.case, []).append(one)
-    originals = Originals.below(source) if isinstance(source, Path) else source
+    originals = Originals.below(source, known_as(workspace)) if isinstance(source, Path) else source
     wanted = Wanted(workspace.task.labels, workspace.project.id, originals, measurement_files(lines))
 
     def write(case: ExportCase, referenced: Referenced, common: Wanted) -> Any:

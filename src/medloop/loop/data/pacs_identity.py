@@ -17,11 +17,12 @@ from medloop.core.records import Case
 from medloop.datasets.dicom_objects.references import Originals
 from medloop.images.dicom_series import read_header
 from medloop.images.files import write_atomic
+from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import Archive, FoundSeries
 from medloop.pacs.files import keep_file, private_folder
+from medloop.store.private import LINKS_FILE
 
-LINKS = "pacs-links.json"
 _MANY = 1 << 30
 """Images that a series is taken to have, so that one of them is fetched alone."""
 
@@ -32,11 +33,6 @@ class ArchiveSeries:
 
     study: str
     series: str
-
-
-def known_as(workspace: Workspace) -> Callable[[str], str]:  # noqa: ARG001  # a project that renames UIDs says how
-    """What the project calls a UID of a file."""
-    return str
 
 
 def uids_at_pacs(workspace: Workspace, case: Case) -> ArchiveSeries:
@@ -58,21 +54,21 @@ def remember(workspace: Workspace, found: Iterable[ArchiveSeries]) -> None:
     Raises:
         StorageError: The disk refuses.
     """
-    call, before = known_as(workspace), _links(workspace)
+    call, before = pseudonyms_of(workspace).uid, _links(workspace)
     links = before | {call(one.series): (one.study, one.series) for one in found if call(one.series) != one.series}
     if links != before:
-        write_atomic(workspace.folder / LINKS, json.dumps(links, indent=1).encode(), mode=0o600)
+        write_atomic(workspace.folder / LINKS_FILE, json.dumps(links, indent=1).encode(), mode=0o600)
 
 
 def _links(workspace: Workspace) -> dict[str, tuple[str, str]]:
-    path = workspace.folder / LINKS
+    path = workspace.folder / LINKS_FILE
     if not path.exists():
         return {}
     try:
         read = json.loads(path.read_text(encoding="ascii"))
         return {str(kept): (str(study), str(series)) for kept, (study, series) in read.items()}
     except (OSError, ValueError, AttributeError, TypeError):
-        raise StorageError(f"{LINKS} cannot be read", remedy="restore it from a backup, or pull the series again") from None
+        raise StorageError(f"{LINKS_FILE} cannot be read", remedy="restore it from a backup, or pull the series again") from None
 
 
 def instances_known(workspace: Workspace) -> Callable[[Iterable[str]], bool]:
@@ -80,7 +76,7 @@ def instances_known(workspace: Workspace) -> Callable[[Iterable[str]], bool]:
     with workspace.store.read() as tx:
         cases: Iterable[Case] = tx.find(Case)
     known = {uid for case in cases if case.source.format == "dicom" for uid in case.source.dicom.get("instances", ())}
-    call = known_as(workspace)
+    call = pseudonyms_of(workspace).uid
     return lambda uids: all(uid in known or call(uid) in known for uid in uids)
 
 
@@ -91,7 +87,7 @@ def originals_at(workspace: Workspace, archive: Archive, server: str, case: Case
         InputError: It does not have all of them.
         NotFoundError: It does not have the study.
     """
-    place, call = uids_at_pacs(workspace, case), known_as(workspace)
+    place, call = uids_at_pacs(workspace, case), pseudonyms_of(workspace).uid
     there = archive.instances(place.study, place.series)
     wanted = set(case.source.dicom["instances"])
     own = {uid: kept for uid in there if (kept := uid if uid in wanted else call(uid)) in wanted}
