@@ -222,6 +222,18 @@ def test_a_damaged_document_is_refused_as_a_whole(tmp_path: Path, content: str) 
         open_dataset(tmp_path / "in", fmt="coco")
 
 
+@pytest.mark.parametrize(("beside", "words"), [("labels/0.png", "labels/ with masks"), ("labels.csv", "labels.csv with labels")])
+def test_a_document_beside_masks_or_a_list_is_chosen_by_nobody_in_silence(tmp_path: Path, beside: str, words: str) -> None:
+    folder = coco(tmp_path / "in")
+    if beside.endswith("csv"):
+        (folder / beside).write_text("filename,label\n0.png,well\n")
+    else:
+        picture(folder / beside)
+    with pytest.raises(FormatError, match=f"could be a document of coco or {words}; say --format coco or"):
+        detect_format(folder)
+    assert len(open_dataset(folder, fmt="coco").cases) == 2
+
+
 def test_a_document_beyond_the_bound_is_refused_before_it_is_read(tmp_path: Path) -> None:
     coco(tmp_path / "in")
     with (tmp_path / "in/instances.json").open("r+b") as file:

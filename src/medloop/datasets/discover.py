@@ -129,10 +129,14 @@ def detect_format(source: Path) -> FormatName:
 
 
 def _detect_plain(source: Path, root: Root) -> FormatName:
-    if (kind := _document_kind(source)) is not None:
+    kind, masks, lists = _document_kind(source), root.folder_named(*MASK_FOLDERS), _class_lists(root)
+    if kind is not None:
+        others = [f"{masks}/ with masks"] if masks and image_files(root, masks)[0] else [f"{one} with labels" for one in lists]
+        if others:
+            layout = "folder" if masks and image_files(root, masks)[0] else "csv"
+            rule = f"{source.name}: could be a document of {kind} or {others[0]}"
+            raise FormatError(rule, remedy=f"say --format {kind} or --format {layout}")
         return kind
-    masks = root.folder_named(*MASK_FOLDERS)
-    lists = _class_lists(root)
     if masks and lists and image_files(root, masks)[0]:
         raise FormatError(
             f"{source.name}: could be {masks}/ with masks or {lists[0]} with classes", remedy="say --format folder or --format csv"

@@ -13,8 +13,8 @@ from medloop.core.names import counted, first_named
 from medloop.datasets.export import Regions
 from medloop.datasets.export_tally import TABLE_COLUMNS, ExportCase, Exported, ExportTally
 from medloop.datasets.files import SIDECAR
-from medloop.datasets.staging import staged_folder, write_rows
-from medloop.images.raster import write_png
+from medloop.datasets.staging import staged_folder, sync_files, write_rows
+from medloop.images.raster import png_bytes
 
 Colours: TypeAlias = Mapping[str, str]
 """Name of a label → #rrggbb."""
@@ -78,6 +78,7 @@ def export_pictures(
             tally.notes.append(f"{counted(len(left_out), 'case')}: {rule}: {first_named(left_out)}")
         done = tally.result(folder)
         write_rows(out / SIDECAR, ("filename", *TABLE_COLUMNS), tally.rows)
+        sync_files(out)
     return done
 
 
@@ -90,7 +91,7 @@ def _drawn(
             continue
         case, name = tally.take(replace(given, source=replace(given.source, nifti_header="")))
         file = f"images/{name}.png"
-        write_png(out / file, case.image.array)
+        (out / file).write_bytes(png_bytes(case.image.array))
         tally.row(case, file)
         columns, rows, _ = case.image.grid.shape
         yield PictureOut(tally.cases, case.name, file, (columns, rows), case, planes_of(case, held))

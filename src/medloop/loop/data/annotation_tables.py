@@ -14,6 +14,7 @@ from medloop.core.image import Mask
 from medloop.core.labels import mask_of
 from medloop.core.records import Annotation, Annotator, Case, Label, Task
 from medloop.datasets.tabled import Columns, Row, write_parquet, write_table
+from medloop.loop.data.cases import IMPORTER
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.workspace import Workspace
@@ -133,13 +134,15 @@ def _about(workspace: Workspace, annotation: Annotation, case: Case, known: _Kno
         "revision": known.revisions[annotation.id],
         "origin": annotation.origin,
         "task_version": known.versions.get(annotation.task_id),
-        "annotator": pseudonym(workspace, person),
-        "annotator_kind": person.kind,
-        "annotator_roles": "; ".join(person.roles),
+        **(_person(workspace, person) if person.name != IMPORTER else {}),  # the importer is nobody in particular
         "annotated_at_utc": annotation.created_at,
         "effort_seconds": annotation.effort_seconds or None,
         "untouched_proposal": annotation.untouched,
     }
+
+
+def _person(workspace: Workspace, person: Annotator) -> Row:
+    return {"annotator": pseudonym(workspace, person), "annotator_kind": person.kind, "annotator_roles": "; ".join(person.roles)}
 
 
 def pseudonym(workspace: Workspace, person: Annotator) -> str:
