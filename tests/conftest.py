@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from .orthanc import running_orthanc as running_orthanc
 from .postgres import postgres_url as postgres_url
 
 REPOSITORY = Path(__file__).resolve().parents[1]

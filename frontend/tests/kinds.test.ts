@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { tool } from "../src/state/display";
-import { takeToolFor } from "../src/state/kinds";
+import { asksForMarks, takeToolFor } from "../src/state/kinds";
 
 beforeEach(() => {
   takeToolFor("");
@@ -20,6 +20,18 @@ test("a tool taken meanwhile stays", () => {
   tool.value = "polygon";
   takeToolFor("");
   expect(tool.value).toBe("polygon");
+});
+
+test("marks come with their own tool, one kind after the other, and the tool in hand comes back after them", () => {
+  takeToolFor("scribbles");
+  expect(tool.value).toBe("scribble");
+  takeToolFor("boxes");
+  expect(tool.value).toBe("box");
+  takeToolFor("tags");
+  expect(tool.value).toBe("navigate");
+  takeToolFor("regions");
+  expect(tool.value).toBe("brush");
+  expect((["", "whole", "verify", "marks", "scribbles", "boxes", "tags"] as const).map(asksForMarks)).toEqual([false, false, false, true, true, true, true]);
 });
 
 test("whoever only navigated goes on navigating", () => {

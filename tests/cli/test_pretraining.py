@@ -6,6 +6,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from medloop.core.records import Case
+from medloop.loop.annotating.annotations import open_case, skip_case
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.pretraining import network_recipe
 from medloop.models.foundation.checkpoint import encode_weights
@@ -73,6 +76,21 @@ def test_what_cannot_be_is_refused_in_one_line(medloop: Medloop, project: Path, 
         assert (said.status, said.err.count("\n")) == (status, 1), said.err
         assert message in said.err
     assert json.loads(medloop("models", project, "--json").out)["starts"] == []
+
+
+def test_too_few_images_are_refused_before_the_setting_is_touched(medloop: Medloop, project: Path) -> None:
+    with Workspace.open(project) as workspace:
+        annotator = annotator_named(workspace, "ann").id
+        with workspace.store.read() as tx:
+            cases = tx.find(Case, where={"split": "train"})
+        for case in cases[3:]:
+            skip_case(workspace, open_case(workspace, case.id, annotator).assignment.id, reason="blurred")
+    for words in ((), ("--background",)):
+        said = medloop("pretrain", project, *words)
+        assert said.status == 1
+        assert "Pretraining needs at least 4 images, got 3" in said.err
+    with Workspace.open(project) as workspace:
+        assert workspace.settings.pretraining == "none"
 
 
 def test_minutes_bound_it_in_place_of_steps(medloop: Medloop, project: Path) -> None:

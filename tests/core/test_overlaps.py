@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from medloop.core.drawing import drawn_table, erased_table, keep_shared, seen_alone, shows_locked, united
 from medloop.core.errors import LabelError
 from medloop.core.labels import class_regions, enclosing_values, gathered, mask_of, members, region_values, seen_as, shared_names, value_of
+from medloop.core.names import folded
 from medloop.core.overlaps import MAX_VALUE, overlapping, shared_values
 from medloop.core.records import Label
 
@@ -195,3 +196,13 @@ def test_an_engine_that_sees_one_label_alone_changes_that_one_and_no_locked_one(
         for other in range(1, 6):
             if meet(pairs, outer, other, label) and other not in up(outer, label) and label not in up(outer, other):
                 assert np.array_equal(mask_of(labels, found, other), mask_of(labels, mask, other))
+
+
+def test_a_label_that_is_called_as_two_overlapping_ones_are_leaves_every_name_to_one_value() -> None:
+    own = ("a", "b", "a + b", "b + c", "c")
+    labels = tuple(Label(value=n, name=name, colour="#000000") for n, name in enumerate(own, start=1))
+    made = overlapping(labels, {"a": ["b", "b + c"], "a + b": ["c"]})
+    names = shared_names(made)
+    every = [folded(name) for name in (*(label.name for label in made), *names.values())]
+    assert len(set(every)) == len(every)
+    assert any(name.startswith("a + b (") for name in names.values())

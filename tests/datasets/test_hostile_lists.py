@@ -4,6 +4,7 @@ import json
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -70,3 +71,56 @@ def test_any_bytes_as_dataset_json_are_opened_or_refused(content: bytes):
 @given(header=st.sampled_from(["image,label", "image,label,split,pixel_mm", "image;mask", ""]), body=CELLS)
 def test_any_table_is_opened_or_refused(header: str, body: str):
     opened({"labels.csv": f"{header}\n{body}".encode(), "index.csv": f"{header}\n{body}".encode(), "images/a.png": b"x"})
+
+
+_KEYS = """images annotations categories id name file_name image_id category_id segmentation counts size bbox keypoints width data image
+result type value points rle format polygonlabels brushlabels rectanglelabels original_width original_height predictions completed_by x y"""
+DOCUMENT_KEYS = st.sampled_from(_KEYS.split())
+DOCUMENT_WORDS = st.sampled_from(["a.png", "../a.png", "polygonlabels", "brushlabels", "rectanglelabels", "rle", "liver", "", "1"])
+DOCUMENTS = st.recursive(
+    SMALL | DOCUMENT_WORDS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(DOCUMENT_KEYS, inner, max_size=9), max_leaves=40
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    content=DOCUMENTS
+    | st.fixed_dictionaries({name: st.lists(DOCUMENTS, max_size=3) for name in ("images", "annotations", "categories")})
+    | st.lists(st.fixed_dictionaries({"data": DOCUMENTS, "annotations": DOCUMENTS, "predictions": DOCUMENTS}), max_size=3)
+)
+@example(content=[{"data": {"image": "//[/a.png"}, "annotations": [{"result": [{"type": "rectanglelabels", "value": {"x": 10**400}}]}]}])
+@example(content=[{"data": {"image": "a.png"}, "annotations": [{"lead_time": float("nan"), "created_at": "²", "completed_by": [1]}]}])
+def test_any_document_of_shapes_is_opened_or_refused(content):
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "set"
+        folder.mkdir()
+        (folder / "a.png").write_bytes(b"x")
+        (Path(place) / "a.png").write_bytes(b"secret")
+        (folder / "document.json").write_text(json.dumps(content))
+        for layout in ("auto", "coco", "labelstudio"):
+            for source in (folder, folder / "document.json"):
+                with suppress(MedloopError):
+                    require_inside(open_dataset(source, fmt=layout), folder)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    name=st.text(max_size=20) | PATHS,
+    tag=st.sampled_from(["polygon", "box", "points", "mask", "ellipse", "tag", "track", "x"]),
+    value=st.text(alphabet="0123456789.,;-einfa²", max_size=20),
+)
+def test_any_xml_of_shapes_is_opened_or_refused(name, tag, value):
+    keys = ("points", "xtl", "ytl", "xbr", "ybr", "rle", "left", "top", "width", "height", "cx", "cy", "rx", "ry", "z_order", "rotation")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "set"
+        folder.mkdir()
+        (folder / "a.png").write_bytes(b"x")
+        (Path(place) / "a.nii.gz").write_bytes(b"secret")
+        written = " ".join(f'{key}="{value}"' for key in keys)
+        head = "<annotations><meta><task><labels><label><name>liver</name></label></labels></task></meta>"
+        for called in ("a.png", name):
+            shape = f'<{tag} label="liver" {written}/>'
+            text = f'{head}<image id="0" name={quoteattr(called)} width="{value}" height="9">{shape}</image></annotations>'
+            (folder / "annotations.xml").write_bytes(text.encode("utf-8", "surrogatepass"))
+            with suppress(MedloopError):
+                require_inside(open_dataset(folder, fmt="cvat"), folder)

@@ -20,7 +20,7 @@ from ..loop.test_importing import ORIENTATIONS, write_case
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 TEXTS = {str(page.relative_to(REPOSITORY)): page.read_text(encoding="utf-8") for page in PAGES}
-ALONE = {name: text for name, text in TEXTS.items() if name != "docs/tutorial.md"}  # whose lines need those before them: test_tutorial.py
+ALONE = {name: text for name, text in TEXTS.items() if name not in ("docs/tutorial.md", "docs/orthanc.md")}  # lines that need those before
 PYTHON = [(name, code) for name, text in ALONE.items() for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 LINES = sorted(
     {line for text in TEXTS.values() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()}

@@ -59,6 +59,16 @@ def test_regions_are_boxes_that_do_not_overlap():
     assert not (reviewed_voxels([first], (60, 60, 1)) & reviewed_voxels([second], (60, 60, 1))).any()
 
 
+def test_a_region_is_viewed_on_all_of_its_slices():
+    chances = np.zeros((40, 40, 30))
+    chances[4:6, 4:6, 10:12] = 1.0
+    effort = EffortModel(slice_viewed=2.0, outline=1.0)
+    for mm, slices in ((1.0, 20), (5.0, 4), (40.0, 1)):
+        [region] = rank_places(chances, kind="region", spacing_mm=(1.0, 1.0, mm), effort=effort)[:1]
+        assert region.stop[2] - region.start[2] == slices
+        assert region.seconds == pytest.approx(2.0 * slices + region.gain)
+
+
 @given(chance_maps, st.permutations([0, 1, 2]).flatmap(lambda axes: st.integers(1, 3).map(lambda n: axes[:n])))
 def test_the_order_is_that_of_a_plain_greedy_loop(chances, axes):
     left, gains = chances.copy(), []

@@ -83,3 +83,27 @@ def test_a_patch_may_hold_the_value_of_both_and_no_other_than_the_tasks(crossed:
     assert (mask[6:8] == LARGE).all()
     with pytest.raises(LabelError, match=r"labels \[1, 2, 3\], got \[4\]"):
         save_patch(crossed, opened.id, Edit(revision + 1, ((0, 1, 4),)))
+
+
+@pytest.fixture
+def nested(pool: Workspace) -> Workspace:
+    """The small label lies inside the large one."""
+    configure(pool, task=TaskChange(inside={"small": "large"}), actor="test")
+    return pool.reload()
+
+
+def core(k: int):
+    def paint(mask: np.ndarray) -> None:
+        mask[6:10, 6:10, k] = SMALL
+
+    return paint
+
+
+def test_filling_leaves_no_hole_in_a_label_where_one_inside_it_was_drawn_on_one_slice_alone(nested: Workspace, ann: Annotator) -> None:
+    opened = open_case(nested, every_case(nested)[0].id, ann.id).assignment
+    revision = draw(nested, opened, 0, box(slice(3, 4), LARGE))
+    revision = draw(nested, opened, revision, core(3))
+    revision = draw(nested, opened, revision, box(slice(8, 9), LARGE))
+    made = fill_between(nested, opened.id, axis=2, base_revision=revision)
+    assert (made.draft.mask[4:12, 4:12, 3:9] > 0).all()
+    assert (made.draft.mask[6:10, 6:10, 3] == SMALL).all()

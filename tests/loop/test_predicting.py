@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import InputError
+from medloop.core.image import Image
 from medloop.core.records import Case, Evaluation, EvaluationTruth, Query, Round, Source, Split, now
 from medloop.core.states import JobState
 from medloop.datasets.export import ExportCase, export_msd
@@ -182,3 +183,21 @@ def test_a_case_that_comes_back_to_the_pool_is_predicted(make_workspace: MakeWor
     add_model(workspace, 1)
     undo_submit(workspace, opened.assignment.id)
     assert "predict" in waiting(workspace)
+
+
+def test_cases_of_other_channels_are_left_out_of_predictions_in_one_line_and_the_rest_goes_on(trained: Workspace) -> None:
+    phantom = phantom_3d(70, 1, SMALL)
+    twice = Image(np.concatenate([phantom.image.array, phantom.image.array]), phantom.image.grid)
+    for number in range(3):  # another scanner's
+        source = Source(format="phantom", names=(f"two{number}",), sha256=f"{900 + number:064d}")
+        add_case(trained, twice, NewCase(name=f"aa-two{number}", patient=f"two{number}", split="train", source=source))
+    added = late(trained, 50)
+    drain(trained)
+    (job,) = [job for job in trained.store.jobs.list(limit=1000) if job.kind == "predict" and job.result.get("new") == 1]
+    said = [line.text for line in trained.store.jobs.logs(job.id) if "left out" in line.text]
+    assert said == ["3 cases left out of the predictions, the rest goes on: 3 with 2 channels, where the network reads 1"]
+    with trained.store.read() as tx:
+        model = tx.live_model()
+        assert model is not None
+        assert {p.case_id for p in tx.latest_predictions(model.id)} >= {added.id}
+    assert not [job for job in trained.store.jobs.list(limit=1000) if job.state == JobState.FAILED]

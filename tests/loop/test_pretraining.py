@@ -14,11 +14,14 @@ from medloop.core.records import Case, Descriptor, GoldCase, Model, Source, Spli
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState
 from medloop.images.phantoms import phantom_3d
+from medloop.loop.annotating.annotations import open_case, skip_case
 from medloop.loop.data.cases import NewCase, add_case
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import (
+    begin_with_pool,
     images_to_learn,
     pretrain_before_annotations,
     request_pretraining,
@@ -302,3 +305,15 @@ def test_a_cold_start_without_enough_images_is_described_all_the_same(make_works
     assert workspace.store.jobs.get(job.id).state == JobState.FAILED
     with workspace.store.read() as tx:
         assert {d.method for d in tx.find(Descriptor)} == {"descriptors"}
+
+
+def test_a_pool_that_one_network_cannot_read_leaves_the_setting_as_it_was(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, settings=dataclasses.replace(POOL, pretraining="none"))
+    job = begin_with_pool(workspace, actor="test")
+    assert workspace.reload().settings.pretraining == "pool"
+    for case in every_case(workspace)[1:]:  # meanwhile most images are found to be of no use
+        skip_case(workspace, open_case(workspace, case.id, annotator_named(workspace, "ann").id).assignment.id, reason="blurred")
+    with pytest.raises(MedloopError, match="Pretraining needs at least 4 images, got 1"):
+        drain(workspace.reload())
+    assert workspace.store.jobs.get(job.id).state == JobState.FAILED
+    assert workspace.reload().settings.pretraining == "none"

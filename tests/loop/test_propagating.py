@@ -15,6 +15,7 @@ from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.propagating import drawn_frames, preview_propagation, propagate
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.submission import Submitted
+from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.overlap import dice
@@ -147,3 +148,37 @@ def test_the_records_of_an_annotation_do_not_say_frames_of_a_volume(pool: Worksp
         made = provenance(tx, annotation)
     assert made is not None
     assert "frames" not in dataclasses.asdict(made)["parts"]["brush"]
+
+
+@pytest.fixture
+def crossed(pool: Workspace) -> Workspace:
+    configure(pool, task=TaskChange(overlaps={"small": ["large"]}), actor="test")
+    return pool.reload()
+
+
+def test_labels_that_overlap_are_carried_each_by_itself_and_one_that_was_erased_again_keeps_none(
+    crossed: Workspace, ann: Annotator
+) -> None:
+    first = open_case(crossed, add_film(crossed).id, ann.id).assignment
+    propagate(crossed, first.id, base_revision=draw(crossed, first, 2, value=3))
+    both = read_draft(crossed, first.id).mask
+    assert np.flatnonzero((both == 3).any(axis=(0, 1))).tolist() == list(range(FRAMES))
+    second = open_case(crossed, add_film(crossed, "again").id, ann.id).assignment
+    draw(crossed, second, 2, value=2)
+    propagate(crossed, second.id, base_revision=draw(crossed, second, 2, value=1))
+    assert holds(read_draft(crossed, second.id).mask) == list(range(FRAMES))
+
+
+def test_a_label_with_one_inside_it_is_carried_without_a_hole(pool: Workspace, ann: Annotator) -> None:
+    configure(pool, task=TaskChange(inside={"small": "large"}), actor="test")
+    nested, inside = pool.reload(), film()[1]
+    opened = open_case(nested, add_film(nested).id, ann.id).assignment
+    draw(nested, opened, 2)
+    draft = read_draft(nested, opened.id)
+    within = draft.mask.copy(order="F")
+    within[14:19, 18:23, 2][inside[14:19, 18:23, 2]] = 2
+    revision = save_patch(nested, opened.id, Edit(draft.revision, runs_between(draft.mask, within)))
+    propagate(nested, opened.id, base_revision=revision)
+    found = read_draft(nested, opened.id).mask
+    assert (found == 2).any(axis=(0, 1)).all()
+    assert dice((found > 0).astype(np.uint8), inside.astype(np.uint8), [1])[1] > 0.9

@@ -99,7 +99,7 @@ def test_a_picture_holds_its_pixels_and_outlines_in_the_labels_colour(channels: 
     truth[:20] = 1
     shot = largest_disagreement(grid, truth, predicted)
     drawn = picture(
-        image, [(0.0, 255.0)] * channels, shot, [("truth", truth), ("predicted", predicted)], [Shape(1, "#d80000")], label="<b>"
+        image, [(0.0, 255.0)] * channels, shot, [("truth", truth), ("predicted", predicted)], [Shape((1,), "#d80000")], label="<b>"
     )
     root = ElementTree.fromstring(drawn)
     assert root.attrib["aria-label"] == "<b>"

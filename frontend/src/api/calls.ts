@@ -147,6 +147,7 @@ export const admit = (p: string, annotator: string): Promise<T.GoldStanding> => 
 export const makeGold = (p: string, c: string): Promise<T.GoldStanding> => sendJson("POST", at(p, `/cases/${c}/gold`), {});
 /** Take a submission back: what stood before stands again, and the submitted draft is open once more. */
 export const undoSubmit = (p: string, a: string): Promise<T.OpenAssignment> => sendJson("POST", at(p, `/assignments/${a}/undo`), {});
+export const reject = (p: string, a: string, effort: T.EffortBody): Promise<T.Submitted> => sendJson("POST", at(p, `/assignments/${a}/reject`), { effort });
 export const skip = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>
   sendJson("POST", at(p, `/assignments/${a}/skip`), { reason, effort });
 export const flag = (p: string, a: string, reason: string, effort: T.EffortBody): Promise<unknown> =>

@@ -98,11 +98,12 @@ export interface BoxPromptBody {
   kind: "box"; start: [number, number, number]; stop: [number, number, number]; label?: number;
 }
 
-/** One case in the worklist; `decided` says what counts for it that is nobody's own reading. */
+/** One case in the worklist. */
 export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
-  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[];
+  progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[]; given:
+  string[];
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -498,8 +499,8 @@ export interface Objection {
 export interface OpenAssignment {
   id: string; case_id: string; round_id: string | null; revision: number; reason: string; opened_at: string; task_version: number; base: Base;
   standing: Standing | null; evaluation: boolean; withdrawn: Withdrawn | null; progress: CaseReading; returned: Returned | null; kind: "" |
-  "whole" | "slices" | "regions" | "verify" | "marks"; minutes: number | null; parts: (SliceBody | BoxBody)[]; frames: NamedSlice[];
-  active_seconds: number; proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
+  "whole" | "slices" | "regions" | "verify" | "marks" | "scribbles" | "boxes" | "tags"; minutes: number | null; parts: (SliceBody |
+  BoxBody)[]; frames: NamedSlice[]; active_seconds: number; proposal_hidden: boolean; annotated: number[]; queried_label: number | null;
 }
 
 /** A case in front of an annotator, with the proposal drawn on it. */
@@ -644,7 +645,8 @@ export interface ProjectSettings {
   target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random";
   minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
   "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
-  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; seed?: number;
+  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" |
+  "kept"; case_names?: "source" | "keyed"; seed?: number;
 }
 
 /** One project in full. */
@@ -721,6 +723,11 @@ export interface Reason {
 export interface Refined {
   prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
   note?: string; seconds: number;
+}
+
+/** The work on a case until its proposal was rejected. */
+export interface Rejection {
+  effort?: EffortBody | null;
 }
 
 /** Take a prompt back. */

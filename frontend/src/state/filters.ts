@@ -7,6 +7,7 @@ import type { CaseState, ReadingFilter } from "../api/types";
 export const SORTS = ["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"] as const;
 export const STATES = ["all", "unlabelled", "annotated", "skipped", "flagged"] as const satisfies readonly CaseState[];
 export const READINGS = ["any", "read", "in review", "returned", "accepted"] as const satisfies readonly ReadingFilter[];
+export const GIVEN = ["", "point", "scribble", "box", "extreme_points", "superpixel", "tag", "part", "rejected"] as const;
 export type Sort = (typeof SORTS)[number];
 
 export interface Filters {
@@ -19,9 +20,21 @@ export interface Filters {
   by_round: boolean;
   /** Value of a label that annotated cases lack; "0" for any of them, "" for whatever cases. */
   lacks: string;
+  /** What cases have that is less than a whole annotation; "" for whatever cases. */
+  given: (typeof GIVEN)[number];
 }
 
-export const EVERYTHING: Filters = { state: "all", reading: "any", search: "", assignee: "", sort: "name", descending: false, by_round: false, lacks: "" };
+export const EVERYTHING: Filters = {
+  state: "all",
+  reading: "any",
+  search: "",
+  assignee: "",
+  sort: "name",
+  descending: false,
+  by_round: false,
+  lacks: "",
+  given: "",
+};
 
 /** What an address says; what it says wrongly is as if it were not there. */
 export function filtersOf(query: string): Filters {
@@ -36,6 +49,7 @@ export function filtersOf(query: string): Filters {
     descending: said.get("descending") === "true",
     by_round: said.get("by_round") === "true",
     lacks: /^\d{1,3}$/.test(said.get("lacks") ?? "") ? said.get("lacks")! : "",
+    given: one("given", GIVEN, ""),
   };
 }
 

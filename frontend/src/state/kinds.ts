@@ -2,16 +2,25 @@
 import type { OpenAssignment } from "../api/shapes";
 import { type Tool, tool } from "./display";
 
-let before: Tool | null = null;
+type Kind = OpenAssignment["kind"];
 
-/** Nothing that draws for a check of the proposal; after it the tool that was in hand before, unless another was taken since. */
-export function takeToolFor(kind: OpenAssignment["kind"]): void {
-  if (kind === "verify") {
-    if (tool.value === "navigate") return;
-    before = tool.value;
-    tool.value = "navigate";
+const IN_HAND: Partial<Record<Kind, Tool>> = { verify: "navigate", scribbles: "scribble", boxes: "box", tags: "navigate" };
+
+let before: Tool | null = null;
+let taken: Tool | null = null;
+
+/** Whether a case is queried for marks in place of a mask, of whichever kind. */
+export const asksForMarks = (kind: Kind): boolean => kind === "marks" || kind === "scribbles" || kind === "boxes" || kind === "tags";
+
+/** Nothing that draws for a check of the proposal and for tags, else the tool of the marks; after it the one in hand before, unless another was taken. */
+export function takeToolFor(kind: Kind): void {
+  const wanted = IN_HAND[kind];
+  if (wanted !== undefined) {
+    if (before === null && tool.value === wanted) return;
+    if (before === null || tool.value !== taken) before = tool.value;
+    tool.value = taken = wanted;
   } else if (before !== null) {
-    if (tool.value === "navigate") tool.value = before;
-    before = null;
+    if (tool.value === taken) tool.value = before;
+    before = taken = null;
   }
 }

@@ -11,7 +11,7 @@ import { arraysOf, type CaseArrays, prefetchUpcoming } from "../volume/cache";
 import { settleRefusal } from "./conflicts";
 import { takeBrush } from "./display";
 import { earlierSeconds, newSession, sendLeftEffort } from "./effort";
-import { takeToolFor } from "./kinds";
+import { asksForMarks, takeToolFor } from "./kinds";
 import { lookAt, readShownMask } from "./looking";
 import { flipMarks } from "./markmode";
 import { goToName } from "./named";
@@ -105,7 +105,7 @@ async function loadMasks(session: CaseSession, arrays: CaseArrays): Promise<void
 function beginWith(session: CaseSession, draft: Draft): void {
   const { kind } = session.opened.assignment;
   if (!session.looksOnly) takeToolFor(kind);
-  if (!session.looksOnly && kind === "marks" && session.marking.value === null) flipMarks(session);
+  if (!session.looksOnly && asksForMarks(kind) && session.marking.value === null) flipMarks(session);
   if (!session.moved) {
     lookAtMask(session, draft.mask);
     if (session.named.value.length > 0) goToName(session, 0);

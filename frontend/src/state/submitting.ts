@@ -46,6 +46,17 @@ async function send(session: CaseSession, body: calls.Submission): Promise<{ gol
   return {};
 }
 
+/** The proposal that was to be checked is wrong, and is not corrected now. */
+export async function rejectSession(session: CaseSession): Promise<void> {
+  if (session.busy.value || session.closed || !isSeen(session)) return;
+  session.drag?.finish();
+  await closing(session, async () => {
+    await persist(session, "submitted", () => calls.reject(session.project.id, session.assignmentId, reportOf(session)));
+    leave(session);
+    offerUndo(session, "Rejected the proposal of");
+  });
+}
+
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
   if (session.busy.value || session.closed) return;
   session.drag?.finish();
@@ -162,10 +173,10 @@ export function leave(session: CaseSession): void {
   else if (route.value.view === "annotate") go(linkTo.next(session.project.id));
 }
 
-export function offerUndo(session: CaseSession): void {
+export function offerUndo(session: CaseSession, did = "Annotated"): void {
   last = { project: session.project.id, assignment: session.assignmentId, caseId: session.header.id, person: annotatorName.value };
   const beside = session.opened.assignment.standing ? ", beside another annotation" : "";
-  offer(`Annotated ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());
+  offer(`${did} ${session.header.name}${session.replacesStanding ? ", in place of the annotation before" : beside}`, "Undo", () => void undoSubmission());
 }
 
 /** The last submission of this visit is withdrawn, and its draft is on the screen again. */

@@ -13,7 +13,7 @@ import { compareProposal, rejectProposal, takeProposal } from "../state/proposal
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
 import { fillSlices, step } from "../state/refining";
 import { type CaseSession, whyLooksOnly } from "../state/session";
-import { undoSubmission } from "../state/submitting";
+import { rejectSession, undoSubmission } from "../state/submitting";
 import {
   confirm,
   flip,
@@ -48,6 +48,7 @@ const SEG = "segmentation";
 const volume = ({ session }: KeyScene): boolean => !session.isFlat;
 const film = ({ session }: KeyScene): boolean => session.isFilm;
 const named = ({ session }: KeyScene): boolean => session.named.value.length > 0;
+const checked = ({ session }: KeyScene): boolean => session.opened.assignment.kind === "verify" && session.purpose === "read";
 const slices = ({ session }: KeyScene): boolean => !session.isPicture;
 const looking = ({ session }: KeyScene): boolean => session.looksOnly;
 const drawn = ({ session }: KeyScene): string => (session.draft.value || session.looksOnly ? "" : "The case is still loading");
@@ -115,6 +116,7 @@ export const CASE_KEYS = [
   { id: "proposal-compare", group: "Model", keys: ["Alt+P"], does: "Both as outlines: the draft solid, the proposal dashed", for: SEG, run: () => compareProposal() },
   { id: "proposal-take", group: "Model", keys: ["Alt+T"], does: "All of the proposal again", for: SEG, changes: true, why: drawn, run: ({ session }) => takeProposal(session) },
   { id: "proposal-reject", group: "Model", keys: ["Alt+X"], does: "Reject the proposal: empty the draft", for: SEG, changes: true, why: drawn, run: ({ session }) => rejectProposal(session) },
+  { id: "verify-reject", group: "Annotate", keys: ["Alt+Shift+X"], does: "Of a case that is queried for a check: reject the proposal, and go on", for: SEG, changes: true, on: checked, run: ({ session }) => void rejectSession(session) },
   { id: "accept-at-once", group: "Draw", keys: ["Alt+A"], does: "Save what prompts do at once, or show it first", for: SEG, run: () => flip(display.acceptAtOnce) },
   { id: "hypothesis-next", group: "Model", keys: ["K"], does: "Alternatives of the model: next hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, 1) },
   { id: "hypothesis-back", group: "Model", keys: ["Shift+K"], does: "Previous hypothesis", for: SEG, why: drawn, run: ({ session }) => void stepHypothesis(session, -1) },

@@ -212,6 +212,11 @@ function States({ project, line }: { project: Project; line: CaseLine }) {
           lacks {line.lacking.join(", ")}
         </span>
       )}
+      {line.given.length > 0 && (
+        <span class="state" title="What this case has that is less than a whole annotation" data-testid={`given-${line.id}`}>
+          {line.given.join(", ").replaceAll("_", " ")}
+        </span>
+      )}
       {why && (
         <span class="state reason" title={why} data-testid={`reason-${line.id}`}>
           {why}

@@ -6,8 +6,28 @@ import { Send, useSending } from "./forms";
 
 const MODELS = ["model", "torchscript", "onnx", "monai-bundle"];
 const FORMATS: Record<Project["kind"], readonly string[]> = {
-  segmentation: ["nifti", "nrrd", "mha", "msd", "nnunet", "dicom-seg", "dicom-labelmap", "rtstruct", "dicom-sr", "frames", ...MODELS],
-  classification: ["csv", ...MODELS],
+  segmentation: [
+    "nifti",
+    "nrrd",
+    "mha",
+    "msd",
+    "nnunet",
+    "coco",
+    "coco-polygons",
+    "labelstudio",
+    "cvat",
+    "dicom-seg",
+    "dicom-labelmap",
+    "rtstruct",
+    "dicom-sr",
+    "croissant",
+    "table",
+    "parquet",
+    "frames",
+    ...MODELS,
+    "model-card",
+  ],
+  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", ...MODELS, "model-card"],
 };
 
 export function ExportPanel({ project }: { project: Project }) {

@@ -8,7 +8,7 @@ import { flipMarks } from "../state/markmode";
 import { lookAtPart } from "../state/opening";
 import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
-import { submitSession } from "../state/submitting";
+import { rejectSession, submitSession } from "../state/submitting";
 import { withKey } from "../tools/keytables";
 import { ClassChooser } from "./classchooser";
 import { Key, PlainButton } from "./controls";
@@ -92,7 +92,7 @@ function Reason({ session }: { session: CaseSession }) {
       )}
       {assignment.kind === "verify" && (
         <p class="note" data-testid="queried-look">
-          Submit the proposal if it is right as it is; else take a tool and correct it.
+          Submit the proposal if it is right as it is. If not, take a tool and correct it, or reject it: the case is queried again.
         </p>
       )}
       {session.queried.length > 0 && (
@@ -197,6 +197,16 @@ function Verbs({ session, openDialog }: { session: CaseSession; openDialog: (dia
         {busy === "waiting" ? "Waiting for the server…" : busy === "submitting" ? "Submitting…" : session.purpose === "decide" ? "Accept" : "Submit"}{" "}
         <Key of="submit" />
       </button>
+      {session.opened.assignment.kind === "verify" && session.purpose === "read" && (
+        <button
+          data-testid="reject"
+          disabled={!ready || busy !== ""}
+          title="The proposal is wrong: the case is queried again, before others"
+          onClick={() => void rejectSession(session)}
+        >
+          Reject <Key of="verify-reject" />
+        </button>
+      )}
       <button data-testid="skip" disabled={busy !== ""} onClick={() => openDialog("skip")}>
         Skip <Key of="skip" />
       </button>

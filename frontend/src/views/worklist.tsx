@@ -5,7 +5,7 @@ import { may } from "../api/me";
 import { annotatorName } from "../api/person";
 import { watchProject } from "../api/stream";
 import type { CaseState, Project, ReadingFilter } from "../api/types";
-import { type Filters, filtersOf, keepFilters, keptFilters, queryOf } from "../state/filters";
+import { type Filters, filtersOf, GIVEN, keepFilters, keptFilters, queryOf } from "../state/filters";
 import { go, linkTo, parse, rename, route } from "../state/router";
 import { WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
@@ -105,6 +105,18 @@ export function Worklist({ project, query }: { project: Project; query: string }
                 {project.labels.map(({ value, name }) => (
                   <option key={value} value={value}>
                     {name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
+          {project.kind === "segmentation" && (
+            <label class="hint">
+              Has{" "}
+              <select value={filters.given} data-testid="filter-given" onChange={(event) => show({ given: event.currentTarget.value as Filters["given"] })}>
+                {GIVEN.map((kind) => (
+                  <option key={kind} value={kind}>
+                    {kind.replace("_", " ") || "–"}
                   </option>
                 ))}
               </select>

@@ -18,11 +18,13 @@ from medloop.cli import (
     annotated,
     annotations,
     configuring,
+    deidentifying,
     keeping,
     learning,
     marks,
     measuring,
     models,
+    pacs,
     pretraining,
     projects,
     prompting,
@@ -56,12 +58,14 @@ COMMANDS = (
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
     projects.report, measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
     annotated.annotated, marks.marks, routing.next_, tracing.trace,
-    reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects, projects.export,
+    reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
+    projects.export, deidentifying.deidentify,
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.add_typer(users.users)
+app.add_typer(pacs.pacs)
 app.add_typer(routing.gold)
 
 

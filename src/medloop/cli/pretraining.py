@@ -74,13 +74,10 @@ def pretrain(folder: ProjectFolder, wanted: Wanted, background: Background = Fal
 
 def _pretrain(workspace: "Workspace", wanted: Wanted, *, background: bool, threads: int, as_json: bool) -> None:
     from medloop.cli.jobs import have_done
-    from medloop.loop.foundation.configuring import configure
-    from medloop.loop.foundation.starts import request_pretraining, start_in_use
+    from medloop.loop.foundation.starts import begin_with_pool, start_in_use
 
-    if workspace.settings.pretraining != "pool":
-        configure(workspace, settings={"pretraining": "pool"}, actor="cli")
-        workspace = workspace.reload()
-    job = request_pretraining(workspace, steps=wanted.steps, minutes=wanted.minutes, actor="cli")
+    job = begin_with_pool(workspace, steps=wanted.steps, minutes=wanted.minutes, actor="cli")
+    workspace = workspace.reload()
     if background:
         document = {"job": job.id, "kind": job.kind, "state": str(job.state)}
         tell(document, lambda: typer.echo(f"Requested {job.kind}: job {job.id}; a worker takes it up"), as_json=as_json)

@@ -35,6 +35,10 @@ class _Names:
     patient_pattern: str = setting(
         "", "Regular expression whose first group is the patient in a case's name.", "--patient-pattern", "at once", shown_default="none"
     )
+    blank: str = setting(
+        "", "Rectangles X,Y,WIDTH,HEIGHT to blank in every new image, or outside-regions (ultrasound).", "--blank", "at once",
+        longest=500, shown_default="nothing",
+    )  # fmt: skip
     threshold: float = setting(
         0.0,
         "Share from which on a voxel of a fractional DICOM segmentation counts.",
@@ -51,9 +55,14 @@ def import_(
     folder: ProjectFolder,
     settings: Mapping[str, SettingValue],
     source: Annotated[
-        Path | None, typer.Argument(metavar="[SOURCE]", help="A folder of images in a known layout, or a CSV; not needed with --proposals.")
+        Path | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="A folder of images in a known layout, a zip archive of one, a CSV, or a document of COCO, Label Studio or CVAT; "
+            "not needed with --proposals.",
+        ),
     ] = None,
-    fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv or dicom.")] = "auto",
+    fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv, dicom, coco, labelstudio or cvat.")] = "auto",
     annotations: Annotated[str, typer.Option(help="Which of its labels become annotations: all, evaluation or none.")] = "all",
     masks: Annotated[
         str,
@@ -79,11 +88,14 @@ def import_(
 
 def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingValue], how: tuple[str, str, str], *, as_json: bool) -> None:
     from medloop.cli.progress import Bar
+    from medloop.datasets.archives import unpacked
+    from medloop.datasets.blanking import blanked
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
     from medloop.datasets.table import split_names
     from medloop.loop.data.importing import AnnotationsWanted, import_dataset
     from medloop.loop.data.marks_files import import_marks, marks_beside
+    from medloop.loop.foundation.pseudonyms import pseudonyms_of
 
     fmt, annotations, masks = how
     wanted = one_of("--annotations", annotations, get_args(AnnotationsWanted))
@@ -91,20 +103,22 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
     if apart is not None and not apart.is_dir():
         raise SettingError(f"--masks must be labels, foreground or a folder of SEG and RTSTRUCT, got {masks!r}", remedy="check the path")
     reading = one_of("--masks", "labels" if apart else masks, get_args(MaskReading))
-    with open_project(folder) as workspace, Bar("Importing") as bar:
+    with open_project(folder) as workspace, unpacked(source) as opened, Bar("Importing") as bar:
         pattern, labels = settings.get("patient_pattern"), settings.get("annotated")
         share = settings.get("threshold")
         dataset = open_dataset(
-            source,
+            opened,
             fmt=fmt,
             masks=reading,
             patient_pattern=None if pattern is None else str(pattern),
             objects_in=apart,
             threshold=None if share is None else float(share),
+            known_as=pseudonyms_of(workspace).uid,
         )
+        dataset = blanked(dataset, str(settings.get("blank", "")))
         named = None if labels is None else split_names(str(labels))
         report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
-        beside = marks_beside(source)
+        beside = marks_beside(opened)
         marked = import_marks(workspace, beside, actor="cli") if beside is not None and annotations == "all" else None
     _print_import(report, as_json=as_json)
     if beside is not None and marked is None:
@@ -136,7 +150,7 @@ def _import_proposals(folder: Path, settings: Mapping[str, SettingValue], *, as_
 
 
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:
-    from medloop.loop.data.import_report import brief_refusals
+    from medloop.loop.data.import_report import brief_refusals, removal_line
 
     if as_json:
         print_json(report)
@@ -149,6 +163,8 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
         say(f"corrected, with the source's newer labels in place of the older ones: {first_named(report.corrected)}")
     for note in report.notes:
         say(f"note: {note if note.cases else note.text}")
+    if report.removed:
+        say(removal_line(report.removed))
     typer.echo(
         f"{counted(len(report.added), 'case')} added ({report.labelled} with an annotation), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"
@@ -194,10 +210,7 @@ def export(
     out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
     fmt: Annotated[
         str,
-        option(
-            "--format",
-            help="nifti, nrrd, mha, msd, nnunet, csv, dicom-seg, …, model, torchscript, onnx, monai-bundle; a wrong word names them all.",
-        ),
+        option("--format", help="nifti, nnunet, coco, csv, dicom-seg, table, model, torchscript, onnx, … ; a wrong word names them all."),
     ],
     model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[
@@ -221,4 +234,6 @@ def export(
     else:
         for note in done.notes:
             say(f"note: {note}")
-        typer.echo(f"{counted(done.cases, 'network' if fmt == 'model' else 'case')} written to {done.folder} as {done.format}")
+        typer.echo(
+            f"{counted(done.cases, 'network' if fmt in ('model', 'model-card') else 'case')} written to {done.folder} as {done.format}"
+        )

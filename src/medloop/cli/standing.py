@@ -20,6 +20,7 @@ from medloop.loop.overview.gold_standing import gold_standing
 from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.progress import CurvePoint, progress
 from medloop.loop.overview.status import status
+from medloop.loop.querying.rejected import rejected_lines
 from medloop.loop.querying.streaming import verdicts
 from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
@@ -59,7 +60,7 @@ class Standing:
         stopping: Whether to go on asking, and why.
         left_out: Cases that were skipped or flagged, by whom and why.
         label_gaps: Labels that were added after some annotations, which say nothing of them.
-        marked: What is left out of because some cases have marks alone.
+        marked: What is left out of because some cases have marks alone, and what a rejected proposal changes.
         damaged: Cases whose bytes were found damaged and that nothing learns from until they are restored.
         readings: How far the readings of cases are; None where each needs one and no review.
         gold: What keeps gold cases and tutorials from doing what the settings want.
@@ -120,7 +121,7 @@ def standing(workspace: Workspace) -> Standing:
         stopping=made.stopping,
         left_out=refused_cases(workspace),
         label_gaps=label_gaps(workspace),
-        marked=tuple(marked_lines(workspace)),
+        marked=(*marked_lines(workspace), *rejected_lines(workspace)),
         stream=_stream(workspace),
         damaged=damaged_cases(workspace),
         oversized=oversized_cases(workspace),

@@ -1,6 +1,7 @@
 """The command that watches a folder: what arrives is imported, predicted and judged by itself."""
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -66,6 +67,19 @@ def _listing(watch: Path) -> Listing:
 def _take(workspace: "Workspace", watch: Path, *, as_json: bool) -> None:
     from medloop.loop.data.import_report import brief_refusals
     from medloop.loop.data.importing import import_dataset
+
+    def bring() -> None:
+        for line in brief_refusals(import_dataset(workspace, watch, annotations="none", actor="cli").refused):
+            say(f"left out: {line}")
+
+    try:
+        judge_brought(workspace, bring, as_json=as_json)
+    except FormatError as error:
+        say(f"nothing to take: {error}")
+
+
+def judge_brought(workspace: "Workspace", bring: Callable[[], None], *, as_json: bool = False) -> None:
+    """Bring cases in, then predict and judge them by the rule of the setting stream, and say what it decided."""
     from medloop.loop.querying.streaming import judge_arrivals, verdicts
     from medloop.loop.worker import drain
     from medloop.server.web.locks import WORKER_LOCK, is_held
@@ -74,12 +88,7 @@ def _take(workspace: "Workspace", watch: Path, *, as_json: bool) -> None:
         before, model = set(verdicts(tx)), tx.live_model()
     if model is None:
         say("No model is there yet: until there is, cases are queried from the pool and none is judged")
-    try:
-        for line in brief_refusals(import_dataset(workspace, watch, annotations="none", actor="cli").refused):
-            say(f"left out: {line}")
-    except FormatError as error:
-        say(f"nothing to take: {error}")
-        return
+    bring()
     if is_held(workspace.folder, WORKER_LOCK):
         say("A worker is at work: it predicts and judges what is new; see medloop status")
     else:

@@ -127,11 +127,6 @@ def shows_locked(labels: Sequence[Label], before: MaskArray, after: MaskArray, l
     return found
 
 
-def own_voxels(labels: Sequence[Label], mask: MaskArray, value: int) -> BoolArray:
-    """Where a label is for whoever works on it alone, shape of the mask: where labels overlap, what it shares, too."""
-    return mask_of(labels, mask, value) if have_overlaps(labels) else mask == value
-
-
 def with_label(labels: Sequence[Label], mask: MaskArray, wanted: BoolArray, value: int) -> MaskArray:
     """A mask with a label exactly where it is wanted; whatever may share voxels with it stays there.
 

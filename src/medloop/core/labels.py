@@ -14,7 +14,7 @@ import numpy as np
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import LabelError, SettingError
 from medloop.core.names import composed, folded
-from medloop.core.records import Label, TaskKind
+from medloop.core.records import Label, Task, TaskKind
 
 TAKEN = {"background": "every mask has it already, as value 0", "ignore": "other tools take it for voxels that no training counts"}
 """Names with a meaning of their own in dataset.json, and which."""
@@ -181,9 +181,21 @@ def values_of(labels: Sequence[Label], annotated: Collection[int]) -> tuple[int,
 
 
 def shared_names(labels: Sequence[Label]) -> dict[int, str]:
-    """The values that overlapping labels share → how files call them: "vessel + tumour"."""
-    values = sorted({value for label in labels for value in label.shared})
-    return {value: " + ".join(label.name for label in labels if value in label.shared) for value in values}
+    """The values that overlapping labels share → how files call them: "vessel + tumour", with the value where a label is called so."""
+    taken, found = {folded(label.name) for label in labels}, dict[int, str]()
+    for value in sorted({value for label in labels for value in label.shared}):
+        called = " + ".join(label.name for label in labels if value in label.shared)
+        while folded(called) in taken:
+            called = f"{called} ({value})"
+        taken.add(folded(called))
+        found[value] = called
+    return found
+
+
+def value_names(task: Task) -> list[str]:
+    """What a mask of a task may hold, by name, in order of value: the labels, and what overlapping ones share; or the classes."""
+    named = {label.value: label.name for label in task.labels} | shared_names(task.labels)
+    return [named[value] for value in task.mask_values]
 
 
 def mean_colour(colours: Sequence[str]) -> str:

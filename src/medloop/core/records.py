@@ -24,12 +24,12 @@ Split: TypeAlias = Literal["train", "validation", "test", "audit"]
 AnnotatorKind: TypeAlias = Literal["person", "model", "simulated"]
 Expertise: TypeAlias = Literal["novice", "expert", "consultant"]
 AssignmentState: TypeAlias = Literal["open", "submitted", "skipped", "flagged", "released"]
-AnnotationKind: TypeAlias = Literal["mask", "tag", "partial", "marks"]
+AnnotationKind: TypeAlias = Literal["mask", "tag", "partial", "marks", "rejected"]
 AnnotationOrigin: TypeAlias = Literal["human", "imported", "simulated", "consensus", "adjudicated", "gold"]
 BeganWith: TypeAlias = Literal["blank", "prediction", "annotation", "elsewhere"]
 TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Verdict: TypeAlias = Literal["approve", "return"]
-QueryKind: TypeAlias = Literal["", "whole", "slices", "regions", "verify", "marks"]
+QueryKind: TypeAlias = Literal["", "whole", "slices", "regions", "verify", "marks", "scribbles", "boxes", "tags"]
 RoutedFor: TypeAlias = Literal["new", "relabel"]
 MeasurementKind: TypeAlias = Literal["length", "angle", "ellipse", "rectangle", "label"]
 Point: TypeAlias = tuple[float, float, float]
@@ -491,9 +491,10 @@ class Annotation:
 
     Attributes:
         kind: "partial" covers some slices or boxes of a case only, "marks" are points, scribbles, boxes and tags in place of a mask;
-            models are trained on both, but the case may be queried again, and neither is evaluated against.
+            models are trained on both, but the case may be queried again, and neither is evaluated against. "rejected" says only that
+            the proposal (`proposal_id`) is wrong: nothing is learned from it, and the case is queried before others.
         blob: For a mask: blob of uint8 values, file order, gzip. For a partial annotation: mask and parts.
-            For marks: their JSON. None for a tag.
+            For marks: their JSON. None for a tag and a rejection.
         tag: For a classification: the label's value.
         origin: A person's, of a data set that was imported, a simulated annotator's, fused from several readings
             (`Consensus`), composed by a reviewer from named readings, or given on a gold case, where it counts nowhere.
@@ -529,7 +530,7 @@ class Annotation:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it annotates the whole case: a mask or a class, no parts and no marks."""
+        """Whether it annotates the whole case: a mask or a class, no parts, no marks and no rejection."""
         return self.kind in ("mask", "tag")
 
 

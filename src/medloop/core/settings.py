@@ -36,6 +36,8 @@ ReviewPolicy: TypeAlias = Literal["none", "disagreement", "all"]
 ConsensusMethod: TypeAlias = Literal[
     "latest", "majority", "weighted", "dawid_skene", "glad", "staple", "staple_cases", "simple", "shape_based", "locally_weighted"
 ]
+Identifiers: TypeAlias = Literal["removed", "kept"]
+CaseNames: TypeAlias = Literal["source", "keyed"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -216,7 +218,7 @@ class ProjectSettings:
     batch_size: int = setting(4, "Cases per round.", "--batch", "next query", low=1, high=10_000)
     query_unit: QueryUnit = setting(
         "case", "What is queried of an image that a model has seen: all of it, its most uncertain slices, regions of 20 mm or superpixels, "
-        "or whichever of these and a look at the proposal is worth most per predicted minute (best).",
+        "or whichever of these, marks in place of a mask and a look at the proposal is worth most per predicted minute (best).",
         "--query-unit", "next query", choices=get_args(QueryUnit),
     )  # fmt: skip
     query_label: str = setting(
@@ -297,7 +299,8 @@ class ProjectSettings:
     )  # fmt: skip
     mark_weights: str = setting(
         "", "What marks in place of masks count in training, as name=weight, …: marked, likely, excluded, tagged, agreed. Left out, the "
-        "usual weights.", "--mark-weights", "next training", longest=120, shown_default="the usual ones",
+        "usual weights. With the word learned they are learned, from these on.",
+        "--mark-weights", "next training", longest=120, shown_default="the usual ones",
     )  # fmt: skip
     bias_correction: bool = setting(
         False, "Weigh drawn cases in training so that they stand for the whole pool.", "--bias-correction", "next training"
@@ -392,6 +395,14 @@ class ProjectSettings:
         "hard", "What trainings learn of a case with a fused consensus: its labels, or how probable each label is (soft), which keeps "
         "disagreement.", "--targets", "next training", choices=get_args(Targets),
     )  # fmt: skip
+    identifiers: Identifiers = setting(
+        "removed", "What an import keeps of DICOM headers: pseudonyms, new UIDs and terms (removed), or UIDs, texts and names as they "
+        "are (kept).", "--identifiers", "next import", choices=get_args(Identifiers), shorthand=("--keep-identifiers", "kept"),
+    )  # fmt: skip
+    case_names: CaseNames = setting(
+        "source", "What new cases and patients are called: by their files, folders and tables, or by words that only this project's key "
+        "makes of these (keyed).", "--case-names", "next import", choices=get_args(CaseNames),
+    )  # fmt: skip
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 
@@ -411,6 +422,9 @@ MOST_WEIGHT = 1000.0
 MARK_WEIGHTS = ("marked", "likely", "excluded", "tagged", "agreed")
 """What marks say of voxels and images, see docs/weak-labels.md."""
 
+LEARNED = "learned"
+"""Among `mark_weights`: they are learned."""
+
 
 def mark_weights(text: str) -> dict[str, float]:
     """The weights that a setting `mark_weights` gives, by name; those left out are the usual ones.
@@ -419,11 +433,13 @@ def mark_weights(text: str) -> dict[str, float]:
         SettingError: An unknown name, one given twice, or a weight that is no number from 0 to 1000.
     """
     found: dict[str, float] = {}
-    for part in filter(None, (one.strip() for one in text.split(","))):
+    for part in _mark_words(text):
+        if part == LEARNED:
+            continue
         name, _, value = (word.strip() for word in part.partition("="))
         if name not in MARK_WEIGHTS or name in found:
             rule = f"mark_weights gives each of {', '.join(MARK_WEIGHTS)} one weight at most, got {part!r}"
-            raise SettingError(rule, remedy="write it as likely=0.5,tagged=0")
+            raise SettingError(rule, remedy="write it as likely=0.5,tagged=0, or learned")
         try:
             found[name] = float(value)
         except ValueError:
@@ -433,6 +449,15 @@ def mark_weights(text: str) -> dict[str, float]:
     if found and len(found) == len(MARK_WEIGHTS) and not any(found.values()):
         raise SettingError("mark_weights must leave something to learn, got 0 for everything", remedy="give marked a weight")
     return found
+
+
+def learns_mark_weights(text: str) -> bool:
+    """Whether a setting `mark_weights` has its weights learned; see `medloop.models.foundation.weak_balance`."""
+    return LEARNED in _mark_words(text)
+
+
+def _mark_words(text: str) -> list[str]:
+    return [word for word in (one.strip() for one in text.split(",")) if word]
 
 
 def check_settings(settings: ProjectSettings) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from medloop.images.dicom_series import SeriesFiles
 
 _ITS_SERIES = "import it together with its series, or choose the annotation of this one"
+_KEYED = "2.25."
+"""How UIDs begin that a project makes of its own."""
+
 _ONE_OF_TWO = "leave one of the two out"
 
 
@@ -58,7 +61,13 @@ def objects_below(folder: Path, cases: CaseList) -> tuple[list["ObjectFacts"], N
     return list(listing.objects), root.label
 
 
-def match_objects(objects: Sequence["ObjectFacts"], series: Sequence["SeriesFiles"], cases: CaseList, naming: Naming) -> ObjectMatches:
+def match_objects(
+    objects: Sequence["ObjectFacts"],
+    series: Sequence["SeriesFiles"],
+    cases: CaseList,
+    naming: Naming,
+    known_as: Callable[[str], str] = str,
+) -> ObjectMatches:
     """Find the series of each object, or refuse it.
 
     Args:
@@ -66,13 +75,16 @@ def match_objects(objects: Sequence["ObjectFacts"], series: Sequence["SeriesFile
         series: That the source has.
         cases: Takes the refusals.
         naming: What a file is called in messages.
+        known_as: What a project calls a UID, which objects that it exported have.
     """
     found = ObjectMatches()
+    instances = [one.instances | {known_as(uid) for uid in one.instances} for one in series]
+    frames = [{one.frame_of_reference, known_as(one.frame_of_reference)} for one in series]
     for one in _distinct(objects, cases, naming):
-        fitting = [n for n, other in enumerate(series) if other.instances.intersection(one.instances)]
+        fitting = [n for n, other in enumerate(instances) if other.intersection(one.instances)]
         by_frame = not one.instances
         if by_frame:
-            fitting = [n for n, other in enumerate(series) if other.frame_of_reference in one.frames_of_reference]
+            fitting = [n for n, other in enumerate(frames) if other.intersection(one.frames_of_reference)]
         if len(fitting) == 1:
             found.of_series.setdefault(fitting[0], []).append(one.path)
             if by_frame:
@@ -97,8 +109,13 @@ def _refuse(one: "ObjectFacts", fitting: int, cases: CaseList, naming: Naming) -
     else:
         images = counted(len(one.instances), "image")
         cases.refuse(
-            label, f"a {one.kind} points at images of its source, the {images} that this names are of no series here", "", _ITS_SERIES
+            label, f"a {one.kind} points at images of its source, the {images} that this names are of no series here", "", _remedy(one)
         )
+
+
+def _remedy(one: "ObjectFacts") -> str:
+    keyed = all(uid.startswith(_KEYED) for uid in one.instances)
+    return f"{_ITS_SERIES}; if medloop exported it, export it again with --source DIR" if keyed else _ITS_SERIES
 
 
 def _distinct(objects: Sequence["ObjectFacts"], cases: CaseList, naming: Naming) -> list["ObjectFacts"]:

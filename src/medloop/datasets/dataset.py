@@ -11,8 +11,13 @@ from typing import Literal, TypeAlias
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Split, TaskKind
+from medloop.images.shapes.regions import Drawing, PictureMark
 
-FormatName: TypeAlias = Literal["msd", "nnunet", "folder", "csv", "dicom"]
+FormatName: TypeAlias = Literal["msd", "nnunet", "folder", "csv", "dicom", "coco", "labelstudio", "cvat"]
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""Column, row, width and height in pixels, from the upper left corner."""
+
 MaskReading: TypeAlias = Literal["labels", "foreground"]
 """How mask values are meant: as label values, or (instance maps, 0/255 masks) everything above 0 as label 1."""
 
@@ -40,6 +45,57 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Proposed:
+    """What a model elsewhere proposes for a picture.
+
+    Attributes:
+        name: Of the model.
+        drawing: Its shapes.
+        score: What it gave itself, 0..1; None when it gave none.
+    """
+
+    name: str
+    drawing: Drawing
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class HeaderWords:
+    """What DICOM headers say of a case that must not reach the project; it is looked for in names, and never kept.
+
+    Attributes:
+        patient: The word that stands for the header's patient, made without a key; "" without one.
+        identifiers: Words that name its patient.
+        plain_name: The case's name where its own holds free words of the header, "" where it does not.
+        odd_words: These free words.
+    """
+
+    patient: str = ""
+    identifiers: tuple[str, ...] = ()
+    plain_name: str = ""
+    odd_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Blank:
+    """Pixels that are blanked while an image comes in, on every slice or frame.
+
+    Attributes:
+        boxes: Rectangles that are blanked.
+        outside: Whether everything outside of the file's ultrasound regions is.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    outside: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.boxes) or self.outside
+
+
+NOTHING_BLANK = Blank()
+
+
+@dataclass(frozen=True)
 class CaseSource:
     """Where one case's image and answer lie.
 
@@ -60,6 +116,12 @@ class CaseSource:
         frames: Names of a template and the frames or slices, from 0, that they stand for in this case.
         notes: What was noticed about the case and not repaired, one line each.
         objects: DICOM annotations (SEG, RTSTRUCT) that point at its images; each names its own labels.
+        drawing: Shapes on a picture that are its segmentation, None when there are none.
+        marks: Boxes and points on a picture that has no segmentation.
+        more: What other people say of the same case, each with its own label, author and time.
+        proposals: What models elsewhere propose for it.
+        header: What its DICOM headers say that is not kept.
+        label: What people call it where `name` is a word that stands for its name; "" otherwise.
     """
 
     name: str
@@ -78,11 +140,17 @@ class CaseSource:
     frames: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
     objects: tuple[Path, ...] = ()
+    drawing: Drawing | None = None
+    marks: tuple[PictureMark, ...] = ()
+    more: tuple["CaseSource", ...] = ()
+    proposals: tuple[Proposed, ...] = ()
+    header: HeaderWords = HeaderWords()
+    label: str = ""
 
     @property
     def labelled(self) -> bool:
         """Whether the source answers this case."""
-        return self.mask is not None or self.tag is not None or bool(self.objects)
+        return self.mask is not None or self.tag is not None or self.drawing is not None or bool(self.objects)
 
     def sized(self, image: Image) -> Image:
         """The case's image with the pixel size its data set gives, when its file has none of its own."""
@@ -109,6 +177,8 @@ class Dataset:
         notes: What was noticed about the source as a whole, one line each.
         inside: Name of a label → name of the label that the source says it lies inside of.
         threshold: Share from which on a voxel of a fractional DICOM segmentation counts; None refuses such ones.
+        idle: Labels that the source names and nothing in it has.
+        blank: Pixels that are blanked in every new case.
     """
 
     format: FormatName
@@ -123,3 +193,5 @@ class Dataset:
     notes: tuple[str, ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict)
     threshold: float | None = None
+    idle: frozenset[str] = frozenset()
+    blank: Blank = NOTHING_BLANK

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from medloop.core.errors import FormatError, NotFoundError, SettingError, StorageError
+from medloop.core.names import first_named
 from medloop.datasets.dataset import Dataset, FormatName, MaskReading, Refusal
 from medloop.datasets.description import read_description
 from medloop.datasets.files import Root, image_files
@@ -13,12 +15,22 @@ from medloop.datasets.msd import open_msd
 from medloop.datasets.nnunet import looks_like_nnunet, open_nnunet
 from medloop.datasets.patients import alike_notes
 from medloop.datasets.rows import LIST_NAMES, open_rows
-from medloop.datasets.series import holds_dicom, open_dicom
+from medloop.datasets.series import DIRECTORY, holds_dicom, open_dicom
+from medloop.datasets.shapes.coco import open_coco
+from medloop.datasets.shapes.cvat import open_cvat
+from medloop.datasets.shapes.documents import documents_in, kind_of
+from medloop.datasets.shapes.labelstudio import open_labelstudio
 from medloop.datasets.table import read_table
 
-_WITH_MASKS: dict[str, Callable[..., Dataset]] = {"folder": open_folder, "csv": open_rows}
+_WITH_MASKS: dict[str, Callable[..., Dataset]] = {
+    "folder": open_folder,
+    "csv": open_rows,
+    "coco": open_coco,
+    "labelstudio": open_labelstudio,
+    "cvat": open_cvat,
+}
 _OTHERS: dict[str, Callable[..., Dataset]] = {"msd": open_msd, "nnunet": open_nnunet, "dicom": open_dicom}
-FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom")
+FORMATS: tuple[FormatName, ...] = ("msd", "nnunet", "folder", "csv", "dicom", "coco", "labelstudio", "cvat")
 
 
 def open_dataset(
@@ -29,17 +41,19 @@ def open_dataset(
     masks: MaskReading = "labels",
     objects_in: str | Path | None = None,
     threshold: float | None = None,
+    known_as: Callable[[str], str] = str,
 ) -> Dataset:
-    """Find out what a folder or CSV holds, without decoding an image.
+    """Find out what a folder, a CSV or a document of shapes holds, without decoding an image.
 
     Args:
-        source: A folder, or a CSV.
+        source: A folder, a DICOMDIR (its folder is read) or a CSV; `medloop.datasets.archives.unpacked` opens zip archives.
         fmt: "auto" or one of `FORMATS`.
         patient_pattern: Regular expression whose first group is the patient in a case's name; None for the default
             rule `PATIENT_PATTERN`. Columns that name the patient win.
         masks: "labels" when mask values are label values; "foreground" when every value above 0 means label 1, as in
             instance maps and 0/255 masks.
         objects_in: A folder with DICOM annotations (SEG, RTSTRUCT) of a DICOM source's series, beside those within the source.
+        known_as: What a project calls a UID (`Pseudonyms.uid`), for annotations that it exported; the UIDs themselves without.
         threshold: Share, above 0 to 1, from which on a voxel of a fractional segmentation counts; without, such ones are refused.
 
     Raises:
@@ -50,12 +64,15 @@ def open_dataset(
     source = Path(source)
     if not source.exists():
         raise NotFoundError(f"No such file or folder: {source}", remedy="check the path")
+    if source.name == DIRECTORY and source.is_file():
+        source = source.parent
     if fmt != "auto" and fmt not in FORMATS:
         raise SettingError(f"Unknown format {fmt!r}", remedy=f"use auto or one of {', '.join(FORMATS)}")
     if masks not in ("labels", "foreground"):
         raise SettingError(f"Masks are read as labels or foreground, got {masks!r}")
     layout = detect_format(source) if fmt == "auto" else fmt
-    apart = _apart(layout, objects_in, threshold)
+    apart: dict[str, Any] = _apart(layout, objects_in, threshold)
+    apart |= {"known_as": known_as} if layout == "dicom" else {}
     if layout in _WITH_MASKS:
         dataset = _WITH_MASKS[layout](source, patient_pattern=patient_pattern, masks=masks)
     else:
@@ -65,7 +82,7 @@ def open_dataset(
     return replace(dataset, refused=(*dataset.refused, *damaged), masks=masks, notes=notes, threshold=threshold)
 
 
-def _apart(layout: str, objects_in: str | Path | None, threshold: float | None) -> dict[str, Path]:
+def _apart(layout: str, objects_in: str | Path | None, threshold: float | None) -> dict[str, Any]:
     """Where the annotations of a DICOM source lie, as an argument.
 
     Raises:
@@ -93,7 +110,13 @@ def detect_format(source: Path) -> FormatName:
     if source.is_file():
         if source.suffix.lower() in (".csv", ".tsv"):
             return "csv"
-        raise FormatError(f"{source.name}: a source is a folder or a CSV, got a file", remedy="name the folder that holds it")
+        if source.suffix.lower() in (".json", ".xml") and (kind := kind_of(source)):
+            return kind
+        raise FormatError(
+            f"{source.name}: a source is a folder, a zip archive, a DICOMDIR, a CSV, or a document of COCO, Label Studio or CVAT, "
+            "got another file",
+            remedy="name the folder that holds it",
+        )
     root = Root.of(source)
     if root.has(root.folder / "dataset.json"):
         return "nnunet" if looks_like_nnunet(root, read_description(root.folder / "dataset.json")) else "msd"
@@ -106,8 +129,14 @@ def detect_format(source: Path) -> FormatName:
 
 
 def _detect_plain(source: Path, root: Root) -> FormatName:
-    masks = root.folder_named(*MASK_FOLDERS)
-    lists = _class_lists(root)
+    kind, masks, lists = _document_kind(source), root.folder_named(*MASK_FOLDERS), _class_lists(root)
+    if kind is not None:
+        others = [f"{masks}/ with masks"] if masks and image_files(root, masks)[0] else [f"{one} with labels" for one in lists]
+        if others:
+            layout = "folder" if masks and image_files(root, masks)[0] else "csv"
+            rule = f"{source.name}: could be a document of {kind} or {others[0]}"
+            raise FormatError(rule, remedy=f"say --format {kind} or --format {layout}")
+        return kind
     if masks and lists and image_files(root, masks)[0]:
         raise FormatError(
             f"{source.name}: could be {masks}/ with masks or {lists[0]} with classes", remedy="say --format folder or --format csv"
@@ -119,9 +148,24 @@ def _detect_plain(source: Path, root: Root) -> FormatName:
     if holds_dicom(root):
         return "dicom"
     raise FormatError(
-        f"{source.name}: in no known layout (dataset.json, images/ with labels/ or masks/, labels.csv, DICOM series, or image files)",
+        f"{source.name}: in no known layout (dataset.json, images/ with labels/ or masks/, labels.csv, "
+        "a document of COCO, Label Studio or CVAT, DICOM series, or image files)",
         remedy="see the page on formats, or name the layout with --format",
     )
+
+
+def _document_kind(source: Path) -> FormatName | None:
+    """The format of the documents of shapes in a folder; None without any.
+
+    Raises:
+        FormatError: Of two formats.
+    """
+    found = documents_in(source)
+    kinds = sorted(set(found.values()))
+    if len(kinds) > 1:
+        shown = first_named([path.name for path in found])
+        raise FormatError(f"{source.name}: could be {' or '.join(kinds)} ({shown})", remedy="name the document itself")
+    return kinds[0] if kinds else None
 
 
 def _class_lists(root: Root) -> list[str]:

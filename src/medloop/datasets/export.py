@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.names import counted, first_named
@@ -102,12 +103,15 @@ def export_nnunet(
     Training and validation answers go to Tr, as nnU-Net draws its own folds; test and audit answers and images without
     an answer go to Ts.
 
+    A mask may be `UNKNOWN` where nothing is annotated, which is the ignore label then.
+
     See `export_msd` for arguments and errors; all cases need the same number of channels, else an `InputError`, and nnU-Net wants the
     folder called DatasetNNN_NAME.
     """
     tally = ExportTally(regular_grid)
     folds: dict[str, list[str]] = {"train": [], "val": []}
     partly: list[str] = []
+    in_parts: list[str] = []
     with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given, plain=True)
@@ -118,16 +122,29 @@ def export_nnunet(
                 alone = Image(case.image.array[channel : channel + 1], case.image.grid)
                 draw(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
             if case.mask is not None:
-                draw(out / f"labels{part}" / f"{name}.nii.gz", _with_ignored(case, case.mask, labels, partly, regions), case.source)
+                mask = _with_ignored(case, _known_parts(case, case.mask, labels, in_parts), labels, partly, regions)
+                draw(out / f"labels{part}" / f"{name}.nii.gz", mask, case.source)
             if part == "Tr":
                 folds["val" if case.split == "validation" else "train"].append(name)
             tally.row(case, f"images{part}/{name}_0000.nii.gz")
-        _finish_nnunet(out, folder, tally, labels, folds, regions, ignored=bool(partly))
+        _finish_nnunet(out, folder, tally, labels, folds, regions, ignored=bool(partly or in_parts))
+        if in_parts:
+            rule = f"all but the annotated parts of {counted(len(in_parts), 'case')} is the ignore label"
+            tally.notes.append(f"{rule}: {first_named(in_parts)}")
         if partly:
             where = "background, and what a missing label lies inside of," if regions else "background"
             rule = f"{where} is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
             tally.notes.append(f"{rule}: {first_named(partly)}")
         return tally.result(folder)
+
+
+def _known_parts(case: ExportCase, mask: Mask, labels: Sequence[str], in_parts: list[str]) -> Mask:
+    """A mask with the ignore label where it is `UNKNOWN`, since parts of the case are annotated only; such cases join `in_parts`."""
+    unknown = mask.array == UNKNOWN
+    if not unknown.any() or len(labels) >= UNKNOWN:
+        return mask
+    in_parts.append(case.name)
+    return Mask(np.where(unknown, len(labels) + 1, mask.array).astype(np.uint8), mask.grid)
 
 
 def _with_ignored(case: ExportCase, mask: Mask, labels: Sequence[str], partly: list[str], regions: Regions) -> Mask:

@@ -7,7 +7,7 @@ from pathlib import Path
 from medloop.core.errors import FormatError, NotFoundError
 from medloop.core.names import composed, first_named, natural_key
 from medloop.core.records import TaskKind
-from medloop.datasets.dataset import CaseSource, Dataset, MaskReading, Refusal
+from medloop.datasets.dataset import CaseSource, Dataset, HeaderWords, MaskReading, Refusal
 from medloop.datasets.files import IMAGE_SUFFIXES, Root, split_suffix
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
@@ -172,13 +172,16 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     split = SPLIT_NAMES.get(row.get("split", "").lower())
     size = pixel_size(row.get("pixel_mm", ""))
     patient, notes = patient_in(table, row)
-    if not patient and not split_suffix(image.name)[1]:
-        patient, said = header_patient(image)
-        notes += said
+    header = HeaderWords()
+    if not split_suffix(image.name)[1]:
+        word, said, header = header_patient(image)
+        patient, notes = (patient, notes) if patient else (word, (*notes, *said))
     notes += authorship_notes(table, row)
     name, stratum, made = names[row["image"]], row.get("stratum", ""), authorship(row)
     own = (made.annotator, made.at, made.seconds, made.untouched, annotated_names(row) if mask is not None else None)
-    return CaseSource(name, patient, (image,), mask, tag, split, stratum, size, *own, frames=named_frames_in(row), notes=notes)
+    return CaseSource(
+        name, patient, (image,), mask, tag, split, stratum, size, *own, frames=named_frames_in(row), notes=notes, header=header
+    )
 
 
 def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:

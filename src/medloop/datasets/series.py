@@ -7,14 +7,15 @@ acquisitions of one series apart) behind it and count as one patient.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medloop.core.errors import FormatError
+from medloop.core.errors import FormatError, MedloopError
+from medloop.core.names import folded
 from medloop.datasets.annotation_objects import match_objects, objects_below
-from medloop.datasets.dataset import CaseSource, Dataset
+from medloop.datasets.dataset import CaseSource, Dataset, HeaderWords
 from medloop.datasets.files import LINK_REMEDY, LINK_RULE, Root
 from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
@@ -24,11 +25,14 @@ from medloop.datasets.unread import unread_files
 if TYPE_CHECKING:
     from medloop.images.dicom_series import SeriesFiles
 
+DIRECTORY = "DICOMDIR"
 _LOOKED_AT = 50
 """Files opened to find out whether a folder holds DICOM."""
 
 
-def open_dicom(folder: Path, *, patient_pattern: str | None = None, objects_in: Path | None = None) -> Dataset:
+def open_dicom(
+    folder: Path, *, patient_pattern: str | None = None, objects_in: Path | None = None, known_as: Callable[[str], str] = str
+) -> Dataset:
     """Every DICOM series below a folder, with the SEG and RTSTRUCT that point at them.
 
     Args:
@@ -36,6 +40,7 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None, objects_in: 
         patient_pattern: Applied to the case's name; it wins over the header. Where the header names nobody, the first folder
             level is the patient where series lie at least two levels deep (patient/study/…), else the study is.
         objects_in: Another folder with annotation objects; None reads those beside the series alone.
+        known_as: What a project calls a UID, which objects that it exported have.
 
     Raises:
         FormatError: No series in it.
@@ -45,6 +50,9 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None, objects_in: 
     files, refused = root.walk()
     cases.refused += refused
     named = len(cases.refused)
+    directories = [path for path in files if path.name == DIRECTORY and root.holds(path)]
+    _require_listed(root, cases, directories, files)
+    files = [path for path in files if path not in directories]
     ours = [path for path in files if _is_ours(root, cases, path)]
     met = {*(root.label(path) for path in ours), *(refusal.file for refusal in cases.refused[named:])}
     cases.refused += unread_files(
@@ -53,12 +61,32 @@ def open_dicom(folder: Path, *, patient_pattern: str | None = None, objects_in: 
         "a DICOM source is read for its series",
         "import them from a folder of their own",
     )
-    _add_series(root, cases, ours, objects_in)
+    _add_series(root, cases, ours, (objects_in, known_as))
     notes = add_index(root, cases, "index.csv")
     found = cases.sorted()
     if not found and not cases.refused:
         raise FormatError(f"{folder.name}: needs DICOM series, got none", remedy="choose another folder")
     return Dataset("dicom", None, cases=found, refused=tuple(cases.refused), notes=notes)
+
+
+def _require_listed(root: Root, cases: CaseList, directories: list[Path], files: list[Path]) -> None:
+    """Name every file that a DICOMDIR lists and that is not there; what is there is read, listed or not."""
+    if not directories:
+        return
+    from medloop.images.sandbox import listed_isolated
+
+    there = {folded(root.label(path)) for path in files}
+    for directory in directories:
+        place = root.label(directory.parent)
+        try:
+            listed = listed_isolated(directory)
+        except MedloopError as error:
+            cases.refuse(root.label(directory), error.message.removeprefix(f"{DIRECTORY}: "), "", error.remedy)
+            continue
+        for name in listed:
+            if folded(name if place == "." else f"{place}/{name}") not in there:
+                shown = "".join(c if c.isprintable() else " " for c in name)[:200]
+                cases.refuse(root.label(directory), "a file that it lists must be there", shown, "copy the whole medium")
 
 
 def _is_ours(root: Root, cases: CaseList, path: Path) -> bool:
@@ -89,15 +117,16 @@ def holds_dicom(root: Root) -> bool:
     return any(_is_ours(root, ignored, path) for path in root.files()[:_LOOKED_AT])
 
 
-def _add_series(root: Root, cases: CaseList, files: list[Path], objects_in: Path | None) -> None:
+def _add_series(root: Root, cases: CaseList, files: list[Path], annotations: tuple[Path | None, Callable[[str], str]]) -> None:
     from medloop.images.dicom import list_series
 
+    objects_in, known_as = annotations
     listing = list_series(files)
     for refusal in listing.refused:
         cases.refuse(root.label(refusal.path), refusal.rule, "", refusal.remedy)
     objects, naming = ([], root.label) if objects_in is None else objects_below(objects_in, cases)
-    beside = match_objects(listing.objects, listing.series, cases, root.label)
-    apart = match_objects(objects, listing.series, cases, naming)
+    beside = match_objects(listing.objects, listing.series, cases, root.label, known_as)
+    apart = match_objects(objects, listing.series, cases, naming, known_as)
     places = Counter(_place(one.paths) for one in listing.series)
     numbers: Counter[Path] = Counter()
     spoiled = {one.path.parent for one in listing.refused} | {one.path.parent for one in listing.objects}
@@ -113,7 +142,19 @@ def _add_series(root: Root, cases: CaseList, files: list[Path], objects_in: Path
         images = (place,) if whole and all(path.parent == place for path in one.paths) else one.paths
         given = (*beside.of_series.get(n, ()), *apart.of_series.get(n, ()))
         notes = (*one.notes, *notes, *beside.notes.get(n, ()), *apart.notes.get(n, ()))
-        cases.add(CaseSource(name, patient, images, notes=notes, objects=given), root.label(place))
+        header = _header_words(one, patient, f"{'_'.join(parts) or root.folder.name}_{numbers[place]}")
+        cases.add(CaseSource(name, patient, images, notes=notes, objects=given, header=header), root.label(place))
+
+
+def _header_words(one: "SeriesFiles", patient: str, plain: str) -> HeaderWords:
+    """What must not reach a project of a series' headers, which its name, patient and notes may hold."""
+    from medloop.images.deidentification.values import says_nothing
+    from medloop.images.dicom_series import DISTINGUISHED_BY
+
+    told = [part.partition(" ") for part in one.part.split(", ")]
+    odd = [value for name, _, value in told if name in DISTINGUISHED_BY and not all(says_nothing(name, v) for v in value.split("\\"))]
+    word = patient if patient in (one.patient, "") else ""
+    return HeaderWords(word, one.identifiers, plain if odd else "", tuple(odd))
 
 
 def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[str, ...]]:
@@ -126,7 +167,7 @@ def _patient(series: "SeriesFiles", folder: str, name: str) -> tuple[str, tuple[
     return folder or series.patient or name, (f"the header names no patient (PatientID is empty or a placeholder); {what} stands for one",)
 
 
-def header_patient(path: Path) -> tuple[str, tuple[str, ...]]:
+def header_patient(path: Path) -> tuple[str, tuple[str, ...], HeaderWords]:
     """The patient whom DICOM headers name, for a file or a series' folder that a list names; "" for what is no DICOM.
 
     Args:
@@ -135,11 +176,14 @@ def header_patient(path: Path) -> tuple[str, tuple[str, ...]]:
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else [path]
     files = [file for file in files if is_dicom(file)]
     if not files:
-        return "", ()
+        return "", (), HeaderWords()
     from medloop.images.dicom import list_series
 
     series = list_series(files).series
-    return _patient(series[0], "", "") if series else ("", ())
+    if not series:
+        return "", (), HeaderWords()
+    patient, notes = _patient(series[0], "", "")
+    return patient, notes, _header_words(series[0], patient, "")
 
 
 def _place(paths: Sequence[Path]) -> Path:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import secrets
 import shutil
@@ -52,6 +53,14 @@ def staged_folder(folder: Path, beside: Mapping[str, str] = NOTHING) -> Iterator
         raise StorageError(f"Cannot write {folder}: {error.strerror or error}", remedy="free space or choose another folder") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def sync_files(folder: Path) -> None:
+    """See that every file below a folder is on the disk: all at once costs far less than one after the other while they are written."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 class FileNames:

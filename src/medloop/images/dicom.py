@@ -4,6 +4,7 @@ Array axes are I = column, J = row, K = slice. Headers are judged before pixels 
 decoded at a time, and a series that is not one regular volume is refused or noted, never repaired.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -20,6 +21,9 @@ from medloop.core.errors import FormatError, MedloopError
 from medloop.core.image import Image
 from medloop.core.names import counted, first_named
 from medloop.core.records import Source
+from medloop.images.deidentification.burned_in import burned_in_note
+from medloop.images.deidentification.cleaning import removed_from
+from medloop.images.deidentification.pixels import regions_of
 from medloop.images.dicom_codestreams import require_honest_frames
 from medloop.images.dicom_display import MEASURED, display_of, inversion_end
 from medloop.images.dicom_facts import FileFacts, Looked, facts_among, facts_of
@@ -124,8 +128,11 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
             remedy="keep one series, without SEG or RTSTRUCT, a folder, or import the folder as DICOM, which splits it",
         )
     found = stack([s for header in headers for s in slices_of(header)], name)
-    array, notes, slices = _volume(found, name)
+    removed: Counter[str] = Counter()
+    array, notes, slices = _volume(found, name, removed)
+    burned = burned_in_note(slices[0].header.tags)
     require_finite(name, array)
+    notes += _shared_instances(slices)
     i, j, k = array.shape[1:]
     display, said = display_of(slices, array, oriented=found.oriented)
     if found.over_time:
@@ -134,19 +141,21 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
         format="dicom",
         names=(name,),
         sha256=sha256_of(sorted(header.path for header in headers)),
-        dicom=_uids(found, slices),
+        dicom=_uids(found, slices) | {"removed": dict(removed)},
         display=display,
     )
-    return ReadImage(Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes, *said))
+    return ReadImage(
+        Image(array, grid_of(name, (i, j, k), found.affine)), source, (*found.notes, *notes, *said, *((burned,) if burned else ()))
+    )
 
 
-def _volume(found: Stack, name: str) -> tuple[ImageArray, tuple[str, ...], list[Slice]]:
+def _volume(found: Stack, name: str, removed: Counter[str]) -> tuple[ImageArray, tuple[str, ...], list[Slice]]:
     """Decode, drop repeated slices, rescale: (C, I, J, K), what was noticed, and the slices kept."""
     _check_size(found, name)
     decoded: dict[tuple[Path, int], ImageArray] = {}
     notes: list[str] = []
     for header in {s.header.path: s.header for s in found.slices}.values():
-        frames, said = _decode(header)
+        frames, said = _decode(header, removed)
         notes += said
         decoded.update({(header.path, number): frame for number, frame in enumerate(frames)})
     slices = _distinct(found.slices, decoded, name, notes)
@@ -187,6 +196,15 @@ def _distinct(slices: Sequence[Slice], decoded: dict[tuple[Path, int], ImageArra
     return kept
 
 
+def _shared_instances(slices: Sequence[Slice]) -> tuple[str, ...]:
+    """A note where slices of several files have one SOP Instance UID: nothing can point at one of them."""
+    found = {one.header.path: str(one.header.tags.get("SOPInstanceUID", "") or "") for one in slices}
+    shared = len(found) - len(set(found.values()))
+    if not shared:
+        return ()
+    return (f"{counted(shared, 'slice')} of it have no SOP Instance UID of their own; no DICOM object can point at them",)
+
+
 def _repeats(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """One note for all repeated slices, which names them."""
     if not pairs:
@@ -204,14 +222,15 @@ def _both(one: Slice, other: Slice) -> str:
     return f"{one.header.path.name} and {other.header.path.name}"
 
 
-def _decode(header: Header) -> tuple[list[ImageArray], list[str]]:
-    """The frames of a file, each (C, columns, rows), stored values."""
+def _decode(header: Header, removed: Counter[str]) -> tuple[list[ImageArray], list[str]]:
+    """The frames of a file, each (C, columns, rows), stored values; `removed` takes the attributes that are not kept."""
     name = header.path.name
     syntax = getattr(getattr(header.tags, "file_meta", None), "TransferSyntaxUID", None)
     if refusal := codec_refusal(str(syntax or "")):
         raise FormatError(f"{name}: {refusal[0]}", remedy=refusal[1])
     try:
         tags = pydicom.dcmread(header.path)
+        removed.update(removed_from(tags))
         require_honest_frames(name, tags, int(header.tags.get("NumberOfFrames", None) or 1))
         pixels = pixel_array(tags)
         if tags.PhotometricInterpretation == "PALETTE COLOR":
@@ -260,6 +279,8 @@ def _uids(found: Stack, slices: Sequence[Slice]) -> dict[str, Any]:
     }
     if frames > 1:
         kept |= {"frames": [s.frame + 1 for s in slices], "frames_of_file": frames}
+    if regions := regions_of(tags):
+        kept["regions"] = [list(box) for box in regions]
     if found.oriented and off_the_stack(found, slices):
         kept["positions"] = [[float(number) for number in s.position] for s in slices if s.position is not None]
     return kept

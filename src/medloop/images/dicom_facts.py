@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medloop.core.errors import MedloopError
+from medloop.images.deidentification.naming import identifiers_in
 from medloop.images.dicom_objects import ObjectFacts, kind_of_object, object_facts
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal, pixel_damage, unmarked_refusal
 from medloop.images.dicom_series import DISTINGUISHED_BY, Header, describe, is_dicom, pseudonym_of, read_header
@@ -27,6 +28,7 @@ class FileFacts:
         thickness_mm: SliceThickness, 0 when unknown.
         header: Values of `DISTINGUISHED_BY` that the file has, as text.
         frame_of_reference: UID of its coordinate system, "" where missing.
+        identifiers: See `SeriesFiles`.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class FileFacts:
     thickness_mm: float
     header: Mapping[str, str]
     frame_of_reference: str = ""
+    identifiers: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -50,7 +53,7 @@ class FileFacts:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "FileFacts":
         """Inverse of `to_json`."""
-        lists = ("size", "position", "orientation", "spacing")
+        lists = ("size", "position", "orientation", "spacing", "identifiers")
         return cls(**{**record, "path": Path(record["path"]), **{name: tuple(record[name]) for name in lists}})
 
 
@@ -94,6 +97,7 @@ def facts_of(header: Header) -> FileFacts:
         thickness_mm=next(iter(_numbers([tags.get("SliceThickness", None) or 0], 1)), 0.0),
         header={name: _text(tags.get(name)) for name in DISTINGUISHED_BY if tags.get(name, None) not in (None, "")},
         frame_of_reference=str(tags.get("FrameOfReferenceUID", "") or ""),
+        identifiers=identifiers_in(tags),
     )
 
 

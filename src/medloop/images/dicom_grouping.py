@@ -57,9 +57,8 @@ def _cases(uid: str, members: Facts) -> Iterator[SeriesFiles]:
 def _case(uid: str, members: Facts, part: str = "", notes: tuple[str, ...] = ()) -> SeriesFiles:
     first = min(members, key=lambda one: one.path)
     uids = frozenset(one.instance for one in members if one.instance)
-    return SeriesFiles(
-        uid, tuple(sorted(one.path for one in members)), first.description, first.patient, part, notes, uids, first.frame_of_reference
-    )
+    paths, named = tuple(sorted(one.path for one in members)), tuple(dict.fromkeys(word for one in members for word in one.identifiers))
+    return SeriesFiles(uid, paths, first.description, first.patient, part, notes, uids, first.frame_of_reference, named)
 
 
 def _by_geometry(slices: Facts) -> list[list[FileFacts]]:

@@ -51,6 +51,9 @@ DISTINGUISHED_BY = (
 )
 """Attributes that tell acquisitions of one series apart, the plainest first."""
 
+NAMING_TAGS = ("PatientName", "OtherPatientNames", "OtherPatientIDs", "PatientBirthDate", "AccessionNumber", "PatientIdentityRemoved")
+"""Attributes, with PatientID, whose words are looked for in the names of files; they are never kept."""
+
 HEADER_TAGS = (
     "SOPClassUID",
     "SOPInstanceUID",
@@ -94,7 +97,11 @@ HEADER_TAGS = (
     "VOILUTFunction",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    "SequenceOfUltrasoundRegions",
+    "BurnedInAnnotation",
+    "ConversionType",
     *DISTINGUISHED_BY,
+    *NAMING_TAGS,
 )
 
 
@@ -125,6 +132,7 @@ class SeriesFiles:
         notes: What was noticed while grouping.
         instances: SOP Instance UIDs of its files.
         frame_of_reference: UID of its coordinate system, "" where missing.
+        identifiers: Words of its headers that name its patient, to be looked for in names of files; never kept.
     """
 
     uid: str
@@ -135,6 +143,7 @@ class SeriesFiles:
     notes: tuple[str, ...] = ()
     instances: frozenset[str] = frozenset()
     frame_of_reference: str = ""
+    identifiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,7 @@ def read_person(path: Path) -> Any:
     Raises:
         FormatError: Damaged, or deflated to more than `MAX_INFLATED`.
     """
-    wanted = [*PERSON_TAGS, "SOPInstanceUID", "StudyInstanceUID", "SpecificCharacterSet"]
+    wanted = [*PERSON_TAGS, "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SpecificCharacterSet"]
     try:
         with path.open("rb") as file:
             require_bounded(path, file)

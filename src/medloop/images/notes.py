@@ -21,6 +21,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("shear", r"axes are sheared"),
     ("orientation", r"no orientation is stored|have no positions"),
     ("size", r"no pixel size is stored|1 mm|of the detector|spacing of (slices|frames)|pixdim"),
+    ("burned-in", r"burned into its pixels"),
     ("window", r"window"),
     ("colour", r"grey stored as colour|white is stored|MONOCHROME1|without a stated meaning"),
 )

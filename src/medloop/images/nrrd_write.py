@@ -18,13 +18,13 @@ _TYPES = {"int8": "signed char", "uint8": "unsigned char", "int16": "short", "ui
 _TYPES |= {"int32": "int", "uint32": "unsigned int", "float32": "float", "float64": "double"}
 
 
-def write_nrrd(path: Path, image: Image) -> None:
-    """Write intensities in their own dtype; channels become a first axis, as ITK and 3D Slicer read them.
+def write_nrrd(path: Path, image: Image, *, packed: bool = True) -> None:
+    """Write intensities in their own dtype; channels become a first axis, as ITK and 3D Slicer read them; gzip unless not `packed`.
 
     Raises:
         StorageError: The disk refused.
     """
-    _write(path, image.array, image.grid, "vector", {})
+    _write(path, image.array, image.grid, "vector", {}, packed=packed)
 
 
 def write_seg_nrrd(path: Path, mask: Mask, labels: Sequence[Segment], regions: Mapping[int, Sequence[int]]) -> None:
@@ -72,7 +72,7 @@ def _keys(number: int, one: Segment, extent: str) -> dict[str, str]:
     return {start + key: value for key, value in told.items()}
 
 
-def _write(path: Path, array: ImageArray, grid: Grid, kind: str, keys: Mapping[str, str]) -> None:
+def _write(path: Path, array: ImageArray, grid: Grid, kind: str, keys: Mapping[str, str], *, packed: bool = True) -> None:
     many = len(array) > 1
     stored = array if many else array[0]
     affine = np.vstack([LPS_TO_RAS @ grid.affine[:3], grid.affine[3:]])  # diagonal and its own inverse: RAS+ to LPS
@@ -86,12 +86,12 @@ def _write(path: Path, array: ImageArray, grid: Grid, kind: str, keys: Mapping[s
         f"space directions: {'none ' if many else ''}{' '.join(_vector(affine[:3, axis]) for axis in range(3))}",
         f"kinds: {f'{kind} ' if many else ''}domain domain domain",
         "endian: little",
-        "encoding: gzip",
+        f"encoding: {'gzip' if packed else 'raw'}",
         f"space origin: {_vector(affine[:3, 3])}",
         *(f"{key}:={value}" for key, value in keys.items()),
     ]
     body = stored.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(order="F")
-    write_atomic(path, "\n".join(lines).encode() + b"\n\n" + gzip.compress(body, GZIP_LEVEL, mtime=0))
+    write_atomic(path, "\n".join(lines).encode() + b"\n\n" + (gzip.compress(body, GZIP_LEVEL, mtime=0) if packed else body))
 
 
 def _vector(numbers: Sequence[float] | ImageArray) -> str:

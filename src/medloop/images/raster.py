@@ -138,10 +138,15 @@ def write_png(path: Path, array: ImageArray) -> None:
     Raises:
         StorageError: The disk refused.
     """
+    write_atomic(path, png_bytes(array))
+
+
+def png_bytes(array: ImageArray) -> bytes:
+    """What `write_png` writes."""
     rows = array[..., 0].transpose(2, 1, 0)
     buffer = io.BytesIO()
     PIL.Image.fromarray(np.ascontiguousarray(rows[..., 0] if len(array) == 1 else rows)).save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _gate(path: Path, picture: PIL.ImageFile.ImageFile, facts: TiffFacts, purpose: Purpose) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Read images and masks of any known format: the readers are asked in order, by content."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -19,7 +19,7 @@ from medloop.images.files import sha256_of
 from medloop.images.picture_masks import BLACK_AND_WHITE, from_black_and_white
 from medloop.images.result import UNSIZED, Purpose, Reader, ReadImage, require_intensities
 from medloop.images.sandbox import read_isolated
-from medloop.images.segment_masks import named_mask, uncropped
+from medloop.images.segment_masks import named_mask, uncropped, without_segments
 from medloop.images.segments import Naming
 
 __all__ = ["ReadImage", "ReadMask", "Reader", "read_image", "read_mask", "read_mask_with_notes", "readers"]
@@ -95,7 +95,9 @@ def read_mask(path: str | Path, grid: Grid | None = None, *, reading: MaskValues
     return read_mask_with_notes(Path(path), grid, reading=reading).mask
 
 
-def read_mask_with_notes(path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels", naming: Naming | None = None) -> ReadMask:
+def read_mask_with_notes(
+    path: Path, grid: Grid | None = None, *, reading: MaskValues = "labels", naming: Naming | None = None, without: Collection[str] = ()
+) -> ReadMask:
     """Read a label map: whole numbers, in any dtype.
 
     Args:
@@ -103,6 +105,7 @@ def read_mask_with_notes(path: Path, grid: Grid | None = None, *, reading: MaskV
         grid: The grid of its image, which it must share to within `medloop.core.geometry.GRID_TOLERANCE`.
         reading: "labels" keeps values, which must be 0 to 255; "foreground" makes every value above 0 a 1 (instance maps).
         naming: What named segments (.seg.nrrd) mean; None takes their values as they are.
+        without: Names of segments that a tool makes for itself and that are no label; their voxels are background.
 
     Returns:
         The mask, on the image's own grid when one is given.
@@ -112,7 +115,7 @@ def read_mask_with_notes(path: Path, grid: Grid | None = None, *, reading: MaskV
         LabelError: Negative values, labels above 255, or segments that are no label.
         GeometryError: It lies on another grid than its image.
     """
-    read = read_isolated(path, "mask")
+    read = without_segments(read_isolated(path, "mask"), without)
     if read.segments and grid is not None:
         read = uncropped(read, grid)
     if read.segments and naming is not None and reading == "labels":

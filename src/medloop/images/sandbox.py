@@ -18,8 +18,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -54,6 +56,7 @@ _EXITS = {
     -signal.SIGXCPU: "it took more processor time than allowed",
     -signal.SIGKILL: "the system ended the decoder, most likely for memory",
 }
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 _LOCK = threading.Lock()
 _SIZE = struct.Struct("<QQ")
 
@@ -101,7 +104,7 @@ class Child:
         """Whether it runs and belongs to this process (not to the parent of a fork)."""
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def call(self, paths: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+    def call(self, paths: list[Path], wanted: str, options: Mapping[str, Any] = NO_OPTIONS) -> tuple[dict[str, Any], bytearray]:
         """Send one request and wait for its answer: a JSON record and raw voxels.
 
         Raises:
@@ -110,7 +113,8 @@ class Child:
         """
         deadline = time.monotonic() + self.limits.wall_seconds
         seconds = min(self.limits.cpu_seconds, cpu_seconds_for(paths))
-        request = json.dumps({"paths": [str(path.absolute()) for path in paths], "wanted": wanted, "cpu": seconds}).encode() + b"\n"
+        asked = {"paths": [str(path.absolute()) for path in paths], "wanted": wanted, "cpu": seconds, "options": dict(options)}
+        request = json.dumps(asked).encode() + b"\n"
         stdin = self._process.stdin
         try:
             if stdin is not None:
@@ -196,10 +200,30 @@ def annotation_isolated(path: Path) -> tuple[dict[str, Any], bytearray]:
     return _call_child([path], "annotation", None)
 
 
-def _call_child(files: list[Path], wanted: str, limits: Limits | None) -> tuple[dict[str, Any], bytearray]:
+def cleaned_isolated(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the child to write a DICOM file without what names anybody; see `medloop.images.deidentified_files`.
+
+    Raises:
+        FormatError: It cannot be cleaned, or cleaning it went beyond the bounds.
+    """
+    return _call_child([path], "cleaned", None, options)[0]
+
+
+def listed_isolated(path: Path) -> list[str]:
+    """Ask the child for the files that a DICOMDIR names, as it spells them.
+
+    Raises:
+        FormatError: It cannot be read.
+    """
+    return [str(name) for name in _call_child([path], "directory", None)[0]["files"]]
+
+
+def _call_child(
+    files: list[Path], wanted: str, limits: Limits | None, options: Mapping[str, Any] = NO_OPTIONS
+) -> tuple[dict[str, Any], bytearray]:
     if limits is None:
         with _LOCK:
-            record, voxels = _call_shared(files, wanted)
+            record, voxels = _call_shared(files, wanted, options)
     else:
         child = Child(limits)
         try:
@@ -212,19 +236,19 @@ def _call_child(files: list[Path], wanted: str, limits: Limits | None) -> tuple[
     return record, voxels
 
 
-def _call_shared(files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+def _call_shared(files: list[Path], wanted: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], bytearray]:
     child = _shared_child()
     try:
-        return _call(child, files, wanted)
+        return _call(child, files, wanted, options)
     except BaseException:  # an interrupt leaves half an answer in the pipe: such a child must never be asked again
         _drop(child)
         raise
 
 
-def _call(child: Child, files: list[Path], wanted: str) -> tuple[dict[str, Any], bytearray]:
+def _call(child: Child, files: list[Path], wanted: str, options: Mapping[str, Any] = NO_OPTIONS) -> tuple[dict[str, Any], bytearray]:
     name = files[0].name
     try:
-        record, voxels = child.call(files, wanted)
+        record, voxels = child.call(files, wanted, options)
     except TimeoutError as error:
         child.close()
         limit = child.limits.wall_seconds

@@ -10,11 +10,14 @@ import resource
 import struct
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from medloop.core.errors import MedloopError
+from medloop.images.deidentified_files import clean_file
+from medloop.images.dicom_directory import files_listed
 from medloop.images.dicom_facts import facts_among
 from medloop.images.dicom_segments import object_record
 from medloop.images.read import read_here, readers
@@ -30,7 +33,7 @@ def main(memory_bytes: int, cpu_seconds: int, requests: BinaryIO, answers: Binar
     for line in requests:
         request = json.loads(line)
         allow_cpu(min(cpu_seconds, request["cpu"]))
-        record, send = answer([Path(path) for path in request["paths"]], request["wanted"])
+        record, send = answer([Path(path) for path in request["paths"]], request["wanted"], request["options"])
         body = json.dumps(record).encode()
         answers.write(_SIZE.pack(len(body), record.get("bytes", 0)) + body)
         send(answers)
@@ -53,14 +56,16 @@ def allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (spent + seconds + 1, resource.RLIM_INFINITY))
 
 
-def answer(paths: list[Path], wanted: str) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
+def answer(
+    paths: list[Path], wanted: str, options: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[dict[str, Any], Callable[[BinaryIO], None]]:
     """The record of one request, and what writes its voxels."""
     name = paths[0].name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if wanted == "facts":
-                return _facts(paths), _nothing
+            if wanted in _RECORDS:
+                return _RECORDS[wanted](paths, options), _nothing
             if wanted == "annotation":
                 record, planes = object_record(paths[0])
                 return record, lambda answers: _send(answers, planes)
@@ -77,10 +82,18 @@ def answer(paths: list[Path], wanted: str) -> tuple[dict[str, Any], Callable[[Bi
         return _refusal("bad_file", f"{name}: it could not be decoded ({words})", "copy it again or convert it"), _nothing
 
 
-def _facts(paths: list[Path]) -> dict[str, Any]:
+def _facts(paths: list[Path], _options: Mapping[str, Any]) -> dict[str, Any]:
     looked = facts_among(paths)
     why = [(str(one.path), one.rule, one.remedy) for one in looked.refused]
     return {"facts": [one.to_json() for one in looked.images], "objects": [one.to_json() for one in looked.objects], "refused": why}
+
+
+_RECORDS: Mapping[str, Callable[[list[Path], Mapping[str, Any]], dict[str, Any]]] = {
+    "facts": _facts,
+    "cleaned": lambda paths, options: clean_file(paths[0], options),
+    "directory": lambda paths, _options: {"files": files_listed(paths[0])},
+}
+"""What is answered by a record alone."""
 
 
 def _send(answers: BinaryIO, planes: bytes) -> None:

@@ -1,5 +1,6 @@
 """The label map of a file with named segments, by their names; what was cut to its content is put back on its image's grid."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from medloop.core.arrays import MaskArray
 from medloop.core.geometry import GRID_TOLERANCE, Grid
 from medloop.core.image import Image
+from medloop.core.names import folded
 from medloop.images.result import ReadImage
 from medloop.images.segments import Naming, merged_segments
 
@@ -29,6 +31,17 @@ def named_mask(file: str, read: ReadImage, naming: Naming) -> NamedMask:
     values, notes = naming.of(file, read.segments)
     array = merged_segments(file, read.image.array, read.segments, values, naming.labels)
     return NamedMask(array, tuple(sorted(values.values())), notes)
+
+
+def without_segments(read: ReadImage, names: Collection[str]) -> ReadImage:
+    """A segmentation without the segments of these names, whatever their letter case, and without their voxels."""
+    gone = [one for one in read.segments if folded(one.name) in {folded(name) for name in names}]
+    if not gone:
+        return read
+    layers = read.image.array.copy()
+    for one in gone:
+        layers[one.layer][layers[one.layer] == one.value] = 0
+    return replace(read, image=Image(layers, read.image.grid), segments=tuple(one for one in read.segments if one not in gone))
 
 
 def uncropped(read: ReadImage, grid: Grid) -> ReadImage:

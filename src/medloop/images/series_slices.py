@@ -39,6 +39,8 @@ class Slices:
         instances, frames = self.dicom.get("instances", ()), self.dicom.get("frames", ())
         places = [(instances[0], frame) for frame in frames] if frames else [(uid, 0) for uid in instances]
         self.index = {place: k for k, place in enumerate(places)}
+        aliases = self.dicom.get("aliases", ())
+        self.index |= {(uid, places[k][1]): k for k, uid in enumerate(list(aliases) * len(frames) if frames else aliases)}
         self.directions = [self.grid.affine[:3, axis] / np.linalg.norm(self.grid.affine[:3, axis]) * _LPS for axis in (0, 1)]
         self.normal: Vector = np.cross(*self.directions)
         own = self.dicom.get("positions")

@@ -137,7 +137,7 @@ def rank_places(
 
     Args:
         chances: Chance that each voxel is wrong, shape (I, J, K); see `unreviewed` for where somebody has looked.
-        kind: Whole slices, or boxes of `REGION_MM` that do not overlap.
+        kind: Whole slices, or boxes of `REGION_MM` that do not overlap, each viewed on all of its slices across the first axis.
         axes: Which axes slices may be perpendicular to.
         count: At most so many.
         image: Regions are the boxes around its superpixels on slices across the first axis, in place of boxes of one size; (C, I, J, K).
@@ -162,7 +162,7 @@ def rank_places(
         )
         found = list[Place]()
         for p in boxes:
-            found.append(_place(left, None, p.start, p.stop, total, cost))
+            found.append(_place(left, None, p.start, p.stop, total, cost, viewed=p.stop[axes[0]] - p.start[axes[0]]))
             left[found[-1].voxels] = 0.0  # boxes around superpixels overlap
         worth = [p for p in found if p.gain >= LEAST_GAIN]
         return sorted(worth, key=lambda p: -p.gain_per_second)
@@ -180,9 +180,9 @@ def unreviewed(chances: FloatArray, reviewed: BoolArray) -> FloatArray:
     return np.where(reviewed, 0.0, chances)
 
 
-def look_seconds(gain: float, effort: EffortModel) -> float:
-    """Expected seconds of a look that finds `gain` wrong voxels: seeing the place, and going round what is wrong."""
-    return effort.slice_viewed + effort.outline * gain
+def look_seconds(gain: float, effort: EffortModel, *, slices: int = 1) -> float:
+    """Expected seconds of a look that finds `gain` wrong voxels: seeing the slices of the place, and going round what is wrong."""
+    return effort.slice_viewed * slices + effort.outline * gain
 
 
 def _cover(left: FloatArray, axes: Sequence[int], count: int, total: float, cost: EffortModel) -> list[Place]:
@@ -216,10 +216,10 @@ def _rate(gain: float, cost: EffortModel) -> float:
     return gain / look_seconds(gain, cost)
 
 
-def _place(left: FloatArray, axis: int | None, start: Shape3, stop: Shape3, total: float, cost: EffortModel) -> Place:
+def _place(left: FloatArray, axis: int | None, start: Shape3, stop: Shape3, total: float, cost: EffortModel, *, viewed: int = 1) -> Place:
     box = left[slices_of((start, stop))]
     gain = float(box.sum())
     peak = triple(np.add(start, np.unravel_index(int(np.argmax(box)), box.shape)))
     share = gain / total if total > 0 else 0.0
     reason = f"about {gain:.0f} voxels here are probably wrong, {share:.0%} of all that is"
-    return Place("region" if axis is None else "slice", axis, start, stop, peak, gain, look_seconds(gain, cost), reason)
+    return Place("region" if axis is None else "slice", axis, start, stop, peak, gain, look_seconds(gain, cost, slices=viewed), reason)

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_record
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import NotFoundError
+from medloop.core.geometry import PlaneName
 from medloop.core.image import Image
 from medloop.core.overlaps import Overlapping
 from medloop.core.records import (
@@ -30,6 +31,7 @@ from medloop.core.records import (
     TaskKind,
 )
 from medloop.core.settings import SettingValue
+from medloop.datasets.archives import unpacked
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
@@ -44,18 +46,23 @@ from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
 from medloop.loop.annotating.measuring import MeasurementRequest, take_measurement
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import REACH, Propagation, propagate
+from medloop.loop.annotating.rejecting import reject_proposal
 from medloop.loop.annotating.review_verdicts import Signed, Waiting, approve, return_case, review_queue
 from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_steps
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
-from medloop.loop.data.exporting import ExportReport, export_project
+from medloop.loop.data.export_report import ExportReport
+from medloop.loop.data.exporting import export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.data.outside_models import HowToRun, ModelReport, import_model
 from medloop.loop.data.outside_proposals import ProposalsReport, import_proposals
+from medloop.loop.data.pacs_named import archive_named
+from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
+from medloop.loop.data.pacs_push import Push, PushReport, push
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
@@ -63,14 +70,17 @@ from medloop.loop.foundation.configuring import Changed, TaskChange, configure
 from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
+from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
-from medloop.loop.foundation.starts import Layers, Start, request_pretraining, starts
+from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
+from medloop.loop.overview.frames import annotations_frame, cases_frame
 from medloop.loop.overview.gold_standing import GoldStanding, gold_standing
+from medloop.loop.overview.inline import case_inline, progress_inline, project_inline
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
@@ -79,11 +89,17 @@ from medloop.loop.overview.report import report_html
 from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
+from medloop.loop.overview.watching import job_bar
 from medloop.loop.querying.parts import queried_parts
 from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
+from medloop.pacs.archive import FoundStudies, PacsQuery
+from medloop.report.inline import Inline
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Project:
@@ -144,11 +160,16 @@ class Project:
         annotated: Sequence[str] | None = None,
         objects_in: str | Path | None = None,
     ) -> ImportReport:
-        """Import a folder, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`."""
+        """Import a folder, a zip archive, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`.
+
+        `medloop.datasets.blanking.blanked` says of an opened source which pixels of new images are blanked.
+        """
         if isinstance(source, Dataset):
             return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
-        dataset = open_dataset(Path(source), fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in)
-        return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
+        known_as = pseudonyms_of(self.workspace).uid
+        with unpacked(Path(source)) as opened:
+            found = open_dataset(opened, fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in, known_as=known_as)
+            return import_dataset(self.workspace, found, annotations=annotations, annotated=annotated, actor="python")
 
     def import_proposals(self, folder: str | Path, *, name: str) -> ProposalsReport:
         """Take masks or probability maps of another tool as the first proposals of unlabelled cases; `name` says who made them.
@@ -357,6 +378,14 @@ class Project:
         draft = self.workspace.store.get(Assignment, opened.assignment.id)
         return propagate(self.workspace, draft.id, base_revision=draft.revision, reach=reach)
 
+    def reject(self, opened: Opened, *, effort_seconds: float | None = None) -> Annotation:
+        """Finish an opened case by rejecting its proposal: it is no pseudo-label, and is queried again before others.
+
+        Raises:
+            StateError: There is no proposal, the case evaluates, or it is annotated.
+        """
+        return reject_proposal(self.workspace, opened.assignment.id, effort=plain_seconds(effort_seconds))
+
     def skip(self, opened: Opened, reason: str) -> None:
         """Close an opened case without an annotation; annotations it has leave training, evaluation and export."""
         skip_case(self.workspace, opened.assignment.id, reason=reason)
@@ -393,10 +422,12 @@ class Project:
         Raises:
             MedloopError: Too few images, or the pretraining failed; the message says why.
         """
-        if self.workspace.settings.pretraining != "pool":
-            self.configure(pretraining="pool")
-        request_pretraining(self.workspace, steps=steps, minutes=minutes, actor="python")
-        self.work(threads=threads)
+        begin_with_pool(self.workspace, steps=steps, minutes=minutes, actor="python")
+        self.workspace = self.workspace.reload()
+        try:
+            self.work(threads=threads)
+        finally:
+            self.workspace = self.workspace.reload()
         with self.workspace.store.read() as tx:
             return [one for one in starts(tx) if one.origin == "pool"][-1]
 
@@ -413,8 +444,9 @@ class Project:
         return start
 
     def work(self, *, threads: int = 1) -> int:
-        """Run every waiting job in this process; returns how many ran."""
-        return drain(self.workspace, threads=threads)
+        """Run every waiting job in this process, in a notebook with a bar; returns how many ran."""
+        with job_bar(self.workspace):
+            return drain(self.workspace, threads=threads)
 
     def configure(self, *, name: str | None = None, task: TaskChange | None = None, **settings: SettingValue) -> list[Changed]:
         """Change settings by name, the project's name, its instructions and labels; see `medloop.loop.foundation.configuring.configure`.
@@ -611,6 +643,43 @@ class Project:
         """
         return measurement_lines(self.workspace, self._case(case).id if case else None)
 
+    def show(self, case: str | Opened, *, plane: PlaneName | None = None, index: int | None = None) -> Inline:
+        """A slice of a case for a notebook: image, annotation (solid), proposal (dashed) and uncertainty; see `case_inline`.
+
+        Raises:
+            NotFoundError: No case of that name.
+            InputError: A plane that the case does not have, or a slice outside it.
+        """
+        chosen = self._case(case) if isinstance(case, str) else case.case
+        return case_inline(self.workspace, chosen, plane=plane, index=index)
+
+    def show_progress(self) -> Inline:
+        """The learning curve and the models for a notebook."""
+        return progress_inline(self.workspace)
+
+    def cases_frame(self) -> "DataFrame":
+        """A pandas table of the cases: state, split, annotations, expected quality, entropy; see `medloop.loop.overview.frames`.
+
+        Raises:
+            UnavailableError: pandas is not installed.
+        """
+        return cases_frame(self.workspace)
+
+    def annotations_frame(self) -> "DataFrame":
+        """A pandas table of every annotation: who, what kind, which labels, seconds, whether it is in force.
+
+        Raises:
+            UnavailableError: pandas is not installed.
+        """
+        return annotations_frame(self.workspace)
+
+    def _repr_html_(self) -> str:
+        """Where the project stands, for a notebook."""
+        return project_inline(self.workspace)._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"<Project {self.workspace.project.name!r} in {str(self.workspace.folder)!r}>"
+
     def report(self) -> str:
         """The report as one HTML document."""
         return report_html(self.workspace)
@@ -635,6 +704,24 @@ class Project:
         """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
         originals = None if source is None else Path(source)
         return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid, source=originals)
+
+    def find_studies(self, query: PacsQuery, *, server: str = "") -> FoundStudies:
+        """Studies of an archive that fit; see `archive_named` for the server.
+
+        Raises:
+            UnavailableError: It cannot be reached, or does not reply.
+        """
+        return archive_named(self.workspace, server)[1].studies(query)
+
+    def pull(self, query: PacsQuery, *, server: str = "", bounds: PullBounds | None = None) -> PullReport:
+        """Fetch and import every series of images of an archive that fits; see `medloop.loop.data.pacs_pull.pull`."""
+        name, archive = archive_named(self.workspace, server)
+        return pull(self.workspace, archive, name, query, bounds, actor="python")
+
+    def push(self, fmt: str = "dicom-seg", *, server: str = "", cases: Iterable[str] = (), again: bool = False) -> PushReport:
+        """Store annotations in the archive that their images came from; see `medloop.loop.data.pacs_push.push`."""
+        name, archive = archive_named(self.workspace, server)
+        return push(self.workspace, archive, Push(name, fmt, tuple(cases), again), actor="python")
 
     def _case(self, name: str) -> Case:
         with self.workspace.store.read() as tx:

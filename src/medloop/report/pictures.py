@@ -4,7 +4,7 @@ Pictures are PNG bytes inside the page; outlines are SVG paths at voxel position
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Self
@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.geometry import Grid, Plane
+from medloop.core.labels import region_values
 from medloop.core.records import Label
 from medloop.report.markup import element
 
@@ -37,15 +38,16 @@ Box = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Shape:
-    """A label to outline."""
+    """A label to outline: the values whose voxels belong to it, and its colour."""
 
-    value: int
+    values: tuple[int, ...]
     colour: str
 
     @classmethod
-    def each(cls, labels: Iterable[Label]) -> list[Self]:
-        """One of each of these labels."""
-        return [cls(label.value, label.colour) for label in labels]
+    def each(cls, labels: Sequence[Label], of: Sequence[Label]) -> list[Self]:
+        """One of each of these labels `of` a task's, with the voxels of those inside it and those that it shares."""
+        held = region_values(of)
+        return [cls(held[label.value], label.colour) for label in labels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +128,7 @@ def picture(
         element("path", d=path, class_=f"outline {style}", stroke=shape.colour if layer else None)
         for style, mask in masks
         for shape in shapes
-        for path in [outline_path(shot.cut(mask) == shape.value)]
+        for path in [outline_path(np.isin(shot.cut(mask), shape.values))]
         for layer in (0, 1)
         if path
     ]
@@ -180,6 +182,13 @@ def grey(values: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArra
     """Intensities as bytes, `low` and less black, `high` and more white; what is no number is black."""
     shares = (np.nan_to_num(values.astype(np.float64), nan=low) - low) / max(high - low, 1e-12)
     return np.asarray(np.rint(255.0 * np.clip(shares, 0.0, 1.0)), dtype=np.uint8)
+
+
+def heat(shares: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Bytes 0..255 as colours from black over red and yellow to white, brighter throughout; shape (3, …)."""
+    level = shares.astype(np.float64) / 255.0
+    ramps = np.stack([np.clip(3.0 * level - n, 0.0, 1.0) for n in range(3)])
+    return np.asarray(np.rint(255.0 * ramps), dtype=np.uint8)
 
 
 def _png(seen: npt.NDArray[np.uint8]) -> str:

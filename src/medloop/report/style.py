@@ -53,3 +53,9 @@ def style_sheet() -> str:
     light = "".join(f".c{n}{{color:{c}}}" for n, c in enumerate(_COLOURS_LIGHT))
     dark = "".join(f".c{n}{{color:{c}}}" for n, c in enumerate(_COLOURS_DARK))
     return f"{_RULES}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
+
+
+def inline_style_sheet() -> str:
+    """The same for a part of somebody else's page (a notebook's cell): it holds within elements of the class "medloop" alone."""
+    inner = style_sheet().replace(":root{", ":scope{").replace("body{", ":scope{")
+    return f"@scope(.medloop){{{inner}:scope{{padding:.75rem 1rem;margin:0;max-width:none}}}}"

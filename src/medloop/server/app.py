@@ -1,4 +1,4 @@
-"""The web application: routes under `/api/v1`, the built page at every other address.
+"""The web application: routes under `/api/v1`, the MONAI Label surface under `/monai`, the built page at every other address.
 
 Routes are plain functions: FastAPI runs them in a pool of at most `settings.threads` threads, so the
 event loop never waits for the database. Nothing here imports torch.
@@ -13,6 +13,8 @@ import anyio.to_thread
 from fastapi import APIRouter, FastAPI
 
 from medloop import __version__
+from medloop.server.monailabel.app import PREFIX as SURFACE
+from medloop.server.monailabel.app import close_surface, create_surface
 from medloop.server.routes import (
     annotations,
     assigning,
@@ -93,6 +95,7 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     settings = settings or ServerSettings()
     routes = guarded_routes(ROUTERS, PREFIX)
     site = _site(folder, settings, assistant)
+    surface = create_surface(site)
     for workspace in site.projects.all():
         exporting.clear_left_over(workspace.folder)
 
@@ -101,6 +104,7 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
         anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
         site.proposer.bind()
         yield
+        close_surface(surface)
         site.feed.close()
         site.proposer.close()
         site.people.close()
@@ -122,6 +126,7 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     app.add_middleware(Gate, settings=settings)  # the outermost one
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=_FAILURES)
+    app.mount(SURFACE, surface)
     install_pages(app)
     return app
 

@@ -17,12 +17,11 @@ from medloop.core.states import RoundState
 from medloop.interaction.simulated_users.effort import EffortModel
 from medloop.interaction.weak.simulated import GivenMarks, mask_seconds, simulated_marks
 from medloop.loop.annotating.annotations import Opened, next_assignment, submit
-from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_annotation, load_image, load_proposal
-from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.workspace import Workspace
+from medloop.simulation.kinds import GIVEN_FOR, check_proposal, correct_parts, give_marks, queried_kind
 from medloop.simulation.noise import NO_NOISE, Noise
 from medloop.simulation.outlines import with_wrong_outlines, with_wrong_tag
 from medloop.simulation.working import Manner, corrected_mask
@@ -164,15 +163,37 @@ def annotate_round(workspace: Workspace, round_id: str, oracle: Oracle, manner: 
     annotator = annotator_named(workspace, NAME, kind="simulated")
     sitting, answered = _sitting(workspace, round_id), 0
     while _is_querying(workspace, round_id) and (opened := next_assignment(workspace, annotator.id)) is not None:
-        if manner.given != "mask" and opened.case.split == "train":
-            shown = Shown(sitting.get(opened.case.id, 0), _proposal(workspace, opened))
-            marks = oracle.marks(opened.case.name, manner.given, shown, manner.times)
-            submit_marks(workspace, opened.assignment.id, SubmittedMarks(marks=marks.marks, reported=plain_seconds(marks.seconds)))
+        nth = sitting.get(opened.case.id, 0)
+        if opened.case.split == "train" and _gave_queried(workspace, opened, oracle, manner, nth):
+            pass
+        elif manner.given != "mask" and opened.case.split == "train":
+            marks = oracle.marks(opened.case.name, manner.given, Shown(nth, _proposal(workspace, opened)), manner.times)
+            give_marks(workspace, opened, marks)
         else:
-            submitted = _submitted(workspace, opened, oracle, manner, sitting.get(opened.case.id, 0))
+            submitted = _submitted(workspace, opened, oracle, manner, nth)
             submit(workspace, opened.assignment.id, submitted)
         answered += 1
     return answered
+
+
+def _gave_queried(workspace: Workspace, opened: Opened, oracle: Oracle, manner: Manner, nth: int) -> bool:
+    """Give what a query wanted of an open case; False where that is all of it."""
+    kind, parts = queried_kind(workspace, opened)
+    if kind in GIVEN_FOR:
+        give_marks(workspace, opened, oracle.marks(opened.case.name, GIVEN_FOR[kind], Shown(nth), manner.times))
+        return True
+    if kind != "verify" and not parts:
+        return False
+    answer, grid = oracle.annotation(opened.case.name, nth=nth), opened.case.grid
+    if isinstance(answer, int):
+        return False
+    believed = Mask(answer, grid)
+    shown = _proposal(workspace, opened)
+    if parts or not isinstance(shown, np.ndarray):
+        correct_parts(workspace, opened, believed, parts, manner.times)
+    else:
+        check_proposal(workspace, opened, shown, believed, manner.times)
+    return True
 
 
 def _submitted(workspace: Workspace, opened: Opened, oracle: Oracle, manner: Manner, nth: int) -> Submitted:

@@ -92,6 +92,7 @@ def prepare(design: StudyDesign, out: Path) -> Setup:
     labels, masks = read_labels(dataset)
     _require_flips(design, dataset.kind, labels)
     _require_correctable(design, dataset.kind)
+    _require_queryable(design, dataset.kind)
     settings = _settings_at_import(design)
     with (
         Workspace.create(out / TRUTH, name="truth", kind=dataset.kind, labels=labels, settings=settings, actor="simulation") as truth,
@@ -144,6 +145,7 @@ def settle(workspace: Workspace, design: StudyDesign, seed: int, name: str, pool
         pretraining="none" if upper_bound else design.pretraining,
         unlabelled=design.unlabelled,
         robust=design.robust,
+        query_unit="case" if upper_bound else design.query_unit,
     )
     with workspace.store.write("simulation") as tx:
         tx.change(Project, workspace.project.id, verb="configure", fields={"settings": settings})
@@ -235,6 +237,13 @@ def _require_flips(design: StudyDesign, kind: TaskKind, labels: Sequence[str]) -
         raise SettingError(f"Marks are given of a segmentation, got a {kind}", remedy="leave --given at mask")
     if design.noise == "class-flip" and kind == "segmentation" and len(labels) < 2:
         raise SettingError(f"Noise of kind class-flip needs two labels, got {', '.join(labels)}", remedy="take missed-object or mixed")
+
+
+def _require_queryable(design: StudyDesign, kind: TaskKind) -> None:
+    if design.query_unit != "case" and (kind != "segmentation" or design.given != "mask"):
+        got = f"a {kind}" if kind != "segmentation" else design.given
+        rule = f"Parts and kinds of annotation (--query-unit {design.query_unit}) are queried of masks, got {got}"
+        raise SettingError(rule, remedy="leave --query-unit at case, or --given at mask")
 
 
 def _require_correctable(design: StudyDesign, kind: TaskKind) -> None:

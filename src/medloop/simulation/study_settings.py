@@ -10,6 +10,7 @@ from medloop.core.settings import (
     SETTINGS,
     ColdStart,
     GivenKind,
+    QueryUnit,
     RobustTraining,
     SettingValue,
     UnlabelledLearning,
@@ -81,6 +82,7 @@ class StudySettings:
         "mask", "What simulated annotators give of a case: its mask, or marks in its place (segmentation).", "--given",
         choices=get_args(GivenKind),
     )  # fmt: skip
+    query_unit: QueryUnit = _of_project("query_unit", "case")
     annotators: Annotators = _of_study(
         "draw", "Whether simulated annotators draw every mask from nothing, or correct the model's proposal slice by slice, each by the "
         "cheapest interaction that is enough, and leave what is not noticeable.", "--annotators", choices=get_args(Annotators),

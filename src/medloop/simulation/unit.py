@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medloop.core.errors import MedloopError
-from medloop.core.records import Case, Evaluation, Json, Model, Query, Round, Split
+from medloop.core.records import Annotation, Case, Evaluation, Json, Model, Query, Round, Split
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState, RoundState
 from medloop.loop.foundation.round_moves import advance, start_training
@@ -27,6 +27,7 @@ from medloop.simulation.noise import Noise
 from medloop.simulation.oracle import Errors, Oracle, annotate_round
 from medloop.simulation.prepare import PROJECT, TRUTH, Setup, settle
 from medloop.simulation.working import Manner
+from medloop.store.reader import Reader
 
 OF_A_RUN = ("seed", "threads", "steps", "minutes")
 """Fields of a recipe that differ between runs by design; the report says where others differ too."""
@@ -64,7 +65,7 @@ def run_unit(design: StudyDesign, setup: Setup, unit: Unit, out: Path) -> Unit:
             workspace = settle(opened, design, unit.seed, unit.strategy, setup.pool)
             finished = _perform(workspace, design, setup, unit, out)
             record = _record(workspace, unit, finished)
-        write_json(unit.result_file(out), {**record, "seconds": round(time.perf_counter() - started, 2)})
+        write_json(unit.result_file(out), {**record, **_answered(design, unit), "seconds": round(time.perf_counter() - started, 2)})
     return unit
 
 
@@ -95,7 +96,7 @@ def _manner(design: StudyDesign, unit: Unit) -> Manner:
 
 def _needs_proposals(design: StudyDesign) -> bool:
     """Whether annotators look at proposals, so that each round predicts the pool whatever its strategy."""
-    return design.noise == "lazy" or Manner(design.given, design.annotators).needs_proposals
+    return design.noise == "lazy" or design.query_unit != "case" or Manner(design.given, design.annotators).needs_proposals
 
 
 def _queried(workspace: Workspace, design: StudyDesign, unit: Unit, oracle: Oracle) -> Round:
@@ -164,7 +165,8 @@ def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
         names = {case_id: tx.get(Case, case_id).name for case_id in evaluation.per_case}
         choices = tx.get(Query, finished.round.query_id).choices if finished.round.query_id else ()
         picks = [tx.get(Case, choice.case_id).name for choice in choices]
-        given = [*tx.current_annotations(splits=["train"]), *tx.marked_annotations(splits=["train"])]
+        weak = [*tx.partial_annotations(splits=["train"]), *tx.marked_annotations(splits=["train"])]
+        given = [*tx.current_annotations(splits=["train"]), *weak, *_rejected(tx)]
     # In order of name: sums in the order of random ids would differ in the last bit from run to run.
     scores = {names[case_id]: evaluation.per_case[case_id] for case_id in sorted(names, key=names.__getitem__)}
     labels = sorted(next(iter(scores.values())))
@@ -181,6 +183,16 @@ def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
         "steps": int(finished.model.metrics.get("steps", 0)),
         "recipe": {name: value for name, value in finished.model.recipe.items() if name not in OF_A_RUN},
     }
+
+
+def _rejected(tx: Reader) -> list[Annotation]:
+    """Every proposal that was rejected: the look took its time, whatever came of the case later."""
+    return tx.find(Annotation, where={"kind": "rejected"})
+
+
+def _answered(design: StudyDesign, unit: Unit) -> Json:
+    """Where kinds of annotation are chosen: queries answered so far, the same for all runs, in place of annotations learned from."""
+    return {} if design.query_unit == "case" or unit.strategy == FULL else {"labelled": design.labelled[unit.round - 1]}
 
 
 def _mean(values: list[float]) -> float:

@@ -24,7 +24,7 @@ from medloop.core.errors import BlobError, ConflictError, StorageError, Unavaila
 from medloop.store.blobs import Blobs
 from medloop.store.database import Database, advised
 from medloop.store.opening import DATABASE_FILE
-from medloop.store.private import make_private
+from medloop.store.private import KEY_FILE, LINKS_FILE, make_private
 from medloop.store.references import references
 from medloop.store.store import Store, write_settings
 
@@ -97,6 +97,8 @@ def _fill(store: Store, draft: Path, out: Path, report: Report | None) -> Backup
         _dump(store.database.url, draft / DUMP_FILE)
         (draft / RESTORE_FILE).write_text(RESTORE, encoding="utf-8")
         needed = _needed(store.database)
+    for name in (KEY_FILE, LINKS_FILE):
+        _copy_secret(store.folder / name, draft / name)
     target, size, missing = Blobs(draft / "blobs"), 0, []
     for number, blob in enumerate(needed):
         if report is not None:
@@ -109,6 +111,16 @@ def _fill(store: Store, draft: Path, out: Path, report: Report | None) -> Backup
             target.put(data)
             size += len(data)
     return BackupReport(out, len(needed) - len(missing), size, tuple(missing))
+
+
+def _copy_secret(file: Path, copy: Path) -> None:
+    """The secret of pseudonyms, and the way back to archives, go along where there are any.
+
+    Without the first no new image is known to be of a known patient, without the second nothing can be pushed.
+    """
+    if file.exists():
+        make_private(copy)
+        copy.write_bytes(file.read_bytes())
 
 
 def _needed(database: Database) -> list[str]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, s
 
 from medloop.core.records import Effort, Split
 from medloop.store.listed import one_of
-from medloop.store.states import DECIDED, FUSED, current_annotations_query, full_annotations_query
+from medloop.store.states import DECIDED, FUSED, REJECTED, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, annotators, assignments, case_states, draft_patches, efforts, predictions, withdrawals
 
 Scored = tuple[str, Mapping[str, Any], int]
@@ -100,9 +100,9 @@ class PoolReader(TransactionReader):
         return [AnnotatedRow(*row) for row in rows.all()]
 
     def annotations_after(self, event: int, splits: Sequence[Split], *, limit: int, before: int | None = None) -> list[NewRow]:
-        """Annotations in force of cases of these splits, full ones and parts, given after an event (and `before` one), newest first."""
+        """Annotations in force of cases of these splits, whole or not, given after an event (and `before` one), newest first."""
         columns = (annotations.c.id, annotations.c.case_id, annotations.c.annotator_id, annotations.c.kind, annotations.c.event)
-        query = current_annotations_query().with_only_columns(*columns).where(annotations.c.event > event)
+        query = current_annotations_query().with_only_columns(*columns).where(annotations.c.event > event, annotations.c.kind != REJECTED)
         if before is not None:
             query = query.where(annotations.c.event < before)
         of_splits = and_(case_states.c.case_id == annotations.c.case_id, case_states.c.split.in_(list(splits)))
@@ -146,16 +146,18 @@ class PoolReader(TransactionReader):
         rows = self._connection.execute(select(table.assignment_id, func.min(table.created_at)).group_by(table.assignment_id))
         return {row[0]: row[1] for row in rows.all()}
 
-    def recent_efforts(self, origins: Collection[str], limit: int) -> list[tuple[str, str | None, float, float, str]]:
+    def recent_efforts(
+        self, origins: Collection[str], limit: int, *, whole: bool = False
+    ) -> list[tuple[str, str | None, float, float, str]]:
         """(case id, proposal id, seconds, cost at today's rate, annotator id) of the newest annotations of these origins, oldest first.
 
-        Those that were undone are left out.
+        Those that were undone are left out, and looks that ended with a rejection; with `whole` those of parts, and marks, too.
         """
         table = annotations.c
         cost = table.effort_seconds / 60 * annotators.c.cost_per_minute
         query = select(table.case_id, table.proposal_id, table.effort_seconds, cost, table.annotator_id)
         query = query.join(annotators, annotators.c.id == table.annotator_id)
-        query = query.where(table.origin.in_(list(origins)), ~_undone())
+        query = query.where(table.origin.in_(list(origins)), table.kind != REJECTED, ~_undone(), *([table.kind == "mask"] if whole else []))
         rows = self._connection.execute(query.order_by(table.created_at.desc(), table.event.desc()).limit(limit))
         return [tuple(row) for row in rows.all()][::-1]
 
@@ -176,7 +178,7 @@ class PoolReader(TransactionReader):
 
     def annotated_cases(self, origins: Collection[str]) -> int:
         """How many cases have an annotation of these origins in force, whole or in part."""
-        own = current_annotations_query().where(annotations.c.origin.in_(list(origins)))
+        own = current_annotations_query().where(annotations.c.origin.in_(list(origins)), annotations.c.kind != REJECTED)
         return int(self._connection.execute(own.with_only_columns(func.count(distinct(annotations.c.case_id)))).scalar_one())
 
 

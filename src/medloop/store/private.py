@@ -12,8 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 OTHERS = 0o077
-_OURS = ("medloop.json", "medloop.sqlite", "medloop.sqlite-wal", "medloop.sqlite-shm", "server.lock", "worker.lock", "open.lock")
-_OUR_FOLDERS = ("blobs", "work", "backups")
+KEY_FILE = "deidentification.key"
+"""The secret behind pseudonyms; see `medloop.loop.foundation.pseudonyms`."""
+
+LINKS_FILE = "pacs-links.json"
+"""Which series of an archive each series is; see `medloop.loop.data.pacs_identity`."""
+
+_OURS = (
+    KEY_FILE,
+    "medloop.json",
+    "medloop.sqlite",
+    "medloop.sqlite-wal",
+    "medloop.sqlite-shm",
+    "server.lock",
+    "worker.lock",
+    "open.lock",
+    "pacs.toml",
+    LINKS_FILE,
+)
+_OUR_FOLDERS = ("blobs", "work", "backups", "received")
 _LOG = logging.getLogger(__name__)
 
 

@@ -14,7 +14,7 @@ from medloop.store.pool_rows import CLOSED, PoolReader
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.reading_rows import ReadingReader
 from medloop.store.rows import Kind, from_row, kind_of
-from medloop.store.states import MARKS, PARTIAL, current_annotations_query, full_annotations_query
+from medloop.store.states import MARKS, PARTIAL, REJECTED, current_annotations_query, full_annotations_query
 from medloop.store.tables import IN_PART, annotations, case_states, cases, draft_patches, events, predictions
 from medloop.store.worklist import WorklistReader
 
@@ -123,6 +123,12 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
         """Marks that count now, in the order they were given: those without a later full annotation by the same annotator."""
         few = current_annotations_query().where(annotations.c.kind == literal_column(f"'{MARKS}'"))
         return self._current(few, splits, case_ids, order=annotations.c.event + 0)  # a sum: the index of events would be walked whole
+
+    def rejections(self, *, splits: Sequence[Split] | None = None) -> list[Annotation]:
+        """Rejected proposals of cases that nobody has annotated whole, in the order they were rejected."""
+        open_ = select(case_states.c.case_id).where(case_states.c.state == "unanswered")
+        few = current_annotations_query().where(annotations.c.kind == literal_column(f"'{REJECTED}'"), annotations.c.case_id.in_(open_))
+        return self._current(few, splits, None, order=annotations.c.event + 0)
 
     def _current(
         self,

@@ -1,7 +1,7 @@
 """What the worklist shows per case, kept up to date in the transaction of each change.
 
 State of a case, first rule that fits:
-    answered    it has a current full annotation (see `Reader.current_annotations`); partial ones and marks do not count
+    answered    it has a current full annotation (see `Reader.current_annotations`); partial ones, marks and rejections do not count
     skipped     the assignment of it that was closed last in the order of the audit, not released and no check by a gold case, was
                 closed as skipped
     flagged     the same, closed as flagged
@@ -21,11 +21,14 @@ from medloop.store.tables import annotations, assignments, case_states, consensu
 
 CaseState: TypeAlias = Literal["unanswered", "answered", "skipped", "flagged"]
 CASE_STATES: tuple[CaseState, ...] = ("unanswered", "answered", "skipped", "flagged")
+SHOWN_STATES: dict[CaseState, str] = {"unanswered": "unlabelled", "answered": "annotated", "skipped": "skipped", "flagged": "flagged"}
+"""States of cases as the database keeps them, by their names for people and programs."""
 
-PARTIAL, MARKS = "partial", "marks"
-"""Kinds of annotations of a part of a case only: some slices or boxes, or points, scribbles, boxes and tags in place of a mask."""
+PARTIAL, MARKS, REJECTED = "partial", "marks", "rejected"
+"""Kinds of annotations that do not annotate a whole case: some slices or boxes; points, scribbles, boxes and tags in place of a mask; and
+that a proposal was rejected, which annotates nothing."""
 
-NOT_WHOLE = (PARTIAL, MARKS)
+NOT_WHOLE = (PARTIAL, MARKS, REJECTED)
 
 FUSED = "consensus"
 """Origin of an annotation that was fused from readings: it counts until one of these changes or another comes."""

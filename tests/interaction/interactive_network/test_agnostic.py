@@ -37,6 +37,17 @@ def test_a_left_out_label_teaches_nothing():
     assert (case[0].load()[0].array == image.array).all()
 
 
+def test_a_label_around_another_or_crossing_it_is_learned_with_all_its_voxels():
+    image, mask = pictures(1)[0].load()
+    values = mask.array.copy()
+    values[:3] = 3
+    case = TrainingCase("crossed", lambda: (image, Mask(values, mask.grid)))
+    made = cases_for_any_label([case], labels=(1, 2), seed=0, superpixels=0, shapes=0, regions={1: (1, 2, 3), 2: (2, 3)})
+    outer, inner = (one.load()[1].array for one in made)
+    assert (outer == (values > 0)).all()
+    assert (inner == np.isin(values, (2, 3))).all()
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([(24, 20, 1), (16, 14, 10)]))
 def test_drawn_regions_are_parts_of_the_image(seed, shape):

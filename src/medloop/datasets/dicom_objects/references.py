@@ -6,8 +6,8 @@ pseudonym and nothing, unless the original files are at hand: then they are take
 Source: DICOM PS3.3 C.7.6.2.1.1 (image plane), C.7.6.16.2 (functional groups).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,17 @@ class Referenced:
 
 @dataclass(frozen=True)
 class Originals:
-    """Patient and study of original files, by their SOP Instance UIDs."""
+    """Patient, study and UIDs of original files, by the SOP Instance UIDs that the project has for them."""
 
     people: Mapping[str, Dataset] = field(default_factory=dict)
 
     @classmethod
-    def below(cls, folder: Path) -> "Originals":
+    def below(cls, folder: Path, known_as: Callable[[str], str] = str) -> "Originals":
         """Of all DICOM files below a folder.
+
+        Args:
+            folder: With the files that were imported.
+            known_as: The UID by keyed hash that stands for one of theirs; cases that came in as they are have theirs.
 
         Raises:
             NotFoundError: No such folder, or no DICOM in it.
@@ -64,7 +68,8 @@ class Originals:
             try:
                 if is_dicom(path):
                     person = read_person(path)
-                    people[str(person.get("SOPInstanceUID", ""))] = person
+                    uid = str(person.get("SOPInstanceUID", ""))
+                    people[uid] = people[known_as(uid)] = person
             except MedloopError:
                 continue  # what cannot be read is the original of nothing; a case that needs it is named
         if not people:
@@ -87,6 +92,8 @@ def referenced(case: ExportCase, originals: Originals | None) -> Referenced:
         raise InputError(f"{case.name}: a DICOM object points at a DICOM series, this case came as {_origin(case)}", remedy=IMPORT_DICOM)
     grid, frames = case.image.grid, tuple(kept.get("frames", ()))
     _require_kept(case, grid, frames)
+    if originals is not None:
+        case = _as_the_originals(case, originals)
     positions = _positions(case, grid)
     person = _person(case, originals)
     if frames:
@@ -124,6 +131,29 @@ def _positions(case: ExportCase, grid: Grid) -> "np.ndarray[tuple[int, int], np.
     return np.asarray(places * _LPS, dtype=np.float64)
 
 
+def _as_the_originals(case: ExportCase, originals: Originals) -> ExportCase:
+    """A case with the UIDs of its original files in place of those by keyed hash.
+
+    Raises:
+        InputError: Its originals are not there.
+    """
+    kept = case.source.dicom
+    lacking = [uid for uid in kept["instances"] if uid not in originals.people]
+    if lacking:
+        raise InputError(
+            f"{case.name}: its original files must lie in the folder of originals, {len(lacking)} of {len(kept['instances'])} do not",
+            remedy="name the folder that was imported, or leave --source out",
+        )
+    own = [originals.people[uid] for uid in kept["instances"]]
+    uids = {name: str(own[0].get(keyword, "") or "") for name, keyword in _UIDS.items()}
+    instances = [str(one.get("SOPInstanceUID", "")) for one in own]
+    found = {name: uid for name, uid in uids.items() if kept.get(name)}
+    return replace(case, source=replace(case.source, dicom={**kept, **found, "instances": instances}))
+
+
+_UIDS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID", "frame_of_reference": "FrameOfReferenceUID"}
+
+
 def _person(case: ExportCase, originals: Originals | None) -> Dataset:
     """Patient and study: the originals', or the pseudonym."""
     if originals is None:
@@ -133,13 +163,6 @@ def _person(case: ExportCase, originals: Originals | None) -> Dataset:
         plain.SpecificCharacterSet = _UNICODE
         plain.PatientID = case.patient[:64]
         return plain
-    lacking = [uid for uid in case.source.dicom["instances"] if uid not in originals.people]
-    if lacking:
-        have = len(case.source.dicom["instances"])
-        raise InputError(
-            f"{case.name}: its original files must lie in the folder of originals, {len(lacking)} of {have} do not",
-            remedy="name the folder that was imported, or leave --source out",
-        )
     first = originals.people[case.source.dicom["instances"][0]]
     person = Dataset()
     for keyword in PERSON_TAGS:

@@ -6,8 +6,9 @@ of superpixels, and made-up shapes painted into the image. It proposes nothing w
 Source: superpixels as training labels from Wong et al. 2024, ScribblePrompt, arXiv:2312.07381, section 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,13 @@ CONTRAST = (0.7, 2.5)
 
 
 def cases_for_any_label(
-    cases: Sequence[TrainingCase], *, labels: Sequence[int], seed: int, superpixels: int = 2, shapes: int = 1
+    cases: Sequence[TrainingCase],
+    *,
+    labels: Sequence[int],
+    seed: int,
+    superpixels: int = 2,
+    shapes: int = 1,
+    regions: Mapping[int, Sequence[int]] = MappingProxyType({}),
 ) -> list[TrainingCase]:
     """One case per label, and some with superpixels and shapes, all with the mask value 1.
 
@@ -40,11 +47,13 @@ def cases_for_any_label(
         seed: Root of all chance.
         superpixels: Cases with superpixels made of each.
         shapes: Cases with painted shapes made of each.
+        regions: Value of a label → its own and those of what lies inside it or is shared (`core.labels.nested_regions`); left out, its own.
     """
     made = []
     for case in cases:
-        annotated = [label for label in labels if not case.known or label in case.known]
-        made += [TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, label), case.weight) for label in annotated]
+        for label in (label for label in labels if not case.known or label in case.known):
+            own = regions.get(label, (label,))
+            made.append(TrainingCase(f"{case.id}/label-{label}", partial(_with_label, case, own), case.weight))
         for count, kind, make in ((superpixels, "superpixels", _with_superpixels), (shapes, "shape", _with_shape)):
             names = [f"{case.id}/{kind}-{number}" for number in range(count)]
             made += [TrainingCase(name, partial(make, case, seed, name), case.weight) for name in names]
@@ -91,9 +100,9 @@ def _loaded(case: TrainingCase) -> tuple[Image, Mask]:
     return image, answer
 
 
-def _with_label(case: TrainingCase, label: int) -> tuple[Image, Mask]:
+def _with_label(case: TrainingCase, values_of_label: Sequence[int]) -> tuple[Image, Mask]:
     image, answer = _loaded(case)
-    values = np.where(answer.array == UNKNOWN, UNKNOWN, answer.array == label).astype(np.uint8)
+    values = np.where(answer.array == UNKNOWN, UNKNOWN, np.isin(answer.array, tuple(values_of_label))).astype(np.uint8)
     return image, Mask(values, answer.grid)
 
 

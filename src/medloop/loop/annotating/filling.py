@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
-from medloop.core.drawing import have_overlaps, own_voxels, with_label
+from medloop.core.drawing import with_label
 from medloop.core.errors import InputError
-from medloop.core.labels import mask_of
+from medloop.core.labels import mask_of, nested_regions
 from medloop.core.records import Assignment, Label
 from medloop.interaction.carrying import carry_corrections
 from medloop.interaction.interpolate import interpolate_slices
@@ -62,8 +62,7 @@ def fill_between(workspace: Workspace, assignment_id: str, *, axis: int, base_re
     hand = drawn_voxels(edit, before, begun)
     labels = workspace.task.labels
     slices = {
-        one: _slices(hand & (own_voxels(labels, before, one) != own_voxels(labels, begun, one)), axis)
-        for one in workspace.task.label_values
+        one: _slices(hand & (mask_of(labels, before, one) != mask_of(labels, begun, one)), axis) for one in workspace.task.label_values
     }
     if max(map(len, slices.values())) < FEWEST:
         remedy = "draw on every third slice or so, then fill"
@@ -102,8 +101,11 @@ def _slices(voxels: BoolArray, axis: int) -> list[int]:
 def _filled_each(
     labels: Sequence[Label], begun: MaskArray, mask: MaskArray, axis: int, known: Mapping[int, Sequence[int]], spacing_mm: Sequence[float]
 ) -> MaskArray:
-    """Where labels overlap each is made anew by itself, from all its voxels, else all together."""
-    if not have_overlaps(labels):
+    """Where labels share voxels each is made anew by itself, from all its voxels, else all together.
+
+    Of the voxels that a label has for itself alone the outline of one inside it would be filled, too, and leave a hole.
+    """
+    if not nested_regions(labels):
         return _filled(begun, mask, axis, known, spacing_mm)
     found = mask
     for label, slices in known.items():

@@ -90,7 +90,7 @@ def feedback_picture(workspace: Workspace, assignment_id: str) -> Markup:
     masks = [(style, mask.array) for style, mask in (("truth", right), ("predicted", own)) if isinstance(mask, Mask)]
     channels, windows = shown_channels(blobs, case)
     shot = largest_disagreement(case.grid, masks[0][1], masks[1][1])
-    shapes = Shape.each(workspace.task.labels)
+    shapes = Shape.each(workspace.task.labels, workspace.task.labels)
     drawn = picture(channels, windows, shot, masks, shapes, label=f"{case.name}: the truth, and dashed your annotation")
     return alone(drawn)
 

@@ -113,6 +113,7 @@ def _made(workspace: Workspace, annotation: Annotation, *, restored: bool) -> st
     decided = "restored" if restored else "adjudicated"
     verbs = {"imported": "imported", "consensus": "fused", "adjudicated": decided, GOLD: "read as gold"}
     kinds = {"partial": "annotated parts", "marks": "imported marks" if annotation.origin == "imported" else "gave marks"}
+    kinds |= {"rejected": "rejected the proposal"}
     what = kinds["marks"] if annotation.kind == "marks" else verbs.get(annotation.origin, kinds.get(annotation.kind, "annotated"))
     named = next((label.name for label in workspace.task.labels if label.value == annotation.tag), None)
     return what if named is None else f"{what}: {named}"

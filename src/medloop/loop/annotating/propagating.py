@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.arrays import UNKNOWN, MaskArray
-from medloop.core.drawing import have_overlaps, with_label
+from medloop.core.drawing import with_label
 from medloop.core.errors import InputError
-from medloop.core.labels import mask_of, members
+from medloop.core.labels import mask_of, members, nested_regions
 from medloop.core.records import Assignment, Label
 from medloop.interaction.engine import StillWanted
 from medloop.interaction.locks import check_locks, keep_locked_labels
@@ -116,13 +116,15 @@ def propagate(
 def _carried(
     workspace: Workspace, edit: OpenEdit, mask: MaskArray, known: Mapping[int, Sequence[int]], *, reach: int, wanted: StillWanted
 ) -> Propagated:
-    """Labels together, or where labels overlap each by itself, from all its voxels."""
+    """Labels together, or where labels share voxels each by itself, from all its voxels."""
     labels, pictures = workspace.task.labels, load_image(workspace.store.blobs, edit.case).array
-    if not have_overlaps(labels):
+    if not nested_regions(labels):
         return propagate_frames(pictures, mask, known=known, reach=reach, wanted=wanted)
     found, reached, agreement = mask, set[int](), dict[int, float]()
-    for label, frames in known.items():
-        own = np.where(mask_of(labels, mask, label), np.uint8(label), np.uint8(0))
+    lying = {label: mask_of(labels, mask, label) for label in known}
+    there = {label: frames for label, frames in known.items() if lying[label][..., list(frames)].any()}
+    for label, frames in (there or known).items():  # one that was drawn and erased again leads nowhere, and keeps none of the others
+        own = np.where(lying[label], np.uint8(label), np.uint8(0))
         made = propagate_frames(pictures, own, known={label: frames}, reach=reach, wanted=wanted)
         found = with_label(labels, found, made.mask == label, label)
         reached |= set(made.reached)
@@ -134,7 +136,7 @@ def drawn_frames(edit: OpenEdit, labels: Sequence[Label]) -> dict[int, list[int]
     """For each label, the frames where a hand that stands changed it, or that a partial annotation said before, ascending."""
     size = int(np.prod(edit.case.grid.shape[:TIME]))
     found: dict[int, set[int]] = {label.value: set() for label in labels}
-    sharing = {value: members(labels, value) if have_overlaps(labels) else (value,) for value in range(256)}
+    sharing = {value: members(labels, value) if nested_regions(labels) else (value,) for value in range(256)}
     gone = _taken_back(edit)
     flat = edit.begun.reshape(-1, order="F").copy()
     for patch in edit.patches:

@@ -13,13 +13,14 @@ from medloop.core.errors import BlobError, ConflictError, InputError, IntegrityE
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
-from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Split
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Json, Split
 from medloop.datasets.channels import known_names
-from medloop.datasets.dataset import CaseSource, Dataset, Refusal
+from medloop.datasets.dataset import Blank, CaseSource, Dataset, Refusal
 from medloop.images.encode import encode_voxels
 from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED, require_intensities
 from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, storable
+from medloop.loop.data.deidentifying import Deidentifying, aliases_of
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
@@ -50,19 +51,29 @@ class Intake:
         self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str, annotated: Sequence[str] | None = None
     ) -> None:
         self._workspace, self._dataset = workspace, dataset
-        self._values = label_map(workspace, dataset, annotated)
+        with workspace.store.read() as tx:
+            self._words = Deidentifying(workspace, tx.find(Case))
+        dataset = self._dataset = self._words.dataset(dataset)
+        self.values = label_map(workspace, dataset, annotated)
         self._ruled = annotated is not None
-        self._rule = rule_of(workspace.task, dataset, self._values, annotated)
-        self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self._values.notes))
+        self._rule = rule_of(workspace.task, dataset, self.values, annotated)
+        self.tally = Tally(refused=list(dataset.refused), about_source=(*dataset.notes, *self.values.notes))
+        self.tally.removed = self._words.removed
         self._channels = known_names(dataset.channels)
         self._annotations = annotations
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
         self._look()
 
+    @property
+    def cases(self) -> tuple[CaseSource, ...]:
+        """Those of the source, by the names that they get."""
+        return self._dataset.cases
+
     def _look(self) -> None:
         """Learn what the project holds now, and which splits follow for this source."""
-        self._splits = import_splits(self._workspace, self._dataset)
+        called = {case.patient: self._words.patient(case) for case in self._dataset.cases}
+        self._splits = import_splits(self._workspace, self._dataset, called)
         self._along = drawn_along(self._dataset.cases, self._splits)
         with self._workspace.store.read() as tx:
             cases = tx.find(Case)
@@ -76,7 +87,7 @@ class Intake:
         if self.tally.added:
             pretrain_before_annotations(self._workspace)
             request_description(self._workspace)
-        if self.tally.annotated or self.tally.corrected:
+        if self.tally.annotated or self.tally.corrected or self.tally.further:
             after_annotation(self._workspace)
         if self.tally.kept:
             follow_up(self._workspace)
@@ -89,7 +100,7 @@ class Intake:
         ConflictError: Another import has given the patient another split meanwhile than this source says.
         """
         try:
-            read = _read(case)
+            read = _read(case, self._words, self._dataset.blank)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
             label, said = self._label(case, read, grid)
@@ -109,19 +120,40 @@ class Intake:
                 return
             self._look()  # others import at the same time: this may be their case, or its patient theirs
             self.take(case)
+            return
+        for other in case.more:
+            self._take_more(other, read)
+
+    def _take_more(self, case: CaseSource, read: "_Read") -> None:
+        """Store what somebody else says of a case that is there now, or note why not."""
+        known = self._cases[case.name]
+        try:
+            label, said = self._label(case, read, known.grid)
+            given = self._incoming(case, label, known.split)
+            taken = None if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
+        except _READ_FAULTS as error:
+            self.tally.refused.append(_refusal(case, error))
+            return
+        self.tally.remark(case.name, *said)
+        if isinstance(taken, Refusal):
+            self.tally.refused.append(taken)
+        elif taken in ("annotated", "corrected"):
+            self.tally.further += 1
+            self.tally.remark(case.name, "more people than one have annotated it")
 
     def _label(self, case: CaseSource, read: "_Read", grid: Grid) -> tuple["_Labelled | None", tuple[str, ...]]:
         """What the source says of a case; a DICOM annotation that cannot be used costs itself, not the image."""
         task = self._workspace.task
         if not case.objects:
-            annotated = annotated_by(task, self._dataset, self._values, case, self._rule)
-            found = read_label(case, read.found.image, grid, self._values, partly=bool(annotated))
+            annotated = annotated_by(task, self._dataset, self.values, case, self._rule)
+            found = read_label(case, read.found.image, grid, self.values, partly=bool(annotated))
             annotated, more = (annotated, ()) if self._ruled else annotated_in(task, found, case, annotated)
             require_annotated(found.label, annotated, task, case)
             return None if found.label is None else _Labelled(found.label, annotated), (*found.notes, *more)
-        made = read_objects(case.objects, grid, read.found.source.dicom, task, threshold=self._dataset.threshold)
+        dicom = aliases_of(self._workspace, read.dicom)
+        made = read_objects(case.objects, grid, dicom, task, threshold=self._dataset.threshold)
         rule = "an annotation of it is left out"
-        self.tally.refused += [Refusal(case.name, f"{rule}: {fault.message}", "", fault.remedy) for fault in made.faults]
+        self.tally.refused += [Refusal(case.label or case.name, f"{rule}: {fault.message}", "", fault.remedy) for fault in made.faults]
         return None if made.mask is None else _Labelled(made.mask, every_as_none(task, set(made.values))), made.notes
 
     def _known(self, case: CaseSource, read: "_Read") -> Case | None:
@@ -182,10 +214,10 @@ class Intake:
     def _add(self, case: CaseSource, read: "_Read", answer: "_Labelled | None", said: tuple[str, ...]) -> None:
         split = self._splits[case.name]
         given = self._incoming(case, answer, split)
-        notes = (*read.notes, *said, *case.notes)
+        notes = self._words.notes(case, (*read.notes, *said, *case.notes))
         new = NewCase(
             name=case.name,
-            patient=case.patient,
+            patient=self._words.patient(case),
             split=split,
             source=read.found.source,
             notes=notes,
@@ -207,7 +239,7 @@ class Intake:
 
     def _update(self, case: CaseSource, known: Case, read: "_Read", answer: "_Labelled | None", said: tuple[str, ...]) -> None:
         """Take what the source says now of a case that is there."""
-        if composed(known.patient) != case.patient:
+        if composed(known.patient) not in (case.patient, self._words.patient(case)):
             self.tally.remark(case.name, "stays with the patient it was imported with, the source now names another")
         if case.split not in (None, known.split):
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
@@ -220,7 +252,9 @@ class Intake:
         if case.frames and dict(case.frames) != known.source.frames:
             self.tally.remark(case.name, "keeps its named frames as they were imported first; move them on the page")
         given = self._incoming(case, answer, known.split)
-        self.tally.remark(case.name, *said)
+        if self._dataset.blank and not known.source.dicom.get("blanked"):
+            self.tally.remark(case.name, "keeps its pixels as they were imported, nothing is blanked: import it into a new project")
+        self.tally.remark(case.name, *self._words.notes(case, said))
         if answer is None and was_imported(self._workspace, known):
             self.tally.remark(case.name, "the source has no label of it now; the one imported before stays, a flag takes it back")
         taken = "known" if given is None else take_later(self._workspace, known, given, self._importer, self._actor)
@@ -240,10 +274,11 @@ class _Labelled:
 
 @dataclass(frozen=True)
 class _Read:
-    """A case's image as it was read, and with the pixel size of its list."""
+    """A case's image as it is kept, with the pixel size of its list, and what its DICOM files call its slices."""
 
     found: ReadImage
     image: Image
+    dicom: Json
     unused_size: str = ""
 
     @property
@@ -254,10 +289,11 @@ class _Read:
         return (*kept, self.unused_size) if self.unused_size else kept
 
 
-def _read(case: CaseSource) -> _Read:
-    found = read_image(case.images[0] if len(case.images) == 1 else case.images)
-    require_intensities(case.images[0].name, found)
-    return _Read(found, case.sized(found.image), _unused_size(case, found.image))
+def _read(case: CaseSource, words: Deidentifying, blank: Blank) -> _Read:
+    stored = read_image(case.images[0] if len(case.images) == 1 else case.images)
+    require_intensities(case.images[0].name, stored)
+    found = words.read(case, stored, blank)
+    return _Read(found, case.sized(found.image), stored.source.dicom, _unused_size(case, found.image))
 
 
 def _unused_size(case: CaseSource, image: Image) -> str:
@@ -269,10 +305,11 @@ def _unused_size(case: CaseSource, image: Image) -> str:
 
 
 def _refusal(case: CaseSource, error: BaseException) -> Refusal:
-    """Why a case stays out, in words whatever went wrong."""
+    """Why a case stays out, in words whatever went wrong; under the name that its files have, for whoever imports them."""
+    name = case.label or case.name
     if isinstance(error, MedloopError):
-        return Refusal(case.name, error.message.removeprefix(f"{case.name}: "), "", error.remedy)
+        return Refusal(name, error.message.removeprefix(f"{name}: "), "", error.remedy)
     if isinstance(error, MemoryError):
-        return Refusal(case.name, "there is not enough memory to read it", "", "crop it, or use a machine with more memory")
+        return Refusal(name, "there is not enough memory to read it", "", "crop it, or use a machine with more memory")
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return Refusal(case.name, f"it cannot be read: {reason}", "", "check that the file exists and may be read, and repeat the import")
+    return Refusal(name, f"it cannot be read: {reason}", "", "check that the file exists and may be read, and repeat the import")

@@ -1,26 +1,32 @@
 """Take the work elsewhere: answers in standard layouts, on the geometry of their sources, or the model itself."""
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
-from medloop.core.labels import class_regions, nested_regions, region_values, shared_names, values_of
+from medloop.core.labels import class_regions, nested_regions, region_values, value_names, values_of
 from medloop.core.names import brief_lines, first_named, natural_key
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Json, Split, now
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Split, now
+from medloop.datasets.dicom_objects.references import Originals
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.export_volumes import export_mha, export_nrrd
 from medloop.datasets.regular import is_sheared
-from medloop.datasets.staging import staged_folder
+from medloop.datasets.shapes.coco_out import COCO_EXPORTERS
+from medloop.datasets.shapes.cvat_out import export_cvat
+from medloop.datasets.shapes.labelstudio_out import export_labelstudio
+from medloop.loop.data.carding import CARD, CROISSANT, TABLES, croissant_exporter
 from medloop.loop.data.cases import IMPORTER
-from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
-from medloop.loop.data.marks_files import MARKS_FILE, marked_cases, marks_files
+from medloop.loop.data.export_report import ExportReport, note_export
+from medloop.loop.data.exports_apart import WITHOUT_IMAGES, export_measured_reports, export_table
+from medloop.loop.data.framed import frame_files, frame_lines
+from medloop.loop.data.marks_files import marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
-from medloop.loop.data.model_exports import MODEL_FORMATS, write_model
-from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, export_reports, object_exporter
+from medloop.loop.data.model_exports import MODEL_FORMATS, export_card, export_model
+from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, object_exporter
+from medloop.loop.data.part_exports import part_cases, partly_annotated
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, label_gaps
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
@@ -31,19 +37,17 @@ from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.waiting import unaccepted_lines
 from medloop.loop.foundation.workspace import Workspace
 
-_LOG = logging.getLogger(__name__)
-FORMATS = ("nifti", "msd", "nnunet", "nrrd", "mha", "csv", *OBJECT_FORMATS, REPORTS, "frames", "measurements", "marks", *MODEL_FORMATS)
+PICTURES = (*COCO_EXPORTERS, "labelstudio", "cvat")
+"""Formats of pictures with shapes."""
+
+_MASKS = ("nifti", "msd", "nnunet", "nrrd", "mha")
+FORMATS = (
+    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks", *MODEL_FORMATS, CARD,
+)  # fmt: skip
 """Formats that can be written now."""
 
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was written where; the notes say, a line each, what was left out and why, and what else a reader should know."""
-
-    folder: Path
-    format: str
-    cases: int
-    notes: tuple[str, ...] = ()
+_OF_BOTH_KINDS = ("labelstudio", "cvat", CROISSANT, *TABLES)
+_FOR_KINDS = f"csv is for classification, {', '.join(_OF_BOTH_KINDS)} for both, the others for masks"
 
 
 def export_project(
@@ -62,7 +66,7 @@ def export_project(
         workspace: The project.
         out: A new or empty folder.
         fmt: One of `FORMATS`.
-        model: Index of the model to write; None takes the one in use. Only for the format "model".
+        model: Index of the model to write; None takes the one in use. Only for the formats "model" and "model-card".
         regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
         source: Where the original DICOM files lie, for patient and study of DICOM objects; None for the project's pseudonyms.
         actor: Who takes it, for the audit.
@@ -75,28 +79,32 @@ def export_project(
     """
     out = Path(out)
     _require_fitting(fmt, model, source)
-    if fmt in MODEL_FORMATS:
-        return _export_model(workspace, out, fmt, model, actor)
+    if fmt in (*MODEL_FORMATS, CARD):
+        return export_card(workspace, out, model, actor) if fmt == CARD else export_model(workspace, out, fmt, model, actor)
     if fmt == REPORTS:
-        return _export_reports(workspace, out, source, actor)
-    if fmt in _TABLES:
-        return _TABLES[fmt](workspace, out, actor)
-    if (fmt == "csv") != (workspace.task.kind == "classification"):
-        raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy="csv is for classification, the others for masks")
+        return export_measured_reports(workspace, out, source, actor)
+    if fmt in WITHOUT_IMAGES:
+        return WITHOUT_IMAGES[fmt](workspace, out, actor)
+    if fmt not in _OF_BOTH_KINDS and (fmt == "csv") != (workspace.task.kind == "classification"):
+        raise SettingError(f"A {workspace.task.kind} cannot be exported as {fmt}", remedy=_FOR_KINDS)
     left_out = LeftOut(workspace)
     answers = _answers(workspace, left_out)
-    if not answers:
+    parts = partly_annotated(workspace) if fmt == "nnunet" else {}
+    if not answers and not parts:
         unread = f", {len(left_out.cases)} cannot be read" if left_out.cases else ""
         raise NotFoundError(f"There is no annotation to export yet{unread}", remedy="annotate a case first")
+    if fmt in TABLES:
+        return export_table(workspace, answers, out, fmt, (actor, left_out))
     if fmt == "nnunet" and not regular_grid:
-        require_right_angles([case for _, case in answers])
-    names = _value_names(workspace)
+        require_right_angles([*(case for _, case in answers), *(case for case, _ in parts.values())])
+    names = value_names(workspace.task)
     measured = measurement_lines(workspace)
     named = frame_lines(workspace)
     beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
     write = object_exporter(workspace, fmt, source) if fmt in OBJECT_FORMATS else _exporter(workspace, fmt)
-    done = write(_cases(workspace, answers), out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace, fmt))
-    _note(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": done.cases, "at": now()})
+    cases = chain(_cases(workspace, answers), part_cases(workspace, parts, left_out))
+    done = write(cases, out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace, fmt))
+    note_export(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": done.cases, "at": now()})
     gaps = [str(gap) for gap in label_gaps(workspace)] if workspace.task.kind == "segmentation" else []
     refused = [f"left out: {line}" for line in brief_lines({"refused": refused_cases(workspace)})]
     with workspace.store.read() as tx:
@@ -111,32 +119,18 @@ def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if source is not None and fmt not in objects:
         raise SettingError(f"Original files are used by {', '.join(objects)} only, got {fmt}", remedy="leave --source out")
-    if model is not None and fmt not in MODEL_FORMATS:
-        raise SettingError(f"A model is chosen for the formats {', '.join(MODEL_FORMATS)} only, got {fmt}", remedy="leave --model out")
-
-
-def _value_names(workspace: Workspace) -> list[str]:
-    """What a mask may hold, by name: the labels, and what overlapping ones share; a classification has its classes."""
-    labels = workspace.task.labels
-    named = {label.value: label.name for label in labels} | shared_names(labels)
-    return [named[value] for value in workspace.task.mask_values]
+    if model is not None and fmt not in (*MODEL_FORMATS, CARD):
+        raise SettingError(
+            f"A model is chosen for the formats {', '.join((*MODEL_FORMATS, CARD))} only, got {fmt}", remedy="leave --model out"
+        )
 
 
 def _regions(workspace: Workspace, fmt: str) -> dict[int, tuple[int, ...]]:
     """Each value of a mask with what lies inside it, for one mask per label only labels; empty where none share voxels."""
     labels = workspace.task.labels
-    if fmt in ("nifti", "mha", "nrrd"):
+    if fmt in ("nifti", "mha", "nrrd", CROISSANT, *PICTURES):
         return region_values(labels) if nested_regions(labels) else {}
     return {held[0]: held for held in class_regions(labels)}
-
-
-def _note(workspace: Workspace, actor: str, noun: str, noun_id: str, body: Json) -> None:
-    """Tell the audit, unless the project can only be read: then the log says that it was not told."""
-    if workspace.store.read_only:
-        _LOG.warning("The audit does not tell of this export: %s", workspace.store.read_only)
-        return
-    with workspace.store.write(actor) as tx:
-        tx.record("export", noun, noun_id, body)
 
 
 def _answers(workspace: Workspace, left_out: LeftOut) -> list[tuple[Annotation, Case]]:
@@ -177,7 +171,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
 def _said(workspace: Workspace, scope: AnnotatedLabels, annotation: Annotation) -> tuple[str, ...]:
     """Names of the values that a mask may hold which annotates some labels only."""
     said = values_of(workspace.task.labels, [label.value for label in scope.of(annotation)])
-    return tuple(name for value, name in zip(workspace.task.mask_values, _value_names(workspace), strict=True) if value in said)
+    return tuple(name for value, name in zip(workspace.task.mask_values, value_names(workspace.task), strict=True) if value in said)
 
 
 def require_right_angles(cases: Sequence[Case]) -> None:
@@ -202,66 +196,33 @@ _EXPORTERS: dict[str, Exporter] = {
     "csv": export_csv,
     "nrrd": export_nrrd,
     "mha": export_mha,
+    **COCO_EXPORTERS,
 }
 
 
 def _exporter(workspace: Workspace, fmt: str) -> Exporter:
-    """What writes a format; NRRD also has the colours of labels."""
+    """What writes a format; some also have the colours of labels."""
+    if fmt == CROISSANT:
+        return croissant_exporter(workspace)
+    if fmt in ("labelstudio", "cvat"):
+        write = export_labelstudio if fmt == "labelstudio" else export_cvat
+        return partial(write, colours={label.name: label.colour for label in workspace.task.labels})
     if fmt != "nrrd":
         return _EXPORTERS[fmt]
     colours = {label.name: tuple(part / 255 for part in bytes.fromhex(label.colour[1:])) for label in workspace.task.labels}
     return partial(export_nrrd, colours=colours)
 
 
-def _export_measurements(workspace: Workspace, out: Path, actor: str) -> ExportReport:
-    measured = measurement_lines(workspace)
-    if not measured:
-        raise NotFoundError("Nothing is measured yet", remedy="measure on the page, or with Project.measure")
-    with staged_folder(out, measurement_files(measured)):
-        pass
-    _note(workspace, actor, "project", workspace.project.id, {"format": "measurements", "measurements": len(measured), "at": now()})
-    return ExportReport(out, "measurements", len({one.case for one in measured}))
+def annotated_exports(workspace: Workspace) -> list[tuple[Annotation, Case]]:
+    """Every annotation that an export writes, with its case; those whose bytes are damaged are left out."""
+    return _answers(workspace, LeftOut(workspace))
 
 
-def _export_reports(workspace: Workspace, out: Path, source: Path | None, actor: str) -> ExportReport:
-    measured = measurement_lines(workspace)
-    if not measured:
-        raise NotFoundError("Nothing is measured yet", remedy="measure on the page, or with Project.measure")
-    done = export_reports(workspace, measured, out, source)
-    _note(workspace, actor, "project", workspace.project.id, {"format": REPORTS, "measurements": len(measured), "at": now()})
-    return ExportReport(out, REPORTS, done.cases, done.notes)
+def written_apart(workspace: Workspace, one: tuple[Annotation, Case], out: Path, fmt: str, originals: Originals) -> None:
+    """Write one annotation as a DICOM object to a new folder, with patient and study of its originals.
 
-
-def _export_marks(workspace: Workspace, out: Path, actor: str) -> ExportReport:
-    lines = marked_cases(workspace)
-    if not lines:
-        raise NotFoundError("No case has marks yet", remedy="give some on the page, with medloop marks, or with Project.submit_marks")
-    with staged_folder(out, marks_files(workspace)):
-        pass
-    _note(workspace, actor, "project", workspace.project.id, {"format": "marks", "annotations": len(lines), "at": now()})
-    return ExportReport(out / MARKS_FILE, "marks", len({line.case for line in lines}))
-
-
-def _export_frames(workspace: Workspace, out: Path, actor: str) -> ExportReport:
-    lines, left_out = frame_lines(workspace), LeftOut(workspace)
-    with staged_folder(out, frame_files(lines)) as staging:
-        (staging / "masks").mkdir()
-        written = write_frame_masks(workspace, staging / "masks", left_out)
-        if not written and not lines:
-            raise NotFoundError("No frame or slice is named or annotated yet", remedy="set a template, and annotate a case on the page")
-    _note(workspace, actor, "project", workspace.project.id, {"format": "frames", "cases": written, "at": now()})
-    return ExportReport(out, "frames", written, tuple(brief_lines({"damaged": left_out.cases})))
-
-
-_TABLES: dict[str, Callable[[Workspace, Path, str], ExportReport]] = {
-    "frames": _export_frames,
-    "measurements": _export_measurements,
-    "marks": _export_marks,
-}
-
-
-def _export_model(workspace: Workspace, out: Path, fmt: str, index: int | None, actor: str) -> ExportReport:
-    regions = class_regions(workspace.task.labels)
-    written = write_model(workspace, out, fmt, index, names=_value_names(workspace), regions=regions)
-    _note(workspace, actor, "model", written.model.id, {"format": fmt, "at": now()} if fmt != "model" else {"at": now()})
-    return ExportReport(out, fmt, len(written.model.weights) if fmt == "model" else written.networks, written.notes)
+    Raises:
+        InputError: It cannot be written.
+    """
+    write = object_exporter(workspace, fmt, originals)
+    write(_cases(workspace, [one]), out, value_names(workspace.task))

@@ -1,10 +1,11 @@
 """What an import did, with everything that was noticed grouped and counted."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from medloop.core.names import brief_lines
+from medloop.core.names import brief_lines, counted
 from medloop.datasets.dataset import Refusal
 from medloop.images.notes import NoteGroup, grouped_notes
 
@@ -21,6 +22,7 @@ class ImportReport:
         annotated: Cases that were already there and have their first imported annotation now.
         corrected: Cases whose imported annotation was superseded by what the source says now.
         notes: What was noticed and not repaired, the same over many cases as one; those without cases are about the source.
+        removed: DICOM attribute → in how many files it stood and is not kept; no values.
     """
 
     added: tuple[str, ...]
@@ -30,6 +32,16 @@ class ImportReport:
     annotated: tuple[str, ...] = ()
     corrected: tuple[str, ...] = ()
     notes: tuple[NoteGroup, ...] = ()
+    removed: Mapping[str, int] = field(default_factory=dict)
+
+
+def removal_line(removed: Mapping[str, int], *, shown: int = 6) -> str:
+    """What of headers is not kept, in one line; "" for nothing."""
+    if not removed:
+        return ""
+    named = ", ".join(f"{name} {count}" for name, count in list(removed.items())[:shown])
+    more = f" and {len(removed) - shown} more" if len(removed) > shown else ""
+    return f"de-identified: {counted(len(removed), 'kind')} of DICOM attributes are not kept ({named}{more}; files each)"
 
 
 def brief_refusals(refused: Sequence[Refusal]) -> list[str]:
@@ -58,6 +70,8 @@ class Tally:
     remarks: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     about_source: tuple[str, ...] = ()
     labelled: int = 0
+    further: int = 0
+    removed: Counter[str] = field(default_factory=Counter)
 
     @property
     def kept(self) -> int:
@@ -78,4 +92,5 @@ class Tally:
             annotated=tuple(self.annotated),
             corrected=tuple(self.corrected),
             notes=(*(NoteGroup("source", text, ()) for text in self.about_source), *grouped_notes(self.remarks)),
+            removed=dict(self.removed.most_common()),
         )

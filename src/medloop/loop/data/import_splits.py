@@ -6,6 +6,7 @@ anything is stored: whichever side won in silence, people would be trained on an
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from medloop.core.errors import ConflictError, FormatError
 from medloop.core.names import composed, in_natural_order
@@ -18,8 +19,10 @@ _SHOWN = 5
 _BY_FOLDER = ("msd", "nnunet")
 
 
-def import_splits(workspace: Workspace, dataset: Dataset) -> Mapping[str, Split]:
+def import_splits(workspace: Workspace, dataset: Dataset, called: Mapping[str, str]) -> Mapping[str, Split]:
     """Case name → split; patients met before keep theirs.
+
+    The draw goes by what the source calls its patients, so that it is the same in every project; `called` says what the project calls them.
 
     What a layout's folders say of a case that is there already (a mask put into labelsTs since) moves nothing and is no error.
 
@@ -30,6 +33,8 @@ def import_splits(workspace: Workspace, dataset: Dataset) -> Mapping[str, Split]
     listed = list(dataset.cases)
     with workspace.store.read() as tx:
         stored = tx.find(Case)
+    sources = {word: patient for patient, word in called.items()}
+    stored = [replace(case, patient=sources.get(composed(case.patient), case.patient)) for case in stored]
     there = {composed(case.name) for case in stored} if dataset.format in _BY_FOLDER else set()
     fixed = _fixed(stored, listed)
     _require_one(_given(listed), "The source puts", FormatError, "give each patient one split, or leave the split out")

@@ -15,6 +15,8 @@ from medloop.datasets.dataset import Dataset
 from medloop.datasets.discover import open_dataset
 from medloop.loop.data.adding import AnnotationsWanted, Intake
 from medloop.loop.data.import_report import ImportReport
+from medloop.loop.data.source_more import take_beside
+from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.workspace import Workspace
 
 __all__ = ["AnnotationsWanted", "ImportProgress", "ImportReport", "import_dataset"]
@@ -50,18 +52,20 @@ def import_dataset(
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
-    dataset = open_dataset(source) if isinstance(source, str | Path) else source
+    dataset = open_dataset(source, known_as=pseudonyms_of(workspace).uid) if isinstance(source, str | Path) else source
     intake = Intake(workspace, dataset, annotations, actor, annotated)
     try:
-        for done, case in enumerate(dataset.cases):
+        for done, case in enumerate(intake.cases):
             if report is not None:
-                report(done, len(dataset.cases), case.name)
-            with _told(done, len(dataset.cases), case.name):
+                report(done, len(intake.cases), case.name)
+            with _told(done, len(intake.cases), case.name):
                 intake.take(case)
     except BaseException:  # an interrupt too: what is there must be described, but the first error is the one to tell
         with suppress(MedloopError):
             intake.close()
         raise
+    if annotations == "all":
+        take_beside(workspace, dataset, intake.values, intake.tally, actor)
     intake.close()
     return intake.tally.report()
 

@@ -91,6 +91,7 @@ def _by_name(dataset: Dataset, task: Task, only: int | None) -> LabelMap:
     spelled = {folded(name): value for name, value in known.items()} | dict(known)
     shared = {_together(name): value for value, name in shared_names(task.labels).items()}
     values = {name: spelled.get(name, spelled.get(folded(name), shared.get(_together(name)))) for name in dataset.labels}
+    values = {name: value for name, value in values.items() if value is not None or name not in dataset.idle}
     unknown = [name for name, value in values.items() if value is None]
     if unknown:
         raise LabelError(

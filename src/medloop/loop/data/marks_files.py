@@ -76,16 +76,25 @@ def import_marks(workspace: Workspace, path: Path, *, actor: str) -> MarksReport
         LabelError: Its labels are not the project's.
         StateError: The project is a classification.
     """
+    return take_marks(workspace, _read(path), path.name, actor=actor)
+
+
+def take_marks(workspace: Workspace, document: Mapping[str, Any], name: str, *, actor: str) -> MarksReport:
+    """Take the marks of a document that is read already; `name` stands for it in messages.
+
+    Raises:
+        LabelError: Its labels are not the project's.
+        StateError: The project is a classification.
+    """
     checked_marks_labels(workspace, None)
-    document = _read(path)
     values = _values(workspace, document)
     taken, known, beside, refused = list[str](), list[str](), list[str](), list[Refusal]()
     for number, entry in enumerate(document["cases"], start=1):
-        name = str(entry.get("case", "")) if isinstance(entry, Mapping) else ""
+        called = str(entry.get("case", "")) if isinstance(entry, Mapping) else ""
         try:
             case, is_new, has_mask = _take(workspace, entry, values, actor)
         except MedloopError as error:
-            refused.append(Refusal(name or f"{path.name} entry {number}", error.message, "", error.remedy))
+            refused.append(Refusal(called or f"{name} entry {number}", error.message, "", error.remedy))
             continue
         (taken if is_new else known).append(case.name)
         beside += [case.name] if is_new and has_mask else []

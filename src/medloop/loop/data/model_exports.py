@@ -1,22 +1,21 @@
-"""A trained model as files: weights with a card, a TorchScript program, an ONNX graph, a MONAI bundle."""
+"""A trained model as files: weights with what is needed to predict, a TorchScript program, an ONNX graph, a MONAI bundle, its card."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medloop.core.errors import NotFoundError
-from medloop.core.labels import region_values
-from medloop.core.records import Json, Model
+from medloop.core.labels import class_regions, region_values, value_names
+from medloop.core.names import counted
+from medloop.core.records import Json, Model, Task, now
 from medloop.datasets.staging import staged_folder
+from medloop.loop.data.carding import CARD
+from medloop.loop.data.export_report import ExportReport, note_export
+from medloop.loop.data.model_card import FILE, OPEN, model_card
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
 from medloop.models.foundation.recipes import Recipe
-
-if TYPE_CHECKING:
-    pass
 
 MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle")
 """Formats of a model; the first one is safetensors beside `model.json`."""
@@ -33,57 +32,70 @@ What comes before and after stands below, and as JSON in `model.onnx.json` and i
 """
 
 
-@dataclass(frozen=True)
-class WrittenModel:
-    """A model that was written: which, in how many networks, and what a reader must know."""
+def export_card(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
+    """Write the card of a model, of the one in use without an index.
 
-    model: Model
-    networks: int
-    notes: tuple[str, ...] = ()
+    Raises:
+        NotFoundError: There is none.
+    """
+    model = _model(workspace, index)
+    text = model_card(workspace, model)
+    with staged_folder(out, {FILE: text}):
+        pass
+    note_export(workspace, actor, "model", model.id, {"format": CARD, "at": now()})
+    fields = counted(text.count(OPEN), "field")
+    return ExportReport(out, CARD, len(model.weights), (f"{FILE} has {fields} that only the project's lead can fill in",))
 
 
-def write_model(
-    workspace: Workspace, out: Path, fmt: str, index: int | None, *, names: Sequence[str], regions: Sequence[tuple[int, ...]]
-) -> WrittenModel:
-    """Write a model to a new or empty folder.
-
-    Args:
-        workspace: The project.
-        out: The folder.
-        fmt: One of `MODEL_FORMATS`.
-        index: Which model; None takes the one in use.
-        names: Of the values of a mask, in their order.
-        regions: Where labels share voxels, each value with those inside it.
+def export_model(workspace: Workspace, out: Path, fmt: str, index: int | None, actor: str) -> ExportReport:
+    """Write a model in one of `MODEL_FORMATS` to a new or empty folder; None takes the one in use.
 
     Raises:
         NotFoundError: There is none.
         ConflictError: The folder is not empty.
         UnavailableError: ONNX without onnx.
     """
-    with workspace.store.read() as tx:
-        model = tx.live_model() if index is None else model_of_index(tx, index)
-    if model is None:
-        raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
-    weights, card = weights_of(workspace.store.blobs, model), model_card(workspace, model, names)
+    model = _model(workspace, index)
+    weights = weights_of(workspace.store.blobs, model)
+    notes: tuple[str, ...] = ()
     if fmt == "model":
-        files = _as_weights(workspace, model, weights, card)
-        notes: tuple[str, ...] = ()
+        files = _as_weights(workspace, model, weights)
     else:
-        files, notes = _as_program(workspace, model, weights, card, fmt, shared=bool(regions))
+        files, notes = _as_program(workspace, model, weights, fmt)
     with staged_folder(out) as staging:
         for name, content in files.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).write_bytes(content)
-    return WrittenModel(model, len(weights), notes)
+    note_export(workspace, actor, "model", model.id, {"format": fmt, "at": now()} if fmt != "model" else {"at": now()})
+    return ExportReport(out, fmt, len(weights), notes)
 
 
-def model_card(workspace: Workspace, model: Model, names: Sequence[str]) -> Json:
+def model_outputs(task: Task, model: Model) -> dict[str, int]:
+    """What a model's outputs stand for, by name: without labels, and sets of overlapping ones, that came after it."""
+    classes = int(model.recipe.get("classes", task.classes))
+    return {name: value for name, value in zip(value_names(task), task.mask_values, strict=True) if value < classes}
+
+
+def _model(workspace: Workspace, index: int | None) -> Model:
+    """The model of an index, or the one in use.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    with workspace.store.read() as tx:
+        model = tx.live_model() if index is None else model_of_index(tx, index)
+    if model is None:
+        raise NotFoundError("There is no model to export yet", remedy="train one with: medloop train")
+    return model
+
+
+def _description(workspace: Workspace, model: Model) -> Json:
     """What `model.json` says: recipe, labels, snapshot, digests."""
     return {
         "medloop_model": 1,
         "id": model.id,
         "index": model.index,
-        "task": {"kind": workspace.task.kind, "labels": dict(zip(names, workspace.task.mask_values, strict=True))},
+        "task": {"kind": workspace.task.kind, "labels": model_outputs(workspace.task, model)},
         "recipe": model.recipe,
         "seed": workspace.settings.seed,
         "samples": int(model.metrics.get("samples", workspace.settings.samples)),
@@ -94,23 +106,22 @@ def model_card(workspace: Workspace, model: Model, names: Sequence[str]) -> Json
     }
 
 
-def _as_weights(workspace: Workspace, model: Model, weights: Sequence[bytes], card: Json) -> dict[str, bytes]:
+def _as_weights(workspace: Workspace, model: Model, weights: Sequence[bytes]) -> dict[str, bytes]:
     files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
     for more in weights_of(workspace.store.blobs, model, any_label=True):
         files["any-label.safetensors"] = more
-    return files | {"model.json": f"{json.dumps(card, indent=2, sort_keys=True)}\n".encode()}
+    return files | {"model.json": f"{json.dumps(_description(workspace, model), indent=2, sort_keys=True)}\n".encode()}
 
 
-def _as_program(
-    workspace: Workspace, model: Model, weights: Sequence[bytes], card: Json, fmt: str, *, shared: bool
-) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def _as_program(workspace: Workspace, model: Model, weights: Sequence[bytes], fmt: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """Files of a model that others run."""
     from medloop.models.exchange.bundle_out import bundle_files, readme
     from medloop.models.exchange.graphs import ModelParts, describe, to_onnx, to_torchscript
 
-    values = region_values(workspace.task.labels) if shared else {}
-    named = {label.name: values[label.value] for label in workspace.task.labels if label.value in values}
-    parts: ModelParts = ModelParts(Recipe.from_json(model.recipe), weights, card, named)
+    labels = workspace.task.labels
+    values = region_values(labels) if class_regions(labels) else {}
+    named = {label.name: values[label.value] for label in labels if label.value in values}
+    parts = ModelParts(Recipe.from_json(model.recipe), weights, _description(workspace, model), named)
     description, notes = describe(parts)
     said = f"{json.dumps(description.to_json(), indent=2)}\n".encode()
     if fmt == "onnx":

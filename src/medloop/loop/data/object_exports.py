@@ -14,6 +14,7 @@ from medloop.datasets.export_tally import ExportCase, Exported
 from medloop.datasets.staging import NOTHING
 from medloop.loop.data.measured import MeasurementLine, measurement_files
 from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.pseudonyms import known_as
 from medloop.loop.foundation.workspace import Workspace
 
 OBJECT_FORMATS = tuple(OBJECT_EXPORTERS)
@@ -21,20 +22,20 @@ REPORTS = "dicom-sr"
 """The format of measurements as DICOM reports."""
 
 
-def object_exporter(workspace: Workspace, fmt: str, source: Path | None) -> Exporter:
+def object_exporter(workspace: Workspace, fmt: str, source: Path | Originals | None) -> Exporter:
     """The writer of a format of `OBJECT_FORMATS`.
 
     Args:
         workspace: The project.
         fmt: One of `OBJECT_FORMATS`.
-        source: Where the original files lie, for patient and study; None for the project's pseudonyms.
+        source: Where the original files lie, or what they say, for patient and study; None for the project's pseudonyms.
 
     Raises:
         FormatError: highdicom is not installed.
         NotFoundError: The originals are not there.
     """
     require_highdicom()
-    originals = None if source is None else Originals.below(source)
+    originals = Originals.below(source, known_as(workspace)) if isinstance(source, Path) else source
 
     def write(
         cases: Iterable[ExportCase],
@@ -52,7 +53,7 @@ def object_exporter(workspace: Workspace, fmt: str, source: Path | None) -> Expo
     return write
 
 
-def export_reports(workspace: Workspace, lines: Sequence[MeasurementLine], out: Path, source: Path | None) -> Exported:
+def export_reports(workspace: Workspace, lines: Sequence[MeasurementLine], out: Path, source: Path | Originals | None) -> Exported:
     """What was measured, as one DICOM report for each case that came from DICOM.
 
     Args:
@@ -71,7 +72,7 @@ def export_reports(workspace: Workspace, lines: Sequence[MeasurementLine], out: 
     for line in lines:
         one = Measured(line.id, line.kind, line.label, line.figures, line.points, line.axis, line.unit, line.annotator)
         measured.setdefault(line.case, []).append(one)
-    originals = None if source is None else Originals.below(source)
+    originals = Originals.below(source, known_as(workspace)) if isinstance(source, Path) else source
     wanted = Wanted(workspace.task.labels, workspace.project.id, originals, measurement_files(lines))
 
     def write(case: ExportCase, referenced: Referenced, common: Wanted) -> Any:

@@ -136,9 +136,7 @@ def _case_of(stem: str, cases: dict[str, Case]) -> str | None:
 def _take(workspace: Workspace, name: str, label: str, found: tuple[Path, Case], values: LabelMap, tally: _Tally, actor: str) -> None:
     """Store one proposal, or note why not; only a store that cannot write is passed on."""
     path, case = found
-    with workspace.store.read() as tx:
-        annotated = bool(tx.annotated_among({case.id}))
-    if annotated:
+    if _annotated(workspace, case):
         tally.refused.append(
             Refusal(label, "a proposal is for a case without an annotation", case.name, "nothing is lost: its annotation stands")
         )
@@ -149,16 +147,28 @@ def _take(workspace: Workspace, name: str, label: str, found: tuple[Path, Case],
         tally.refused.append(_refusal(label, path.name, error))
         return
     tally.notes += [f"{case.name}: {note}" for note in outside.notes]
-    made = _prediction(workspace, case, outside)
+    if not keep_proposal(workspace, name, case, outside, actor):
+        tally.known.append(case.name)
+        return
+    tally.taken.append(case.name)
+    tally.sure += outside.probabilities is not None
+
+
+def _annotated(workspace: Workspace, case: Case) -> bool:
+    with workspace.store.read() as tx:
+        return bool(tx.annotated_among({case.id}))
+
+
+def keep_proposal(workspace: Workspace, name: str, case: Case, found: OutsideMap, actor: str) -> bool:
+    """Store a proposal of a model from elsewhere; whether it is new."""
+    made = _prediction(workspace, case, found)
     with workspace.store.write(actor) as tx:
         model = outside_model(tx, name)
         before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
         if before and (before[0].mask, before[0].uncertainty) == (made.mask, made.uncertainty):
-            tally.known.append(case.name)
-            return
+            return False
         tx.add(replace(made, model_id=model.id), verb="propose")
-    tally.taken.append(case.name)
-    tally.sure += outside.probabilities is not None
+    return True
 
 
 def _prediction(workspace: Workspace, case: Case, found: OutsideMap, samples: ProbabilitySamples | None = None) -> Prediction:

@@ -36,7 +36,7 @@ def annotated_by(task: Task, dataset: Dataset, values: LabelMap, case: CaseSourc
         InputError: Its table names no label.
         LabelError: Its table names an unknown one.
     """
-    if case.mask is None:
+    if case.mask is None and case.drawing is None:
         return ()
     return rule if case.annotated is None else checked_labels(task, _values(task, dataset, values, case.annotated))
 
@@ -63,8 +63,8 @@ def require_annotated(answer: Mask | int | None, annotated: tuple[int, ...], tas
     Raises:
         LabelError: Naming the file, the labels and their voxels.
     """
-    if isinstance(answer, Mask) and case.mask is not None:
-        require_only(answer.array, annotated, task, f"{case.name}: {case.mask.name}")
+    if isinstance(answer, Mask) and (file := case.mask.name if case.mask is not None else case.drawing.file if case.drawing else ""):
+        require_only(answer.array, annotated, task, f"{case.name}: {file}")
 
 
 def _values(task: Task, dataset: Dataset, values: LabelMap, names: Sequence[str]) -> tuple[int, ...]:

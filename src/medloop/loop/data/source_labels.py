@@ -11,6 +11,7 @@ from medloop.datasets.dataset import CaseSource
 from medloop.images.picture_masks import BLACK_AND_WHITE
 from medloop.images.read import read_mask_with_notes
 from medloop.loop.data.label_maps import LabelMap
+from medloop.loop.data.source_drawings import read_drawing
 
 WHITE = 255
 """What black and white masks hold for their only label."""
@@ -37,7 +38,7 @@ def read_label(case: CaseSource, read: Image, grid: Grid, values: LabelMap, *, p
 
     Raises:
         LabelError: A class or a value that the task does not know, or black and white where several labels could be meant.
-        FormatError: A damaged mask.
+        FormatError: A damaged mask or shape.
         GeometryError: A mask off its image's grid.
     """
     if case.tag is not None:
@@ -45,6 +46,8 @@ def read_label(case: CaseSource, read: Image, grid: Grid, values: LabelMap, *, p
         if tag is None:
             raise LabelError(f"{case.name}: unknown label {case.tag!r}", remedy=f"use one of {', '.join(values.tags)}")
         return SourceLabel(tag)
+    if case.drawing is not None:
+        return SourceLabel(read_drawing(case.drawing, grid, values))
     if case.mask is None:
         return SourceLabel(None)
     noted = read_mask_with_notes(

@@ -33,7 +33,13 @@ def shown_channels(blobs: Blobs, case: Case) -> tuple[ImageArray, Windows]:
 
 
 def load_annotation(blobs: Blobs, annotation: Annotation, case: Case) -> Mask | int:
-    """The annotation's mask on the case's grid, or its tag; unanswered voxels of a partial one, and those without a mark, are 255."""
+    """The annotation's mask on the case's grid, or its tag; unanswered voxels of a partial one, and those without a mark, are 255.
+
+    Raises:
+        InputError: It only rejects a proposal.
+    """
+    if annotation.kind == "rejected":
+        raise InputError(f"Annotation {annotation.id} rejects a proposal, it says nothing else", remedy="annotate the case")
     if annotation.blob is None:
         return int(annotation.tag or 0)
     if annotation.kind == "marks":

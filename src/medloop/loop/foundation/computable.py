@@ -1,12 +1,15 @@
-"""Cases that a model cannot compute on because of their voxel size: named and left out, the rest goes on."""
+"""Cases that a model cannot compute on because of their voxel size, slices or channels: left out with a line, the rest goes on."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from medloop.core.errors import GridSizeError
+from medloop.core.names import counted
 from medloop.core.records import Case, Model
 from medloop.loop.foundation.damage import OVERSIZED, VERB, DamagedCase, LeftOut
 from medloop.loop.foundation.refusals import refusals
 from medloop.loop.foundation.workspace import Workspace
+from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import Recipe
 
 
@@ -19,6 +22,29 @@ def computable(recipe: Recipe, cases: Iterable[Case], left_out: LeftOut) -> list
             kept.append(case)
         else:
             left_out.oversized(case, error)
+    return kept
+
+
+def misfit(recipe: Recipe, case: Case) -> str:
+    """Why a recipe's networks cannot read a case, whatever its voxel size; empty when they can."""
+    if recipe.dimension == 2 and not case.grid.is_2d:
+        return "with more than one slice, where the network reads one"
+    if common_channels((case.channels, recipe.channels), dimension=recipe.dimension) is None:
+        return f"with {counted(case.channels, 'channel')}, where the network reads {recipe.channels}"
+    return ""
+
+
+def fitting(recipe: Recipe, cases: Iterable[Case], log: Callable[[str], None]) -> list[Case]:
+    """The cases that a recipe's networks can read; one line says how many others are left out, and why."""
+    kept, refused = list[Case](), Counter[str]()
+    for case in cases:
+        if reason := misfit(recipe, case):
+            refused[reason] += 1
+        else:
+            kept.append(case)
+    if refused:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+        log(f"{counted(refused.total(), 'case')} left out of the predictions, the rest goes on: {reasons}")
     return kept
 
 

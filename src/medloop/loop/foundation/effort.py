@@ -71,7 +71,13 @@ def priced(lines: Iterable[EffortLine]) -> bool:
 
 
 def predict_minutes(
-    tx: Reader, cases: Sequence[Case], predictions: Mapping[str, Prediction], *, learned: MinutesModel | None = None, as_cost: bool = False
+    tx: Reader,
+    cases: Sequence[Case],
+    predictions: Mapping[str, Prediction],
+    *,
+    learned: MinutesModel | None = None,
+    as_cost: bool = False,
+    whole: bool = False,
 ) -> dict[str, float]:
     """Expected minutes of a person's time for cases that are not answered yet, or their cost.
 
@@ -81,12 +87,14 @@ def predict_minutes(
         predictions: By case id, of the newest model; a case without one takes the median.
         learned: What `minutes_model` gave, if it is at hand already; else it is fitted now.
         as_cost: Each recorded minute counts by its annotator's rate.
+        whole: For all of each case, by masks of whole cases alone, where one was timed: parts of a case take less, and say nothing of it.
 
     Returns:
         Case name → minutes, > 0. When no answer was ever timed every case counts as one minute; see `minutes_model`.
     """
-    model = learned or minutes_model(tx, as_cost=as_cost)
-    middle = _median(_unproposed(_timed(tx, as_cost=as_cost))) if model.basis == "regression" else model
+    timed = (_timed(tx, as_cost=as_cost, whole=True) if whole else []) or _timed(tx, as_cost=as_cost)
+    model = learned or _minutes_model(tx, timed, as_cost=as_cost)
+    middle = _median(_unproposed(timed)) if model.basis == "regression" else model
     seen = [c for c in cases if c.id in predictions]
     usual = float(predicted_minutes(middle, np.zeros((1, len(FEATURES)))).expected[0])
     minutes = dict.fromkeys((c.name for c in cases), usual)
@@ -101,15 +109,7 @@ def minutes_model(tx: Reader, *, as_cost: bool = False) -> MinutesModel:
 
     Costs are not told apart by person: nobody knows who will annotate a case when it is queried.
     """
-    timed = _timed(tx, as_cost=as_cost)
-    corrected = [one for one in timed if one.proposal_id is not None]
-    if len(corrected) < MIN_ANNOTATIONS:
-        return replace(_median(timed), annotations=len(corrected))
-    shown = {p.id: p for p in tx.find(Prediction, where={"id": [one.proposal_id or "" for one in corrected]})}
-    cases = {c.id: c for c in tx.find(Case, where={"id": [one.case_id for one in corrected]})}
-    table = _table([(cases[one.case_id], shown[one.proposal_id or ""]) for one in corrected])
-    people = () if as_cost else [one.annotator_id for one in corrected]
-    return fit_minutes(table, np.array([one.seconds for one in corrected]), people)
+    return _minutes_model(tx, _timed(tx, as_cost=as_cost), as_cost=as_cost)
 
 
 def minutes_words(tx: Reader) -> str:
@@ -148,6 +148,17 @@ class _Timed:
     annotator_id: str
 
 
+def _minutes_model(tx: Reader, timed: Sequence[_Timed], *, as_cost: bool) -> MinutesModel:
+    corrected = [one for one in timed if one.proposal_id is not None]
+    if len(corrected) < MIN_ANNOTATIONS:
+        return replace(_median(timed), annotations=len(corrected))
+    shown = {p.id: p for p in tx.find(Prediction, where={"id": [one.proposal_id or "" for one in corrected]})}
+    cases = {c.id: c for c in tx.find(Case, where={"id": [one.case_id for one in corrected]})}
+    table = _table([(cases[one.case_id], shown[one.proposal_id or ""]) for one in corrected])
+    people = () if as_cost else [one.annotator_id for one in corrected]
+    return fit_minutes(table, np.array([one.seconds for one in corrected]), people)
+
+
 def _median(timed: Sequence[_Timed]) -> MinutesModel:
     return median_minutes(np.array([one.seconds for one in timed]), features=len(FEATURES))
 
@@ -158,9 +169,9 @@ def _unproposed(timed: Sequence[_Timed]) -> Sequence[_Timed]:
     return found if len(found) >= MIN_UNPROPOSED else timed
 
 
-def _timed(tx: Reader, *, as_cost: bool = False) -> list[_Timed]:
-    """The last annotations with a recorded time, oldest first."""
-    rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANNOTATIONS) if row[2] > 0]
+def _timed(tx: Reader, *, as_cost: bool = False, whole: bool = False) -> list[_Timed]:
+    """The last annotations with a recorded time, oldest first; with `whole` only masks of whole cases."""
+    rows = [row for row in tx.recent_efforts(OWN_ORIGINS, RECENT_ANNOTATIONS, whole=whole) if row[2] > 0]
     return [_Timed(case_id, proposal_id, 60 * cost if as_cost else seconds, who) for case_id, proposal_id, seconds, cost, who in rows]
 
 

@@ -56,6 +56,7 @@ class Pretrain(Payload):
     source: str = ""
     inflate: bool = False
     layers: Literal["all", "encoder"] = "all"
+    before: str = ""  # the setting `pretraining` until this job was wanted: it is that again where there is too little to learn from
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from medloop.core.errors import InputError
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Case, Event, GoldCase, Job, Json, ProjectSettings, new_id
+from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.job_kinds import Pretrain, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.models.foundation.plans import FEWEST_IMAGES
@@ -113,9 +114,22 @@ def request_transfer(workspace: Workspace, source: Path, *, inflate: bool = Fals
     return request_job(workspace, asked, f"{KEY} {source}", actor=actor)
 
 
-def request_pretraining(workspace: Workspace, *, steps: int = 0, minutes: float = 0.0, actor: str = "system") -> Job:
-    """Let the worker pretrain on the pool; 0 steps and minutes take those of a training."""
-    return request_job(workspace, Pretrain(steps, minutes), KEY, actor=actor)
+def begin_with_pool(workspace: Workspace, *, steps: int = 0, minutes: float = 0.0, actor: str) -> Job:
+    """Let the worker pretrain on the pool, and trainings begin so: `pretraining` becomes pool, unless the job finds too little to learn of.
+
+    Raises:
+        InputError: The pool is too small; then the setting stays as it was.
+    """
+    require_images(workspace)
+    before = workspace.settings.pretraining
+    if before != "pool":
+        configure(workspace, settings={"pretraining": "pool"}, actor=actor)
+    return request_pretraining(workspace, steps=steps, minutes=minutes, before=before, actor=actor)
+
+
+def request_pretraining(workspace: Workspace, *, steps: int = 0, minutes: float = 0.0, before: str = "pool", actor: str = "system") -> Job:
+    """Let the worker pretrain on the pool; 0 steps and minutes take those of a training; `before` as in `Pretrain`."""
+    return request_job(workspace, Pretrain(steps, minutes, before="" if before == "pool" else before), KEY, actor=actor)
 
 
 def pretrain_before_annotations(workspace: Workspace) -> bool:

@@ -21,7 +21,7 @@ from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.label_versions import knows_every_label
+from medloop.loop.foundation.label_versions import has_every_output, knows_every_label
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.metrics.calibration import ece
@@ -150,8 +150,10 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation annotations"
         raise InputError(f"A calibration is fitted on validation annotations and predictions, got {have}", remedy="annotate and train")
-    if not knows_every_label(model, workspace.task):
-        raise InputError(f"Model {model.index} does not know every label of the task", remedy="train again")
+    if not knows_every_label(model, workspace.task) or not has_every_output(model, workspace.task):
+        raise InputError(
+            f"Model {model.index} does not know every label of the task, or of which labels voxels may be together", remedy="train again"
+        )
     predictor, samples = load_predictor(workspace.store.blobs, model, as_trained=True), workspace.settings.samples
 
     def rows_of(answer: Annotation, case: Case) -> Rows:

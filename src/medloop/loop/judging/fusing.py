@@ -14,7 +14,7 @@ import numpy as np
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.drawing import have_overlaps, united, with_label
 from medloop.core.errors import BlobError, InputError
-from medloop.core.labels import gathered, mask_of, nested_regions, values_of
+from medloop.core.labels import gathered, held_by_value, mask_of, nested_regions, values_of
 from medloop.core.records import Annotation, Annotator, Case, Consensus, Json, Label, Task, new_id, now
 from medloop.images.encode import encode_mask, encode_voxels
 from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none, without_others
@@ -28,6 +28,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.fusing_classes import LATEST, Fusions, Made, fuse_tags, named_note
 from medloop.raters.edges import edge_strengths
 from medloop.raters.fused_mask import FusedMask
+from medloop.raters.label_decision import decided_by_label
 from medloop.raters.label_groups import LabelGroup, label_groups, lay_together
 from medloop.raters.local_fusion import locally_weighted
 from medloop.raters.mask_skill import MaskSkill, Rate
@@ -220,7 +221,10 @@ def _fused_group(
     found = [(given[n][0], without_others(given[n][1], group.labels, workspace.task.labels)) for n in group.readers]
     if len(found) == 1:
         return replace(majority_mask([found[0][1]], list(group.labels)), note="")
-    return _fused_mask(workspace, case, method, found, group.labels)
+    fused, every = _fused_mask(workspace, case, method, found, group.labels), workspace.task.labels
+    if not nested_regions(every):
+        return fused
+    return decided_by_label(fused, {value: of & set(group.labels) for value, of in held_by_value(every).items()})
 
 
 def _agreements(masks: Sequence[MaskArray], groups: Sequence[LabelGroup], labels: Sequence[Label]) -> dict[int, float]:

@@ -18,7 +18,7 @@ from medloop.core.settings import current_names
 from medloop.images.encode import encode_mask
 from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.arrays import load_image, load_proposal, store_features
-from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.computable import computable, fitting, misfit
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Choose, Predict, request_job
@@ -86,14 +86,18 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     left_out = predict_cases(workspace, model, lacking, control)
     if asked.scope == "pool":
         request_job(workspace, Choose(), f"query-{model.id}")
-    missed = len(left_out.cases)
+    recipe = Recipe.from_json(model.recipe)
+    missed = len(left_out.cases) + sum(bool(misfit(recipe, case)) for case in lacking)
     return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 
 
 def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> LeftOut:
-    """Predict cases one by one, each committed by itself; returns those whose image cannot be read or computed on."""
-    left_out = LeftOut(workspace, control.log)
-    cases = computable(Recipe.from_json(model.recipe), cases, left_out)
+    """Predict cases one by one, each committed by itself; returns those whose image cannot be read or computed on.
+
+    Cases of other channels or slices than the networks read are left out with one line in the log.
+    """
+    left_out, recipe = LeftOut(workspace, control.log), Recipe.from_json(model.recipe)
+    cases = computable(recipe, fitting(recipe, cases, control.log), left_out)
     if not cases:
         return left_out
     predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)

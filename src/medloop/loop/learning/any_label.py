@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medloop.core.labels import nested_regions
 from medloop.core.records import Json
 from medloop.core.settings import PromptEncoding
 from medloop.loop.foundation.workspace import Workspace
@@ -26,7 +27,8 @@ def train_any_label(
 
     own = any_label_recipe(recipe, workspace.settings.prompt_encoding)
     labels = [value for value in workspace.task.label_values if value not in taught.missing]
-    made = cases_for_any_label([case for case in taught.cases if case.weak is None], labels=labels, seed=recipe.seed)
+    masks = [case for case in taught.cases if case.weak is None]
+    made = cases_for_any_label(masks, labels=labels, seed=recipe.seed, regions=nested_regions(workspace.task.labels))
     trained = train(own, made, [], folder / ANY_LABEL, report=report, guide=rehearsal_for_any_label())
     return trained.weights, {ANY_LABEL: own.to_json()}
 

@@ -11,7 +11,7 @@ from medloop.core.records import EVALUATION_SPLITS, Case, Json, Snapshot
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Pretrain
-from medloop.loop.foundation.starts import Layers, Start, images_to_learn, keep_start
+from medloop.loop.foundation.starts import Layers, Start, images_to_learn, keep_start, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.beginning import pretrain_on_pool
@@ -37,13 +37,23 @@ def run_pretraining(workspace: Workspace, control: JobControl) -> Json:
     try:
         recipe = network_recipe(workspace, threads=control.threads)
         start = pretrain_on_pool(workspace, control, TrainingPlan(folder), recipe, steps=asked.steps, minutes=asked.minutes)
-    except InputError:
+    except InputError as error:
+        _take_back(workspace, control, asked.before, error)
         request_description(workspace, pretrained=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
     if workspace.settings.cold_start == "selfsup":
         request_description(workspace, pretrained=True)
     return {"pretraining_id": start.id, "note": start.words}
+
+
+def _take_back(workspace: Workspace, control: JobControl, before: str, error: InputError) -> None:
+    """The setting as it was before a pretraining that found too little to learn from, where that was all that is known of the pool."""
+    with workspace.store.read() as tx:
+        learned = any(one.origin == "pool" for one in starts(tx))
+    if before and not learned and workspace.settings.pretraining == "pool":
+        configure(workspace, settings={"pretraining": before}, actor="worker")
+        control.log(f"pretraining is {before} again: {error.message}")
 
 
 def _take(workspace: Workspace, control: JobControl, asked: Pretrain) -> Json:

@@ -14,7 +14,7 @@ import numpy as np
 from medloop.core.image import Mask
 from medloop.core.records import Case, Json, Prediction, Round, Task
 from medloop.loop.foundation.arrays import load_proposal
-from medloop.loop.foundation.label_versions import knows_every_label
+from medloop.loop.foundation.label_versions import has_every_output, knows_every_label
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.budget.pseudo import Threshold, confident_cases, pseudo_weights, threshold_at
 from medloop.store.reader import Reader
@@ -43,7 +43,8 @@ def pseudo_annotations(workspace: Workspace, *, answers: int, threshold: Thresho
     """The newest model's confident predictions, surest first, never more than there are answers; none without a model or the setting.
 
     Only unanswered cases of the training split; what a case lacks that is annotated for some labels is not filled in. A mask without any
-    foreground is left out, however sure: a structure that is missed altogether looks just as sure.
+    foreground is left out, however sure: a structure that is missed altogether looks just as sure. So is a case of which somebody has
+    rejected a proposal, whatever a later model makes of it, until it is annotated.
     """
     if workspace.settings.unlabelled != "pseudo-labels":
         return []
@@ -69,11 +70,15 @@ def load_pseudo(workspace: Workspace, pseudo: PseudoAnnotation) -> tuple[Case, M
 
 
 def _believable(tx: Reader, task: Task) -> list[Prediction]:
-    """Predictions of the live model for unanswered training cases, by case name; none of one that lacks a label of the task."""
+    """Predictions of the live model for unanswered training cases, by case name.
+
+    None of one that lacks a label of the task, or what labels share that overlap by now.
+    """
     model = tx.live_model()
-    if model is None or not knows_every_label(model, task):
+    if model is None or not knows_every_label(model, task) or not has_every_output(model, task):
         return []
-    names = {c.id: c.name for c in tx.unlabelled_cases(["train"], exclude_open=False)}
+    rejected = {one.case_id for one in tx.rejections(splits=["train"])}
+    names = {c.id: c.name for c in tx.unlabelled_cases(["train"], exclude_open=False) if c.id not in rejected}
     found = [p for p in tx.latest_predictions(model.id) if p.case_id in names and "entropy" in p.scores]
     holding = [p for p in found if p.mask is None or float(p.scores.get("foreground", 0.0)) > 0]
     return sorted(holding, key=lambda p: names[p.case_id])

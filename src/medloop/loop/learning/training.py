@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names, mark_weights
+from medloop.core.settings import current_names, learns_mark_weights, mark_weights
 from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_annotations
@@ -148,6 +148,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         targets=settings.targets,
         robust=settings.robust,
         weak_weights=USUAL_WEAK._replace(**mark_weights(settings.mark_weights)),
+        weak_learned=learns_mark_weights(settings.mark_weights) and workspace.task.kind == "segmentation",
         unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
@@ -188,6 +189,13 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], settings: ProjectSetti
     return snapshot
 
 
+OF_THE_PROJECT = (
+    "steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled", "robust", "weak_weights",
+    "weak_learned", "regions",
+)  # fmt: skip
+"""Fields of a recipe that follow from the project as it is now, also where a training goes on from an earlier model."""
+
+
 def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple[Recipe, Model | None]:
     """Unless it starts from scratch, the model to go on from, and its recipe with this training's budget and seed.
 
@@ -206,11 +214,7 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     before = Recipe.from_json(parent.recipe)
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
-    own = {
-        name: getattr(recipe, name)
-        for name in ("steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled", "robust")
-    }
-    return dataclasses.replace(before, **own), parent
+    return dataclasses.replace(before, **{name: getattr(recipe, name) for name in OF_THE_PROJECT}), parent
 
 
 def _described(recipe: Recipe) -> str:

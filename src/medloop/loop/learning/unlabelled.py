@@ -16,12 +16,11 @@ from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Case, GoldCase
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_image
-from medloop.loop.foundation.computable import oversize
+from medloop.loop.foundation.computable import misfit, oversize
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import Recipe
 from medloop.store.reader import Reader
 
@@ -91,8 +90,4 @@ def affordable_cases(workspace: Workspace, recipe: Recipe, drawn: Sequence[Case]
 
 def _unfit(recipe: Recipe, case: Case) -> str:
     """Why a recipe's networks cannot read a case; empty when they can."""
-    if recipe.dimension == 2 and not case.grid.is_2d:
-        return "with more than one slice, where the network reads one"
-    if common_channels((case.channels, recipe.channels), dimension=recipe.dimension) is None:
-        return f"with {counted(case.channels, 'channel')}, where the network reads {recipe.channels}"
-    return "too large for the network's grid" if oversize(recipe, case) else ""
+    return misfit(recipe, case) or ("too large for the network's grid" if oversize(recipe, case) else "")

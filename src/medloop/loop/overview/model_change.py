@@ -105,7 +105,7 @@ def change_picture(workspace: Workspace, case_id: str, index: int) -> Markup:
         windows,
         shot,
         [("truth", truth.array), ("predicted", masks[index])] if isinstance(truth, Mask) else [],
-        Shape.each(workspace.task.labels),
+        Shape.each(workspace.task.labels, workspace.task.labels),
         label=f"{case.name}: the annotation, and dashed the prediction of model {index}",
     )
     return alone(drawn)

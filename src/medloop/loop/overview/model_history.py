@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medloop.core.names import counted
-from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split
+from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split, Task
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import shown_interval
@@ -151,7 +151,19 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         score_split=score.split if score else "",
         live=is_live,
         pinned=is_live and pinned,
-        note="; ".join(filter(None, (said.note, unlabelled_words(model), stood_out_words(model), start_words(model)))),
+        note="; ".join(
+            filter(
+                None,
+                (
+                    said.note,
+                    overlap_words(tx, model),
+                    unlabelled_words(model),
+                    stood_out_words(model),
+                    weight_words(model),
+                    start_words(model),
+                ),
+            )
+        ),
         comparison=_comparison(said.comparison) if said.comparison else None,
         nothing_new=repeat,
         score_note=shown.note if shown else "",
@@ -172,6 +184,21 @@ def stood_out_words(model: Model) -> str:
         return ""
     shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
     return f"left out {counted(len(names), 'annotated case')} that stood out by their loss ({shown})"
+
+
+def overlap_words(tx: Reader, model: Model) -> str:
+    """That a model was trained before labels were declared to overlap, which it proposes apart; empty for others."""
+    task = max(tx.find(Task), key=lambda version: version.version)
+    shared = [value for value in task.mask_values if value not in task.label_values]
+    if not any(value >= int(model.recipe.get("classes", task.classes)) for value in shared):
+        return ""
+    return "trained before labels were declared to overlap: it proposes one of them per voxel, train again"
+
+
+def weight_words(model: Model) -> str:
+    """What marks ended up counting in a model that learned these weights; empty in others, and where no case had marks."""
+    found = model.metrics.get("mark_weights", {}) if model.metrics.get("marked_cases") else {}
+    return f"learned what marks count: {', '.join(f'{name} {value:.3g}' for name, value in found.items())}" if found else ""
 
 
 def start_words(model: Model) -> str:

@@ -46,11 +46,11 @@ def report_html(workspace: Workspace, *, hidden: Collection[str] = ()) -> str:
         *shown,
         note("Cases that you are to read blind are not shown one by one." if hidden else ""),
         _succession(workspace),
-        section("Learning curve", _curve(made), _evaluations(made)),
+        section("Learning curve", curve_figure(made), _evaluations(made)),
         section("Time", _time(made.effort), _time_by_round(workspace), _time_by_proposal(workspace)),
         _skills(workspace),
         section("What was annotated", _annotated(made)),
-        section("Models", _models(made.models)),
+        section("Models", model_table(made.models)),
         section("Rounds", _rounds(made)),
         _left_out(workspace, judged, left_out),
     ]
@@ -119,7 +119,8 @@ def _succession(workspace: Workspace) -> Markup | None:
     return section("Before and after", element("div", element("figure", chart, element("figcaption", words)), class_="figures wide"))
 
 
-def _curve(made: Progress) -> Markup:
+def curve_figure(made: Progress) -> Markup:
+    """The learning curve with its intervals, or why there is none yet."""
     if not made.curve:
         return note("No model has been evaluated yet.")
     by_split: dict[str, list[Point]] = defaultdict(list)
@@ -202,7 +203,8 @@ def _annotated(made: Progress) -> Markup:
     return table(head, ((c.label, c.annotated, c.queried, f"{c.known} of {c.cases} cases") for c in made.queried))
 
 
-def _models(models: Sequence[ModelLine]) -> Markup:
+def model_table(models: Sequence[ModelLine]) -> Markup:
+    """Every model, whether it is in use and why."""
     head = ("model", "annotations learned", "steps", "seconds", "made", "in use", "why", "calibration")
     rows = (
         (m.index, m.learned, m.steps, f"{m.seconds:.0f}", m.created_at[:16] + "Z", _in_use(m), m.note + _repeats(m), m.calibration)

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from medloop.core.arrays import MaskArray
 from medloop.core.image import Mask
+from medloop.core.labels import region_values
 from medloop.core.records import Case, Label
 from medloop.loop.foundation.arrays import load_annotation, load_proposal, shown_channels
 from medloop.loop.foundation.damage import LeftOut
@@ -54,24 +55,20 @@ def _figure(workspace: Workspace, word: str, one: JudgedCase) -> Markup:
     blobs, case = workspace.store.blobs, one.case
     labels = [label for label in workspace.task.labels if label.name in one.scores]
     truth = load_annotation(blobs, one.annotation, case)
-    masks = (_only(truth.array, labels), _only(load_proposal(blobs, one.prediction, case), labels)) if isinstance(truth, Mask) else None
+    proposed = load_proposal(blobs, one.prediction, case)
+    masks = [_only(mask, labels, workspace.task.labels) for mask in (truth.array, proposed)] if isinstance(truth, Mask) else []
     shot = largest_disagreement(case.grid, *(masks or (None, None)))
+    styled = list(zip(("truth", "predicted"), masks, strict=False))
     channels, windows = shown_channels(blobs, case)
-    drawn = picture(
-        channels,
-        windows,
-        shot,
-        list(zip(("truth", "predicted"), masks, strict=True)) if masks else [],
-        Shape.each(labels),
-        label=f"{word}: {case.name}",
-    )
+    drawn = picture(channels, windows, shot, styled, Shape.each(labels, workspace.task.labels), label=f"{word}: {case.name}")
     words = _scores(one) if isinstance(truth, Mask) else _classes(workspace, one, truth)
     return element("figure", drawn, element("figcaption", element("b", f"{word}: {case.name}"), element("br"), words, _place(case, shot)))
 
 
-def _only(mask: MaskArray, labels: Sequence[Label]) -> MaskArray:
-    """A mask with these labels alone: others were not scored."""
-    kept: MaskArray = np.where(np.isin(mask, [label.value for label in labels]), mask, 0).astype(np.uint8)
+def _only(mask: MaskArray, labels: Sequence[Label], every: Sequence[Label]) -> MaskArray:
+    """A mask with the voxels of these labels of a task's alone: others were not scored."""
+    held = region_values(every)
+    kept: MaskArray = np.where(np.isin(mask, [value for label in labels for value in held[label.value]]), mask, 0).astype(np.uint8)
     return kept
 
 

@@ -23,6 +23,7 @@ from medloop.loop.querying.lacking import label_pool
 from medloop.loop.querying.parts import with_parts
 from medloop.loop.querying.pool_table import PoolScores, PoolTable, pool_scores, pool_table
 from medloop.loop.querying.pools import ExtraScores, PoolInputs, build_pool
+from medloop.loop.querying.rejected import lifted_cases, with_lifted
 from medloop.query.baselines import DRAWN
 from medloop.query.strategies import Pool, Strategy, strategy
 from medloop.store.reader import Reader
@@ -61,6 +62,7 @@ def make_query(
         wanted, drawn = followed(workspace, tx, round_index)
         scores = pool_scores(workspace, tx, model.id, table) if model and not extra_scores else None
         missing = label_pool(workspace, tx, table, queried_case_ids(tx))
+        lifted = [] if missing else lifted_cases(tx)
     if settings.query_label and missing is None:
         note(f"no annotated case is left that lacks {settings.query_label}: unlabelled cases are queried")
     free = missing.free if missing else _unlabelled(table, refused, marked)
@@ -80,6 +82,7 @@ def make_query(
             note(f"predicted minutes: {minutes_words(tx)}")
     if drawn and model and chosen == wanted:
         choices = [replace(one, reason=f"{one.reason}; {chosen} {drawn}", probability=None) for one in choices]
+    choices = with_lifted(choices, lifted, free={table.id_of(name) for name in train} if lifted else (), size=size)
     choices = choices if missing else with_parts(workspace, choices, live)
     choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
     choices = missing.choices(choices) if missing else choices

@@ -82,7 +82,7 @@ def _paces(tx: Reader) -> dict[str, float]:
     newest = tx.find(Annotation, where={"origin": OWN_ORIGINS}, descending=True, limit=RECENT_ANNOTATIONS)
     taken = defaultdict[str, list[float]](list)
     for one in newest:
-        if one.effort_seconds > 0:
+        if one.effort_seconds > 0 and one.kind != "rejected":  # a look is no reading
             taken[one.annotator_id].append(math.log(one.effort_seconds))
     if not taken:
         return {}

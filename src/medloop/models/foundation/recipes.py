@@ -68,7 +68,7 @@ class WeakWeights(NamedTuple):
 
 USUAL_WEAK = WeakWeights()
 
-LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "regions": (), "augmented": 1.0}
+LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "weak_learned": False, "regions": (), "augmented": 1.0}
 """Fields that recipes did not have at first, and what those are that have no effect."""
 
 
@@ -117,6 +117,7 @@ class Recipe:
         annotators: How many annotators are modelled; 0 without an annotator model.
         targets: Whether cases that have `TrainingCase.soft` are learned by it.
         weak_weights: What the kinds of marks count, see `WeakWeights`.
+        weak_learned: Whether these are only what they count at first; see `models.foundation.weak_balance`.
         unlabelled: How unlabelled cases are learned from, one of `IN_A_RECIPE`; see `models.training.consistency`.
         robust: How wrong annotations are stood; see `models.foundation.robust_losses` and `models.training.small_loss`.
         regions: Where labels lie inside others (`core.labels`): of each foreground class, in order, itself and the classes inside it;
@@ -163,6 +164,7 @@ class Recipe:
     unlabelled: UnlabelledLearning = "none"
     robust: RobustTraining = "none"
     weak_weights: WeakWeights = USUAL_WEAK
+    weak_learned: bool = False
     regions: tuple[tuple[int, ...], ...] = ()
     augmented: float = 1.0
 
@@ -195,6 +197,7 @@ class Recipe:
         _require(self.unlabelled in IN_A_RECIPE, "unlabelled", " or ".join(IN_A_RECIPE), self.unlabelled)
         weighed = len(self.weak_weights) == len(USUAL_WEAK) and min(self.weak_weights) >= 0
         _require(weighed, "weak_weights", f"{len(USUAL_WEAK)} weights of 0 or more", self.weak_weights)
+        _require(not self.weak_learned or self.kind == "segmentation", "weak_learned", "off in a classification", self.weak_learned)
         pasted = self.unlabelled == "copy-paste"
         pastes = self.kind == "segmentation" and not self.annotators
         _require(pastes or not pasted, "unlabelled", "none or mean-teacher in a classification or with annotators", self.unlabelled)

@@ -97,6 +97,35 @@ def weak_loss(
     return loss
 
 
+def weak_terms(
+    logits: Tensor, targets: Tensor, weak: WeakBatch, *, teacher: Tensor | None = None, regions: Regions = ()
+) -> dict[str, Tensor]:
+    """What `weak_loss` adds up, each kind by itself and without a weight, by the names of `WeakWeights`; arguments as there.
+
+    A kind that says nothing of these samples is 0.
+    """
+    logits, allowed = logits.float(), weak.allowed()
+    count = allowed.sum(1)
+    known = (count == 1) & (weak.sets > 0)
+    open_ = ~known & (count < logits.shape[1])
+    named = open_ & ~allowed[:, 0]
+    marked, likely = targets.masked_fill(~known, UNKNOWN), targets.masked_fill(known, UNKNOWN)
+    found = {
+        "marked": _loss_of_known(logits, marked, regions) + excluded_loss(logits, allowed, counts=named),
+        "likely": _loss_of_known(logits, likely, regions),
+        "excluded": excluded_loss(logits, allowed, counts=open_ & ~named),
+        "tagged": present_loss(logits, weak, regions),
+    }
+    if teacher is not None:
+        found["agreed"] = agreed_loss(logits, allowed, teacher, counts=(targets == UNKNOWN) & (count > 1))
+    return found
+
+
+def _loss_of_known(logits: Tensor, targets: Tensor, regions: Regions) -> Tensor:
+    """`segmentation_loss` of voxels that have a class; 0 without any."""
+    return segmentation_loss(logits, targets, regions=regions) if bool((targets != UNKNOWN).any()) else logits.new_zeros(())
+
+
 def excluded_loss(logits: Tensor, allowed: Tensor, *, counts: Tensor) -> Tensor:
     """Mean over some voxels, bool, shape (B, …), of minus the logarithm of the probability of what they can be; 0 without any."""
     inside = logits.masked_fill(~allowed, -1e4).logsumexp(1) - logits.logsumexp(1)

@@ -81,6 +81,7 @@ def pretext_recipe(recipe: Recipe) -> Recipe:
     return dataclasses.replace(
         recipe, classes=2, guided=False, hints="euclidean", members=1, heads=1, rrr=0.0, touched_weight=1.0, annotator_model="none",
         annotators=0, targets="hard", unlabelled="mean-teacher", validations=0, robust="none", weak_weights=USUAL_WEAK, regions=(),
+        weak_learned=False,
     )  # fmt: skip
 
 

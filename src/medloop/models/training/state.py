@@ -18,6 +18,8 @@ from medloop.models.foundation.compute import choose_device
 from medloop.models.foundation.confusions import RATE, Confusions
 from medloop.models.foundation.networks import AnyNetwork, build_network, load_weights
 from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.weak_balance import RATE as BALANCE_RATE
+from medloop.models.foundation.weak_balance import WeakBalance
 from medloop.models.training.batches import PreparedCase, TrainingCase
 from medloop.models.training.small_loss import SmallLoss
 
@@ -39,6 +41,7 @@ class TrainingState:
         best_score, scores: The best validation, and every one as (step, score).
         confusions: What is learned of each annotator; None without an annotator model.
         memory: How hard each case is to learn; None where that decides nothing.
+        balance: What marks count, where that is learned; else None.
         precision: In which steps are taken, chosen before the first one; "" before that.
     """
 
@@ -54,6 +57,7 @@ class TrainingState:
     scores: list[tuple[int, float]] = dataclasses.field(default_factory=list)
     confusions: Confusions | None = None
     memory: SmallLoss | None = None
+    balance: WeakBalance | None = None
     precision: str = ""
 
     @property
@@ -93,9 +97,12 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: 
     if confusions:
         optimiser.add_param_group({"params": [confusions.weight], "weight_decay": 0.0, "times": RATE})
         optimiser.add_param_group({"params": list(confusions.places.parameters() if confusions.places else ())})
+    balance = WeakBalance().to(choose_device()) if recipe.weak_learned else None
+    if balance:
+        optimiser.add_param_group({"params": [balance.log_variances], "weight_decay": 0.0, "times": BALANCE_RATE})
     mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     memory = SmallLoss.of(len(cases)) if recipe.robust == "small-loss" else None
-    return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions, memory=memory)
+    return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions, memory=memory, balance=balance)
 
 
 def _confusions_of(recipe: Recipe, width: int, cases: Sequence[PreparedCase]) -> Confusions | None:
@@ -142,6 +149,7 @@ def save(state: TrainingState, folder: Path, *, member: int, identity: str) -> N
     tensors = _prefixed("network", state.network.state_dict()) | _prefixed("mean", state.mean) | _prefixed("best", state.best)
     tensors |= _prefixed("confusions", state.confusions.state_dict()) if state.confusions else {}
     tensors |= _prefixed("memory", state.memory.tensors()) if state.memory else {}
+    tensors |= _prefixed("balance", state.balance.state_dict()) if state.balance else {}
     for number, moments in state.optimiser.state_dict()["state"].items():
         tensors |= _prefixed(f"optimiser.{number}", moments)
     kept = {name: getattr(state, name) for name in ("step", "steps", "seconds", "best_score", "scores")}
@@ -169,6 +177,8 @@ def restore(state: TrainingState, folder: Path, *, member: int, identity: str) -
         state.confusions.load_state_dict(_part(checkpoint, "confusions"))
     if state.memory:
         state.memory = SmallLoss(**_part(checkpoint, "memory"))
+    if state.balance:
+        state.balance.load_state_dict(_part(checkpoint, "balance"))
     moments: dict[int, Weights] = {}
     for name, tensor in _part(checkpoint, "optimiser").items():
         number, key = name.split(".", 1)

@@ -36,7 +36,7 @@ from medloop.models.foundation.losses import (
 from medloop.models.foundation.networks import build_network
 from medloop.models.foundation.partial_labels import marginal_chances, marginal_logits
 from medloop.models.foundation.recipes import Recipe, WeakWeights
-from medloop.models.foundation.weak_losses import weak_loss
+from medloop.models.foundation.weak_losses import weak_loss, weak_terms
 from medloop.models.training.ahead import in_order
 from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
 from medloop.models.training.consistency import (
@@ -173,6 +173,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
     metrics |= {"confusions": state.confusions.matrices().detach().cpu().tolist()} if state.confusions else {}
+    metrics |= {"mark_weights": state.balance.weights(WeakWeights(*recipe.weak_weights))} if state.balance else {}
     metrics |= {"stood_out": names_left_out(state.memory, [case.id for case in cases])} if state.memory else {}
     metrics |= {"validation": state.best_score, "validations": state.scores} if state.scores else {}
     file = write_checkpoint(result, Checkpoint(state.best or state.mean, {"identity": identity, "metrics": metrics}), mark="weights")
@@ -266,6 +267,8 @@ def take_step(
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
     nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
     state.optimiser.step()
+    if state.balance:
+        state.balance.keep_bounded()
     state.step += 1
     state.update_mean(recipe.ema_decay)
     return value
@@ -283,7 +286,11 @@ def batch_loss(
     teacher = teacher_chances(recipe, state, images[weak]) if trusted and recipe.weak_weights[-1] else None
     weights = WeakWeights(*recipe.weak_weights)
     weights = weights._replace(agreed=weights.agreed * trusted)
-    loss = weak_loss(logits[weak], plain_masks(targets[weak], recipe.classes), by_marks, weights, teacher=teacher, regions=recipe.regions)
+    said = plain_masks(targets[weak], recipe.classes)
+    if state.balance is None:
+        loss = weak_loss(logits[weak], said, by_marks, weights, teacher=teacher, regions=recipe.regions)
+    else:
+        loss = state.balance(weak_terms(logits[weak], said, by_marks, teacher=teacher, regions=recipe.regions), weights)
     if weak.all():
         return loss
     share = float(weak.float().mean())
@@ -403,6 +410,8 @@ def summarise(members: Sequence[Json]) -> Json:
             summary[name] = sum(m[name] for m in members) / len(members)
     if "confusions" in members[0]:
         summary["confusions"] = np.mean([m["confusions"] for m in members], axis=0).tolist()
+    if "mark_weights" in members[0]:
+        summary["mark_weights"] = {name: np.mean([m["mark_weights"][name] for m in members]).item() for name in members[0]["mark_weights"]}
     if "stood_out" in members[0]:
         summary["stood_out"] = sorted({name for member in members for name in member["stood_out"]})
     return summary | {"members": [dict(m) for m in members]}

@@ -1,8 +1,9 @@
 """Which kind of annotation of a case is worth most per minute of a person's time.
 
 What an annotation is worth is the number of voxels that it is expected to set right. All of a case, its most uncertain slices or regions,
-or only a look at the proposal differ in that and in the minutes they take. A look is expected to end with the proposal accepted as it is
-in so many of the cases as proposals at least as uncertain were so far; where it does not, the case is annotated whole after it.
+marks in place of a mask, or only a look at the proposal differ in that and in the minutes they take. A look is expected to end with the
+proposal accepted as it is in so many of the cases as proposals at least as uncertain were so far; where it does not, the case is
+annotated whole after it.
 
 Sources: cost and value of kinds of annotation as in Vijayanarasimhan & Grauman 2009, What's it going to cost you?,
 doi:10.1109/CVPR.2009.5206705; the choice between annotating and verifying as in Papadopoulos et al. 2016, arXiv:1602.08405.

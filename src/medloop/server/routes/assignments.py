@@ -14,6 +14,7 @@ from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
 from medloop.loop.annotating.filling import fill_between
 from medloop.loop.annotating.placing import place_frame
 from medloop.loop.annotating.propagating import preview_propagation
+from medloop.loop.annotating.rejecting import reject_proposal
 from medloop.loop.annotating.reviewing import mark_visited, review_places
 from medloop.loop.annotating.steps import draft_steps
 from medloop.loop.annotating.submission import Submitted
@@ -52,6 +53,7 @@ from medloop.server.wire.schemas import (
     PlaceNumber,
     PropagateBody,
     Reason,
+    Rejection,
     Seconds,
     Submission,
     TaskVersion,
@@ -142,6 +144,12 @@ def post_submit(workspace: WorkspaceHere, assignment: OwnAssignment, answer: Sub
         return _submitted(submit(workspace, assignment, Submitted(**said)))
     except ConflictError as error:
         raise_stale(workspace, assignment, answer.revision, error)
+
+
+@router.post("/reject")
+def post_reject(workspace: WorkspaceHere, assignment: OwnAssignment, body: Rejection) -> SubmittedView:
+    """Finish by rejecting the proposal without correcting it: it is no pseudo-label, and the case is queried again before others."""
+    return _submitted(reject_proposal(workspace, assignment, effort=reported(body.effort)))
 
 
 def _made_elsewhere(

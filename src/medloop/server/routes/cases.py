@@ -17,6 +17,7 @@ from medloop.core.records import Case, Label
 from medloop.loop.foundation.annotated_labels import lacking_cases, scope_in_force
 from medloop.loop.foundation.annotators import annotator_names, known_annotator
 from medloop.loop.foundation.assignees import assigned
+from medloop.loop.foundation.given import Given, given_kinds
 from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
 from medloop.loop.foundation.refusals import open_with, refusals
@@ -39,6 +40,7 @@ from medloop.server.wire.case_views import (
 from medloop.server.wire.project_views import ArrivalView, VerdictView
 from medloop.server.wire.schemas import Limit, Offset, Renamed, Search
 from medloop.server.wire.views import CaseView, case_view
+from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 from medloop.store.worklist import CaseRow, Listing, Sort
 
@@ -46,6 +48,7 @@ router = APIRouter(prefix="/projects/{project}/cases", tags=["cases"])
 MOST_CASES = 2**31
 State = Annotated[Literal["all", "unlabelled", "annotated", "skipped", "flagged"], Renamed]
 ReadingFilter = Literal["any", "read", "in review", "accepted", "returned"]
+GivenFilter: TypeAlias = Literal["whatever"] | Given
 _PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}}, "description": "The middle slice that holds a label, with its mask; else the middle one."},
     304: {"description": "The client has this picture already."},
@@ -64,14 +67,15 @@ class Asked:
     descending: bool
     by_round: bool
     lacks: int | None = None
+    given: GivenFilter = "whatever"
 
-    def listing(self, tx: Reader, unread: Collection[str]) -> Listing:
+    def listing(self, tx: Reader, blobs: Blobs, unread: Collection[str]) -> Listing:
         """The same for the store; `unread` cases are as if nobody had annotated them."""
         person = known_annotator(tx, self.assignee) if self.assignee else None
         return Listing(
             state=STORED_STATES[self.state],
             search=self.search,
-            case_ids=self._among(tx, unread),
+            case_ids=self._among(tx, blobs, unread),
             assigned_to=person.id if person else self.assignee and NOBODY,
             sort=self.sort,
             descending=self.descending,
@@ -79,11 +83,13 @@ class Asked:
             unlabelled=unread,
         )
 
-    def _among(self, tx: Reader, unread: Collection[str]) -> list[str] | None:
-        """The only cases that fit by their readings and by the labels that they lack; None for all."""
+    def _among(self, tx: Reader, blobs: Blobs, unread: Collection[str]) -> list[str] | None:
+        """The only cases that fit by their readings, the labels that they lack and what they have; None for all."""
         sets = [] if self.reading == "any" else [set(cases_read(tx, self.reading))]
         if self.lacks is not None:
             sets.append({i for i, labels in _lacking(tx).items() if not self.lacks or self.lacks in {label.value for label in labels}})
+        if self.given != "whatever":
+            sets.append({i for i, kinds in given_kinds(tx, blobs).items() if self.given in kinds})
         return sorted(set.intersection(*sets).difference(unread)) if sets else None
 
 
@@ -112,8 +118,11 @@ def _asked(
     search: Search = "",
     assignee: Annotated[str, Query(max_length=MAX_NAME, pattern=r"^[^\x00]*$", description="Only cases given to this person.")] = "",
     lacks: Annotated[int | None, Query(ge=0, le=254, description="Only annotated cases that lack the label of this value; 0: any.")] = None,
+    given: Annotated[
+        GivenFilter, Query(description="Only cases with marks of this kind, annotated parts, or a rejected proposal.")
+    ] = "whatever",
 ) -> Asked:
-    return Asked(state, reading, search, assignee, *order, lacks)
+    return Asked(state, reading, search, assignee, *order, lacks, given)
 
 
 AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
@@ -131,12 +140,12 @@ def list_cases(
     """The worklist: cases in any order, by name in natural order, searched in any script and letter case, how far each is, and whose."""
     with workspace.store.read() as tx:
         unread = viewer.unread(tx)
-        listing = asked.listing(tx, unread)
+        listing = asked.listing(tx, workspace.store.blobs, unread)
         page = tx.work_page(listing, limit=limit, offset=offset, after=after)
         rounds = tx.worklist_rounds(listing) if asked.by_round else []
         total = tx.worklist_total(listing)
         counted = [RoundCasesView(round=number, cases=cases) for number, cases in rounds]
-        return CasePage(total=total, rows=_lines(tx, page.rows, unread), cursor=page.cursor, rounds=counted)
+        return CasePage(total=total, rows=_lines(tx, workspace.store.blobs, page.rows, unread), cursor=page.cursor, rounds=counted)
 
 
 @router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
@@ -144,19 +153,20 @@ def get_cases_csv(workspace: WorkspaceHere, viewer: ViewerHere, asked: AskedHere
     """The same list as a file for a spreadsheet, whole."""
     with workspace.store.read() as tx:
         unread = viewer.unread(tx)
-        lines = _lines(tx, tx.work_page(asked.listing(tx, unread), limit=MOST_CASES).rows, unread)
+        blobs = workspace.store.blobs
+        lines = _lines(tx, blobs, tx.work_page(asked.listing(tx, blobs, unread), limit=MOST_CASES).rows, unread)
     named = {"Content-Disposition": 'attachment; filename="cases.csv"'}
     return Response(cases_csv(lines), media_type="text/csv; charset=utf-8", headers=named)
 
 
-def _lines(tx: Reader, rows: Sequence[CaseRow], unread: Collection[str]) -> list[CaseLine]:
+def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection[str]) -> list[CaseLine]:
     ids = [row.case_id for row in rows]
     readings = case_readings(tx, ids) | {i: as_unlabelled(tx, i) for i in ids if i in unread}
     refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
     judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
     opened, whose, seen = open_with(tx, ids), assigned(tx, ids), [i for i in ids if i not in unread]
     updated, rounds = tx.case_updates(seen), tx.case_rounds(seen)
-    lacking = _lacking(tx, seen)
+    lacking, given = _lacking(tx, seen), given_kinds(tx, blobs, seen)
     people, restored = annotator_names(tx), restored_among(tx, readings.values())
     facts = {
         i: CaseFacts(
@@ -170,6 +180,7 @@ def _lines(tx: Reader, rows: Sequence[CaseRow], unread: Collection[str]) -> list
             updated=updated.get(i),
             round=rounds.get(i),
             lacking=[label.name for label in lacking.get(i, ())],
+            given=given.get(i, ()),
         )
         for i in ids
     }

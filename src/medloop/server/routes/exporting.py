@@ -36,21 +36,29 @@ Format: TypeAlias = Annotated[
         "nrrd",
         "mha",
         "csv",
+        "coco",
+        "coco-polygons",
+        "labelstudio",
+        "cvat",
         "dicom-seg",
         "dicom-labelmap",
         "rtstruct",
         "dicom-sr",
+        "croissant",
+        "table",
+        "parquet",
         "frames",
         "measurements",
         "model",
         "torchscript",
         "onnx",
         "monai-bundle",
+        "model-card",
     ],
     Query(description="As `medloop export` has it."),
 ]
 WhichModel: TypeAlias = Annotated[
-    int | None, Query(ge=1, le=MAX_REVISION, description="Of the formats of a model: which; else the one in use.")
+    int | None, Query(ge=1, le=MAX_REVISION, description="Of the formats of a model and its card: which; else the one in use.")
 ]
 RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")]
 

@@ -3,8 +3,7 @@
 from fastapi import APIRouter
 
 from medloop.core.errors import ForbiddenError, InputError, NotFoundError
-from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.starts import request_pretraining, request_transfer, require_images, start_in_use, too_few_images
+from medloop.loop.foundation.starts import begin_with_pool, request_transfer, start_in_use, too_few_images
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.callers import Caller, CallerHere
 from medloop.server.web.site import PersonHere, SiteHere, WorkspaceHere
@@ -30,10 +29,7 @@ def post_pretraining(workspace: WorkspaceHere, caller: CallerHere, person: Perso
         rule = f"A pretraining ends by steps or by minutes, got {body.steps} steps and {body.minutes:g} minutes"
         raise InputError(rule, remedy="leave one out")
     _require_setting(workspace, caller, "pool")
-    require_images(workspace)
-    if workspace.settings.pretraining != "pool":
-        configure(workspace, settings={"pretraining": "pool"}, actor=person.id)
-    return JobRef(job_id=request_pretraining(workspace, steps=body.steps, minutes=body.minutes, actor=person.id).id)
+    return JobRef(job_id=begin_with_pool(workspace, steps=body.steps, minutes=body.minutes, actor=person.id).id)
 
 
 @router.post("/pretraining/transfer")

@@ -9,6 +9,7 @@ from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.marked import marked_lines
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import current_round
+from medloop.loop.querying.rejected import rejected_lines
 from medloop.server.web.callers import CallerHere
 from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
@@ -36,7 +37,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         **line.model_dump(),
         instructions=workspace.task.instructions,
         task_version=workspace.task.version,
-        label_gaps=[*(str(gap) for gap in label_gaps(workspace)), *marked_lines(workspace)],
+        label_gaps=[*(str(gap) for gap in label_gaps(workspace)), *marked_lines(workspace), *rejected_lines(workspace)],
         settings=workspace.settings,
         counts=counts,
         strategy=workspace.settings.strategy,

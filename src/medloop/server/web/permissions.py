@@ -83,6 +83,7 @@ _ANNOTATE: tuple[str, ...] = (
     f"GET {_WORK}/steps",
     f"POST {_WORK}/trace",
     f"POST {_WORK}/submit",
+    f"POST {_WORK}/reject",
     f"PUT {_WORK}/mask",
     f"GET {_WORK}/marks",
     f"POST {_WORK}/marks",

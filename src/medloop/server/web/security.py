@@ -29,6 +29,12 @@ CONTENT_TYPES = frozenset({"application/json", "application/octet-stream"})
 
 _HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 
+SURFACE = "/monai/"
+"""Below it programs of others call, also from pages of other origins: `medloop.server.monailabel.door` says which, and knows no cookie."""
+
+FORMS = frozenset({"multipart/form-data", "application/octet-stream"})
+"""What files are sent as; below `SURFACE` also in forms."""
+
 MB = 1_000_000
 SLOWEST = 100_000
 """Bytes a second, below which a body counts as dripping."""
@@ -80,7 +86,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         answer = _Answer(send)
-        refusal = self._refusal(scope["method"], headers)
+        refusal = self._refusal(scope["method"], scope["path"], headers)
         if refusal is not None:
             await refusal(scope, receive, answer.send)
             return
@@ -93,7 +99,7 @@ class Gate:
                 raise
             await unforeseen(error)(scope, receive, answer.send)
 
-    def _refusal(self, method: str, headers: Headers) -> Response | None:
+    def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
         if host_name(headers.get("host", "")) not in self._hosts:
             return failure(400, "unknown_host", "The Host header must name this server", remedy=f"open {self._own}")
         if method not in METHODS:
@@ -102,6 +108,8 @@ class Gate:
             return refusal
         if method in SAFE_METHODS:
             return None
+        if path.startswith(SURFACE):
+            return self._too_large(headers)
         if not self._same_origin(headers):
             return failure(403, "foreign_origin", "A change must come from this server's own page", remedy="open the page here")
         if _content_type(headers) not in CONTENT_TYPES:
@@ -126,8 +134,7 @@ class Gate:
         return None
 
     def _limit_mb(self, headers: Headers) -> float:
-        raw = _content_type(headers) == "application/octet-stream"
-        return self._settings.max_mask_mb if raw else self._settings.max_json_mb
+        return self._settings.max_mask_mb if _content_type(headers) in FORMS else self._settings.max_json_mb
 
 
 def is_begun_here(headers: Headers) -> bool:

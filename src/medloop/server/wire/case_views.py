@@ -14,22 +14,23 @@ from medloop.server.wire.people_views import Name
 from medloop.server.wire.schemas import Body, IdText
 from medloop.server.wire.standing_views import CaseReadingView
 from medloop.server.wire.views import Number, View
-from medloop.store.states import CaseState
+from medloop.store.states import SHOWN_STATES, CaseState
 from medloop.store.worklist import CaseRow
 
 MOST_ASSIGNED = 1000
 ThumbnailSize: TypeAlias = Literal["96", "288"]
 """As text: what an address holds is compared as it is."""
 
-STORED_STATES: dict[str, CaseState | Literal["all"]] = {
-    "all": "all", "unlabelled": "unanswered", "annotated": "answered", "skipped": "skipped", "flagged": "flagged",
-}  # fmt: skip
+STORED_STATES: dict[str, CaseState | Literal["all"]] = {"all": "all", **{shown: stored for stored, shown in SHOWN_STATES.items()}}
 """States of cases by their names over REST, as the database keeps them."""
-_SHOWN = {stored: shown for shown, stored in STORED_STATES.items()}
 
 
 class CaseLine(View):
-    """One case in the worklist; `decided` says what counts for it that is nobody's own reading."""
+    """One case in the worklist.
+
+    `decided` says what counts for it that is nobody's own reading; `given` which kinds of marks it has, `part` for annotated slices or
+    regions, and `rejected` where its proposal was.
+    """
 
     id: str
     name: str
@@ -49,6 +50,7 @@ class CaseLine(View):
     returned_to: str | None
     decided: Literal["", "consensus", "adjudicated", "restored"]
     lacking: list[str]
+    given: list[str]
 
     @classmethod
     def of(cls, row: CaseRow, facts: "CaseFacts") -> Self:
@@ -59,7 +61,7 @@ class CaseLine(View):
             name=row.name,
             patient=row.patient,
             split=row.split,
-            state=_SHOWN[row.state],
+            state=SHOWN_STATES[row.state],
             annotations=row.annotations,
             quality=row.quality,
             entropy=row.uncertainty,
@@ -72,6 +74,7 @@ class CaseLine(View):
             progress=CaseReadingView.of(reading),
             returned_to=facts.returned_to,
             lacking=list(facts.lacking),
+            given=list(facts.given),
             decided="restored" if facts.restored else reading.decided,
         )
 
@@ -90,6 +93,7 @@ class CaseFacts:
         updated: When somebody last did something with it.
         round: Number of the newest round that queried it.
         lacking: Names of the labels that its annotation does not annotate.
+        given: What it has that is less than a whole annotation.
     """
 
     reading: CaseReading
@@ -102,11 +106,12 @@ class CaseFacts:
     updated: str | None = None
     round: int | None = None
     lacking: Sequence[str] = ()
+    given: Sequence[str] = ()
 
 
 CSV_COLUMNS = (
     "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "assignees", "updated", "round", "open_with",
-    "reason", "lacking",
+    "reason", "given", "lacking",
 )  # fmt: skip
 
 

@@ -245,6 +245,12 @@ class Submission(Body):
         return self
 
 
+class Rejection(Body):
+    """The work on a case until its proposal was rejected."""
+
+    effort: EffortBody | None = None
+
+
 class Reason(Body):
     """Why a case is skipped or flagged, and the work until then."""
 

@@ -1,0 +1,182 @@
+"""What an import keeps of a source's words: pseudonyms for patients and UIDs, terms for texts, other names where a name names somebody.
+
+What the project knows already keeps the words that it has: cases and patients that came in before stay who they are.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from medloop.core.errors import IntegrityError
+from medloop.core.image import Image
+from medloop.core.names import composed
+from medloop.core.records import Case, Display, Json, Source, Window
+from medloop.datasets.dataset import Blank, CaseSource, Dataset
+from medloop.datasets.files import IMAGE_SUFFIXES
+from medloop.images.deidentification.burned_in import BURNED_IN
+from medloop.images.deidentification.naming import hidden, names_somebody
+from medloop.images.deidentification.pixels import to_blank
+from medloop.images.deidentification.profile import is_term
+from medloop.images.deidentification.pseudonyms import STANDARD
+from medloop.images.result import ReadImage
+from medloop.loop.foundation.pseudonyms import pseudonyms_of
+from medloop.loop.foundation.workspace import Workspace
+
+RENAMED = "its files' names hold what their header says of the patient, so that it is called by a word; `identifiers=kept` keeps names"
+_A_FILE = "a file"
+
+
+@dataclass
+class Deidentifying:
+    """The rules of one import.
+
+    Attributes:
+        removed: Attribute → in how many files it was and is not kept.
+    """
+
+    workspace: Workspace
+    known: Iterable[Case]
+    removed: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._keeps = self.workspace.settings.identifiers == "kept"
+        self._all = self.workspace.settings.case_names == "keyed"
+        cases = list(self.known)
+        self._names = {composed(case.name): case for case in cases}
+        self._patients = {composed(case.patient) for case in cases}
+        marks = {mark for case in cases if (mark := case.source.dicom.get("key"))}
+        self._words = pseudonyms_of(self.workspace) if not self._keeps or self._all else None
+        if self._words is not None and marks - {self._words.mark}:
+            raise IntegrityError(
+                "The project's key for pseudonyms is not the one that its cases were imported with", remedy="restore it from a backup"
+            )
+
+    def dataset(self, dataset: Dataset) -> Dataset:
+        """The source with the names that its cases get."""
+        return replace(dataset, cases=tuple(map(self._named, dataset.cases)))
+
+    def patient(self, case: CaseSource) -> str:
+        """Whose a case is called in the project."""
+        if self._words is None or composed(case.patient) in self._patients:
+            return case.patient
+        if not self._all and self._keeps:
+            return case.patient
+        somebody = names_somebody(case.patient, case.header.identifiers)
+        from_header = case.patient == case.header.patient
+        return self._words.patient(case.patient) if self._all or somebody or from_header else case.patient
+
+    def _named(self, case: CaseSource) -> CaseSource:
+        if self._words is None or composed(case.name) in self._names:
+            return case
+        if self._all or (not self._keeps and names_somebody(case.name, case.header.identifiers)):
+            notes = case.notes if self._all else (*case.notes, RENAMED)
+            return replace(case, name=self._words.case(composed(case.name)), label=case.name, notes=notes)
+        if case.header.plain_name and not self._keeps and composed(case.header.plain_name) not in self._names:
+            return replace(case, name=case.header.plain_name, label=case.name)
+        return case
+
+    def read(self, case: CaseSource, found: ReadImage, blank: Blank) -> ReadImage:
+        """An image as it is kept: its source without what names anybody, its pixels blanked where that is asked for, or was before.
+
+        Raises:
+            FormatError: Boxes beside the image, or no ultrasound regions.
+        """
+        removed = found.source.dicom.get("removed", {})
+        dicom = {name: value for name, value in found.source.dicom.items() if name != "removed"}
+        if not self._keeps:
+            self.removed.update(removed)
+            dicom = self._dicom(dicom)
+        known = self._names.get(composed(case.name))
+        before = _blanked_before(known)
+        image, notes = found.image, found.notes
+        if blank or before:
+            wanted = before or blank
+            image, dicom = _blanked(case.label or case.name, image, wanted, dicom)
+            notes = tuple(note for note in notes if not note.startswith(BURNED_IN))
+        source = replace(found.source, dicom=dicom)
+        if self._keeps and not case.label:
+            return replace(found, image=image, source=source, notes=notes)
+        source = replace(source, names=self._file_names(case, source), display=_display(source.display))
+        return replace(found, image=image, source=source, notes=notes)
+
+    def notes(self, case: CaseSource, notes: Iterable[str]) -> tuple[str, ...]:
+        """Notes of a case without words of its header, and without its files' names where it is called by a word."""
+        if self._keeps and not case.label:
+            return tuple(notes)
+        words = (*case.header.identifiers, *case.header.odd_words)
+        files = [*case.images, *case.objects, *([case.mask] if case.mask else [])] if case.label else []
+        return tuple(self._note(note, words, files) for note in notes)
+
+    def _note(self, note: str, words: tuple[str, ...], files: Iterable[Path]) -> str:
+        if note == RENAMED:
+            return note
+        for name in sorted({path.name for path in files}, key=len, reverse=True):
+            note = note.replace(name, _A_FILE)
+        return hidden(note, words) if words else note
+
+    def _dicom(self, dicom: dict[str, Any]) -> dict[str, Any]:
+        if self._words is None or not dicom:
+            return dicom
+        single = {name: self._words.uid(dicom[name]) for name in ("study", "series", "frame_of_reference") if name in dicom}
+        instances = [self._words.uid(uid) for uid in dicom.get("instances", ())]
+        sop_class = dicom.get("sop_class", "")
+        kept = {"sop_class": sop_class if str(sop_class).startswith(STANDARD) else "", "instances": instances, "key": self._words.mark}
+        return dicom | single | kept
+
+    def _file_names(self, case: CaseSource, source: Source) -> tuple[str, ...]:
+        """Names of files that name nobody: the case's, where its own are replaced or theirs hold words of the header."""
+        somebody = any(names_somebody(name, case.header.identifiers) for name in source.names)
+        if not (case.label or somebody):
+            return source.names
+        one = len(source.names) == 1
+        return tuple(f"{case.name}{'' if one else f'_{n:04}'}{''.join(_suffix(name))}" for n, name in enumerate(source.names))
+
+
+def aliases_of(workspace: Workspace, dicom: Json) -> Json:
+    """What a series keeps, with the words of this project for its instances: objects that were exported here name these."""
+    words = pseudonyms_of(workspace)
+    return {**dicom, "aliases": [words.uid(uid) for uid in dicom.get("instances", ())]}
+
+
+def _suffix(name: str) -> list[str]:
+    """The last suffixes of a file's name, as far as they are letters and digits of a format."""
+    return [one for one in PurePosixPath(name).suffixes[-2:] if one.lower() in _SUFFIXES]
+
+
+_SUFFIXES = frozenset({*IMAGE_SUFFIXES, ".nii", ".gz", ".seg", ".dcm", ".hdr", ".img"})
+
+
+def _blanked_before(known: Case | None) -> Blank:
+    record = known.source.dicom.get("blanked") if known is not None else None
+    if not record:
+        return Blank()
+    return Blank(tuple((int(x), int(y), int(w), int(h)) for x, y, w, h in record["boxes"]), bool(record["outside"]))
+
+
+def _blanked(name: str, image: Image, wanted: Blank, dicom: dict[str, Any]) -> tuple[Image, dict[str, Any]]:
+    columns, rows = image.grid.shape[:2]
+    regions = [(int(x), int(y), int(w), int(h)) for x, y, w, h in dicom.get("regions", ())]
+    blank = to_blank((rows, columns), wanted.boxes, regions, outside=wanted.outside, name=name)
+    array = np.array(image.array)
+    array[:, blank.T] = array.min()
+    record = {"boxes": [list(box) for box in wanted.boxes], "outside": wanted.outside}
+    return Image(array, image.grid), dicom | {"blanked": record}
+
+
+def _display(display: Display | None) -> Display | None:
+    """How the files ask to be shown, with terms of the standard only."""
+    if display is None:
+        return None
+    windows = tuple(_window(window, number) for number, window in enumerate(display.windows, start=1))
+    modality, unit = (word if is_term(word) else "" for word in (display.modality, display.unit))
+    return replace(display, windows=windows, modality=modality, unit=unit if unit or not display.unit else "")
+
+
+def _window(window: Window, number: int) -> Window:
+    if not window.explanation or is_term(window.explanation):
+        return window
+    return replace(window, name="DICOM" if number == 1 else f"DICOM {number}", explanation="")

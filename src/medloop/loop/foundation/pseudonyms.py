@@ -1,0 +1,61 @@
+"""The project's secret for pseudonyms: made when it is first needed, readable by its owner only, copied by a backup, never exported.
+
+Whoever loses it cannot tell any more that a new image is of a known patient; so every case keeps the key's mark, and an import under
+another key is refused.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from medloop.core.errors import IntegrityError, StorageError
+from medloop.images.deidentification.pseudonyms import KEY_BYTES, Pseudonyms
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.private import KEY_FILE
+
+
+def pseudonyms_of(workspace: Workspace) -> Pseudonyms:
+    """The project's pseudonyms; its key is made if there is none.
+
+    Raises:
+        IntegrityError: The key is damaged.
+        StorageError: The disk refused.
+    """
+    path = workspace.folder / KEY_FILE
+    try:
+        if not path.exists():
+            _make(path)
+        text = path.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        text = ""
+    except OSError as error:
+        raise StorageError(f"The key {path} cannot be used ({error.strerror})", remedy="check its permissions and the disk") from error
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise IntegrityError(f"The key {path} is damaged", remedy="restore it from a backup")
+    return Pseudonyms(key)
+
+
+def known_as(workspace: Workspace) -> Callable[[str], str]:
+    """What the project calls a UID; the UID itself where it has no key yet, which is not made for looking."""
+    return pseudonyms_of(workspace).uid if (workspace.folder / KEY_FILE).exists() else str
+
+
+def _make(path: Path) -> None:
+    """Write a new key beside its place and link it there, so that of two at once one wins and none is half written."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
