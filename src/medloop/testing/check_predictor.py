@@ -104,7 +104,9 @@ def repeats_itself(checked: Checked) -> None:
     """Equal images and seeds give equal answers, and numpy's global generator is not used."""
     state = repr(np.random.get_state())
     first, second = (checked.answer(example_image(checked)).samples for _ in range(2))
-    _require(first.shape == second.shape and bool(np.allclose(first, second, atol=CLOSE)), "equal images and seeds must give equal answers")
+    _require(
+        first.shape == second.shape and bool(np.allclose(first, second, atol=CLOSE)), "equal images and seeds must give equal probabilities"
+    )
     _require(repr(np.random.get_state()) == state, "randomness must come from the given generator, not from numpy's global one")
 
 
@@ -128,7 +130,7 @@ def ignores_memory_and_place(checked: Checked) -> None:
     }
     for what, other in others.items():
         gap = float(np.abs(checked.answer(other).probabilities - wanted).max())
-        _require(gap <= 10 * CLOSE, f"{what} must not change the answer, it changes by {gap:.4g}")
+        _require(gap <= 10 * CLOSE, f"{what} must not change the probabilities, they change by {gap:.4g}")
 
 
 def refuses_other_channels(checked: Checked) -> None:
@@ -139,7 +141,7 @@ def refuses_other_channels(checked: Checked) -> None:
         checked.answer(doubled)
     except InputError:
         return
-    raise AssertionError(f"predictor: an image of {doubled.channels} channels must raise InputError, but an answer was given")
+    raise AssertionError(f"predictor: an image of {doubled.channels} channels must raise InputError, but it was predicted")
 
 
 CHECKS: tuple[Callable[[Checked], None], ...] = (

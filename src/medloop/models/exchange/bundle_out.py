@@ -116,7 +116,7 @@ def _inference(d: Description) -> Json:
             "output_postfix": "seg",
             "separate_folder": False,
             "resample": False,
-            "squeeze_end_dims": d.dimension == 3,  # MONAI cannot place a mask that lost its only slice
+            "squeeze_end_dims": False,  # MONAI 1.6 cannot place a mask that lost an axis of size 1
             "print_log": False,
         },
     ]
