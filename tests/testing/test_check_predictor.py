@@ -18,7 +18,7 @@ class Bright:
     def probabilities(self, voxels: np.ndarray) -> np.ndarray:
         return (np.nan_to_num(voxels.astype(np.float32)) > np.nan_to_num(voxels.astype(np.float32)).mean()).astype(np.float32)
 
-    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> ModelOutput:
+    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> ModelOutput:  # noqa: ARG002  # of the protocol
         if len(image.array) != 1:
             raise InputError("One channel is expected")
         bright = self.probabilities(image.array[0])
