@@ -86,8 +86,11 @@ class Listener:
         folder = private_folder(self.workspace.folder / FOLDER)
         self._spool = Spool(folder)
         self._incoming, self._refused = private_folder(folder / "incoming"), folder / "refused"
+
+    def clear(self) -> None:
+        """Remove what a listener that was killed had begun to write and never acknowledged."""
         for part in self._incoming.glob(".*.part"):
-            part.unlink(missing_ok=True)  # never acknowledged
+            part.unlink(missing_ok=True)
 
     def keep(self, uid: str, content: bytes) -> None:
         """Bring an object to the disk; when this returns it may be acknowledged.
@@ -179,10 +182,16 @@ def listening(listener: Listener) -> Iterator[int]:
         asks = event.assoc.requestor
         return door.admits(str(asks.ae_title), str(asks.address))
 
+    @contextmanager
+    def holding() -> Iterator[None]:
+        with alone(listener.workspace.folder / FOLDER, "listener"):
+            listener.clear()  # only now: another listener may be writing
+            yield
+
     handlers: Sequence[Any] = [(evt.EVT_C_STORE, storing(listener.keep, admitted))]
     titles = sorted({sender.partition("@")[0] for sender in door.accepts})
     with (
-        alone(listener.workspace.folder / FOLDER, "listener"),
+        holding(),
         receiving(door.title, titles, (door.host, door.port), handlers) as server,
     ):
         listener.connected = lambda: bool(server.active_associations)
