@@ -35,6 +35,14 @@ def test_a_file_that_does_not_name_a_drawn_label_does_not_replace_it(surface: Su
     assert save(surface, as_nifti(tmp_path, surface.case, small), {**alone, "replace": True}).status == 200
 
 
+def test_a_reading_of_some_labels_stands_beside_the_reading_of_others(town: dict[str, Surface]) -> None:  # noqa: F811
+    configure(town["Ada"].workspace, settings={"readings": 2}, actor="test")
+    assert put(town["Ada"]).status == 200
+    small = {"label_info": [{"name": "small", "idx": 1}]}
+    assert put(town["Ann"], small).status == 200  # it replaces nothing
+    assert put(town["Ada"], small).status == 409
+
+
 def test_edits_that_come_while_a_file_is_saved_are_not_closed_with_it(surface: Surface, monkeypatch: pytest.MonkeyPatch) -> None:
     def edited_then(*given, **named):
         opened = choose_case(*given, **named)
@@ -46,6 +54,17 @@ def test_edits_that_come_while_a_file_is_saved_are_not_closed_with_it(surface: S
     assert refused.status == 409
     assert "a draft of" in refused.json["detail"]
     assert annotations(surface) == []
+
+
+def test_what_was_taken_back_is_saved_again_and_edits_of_its_draft_are_kept(surface: Surface) -> None:
+    back = f"/datastore/label?id={surface.case.name}"
+    assert put(surface).status == 200
+    assert surface.send("DELETE", back).status == 200
+    assert put(surface, mask=bytes(len(MASK))).status == 200  # the earlier one is in the history
+    assert surface.send("DELETE", back).status == 200
+    opened = choose_case(surface.workspace, surface.case.id, annotations(surface)[0].annotator_id).assignment
+    save_patch(surface.workspace, opened.id, Edit(opened.revision, ((0, 3, 2),)))
+    assert put(surface).status == 409
 
 
 def test_a_file_under_a_tag_stays_its_owners(town: dict[str, Surface]) -> None:  # noqa: F811
