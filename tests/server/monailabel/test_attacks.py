@@ -1,15 +1,22 @@
 """What a client must not lose, break or learn: labels that a later file does not name, files of others, notes that no answer can hold."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
-from medloop.core.records import Annotation
+from medloop.core.records import Annotation, Case
 from medloop.loop.annotating import sent_saving
 from medloop.loop.annotating.annotations import choose_case
 from medloop.loop.annotating.drafts import Edit, save_patch
+from medloop.loop.data.cases import NewCase, add_case
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.configuring import configure
+from tests.dicom_series import write_stack
 from tests.server.monailabel.conftest import Surface
 from tests.server.monailabel.test_labels import annotations, as_nifti, drawn, save
 from tests.server.monailabel.test_people import MASK, town  # noqa: F401  # a fixture
@@ -35,6 +42,14 @@ def test_a_file_that_does_not_name_a_drawn_label_does_not_replace_it(surface: Su
     assert save(surface, as_nifti(tmp_path, surface.case, small), {**alone, "replace": True}).status == 200
 
 
+def test_a_reading_of_some_labels_stands_beside_the_reading_of_others(town: dict[str, Surface]) -> None:  # noqa: F811
+    configure(town["Ada"].workspace, settings={"readings": 2}, actor="test")
+    assert put(town["Ada"]).status == 200
+    small = {"label_info": [{"name": "small", "idx": 1}]}
+    assert put(town["Ann"], small).status == 200  # it replaces nothing
+    assert put(town["Ada"], small).status == 409
+
+
 def test_edits_that_come_while_a_file_is_saved_are_not_closed_with_it(surface: Surface, monkeypatch: pytest.MonkeyPatch) -> None:
     def edited_then(*given, **named):
         opened = choose_case(*given, **named)
@@ -46,6 +61,17 @@ def test_edits_that_come_while_a_file_is_saved_are_not_closed_with_it(surface: S
     assert refused.status == 409
     assert "a draft of" in refused.json["detail"]
     assert annotations(surface) == []
+
+
+def test_what_was_taken_back_is_saved_again_and_edits_of_its_draft_are_kept(surface: Surface) -> None:
+    back = f"/datastore/label?id={surface.case.name}"
+    assert put(surface).status == 200
+    assert surface.send("DELETE", back).status == 200
+    assert put(surface, mask=bytes(len(MASK))).status == 200  # the earlier one is in the history
+    assert surface.send("DELETE", back).status == 200
+    opened = choose_case(surface.workspace, surface.case.id, annotations(surface)[0].annotator_id).assignment
+    save_patch(surface.workspace, opened.id, Edit(opened.revision, ((0, 3, 2),)))
+    assert put(surface).status == 409
 
 
 def test_a_file_under_a_tag_stays_its_owners(town: dict[str, Surface]) -> None:  # noqa: F811
@@ -77,6 +103,29 @@ def test_a_note_that_no_answer_can_hold_is_refused(surface: Surface, text: str) 
     asked = json.dumps({"client_id": "\ud800"}).encode()
     assert surface.send("POST", "/activelearning/medloop", asked, Content_Type="application/json").status == 200
     assert surface.get("/datastore/?output=all").status == 200
+
+
+def test_a_series_is_found_by_the_uid_that_its_archive_knows_and_never_guessed(surface: Surface, tmp_path: Path) -> None:
+    folder = write_stack(tmp_path / "dicom")
+    uid = str(pydicom.dcmread(next(folder.rglob("*.dcm"))).SeriesInstanceUID)
+    import_dataset(surface.workspace, tmp_path / "dicom", annotations="none")
+    with surface.workspace.store.read() as tx:
+        (case,) = (one for one in tx.find(Case) if one.source.dicom)
+    assert case.source.dicom["series"] != uid  # kept by keyed hash
+    assert surface.get(f"/datastore/image?image={uid}").status == 200
+    again = NewCase(name="echo 2", patient=case.patient, split="train", source=case.source)
+    image = load_image(surface.workspace.store.blobs, case)
+    add_case(surface.workspace, replace(image, array=image.array + 1), again)
+    refused = surface.get(f"/datastore/image?image={uid}")
+    assert (refused.status, "2 images of the project are of the series" in refused.json["detail"]) == (422, True)
+    assert surface.get(f"/datastore/image?image={case.id}").status == 200
+
+
+def test_two_files_of_one_name_are_no_session(surface: Surface) -> None:
+    part = '--B\r\nContent-Disposition: form-data; name="files"; filename="{}/1.dcm"\r\n\r\nx\r\n'
+    body = (part.format("a") + part.format("b") + "--B--\r\n").encode()
+    refused = surface.send("PUT", "/session/", body, Content_Type="multipart/form-data; boundary=B")
+    assert (refused.status, "came twice" in refused.json["detail"]) == (422, True)
 
 
 def test_a_note_that_is_too_long_is_refused_before_the_label_is_saved(surface: Surface) -> None:

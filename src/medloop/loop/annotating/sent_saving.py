@@ -7,15 +7,18 @@ page is never closed by a file.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from medloop.core.errors import ConflictError, ReplacesError, ReturnedError, StateError
 from medloop.core.labels import mask_of
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Assignment, Case
 from medloop.loop.annotating.annotations import choose_case, submit
+from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.annotating.sent_labels import SentMask
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_mask
-from medloop.loop.foundation.blinding import begun_from, seen_annotation
+from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.gold import unread_gold
 from medloop.loop.foundation.readings import case_readings, project_settings, readings_needed
 from medloop.loop.foundation.workspace import Workspace
@@ -69,13 +72,14 @@ def save_sent(workspace: Workspace, case: Case, annotator_id: str, sent: SentMas
         MedloopError: As `submit`.
     """
     with workspace.store.read() as tx:
+        revision = _require_unedited(workspace, tx, case, annotator_id)
         standing = _require_known(tx, case, annotator_id, known)
         if not known.replace and case.id not in unread_gold(tx, annotator_id):
-            _require_named(workspace, tx, case, begun_from(tx, case.id, annotator_id), sent)
+            _require_named(workspace, tx, case, _replaced(tx, case, annotator_id), sent)
     opened = choose_case(workspace, case.id, annotator_id, reviews=reviews)
     if opened.assignment.gold_id is None and (opened.annotation.id if opened.annotation else None) != standing.annotation_id:
         raise ConflictError("Somebody annotated this case in this moment, so nothing was saved", remedy="look at it, then save again")
-    if opened.assignment.revision:
+    if opened.assignment.revision != revision:
         raise _edited(case, opened.assignment)
     whole = Submitted(
         mask=sent.mask,
@@ -89,9 +93,6 @@ def save_sent(workspace: Workspace, case: Case, annotator_id: str, sent: SentMas
 
 
 def _require_known(tx: Reader, case: Case, annotator_id: str, known: Known) -> _Standing:
-    mine = tx.find(Assignment, where={"case_id": case.id, "annotator_id": annotator_id, "state": "open"}, limit=1)
-    if mine and mine[0].revision:
-        raise _edited(case, mine[0])
     if case.id in unread_gold(tx, annotator_id):
         return _Standing(None, replace=False)
     _require_told(tx, case, annotator_id, known)
@@ -106,9 +107,29 @@ def _require_known(tx: Reader, case: Case, annotator_id: str, known: Known) -> _
     return _Standing(standing.id, replace=known.replace or case.split not in EVALUATION_SPLITS)
 
 
+def _require_unedited(workspace: Workspace, tx: Reader, case: Case, annotator_id: str) -> int:
+    """The revision of a person's open draft, 0 without one; refuse edits that are in no annotation of it, withdrawn or not."""
+    mine = tx.find(Assignment, where={"case_id": case.id, "annotator_id": annotator_id, "state": "open"}, limit=1)
+    if not mine or not mine[0].revision:
+        return 0
+    made = tx.find(Annotation, where={"assignment_id": mine[0].id, "kind": "mask"}, descending=True, limit=1)
+    draft = load_edit(tx, mine[0], workspace.store.blobs).draft().mask if made else None
+    if draft is None or not np.array_equal(draft, load_mask(workspace.store.blobs, made[0], case).array):
+        raise _edited(case, mine[0])
+    return mine[0].revision
+
+
 def _edited(case: Case, draft: Assignment) -> StateError:
     rule = f"You have a draft of {case.name} with {draft.revision} edits, which a file would close unseen"
     return StateError(rule, remedy="submit it on the page, or undo its edits there, then save again")
+
+
+def _replaced(tx: Reader, case: Case, annotator_id: str) -> Annotation | None:
+    """What a person's annotation of a case would replace: where several people read it, their own reading alone."""
+    settings = project_settings(tx)
+    if settings.blind or readings_needed(settings, case.id) > 1:
+        return own_annotation(tx, case.id, annotator_id)
+    return seen_annotation(tx, case.id, annotator_id)
 
 
 def _require_named(workspace: Workspace, tx: Reader, case: Case, before: Annotation | None, sent: SentMask) -> None:

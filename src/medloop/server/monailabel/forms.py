@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import File, Form, UploadFile
 from fastapi.exceptions import RequestValidationError
 
+from medloop.core.errors import InputError
 from medloop.loop.annotating.sent_labels import NamedValue
 from medloop.server.monailabel.files import safe_name
 
@@ -83,8 +84,14 @@ def endings_of(name: str) -> str:
 
 
 def saved(upload: UploadFile, folder: Path) -> Path:
-    """A sent file, written into a folder."""
+    """A sent file, written into a folder.
+
+    Raises:
+        InputError: There is one of that name.
+    """
     path = folder / base_name(upload)
+    if path.exists():
+        raise InputError(f"Every sent file has a name of its own, {path.name[:80]!r} came twice", remedy="rename one of the two")
     with path.open("xb") as out:
         shutil.copyfileobj(upload.file, out)
     return path

@@ -9,10 +9,12 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Query
 from starlette.requests import Request
 
-from medloop.core.errors import NotFoundError
+from medloop.core.errors import InputError, NotFoundError
+from medloop.core.names import first_named
 from medloop.core.records import Annotator, Case
 from medloop.loop.annotating.sent_saving import Known
 from medloop.loop.foundation.annotators import annotator_named, known_annotator
+from medloop.loop.foundation.pseudonyms import known_as
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.monailabel.basic import Basic
 from medloop.server.monailabel.files import ImageFiles
@@ -94,12 +96,17 @@ class Scene:
 
         Raises:
             NotFoundError: There is none.
+            InputError: Several cases are of that series.
         """
         with self.workspace.store.read() as tx:
             found = tx.find(Case, where={"name": image}, limit=1) or tx.find(Case, where={"id": image}, limit=1)
-            found = found or [case for case in tx.find(Case) if case.source.dicom and series_of(case) == image]
+            uids = () if found or not image else {image, known_as(self.workspace)(image)}
+            found = found or [case for case in tx.find(Case, order=("name",)) if case.source.dicom and series_of(case) in uids]
         if not image or not found:
             raise NotFoundError(f"The project has no image {image[:100]!r}", remedy="see GET /datastore/?output=all")
+        if len(found) > 1:
+            rule = f"{len(found)} images of the project are of the series {image[:70]}"
+            raise InputError(rule, remedy=f"name one of them: {first_named([case.name for case in found])}")
         return found[0]
 
 

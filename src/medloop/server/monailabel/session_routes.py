@@ -1,5 +1,6 @@
 """`/session/`: begin, look at and end a session."""
 
+import shutil
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, HTTPException, Query, UploadFile
@@ -25,8 +26,12 @@ def put_session(
         raise InputError("A session is made of the image's own files", remedy="send them unpacked")
     sessions = scene.surface.sessions
     place = sessions.place()
-    kept = [saved(one, place) for one in files]
-    session_id, made = sessions.add(scene.caller.name, scene.workspace.project.id, kept, expiry)
+    try:
+        kept = [saved(one, place) for one in files]
+        session_id, made = sessions.add(scene.caller.name, scene.workspace.project.id, kept, expiry)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
     return {"session_id": session_id, "session_info": made.to_json(session_id)}
 
 
