@@ -97,7 +97,7 @@ class Scene:
         """
         with self.workspace.store.read() as tx:
             found = tx.find(Case, where={"name": image}, limit=1) or tx.find(Case, where={"id": image}, limit=1)
-            found = found or [case for case in tx.find(Case) if case.source.dicom and series_of(case) == image]
+            found = found or [case for case in tx.find(Case) if series_of(case) == image]
         if not image or not found:
             raise NotFoundError(f"The project has no image {image[:100]!r}", remedy="see GET /datastore/?output=all")
         return found[0]
