@@ -15,6 +15,8 @@ from pydicom.uid import generate_uid
 
 from medloop.core.errors import IntegrityError, MedloopError
 from medloop.core.records import Case, ProjectSettings
+from medloop.datasets.blanking import blanked
+from medloop.datasets.discover import open_dataset
 from medloop.images.deidentification.pseudonyms import Pseudonyms
 from medloop.loop.data.exporting import FORMATS
 from medloop.loop.data.import_report import ImportReport
@@ -196,14 +198,15 @@ def test_patients_of_an_older_project_stay_who_they_are(tmp_path: Path) -> None:
 def test_blanked_pixels_are_in_no_blob_and_stay_blanked(tmp_path: Path) -> None:
     write_stack(tmp_path / "in" / "scan")
     with made(tmp_path / "p") as project:
-        project.add(tmp_path / "in", blank="1,0,2,3")
+        project.add(blanked(open_dataset(tmp_path / "in"), "1,0,2,3"))
         image = load_image(project.workspace.store.blobs, cases(project)["scan"]).array
         assert cases(project)["scan"].source.dicom["blanked"] == {"boxes": [[1, 0, 2, 3]], "outside": False}
         assert image[0, 1:3, 0:3].max() == image.min()
         assert image[0, 3, 0, 0] != image.min()
         again = project.add(tmp_path / "in")
         assert again.duplicates == ("scan",)
-        refused = project.add(write_stack(tmp_path / "other" / "b", series="b").parent, blank="9,9,1,1").refused
+        other = open_dataset(write_stack(tmp_path / "other" / "b", series="b").parent)
+        refused = project.add(blanked(other, "9,9,1,1")).refused
     assert "a box that is blanked must lie on the image of 6×5 pixels, got 9,9,1,1" in str(refused[0])
 
 

@@ -239,7 +239,7 @@ def contours(tmp_path: Path, *regions: tuple[str, list[tuple[str, int | float, l
     with Project.create(tmp_path / "rt", kind="segmentation", labels=[name for name, _ in regions]) as project:
         project.add(tmp_path / "source")
         project.submit(project.open_case("scan"), np.ones((COLUMNS, ROWS, SLICES), dtype=np.uint8))
-        project.export(tmp_path / "rt-out", "rtstruct")
+        project.export(tmp_path / "rt-out", "rtstruct", source=tmp_path / "source")
     ds = pydicom.dcmread(tmp_path / "rt-out/scan.dcm")
     for item, (_, given) in zip(ds.ROIContourSequence, regions, strict=True):
         item.ContourSequence = []
@@ -307,7 +307,7 @@ def test_the_background_of_a_labelmap_is_no_label_that_is_nowhere(tmp_path: Path
     with Project.create(tmp_path / "first", kind="segmentation", labels=["liver", "tumour", "spleen"]) as project:
         project.add(tmp_path / "source")
         project.submit(project.open_case("scan", "anna"), mask)
-        project.export(tmp_path / "out", "dicom-labelmap")
+        project.export(tmp_path / "out", "dicom-labelmap", source=tmp_path / "source")
     changed(tmp_path / "out/scan.dcm", lambda ds: setattr(ds, "PixelPaddingValue", 1))
     report, masks = taken(tmp_path, labels=["liver", "tumour", "spleen"])
     assert np.array_equal(masks["scan"], np.where(mask == 1, 0, mask))

@@ -1,7 +1,7 @@
 """Commands about a project's contents: make, fill, look, take away, check."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -89,7 +89,7 @@ def import_(
 def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingValue], how: tuple[str, str, str], *, as_json: bool) -> None:
     from medloop.cli.progress import Bar
     from medloop.datasets.archives import unpacked
-    from medloop.datasets.blanking import blank_named
+    from medloop.datasets.blanking import blanked
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
     from medloop.datasets.table import split_names
@@ -115,7 +115,7 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
             threshold=None if share is None else float(share),
             known_as=pseudonyms_of(workspace).uid,
         )
-        dataset = replace(dataset, blank=blank_named(str(settings.get("blank", ""))))
+        dataset = blanked(dataset, str(settings.get("blank", "")))
         named = None if labels is None else split_names(str(labels))
         report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
         beside = marks_beside(opened)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from medloop.images.dicom_series import SeriesFiles
 
 _ITS_SERIES = "import it together with its series, or choose the annotation of this one"
+_KEYED = "2.25."
+"""How UIDs begin that a project makes of its own."""
+
 _ONE_OF_TWO = "leave one of the two out"
 
 
@@ -106,8 +109,13 @@ def _refuse(one: "ObjectFacts", fitting: int, cases: CaseList, naming: Naming) -
     else:
         images = counted(len(one.instances), "image")
         cases.refuse(
-            label, f"a {one.kind} points at images of its source, the {images} that this names are of no series here", "", _ITS_SERIES
+            label, f"a {one.kind} points at images of its source, the {images} that this names are of no series here", "", _remedy(one)
         )
+
+
+def _remedy(one: "ObjectFacts") -> str:
+    keyed = all(uid.startswith(_KEYED) for uid in one.instances)
+    return f"{_ITS_SERIES}; if medloop exported it, export it again with --source DIR" if keyed else _ITS_SERIES
 
 
 def _distinct(objects: Sequence["ObjectFacts"], cases: CaseList, naming: Naming) -> list["ObjectFacts"]:

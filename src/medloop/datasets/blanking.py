@@ -1,12 +1,18 @@
 """What `--blank` means: rectangles, or everything outside of a file's ultrasound regions."""
 
 import re
+from dataclasses import replace
 
 from medloop.core.errors import SettingError
-from medloop.datasets.dataset import Blank, Box
+from medloop.datasets.dataset import Blank, Box, Dataset
 
 OUTSIDE_REGIONS = "outside-regions"
 _BOX = re.compile(r"\s*(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})\s*")
+
+
+def blanked(dataset: Dataset, text: str) -> Dataset:
+    """An opened source whose new images are blanked where `blank_named` says."""
+    return replace(dataset, blank=blank_named(text))
 
 
 def blank_named(text: str) -> Blank:

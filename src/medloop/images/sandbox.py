@@ -201,7 +201,7 @@ def annotation_isolated(path: Path) -> tuple[dict[str, Any], bytearray]:
 
 
 def cleaned_isolated(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the child to write a DICOM file without what names anybody; see `medloop.images.deidentification.files`.
+    """Ask the child to write a DICOM file without what names anybody; see `medloop.images.deidentified_files`.
 
     Raises:
         FormatError: It cannot be cleaned, or cleaning it went beyond the bounds.

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from medloop.core.errors import MedloopError
-from medloop.images.deidentification.files import clean_file
+from medloop.images.deidentified_files import clean_file
 from medloop.images.dicom_directory import files_listed
 from medloop.images.dicom_facts import facts_among
 from medloop.images.dicom_segments import object_record

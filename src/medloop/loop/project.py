@@ -32,7 +32,6 @@ from medloop.core.records import (
 )
 from medloop.core.settings import SettingValue
 from medloop.datasets.archives import unpacked
-from medloop.datasets.blanking import blank_named
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
 from medloop.interaction.dwell import Dwelt
@@ -159,19 +158,17 @@ class Project:
         annotations: AnnotationsWanted = "all",
         annotated: Sequence[str] | None = None,
         objects_in: str | Path | None = None,
-        blank: str = "",
     ) -> ImportReport:
         """Import a folder, a zip archive, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`.
 
-        `blank` names rectangles `X,Y,WIDTH,HEIGHT` that are blanked in every new image, or `outside-regions` for ultrasound.
+        `medloop.datasets.blanking.blanked` says of an opened source which pixels of new images are blanked.
         """
         if isinstance(source, Dataset):
             return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
         known_as = pseudonyms_of(self.workspace).uid
         with unpacked(Path(source)) as opened:
             found = open_dataset(opened, fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in, known_as=known_as)
-            dataset = replace_record(found, blank=blank_named(blank))
-            return import_dataset(self.workspace, dataset, annotations=annotations, annotated=annotated, actor="python")
+            return import_dataset(self.workspace, found, annotations=annotations, annotated=annotated, actor="python")
 
     def import_proposals(self, folder: str | Path, *, name: str) -> ProposalsReport:
         """Take masks or probability maps of another tool as the first proposals of unlabelled cases; `name` says who made them.

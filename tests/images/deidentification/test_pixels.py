@@ -10,8 +10,8 @@ from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
 
 from medloop.core.errors import FormatError
-from medloop.images.deidentification.files import clean_file
 from medloop.images.deidentification.pixels import to_blank
+from medloop.images.deidentified_files import clean_file
 
 from ...planted import holds_planted, jpeg_frame_with_comment
 

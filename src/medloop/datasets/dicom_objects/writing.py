@@ -19,7 +19,7 @@ from medloop.datasets.export_tally import TABLE_COLUMNS, ExportCase, Exported, E
 from medloop.datasets.files import SIDECAR
 from medloop.datasets.staging import staged_folder, write_rows
 
-_PSEUDONYM = "patient and study of the objects are the project's pseudonym; --source DIR takes them from the original files"
+_PSEUDONYM = "patient, study and UIDs of the objects are the project's pseudonyms; --source DIR takes them from the original files"
 
 
 @dataclass(frozen=True)
