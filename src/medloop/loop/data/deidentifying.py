@@ -44,6 +44,7 @@ class Deidentifying:
 
     def __post_init__(self) -> None:
         self._called: dict[str, str] = {}
+        self._met: dict[str, tuple[str, ...]] = {}
         self._keeps = self.workspace.settings.identifiers == "kept"
         self._all = self.workspace.settings.case_names == "keyed"
         cases = list(self.known)
@@ -106,6 +107,15 @@ class Deidentifying:
             return replace(found, image=image, source=source, notes=notes)
         source = replace(source, names=self._file_names(case, source), display=_display(source.display))
         return replace(found, image=image, source=source, notes=notes)
+
+    def meet(self, case: CaseSource, words: Iterable[str]) -> None:
+        """Free words of a case's annotations, which are printed and not stored."""
+        self._met[case.name] = tuple(words)
+
+    def stored_notes(self, case: CaseSource, notes: Iterable[str]) -> tuple[str, ...]:
+        """Notes as the project keeps them: without what annotations call their segments and files."""
+        words = () if self._keeps else self._met.get(case.name, ())
+        return tuple(hidden(note, words) for note in notes) if words else tuple(notes)
 
     def notes(self, case: CaseSource, notes: Iterable[str]) -> tuple[str, ...]:
         """Notes of a case without words of its header, and without its files' names where it is called by a word."""
