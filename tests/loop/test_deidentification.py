@@ -258,3 +258,14 @@ def test_free_words_of_annotations_are_printed_and_not_stored(tmp_path: Path, fm
         assert PLANTED in text_of(report)
         assert "is read as 'liver'" in str(cases(project)["scan"].notes)
     assert not [path for path, data in bytes_of(tmp_path / "p") if holds_planted(data)]
+
+
+def test_a_refused_file_is_named_without_what_it_holds(tmp_path: Path) -> None:
+    for path in write_stack(tmp_path / "in" / "scan").iterdir():
+        ds = pydicom.dcmread(path)
+        ds.PhotometricInterpretation = PLANTED
+        ds.save_as(path)
+    with made(tmp_path / "p") as project:
+        (refusal,) = project.add(tmp_path / "in").refused
+    assert "the pixels cannot be decoded" in str(refusal)
+    assert not holds_planted(str(refusal).encode())
