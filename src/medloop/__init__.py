@@ -47,6 +47,7 @@ _HOMES = {
     "mutual_information": "query.scores",
     "open_dataset": "datasets.discover",
     "phantom_3d": "images.phantoms",
+    "predict_with_file": "loop.data.alone",
     "read_image": "images.read",
     "read_mask": "images.read",
     "strategies": "query.strategies",

@@ -274,7 +274,7 @@ def test_any_model_can_be_exported_and_the_one_in_use_is_by_default(project: Wor
     assert '"index": 2' in (tmp_path / "two" / "model.json").read_text()
     with pytest.raises(NotFoundError, match="There is no model 9"):
         export_project(project, tmp_path / "nine", "model", model=9)
-    with pytest.raises(SettingError, match="for the format model only"):
+    with pytest.raises(SettingError, match="for the formats model, torchscript"):
         export_project(project, tmp_path / "masks", "nifti", model=1)
 
 

@@ -371,3 +371,43 @@ def test_an_xml_that_is_none_of_images_is_refused(tmp_path: Path, text: str, wor
 def test_a_category_in_use_that_the_project_lacks_refuses_the_source(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="idle"):
         taken(tmp_path, coco(tmp_path / "in", annotations=[{"id": 1, "image_id": "i0", "category_id": 7, "segmentation": SQUARE}]))
+
+
+def _two_of_a_name(fmt: str) -> str:
+    """A document of train/a.png, drawn on, and val/a.png, drawn on elsewhere."""
+    square = {"train": [1, 1, 4, 1, 4, 4, 1, 4], "val": [6, 5, 9, 5, 9, 8, 6, 8]}
+    if fmt == "coco":
+        images = [{"id": n, "file_name": f"{name}/a.png", "width": WIDE, "height": HIGH} for n, name in enumerate(square)]
+        drawn = [{"id": n, "image_id": n, "category_id": 1, "segmentation": [one]} for n, one in enumerate(square.values())]
+        return json.dumps({"images": images, "annotations": drawn, "categories": [{"id": 1, "name": "liver"}]})
+    points = {name: [[x / WIDE * 100, y / HIGH * 100] for x, y in zip(at[::2], at[1::2], strict=True)] for name, at in square.items()}
+    shape = {"type": "polygonlabels", "original_width": WIDE, "original_height": HIGH}
+    tasks = [
+        {
+            "id": n,
+            "data": {"image": f"https://pacs.example/{name}/a.png"},
+            "annotations": [{"id": n, "result": [{**shape, "value": {"points": at, "polygonlabels": ["liver"]}}]}],
+        }
+        for n, (name, at) in enumerate(points.items())
+    ]
+    return json.dumps(tasks)
+
+
+@pytest.mark.parametrize(("fmt", "place"), [("coco", "val/a.png"), ("labelstudio", "a.png"), ("coco", "a.png")])
+def test_what_is_drawn_on_one_picture_never_comes_to_another_of_the_same_name(tmp_path: Path, fmt: str, place: str) -> None:
+    picture(tmp_path / "in" / place)
+    (tmp_path / "in/document.json").write_text(_two_of_a_name(fmt))
+    workspace = project(tmp_path / "p", labels=("liver",))
+    report = import_dataset(workspace, tmp_path / "in/document.json")
+    assert any("a.png" in str(one) and "several have its name" in str(one) for one in report.refused)
+    masks = [np.argwhere(np.array(mask)[..., 0]) for _, mask, *_ in kept(workspace.reload()).values()]
+    assert [at.min(axis=0).tolist() for at in masks] == ([[6, 5]] if place == "val/a.png" else [])
+
+
+def test_only_an_upload_has_letters_before_its_name(tmp_path: Path) -> None:
+    picture(tmp_path / "in/scan.png")
+    for prefix, added in (("0a1b2c3d", 1), ("patient1", 0)):
+        task = {"id": 1, "data": {"image": f"/data/upload/1/{prefix}-scan.png"}, "annotations": [{"id": 1, "result": []}]}
+        (tmp_path / "in/document.json").write_text(json.dumps([task]))
+        opened = open_dataset(tmp_path / "in/document.json")
+        assert sum(case.drawing is not None for case in opened.cases) == added

@@ -8,6 +8,7 @@ import pytest
 from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.records import Annotation, Case, Choice, Prediction
 from medloop.interaction.weak.marks import Tag
+from medloop.loop.annotating import rejecting
 from medloop.loop.annotating.annotations import Opened, open_case, submit
 from medloop.loop.annotating.drafts import Edit, save_patch
 from medloop.loop.annotating.history import case_history
@@ -167,3 +168,28 @@ def test_rejecting_twice_replaces_the_earlier_one(pool: Workspace) -> None:
     with pool.store.read() as tx:
         assert [one.id for one in tx.rejections()] == [second.id]
     assert np.isfinite(second.effort_seconds)
+
+
+def test_edits_that_come_while_a_proposal_is_rejected_are_not_left_behind(pool: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, whole = opened(pool, 3).assignment, rejecting.own_annotation
+
+    def edited_then(tx, case_id, annotator_id):
+        monkeypatch.undo()
+        save_patch(pool, mine.id, Edit(0, ((0, 3, 1),)))
+        return whole(tx, case_id, annotator_id)
+
+    monkeypatch.setattr(rejecting, "own_annotation", edited_then)
+    with pytest.raises(ConflictError, match="revision"):
+        reject_proposal(pool, mine.id)
+    with pool.store.read() as tx:
+        assert tx.rejections() == []
+
+
+def test_who_reads_blind_does_not_learn_by_rejecting_that_others_annotated(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, settings=dataclasses.replace(BEST, readings=2, blind=True))
+    predicted(workspace, {})
+    mine = opened(workspace, 2, "bob").assignment
+    submit(workspace, opened(workspace, 2, "ann").assignment.id, Submitted())
+    assert reject_proposal(workspace, mine.id).kind == "rejected"
+    with workspace.store.read() as tx:
+        assert (tx.rejections(), len(tx.current_annotations())) == ([], 1)

@@ -4,6 +4,7 @@ import { exportProject } from "../api/calls";
 import type { Project } from "../api/types";
 import { Send, useSending } from "./forms";
 
+const MODELS = ["model", "torchscript", "onnx", "monai-bundle"];
 const FORMATS: Record<Project["kind"], readonly string[]> = {
   segmentation: [
     "nifti",
@@ -23,10 +24,10 @@ const FORMATS: Record<Project["kind"], readonly string[]> = {
     "table",
     "parquet",
     "frames",
-    "model",
+    ...MODELS,
     "model-card",
   ],
-  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", "model", "model-card"],
+  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", ...MODELS, "model-card"],
 };
 
 export function ExportPanel({ project }: { project: Project }) {

@@ -41,7 +41,10 @@ def train(
 
 def predict(
     places: Annotated[list[Path], argument(metavar="DIR", help="The project's folder; with --model the images to predict.")],
-    model: Annotated[Path | None, option("--model", metavar="FILE", help="An exported model: its folder, or model.json.")] = None,
+    model: Annotated[
+        Path | None,
+        option("--model", metavar="FILE", help="A model: the folder or file of an export, TorchScript, ONNX, or a MONAI bundle."),
+    ] = None,
     out: Annotated[Path | None, option("--out", metavar="OUT", help="With --model: a new or empty folder for the masks.")] = None,
     background: Background = False,
     threads: Threads = 0,
@@ -68,10 +71,10 @@ def predict(
 
 def _predict_images(model: Path, images: list[Path], out: Path, *, as_json: bool) -> None:
     from medloop.cli.progress import Bar
-    from medloop.loop.data.alone import predict_alone, read_exported
+    from medloop.loop.data.alone import predict_with_file
 
     with Bar("Predicting") as bar:
-        done = predict_alone(read_exported(model), images, out, report=bar.update)
+        done = predict_with_file(model, images, out, report=bar.update)
     for refusal in done.refused:
         say(f"left out: {refusal}")
     tell(done, lambda: typer.echo(f"{counted(len(done.files), 'image')} predicted in {done.folder}"), as_json=as_json)

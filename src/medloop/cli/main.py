@@ -28,6 +28,7 @@ from medloop.cli import (
     pretraining,
     projects,
     prompting,
+    proposers,
     reviewing,
     routing,
     serving,
@@ -52,7 +53,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    serving.demo, configuring.init, configuring.configure, projects.import_, serving.serve, serving.worker, prompting.nninteractive,
+    serving.demo, configuring.init, configuring.configure, projects.import_, proposers.import_model,
+    serving.serve, serving.worker, prompting.nninteractive,
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
     projects.report, measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
     annotated.annotated, marks.marks, routing.next_, tracing.trace,
@@ -61,7 +63,7 @@ COMMANDS = (
     learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.add_typer(users.users)
 app.add_typer(pacs.pacs)
 app.add_typer(routing.gold)

@@ -210,7 +210,7 @@ def export(
     out: Annotated[Path, argument(metavar="OUT", help="A new or empty folder.")],
     fmt: Annotated[
         str,
-        option("--format", help="nifti, nnunet, coco, labelstudio, cvat, csv, dicom-seg, table, model, … ; a wrong word names them all."),
+        option("--format", help="nifti, nnunet, coco, csv, dicom-seg, table, model, torchscript, onnx, … ; a wrong word names them all."),
     ],
     model: Annotated[int | None, option(help="Which model to write; the one in use by default.")] = None,
     regular_grid: Annotated[

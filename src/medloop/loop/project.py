@@ -58,6 +58,7 @@ from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
+from medloop.loop.data.outside_models import HowToRun, ModelReport, import_model
 from medloop.loop.data.outside_proposals import ProposalsReport, import_proposals
 from medloop.loop.data.pacs_named import archive_named
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
@@ -179,6 +180,18 @@ class Project:
             LabelError: Its dataset.json names labels that the project does not have.
         """
         return import_proposals(self.workspace, folder, name=name, actor="python")
+
+    def import_model(self, place: str | Path, *, name: str, how: HowToRun | None = None) -> ModelReport:
+        """Let TorchScript, ONNX, a MONAI bundle or the folder of a trained nnU-Net propose; see `medloop.loop.data.outside_models`.
+
+        Raises:
+            SettingError: The project is a classification, or the file says too little: then `how` says the rest.
+            LabelError: It has labels that the project does not have.
+            ConflictError: Another file has that name in the project.
+            FormatError: It is no model, is damaged, or holds code.
+            UnavailableError: What runs it is not installed.
+        """
+        return import_model(self.workspace, place, name=name, how=how, actor="python")
 
     def annotated(self) -> tuple[AnnotatedCases, ...]:
         """Of every label: in how many cases it is annotated, and which annotated cases lack it."""

@@ -55,7 +55,8 @@ def open_cvat(source: Path, *, patient_pattern: str | None = None, masks: MaskRe
     root, path = the_document(source, "cvat")
     document = _document(path)
     values = _labels(path.name, document)
-    pictures, cases, unread = Pictures(root), CaseList(patient_rule(patient_pattern)), Counter[str]()
+    pictures = Pictures(root, {image.get("name", "") for image in document.iter("image")})
+    cases, unread = CaseList(patient_rule(patient_pattern)), Counter[str]()
     ids, found = Counter(image.get("id", "") for image in document.iter("image")), dict[Path, CaseSource]()
     used: set[int] = set()
     for at, image in enumerate(document.iter("image")):

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
@@ -119,10 +119,17 @@ def the_document(source: Path, kind: DocumentFormat) -> tuple[Root, Path]:
 
 
 class Pictures:
-    """The pictures of a source, found by what a document calls them; a name that could mean two pictures means none."""
+    """The pictures of a source, found by what a document calls them; a name that could mean two pictures means none.
 
-    def __init__(self, root: Root) -> None:
+    Args:
+        root: Where they lie.
+        listed: For every entry of the document its name of the file, or several; a file whose name several entries have is only that
+            entry's which names its folder.
+    """
+
+    def __init__(self, root: Root, listed: Iterable[str]) -> None:
         self.root = root
+        self._listed = Counter(map(file_name, listed))
         files, self.refused = root.walk()
         self.files = [path for path in files if root.holds(path)]
         self._by_name: dict[str, list[Path]] = defaultdict(list)
@@ -130,11 +137,16 @@ class Pictures:
             self._by_name[composed(path.name)].append(path)
         self.met: set[Path] = set()
 
-    def find(self, entry: str, *more: str) -> Path | Refusal:
-        """The picture at a path from the source or from `images/`, else the only one of that file name; `more` are other spellings."""
+    def find(self, entry: str, *spellings: str) -> Path | Refusal:
+        """The picture at a path from the source or from `images/`, else the only one of that file name.
+
+        Args:
+            entry: As the document has it.
+            spellings: What it may mean, where it is no path; () for itself.
+        """
         refused: Refusal | None = None
-        for spelled in (entry, *more):
-            found = self._find(spelled)
+        for spelled in spellings or (entry,):
+            found = self._find(spelled) if spelled == entry or "/" in spelled else self._named(spelled)
             if isinstance(found, Path):
                 self.met.add(found)
                 return found
@@ -148,9 +160,16 @@ class Pictures:
                 return path
             if found := self.root.find(path):
                 return found
-        named = self._by_name.get(composed(PurePosixPath(entry.strip().replace("\\", "/")).name), [])
-        if len(named) == 1:
+        return self._named(entry)
+
+    def _named(self, entry: str) -> Path | Refusal:
+        name = file_name(entry)
+        named = self._by_name.get(name, [])
+        if len(named) == 1 and self._listed[name] < 2:
             return named[0]
+        if len(named) == 1:
+            rule = f"a listed picture is found by its folder where several have its name, {self._listed[name]} have"
+            return Refusal(entry[:_SHOWN], rule, self.root.label(named[0]), "restore it in that folder, or drop the entry")
         if named:
             shown = first_named([self.root.label(path) for path in named])
             return Refusal(entry[:_SHOWN], "a listed picture is one file, this name could mean several", shown, "write it with its folder")
@@ -159,6 +178,11 @@ class Pictures:
     def unlisted(self) -> list[Path]:
         """Pictures that nobody has asked for."""
         return [path for path in self.files if path not in self.met]
+
+
+def file_name(entry: str) -> str:
+    """The last part of a path, however its folders are written."""
+    return composed(PurePosixPath(entry.strip().replace("\\", "/")).name)
 
 
 def number(given: Any) -> float:

@@ -5,6 +5,7 @@ KeyPointLabels, Choices). A cancelled annotation says nothing; an empty one says
 ground truth comes last, so that it stands for the case until people decide otherwise.
 """
 
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from medloop.datasets.files import SIDECAR, Root
 from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
 from medloop.datasets.patients import patient_rule
-from medloop.datasets.shapes.documents import Pictures, document_text, number, read_json, size_of, text_of, the_document
+from medloop.datasets.shapes.documents import Pictures, document_text, file_name, number, read_json, size_of, text_of, the_document
 from medloop.datasets.shapes.finishing import finished, named_cases
 from medloop.datasets.table import authorship
 from medloop.images.shapes.brush import from_brush
@@ -38,7 +39,8 @@ CONFIG_FILE = "label_config.xml"
 
 _NAMELESS = "a model of Label Studio"
 _UPLOAD_MARK = 9
-"""Letters that an upload puts before a file's name: eight of an id and a hyphen."""
+_UPLOAD = re.compile(r"[0-9a-f]{8}-.")
+"""Letters that an upload puts before a file's name: eight of an id and a hyphen; `patient1-` is none."""
 
 
 class _TaskError(Exception):
@@ -90,7 +92,8 @@ def open_labelstudio(source: Path, *, patient_pattern: str | None = None, masks:
         raise FormatError(
             f"{path.name}: an export of Label Studio is a list of tasks, got {type(content).__name__}", remedy="export as JSON"
         )
-    pictures, cases, names = Pictures(root), CaseList(patient_rule(patient_pattern)), _Names(_declared(root))
+    pictures = Pictures(root, [name for entry in set(map(_entry, content)) for name in {*map(file_name, _spellings(entry))}])
+    cases, names = CaseList(patient_rule(patient_pattern)), _Names(_declared(root))
     found: dict[Path, CaseSource] = {}
     ids = Counter(text_of(task.get("id")) for task in content if isinstance(task, dict))
     for at, task in enumerate(content):
@@ -150,16 +153,20 @@ def _without_tags(case: CaseSource) -> CaseSource:
     return replace(case, tag=None, more=more, annotated_at=case.annotated_at if said else None)
 
 
-def _picture(task: Any, pictures: Pictures) -> Path:
+def _entry(task: Any) -> str:
+    """What a task calls its picture; "" for none."""
     data = task.get("data") if isinstance(task, dict) else None
-    entry = (
-        next((one for key in ("image", "img", "picture") if isinstance(one := data.get(key), str)), "") if isinstance(data, dict) else ""
-    )
-    if not entry and isinstance(data, dict):
-        entry = next((one for one in data.values() if isinstance(one, str) and "." in one), "")
+    if not isinstance(data, dict):
+        return ""
+    named = next((one for key in ("image", "img", "picture") if isinstance(one := data.get(key), str)), "")
+    return named or next((one for one in data.values() if isinstance(one, str) and "." in one), "")
+
+
+def _picture(task: Any, pictures: Pictures) -> Path:
+    entry = _entry(task)
     if not entry:
         raise _TaskError("a task names its picture in `data`", "none", "export it again")
-    found = pictures.find(*_spellings(entry))
+    found = pictures.find(entry, *_spellings(entry))
     if isinstance(found, Refusal):
         raise _TaskError(f"{found.rule} ({found.file})", found.value, found.remedy)
     return found
@@ -174,7 +181,7 @@ def _spellings(entry: str) -> tuple[str, ...]:
     local = parse_qs(parts.query).get("d", [""])[0]
     path = unquote(local or parts.path) if (parts.scheme or parts.query or entry.startswith("/data/")) else entry
     file = path.rsplit("/", 1)[-1]
-    is_upload = len(file) > _UPLOAD_MARK and file[_UPLOAD_MARK - 1] == "-"
+    is_upload = _UPLOAD.match(file) is not None
     given = (path if local or not (parts.scheme or entry.startswith("/")) else file, file)
     return (*given, *([file[_UPLOAD_MARK:]] if is_upload else []))
 

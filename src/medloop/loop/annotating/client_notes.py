@@ -52,11 +52,20 @@ def note(workspace: Workspace, about: str, info: Mapping[str, Any], *, actor: st
     Raises:
         InputError: Longer than `LONGEST_NOTE`.
     """
-    if len(json.dumps(info)) > LONGEST_NOTE:
-        raise InputError(f"A note has at most {LONGEST_NOTE} characters as JSON", remedy="keep files elsewhere")
+    require_short(info)
     if info:
         with workspace.store.write(actor) as tx:
             tx.record("note", NOTE, about, {"tag": tag, "info": dict(info)})
+
+
+def require_short(info: Mapping[str, Any]) -> None:
+    """Refuse a note that is not kept.
+
+    Raises:
+        InputError: Longer than `LONGEST_NOTE`.
+    """
+    if len(json.dumps(info)) > LONGEST_NOTE:
+        raise InputError(f"A note has at most {LONGEST_NOTE} characters as JSON", remedy="keep files elsewhere")
 
 
 def notes(tx: Reader, about: Collection[str] | None = None) -> dict[tuple[str, str], dict[str, Any]]:
@@ -74,8 +83,7 @@ def keep_tagged(workspace: Workspace, case_id: str, tag: str, sent: SentMask, in
         InputError: A tag that cannot be, or a note that is too long.
     """
     checked_tag(tag)
-    if len(json.dumps(info)) > LONGEST_NOTE:
-        raise InputError(f"A note has at most {LONGEST_NOTE} characters as JSON", remedy="keep files elsewhere")
+    require_short(info)
     blob = workspace.store.blobs.put(encode_mask(sent.mask))
     body = {"tag": tag, "blob": blob, "annotated": list(sent.annotated), "info": dict(info)}
     with workspace.store.write(actor) as tx:

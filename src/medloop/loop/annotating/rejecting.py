@@ -10,8 +10,9 @@ import numpy as np
 
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Assignment, new_id, now
+from medloop.loop.annotating.annotations import require_known_revision
 from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
-from medloop.loop.foundation.blinding import own_annotation
+from medloop.loop.foundation.blinding import is_hidden, own_annotation
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.readings import is_reviewing
@@ -40,6 +41,8 @@ def reject_proposal(workspace: Workspace, assignment_id: str, *, effort: Reporte
     annotator_id = edit.assignment.annotator_id
     with workspace.store.write(annotator_id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
+        require_known_revision(assignment, edit.assignment.revision)
+        _require_rejectable(tx, edit)  # somebody may have annotated the case in between
         earlier = [a for a in tx.rejections() if a.case_id == assignment.case_id and a.annotator_id == annotator_id]
         made = Annotation(
             id=new_id("annotation"),
@@ -72,5 +75,7 @@ def _require_rejectable(tx: Reader, edit: OpenEdit) -> None:
         raise StateError(rule, remedy="annotate the whole mask")
     if assignment.proposal_id is None or assignment.began_with not in (None, "prediction"):
         raise StateError("There is no proposal to reject: this draft does not begin with one", remedy="annotate the case, or skip it")
+    if own_annotation(tx, case.id, assignment.annotator_id) is None and is_hidden(tx, case.id, assignment.annotator_id):
+        return  # that others have annotated it is nothing to tell who reads it blind; a rejection lifts no annotated case
     if own_annotation(tx, case.id, assignment.annotator_id) is not None or standing_annotation(tx, case.id) is not None:
         raise StateError("This case is annotated, and a rejection says less", remedy="correct the annotation instead")

@@ -8,11 +8,14 @@ page is never closed by a file.
 from dataclasses import dataclass
 
 from medloop.core.errors import ConflictError, ReplacesError, ReturnedError, StateError
+from medloop.core.labels import mask_of
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Assignment, Case
 from medloop.loop.annotating.annotations import choose_case, submit
 from medloop.loop.annotating.sent_labels import SentMask
 from medloop.loop.annotating.submission import Submitted
-from medloop.loop.foundation.blinding import seen_annotation
+from medloop.loop.foundation.annotated_labels import annotated_labels
+from medloop.loop.foundation.arrays import load_mask
+from medloop.loop.foundation.blinding import begun_from, seen_annotation
 from medloop.loop.foundation.gold import unread_gold
 from medloop.loop.foundation.readings import case_readings, project_settings, readings_needed
 from medloop.loop.foundation.workspace import Workspace
@@ -60,18 +63,27 @@ def save_sent(workspace: Workspace, case: Case, annotator_id: str, sent: SentMas
         reviews: They may review; see `choose_case`.
 
     Raises:
-        ReplacesError: Another annotation stands that the client has not taken.
+        ReplacesError: Another annotation stands that the client has not taken, or one with labels that the mask does not name.
         ReturnToldError: A reviewer returned the case to this person, and the client has not been told.
         StateError: They have a draft of the case with edits, or their tutorial is not over.
         MedloopError: As `submit`.
     """
     with workspace.store.read() as tx:
         standing = _require_known(tx, case, annotator_id, known)
+        if not known.replace and case.id not in unread_gold(tx, annotator_id):
+            _require_named(workspace, tx, case, begun_from(tx, case.id, annotator_id), sent)
     opened = choose_case(workspace, case.id, annotator_id, reviews=reviews)
     if opened.assignment.gold_id is None and (opened.annotation.id if opened.annotation else None) != standing.annotation_id:
         raise ConflictError("Somebody annotated this case in this moment, so nothing was saved", remedy="look at it, then save again")
+    if opened.assignment.revision:
+        raise _edited(case, opened.assignment)
     whole = Submitted(
-        mask=sent.mask, whole=True, annotated=sent.annotated or None, replace=standing.replace, returned=known.returned or None
+        mask=sent.mask,
+        whole=True,
+        annotated=sent.annotated or None,
+        replace=standing.replace,
+        returned=known.returned or None,
+        revision=opened.assignment.revision,
     )
     return submit(workspace, opened.assignment.id, whole)
 
@@ -79,8 +91,7 @@ def save_sent(workspace: Workspace, case: Case, annotator_id: str, sent: SentMas
 def _require_known(tx: Reader, case: Case, annotator_id: str, known: Known) -> _Standing:
     mine = tx.find(Assignment, where={"case_id": case.id, "annotator_id": annotator_id, "state": "open"}, limit=1)
     if mine and mine[0].revision:
-        rule = f"You have a draft of {case.name} with {mine[0].revision} edits, which a file would close unseen"
-        raise StateError(rule, remedy="submit it on the page, or undo its edits there, then save again")
+        raise _edited(case, mine[0])
     if case.id in unread_gold(tx, annotator_id):
         return _Standing(None, replace=False)
     _require_told(tx, case, annotator_id, known)
@@ -93,6 +104,25 @@ def _require_known(tx: Reader, case: Case, annotator_id: str, known: Known) -> _
     if not known.replace and standing.id != known.annotation:
         raise _unseen(tx, case, standing)
     return _Standing(standing.id, replace=known.replace or case.split not in EVALUATION_SPLITS)
+
+
+def _edited(case: Case, draft: Assignment) -> StateError:
+    rule = f"You have a draft of {case.name} with {draft.revision} edits, which a file would close unseen"
+    return StateError(rule, remedy="submit it on the page, or undo its edits there, then save again")
+
+
+def _require_named(workspace: Workspace, tx: Reader, case: Case, before: Annotation | None, sent: SentMask) -> None:
+    """Refuse a mask that says nothing of a label that is drawn in the annotation that it replaces: that label would be gone."""
+    if before is None or before.kind != "mask" or not sent.annotated:
+        return
+    unnamed = [one for one in annotated_labels(tx, workspace.task).of(before) if one.value not in sent.annotated]
+    mask = load_mask(workspace.store.blobs, before, case).array if unnamed else sent.mask
+    drawn = [one.name for one in unnamed if mask_of(workspace.task.labels, mask, one.value).any()]
+    if drawn:
+        raise ReplacesError(
+            f"{case.name} has an annotation with {', '.join(drawn)}, of which this label says nothing and which it would replace",
+            remedy='save with these segments, too (empty ones for none), or with "replace": true in params',
+        )
 
 
 def _require_told(tx: Reader, case: Case, annotator_id: str, known: Known) -> None:

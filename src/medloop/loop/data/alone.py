@@ -5,11 +5,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from medloop.core.errors import FormatError, IntegrityError, MedloopError, NotFoundError, SettingError
 from medloop.core.image import Image, Mask
-from medloop.core.records import Json
+from medloop.core.records import Json, TaskKind
 from medloop.core.seeds import generator
 from medloop.datasets.dataset import Refusal
 from medloop.datasets.drawing import draw, natural_suffix
@@ -25,7 +27,8 @@ from medloop.models.foundation.recipes import Recipe
 from medloop.quality.calibrate import calibrator_from_json
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.exchange.opening import Stated
+    from medloop.models.inference.predict import ModelOutput
 
 MODEL_FILE = "model.json"
 MOST_WEIGHTS = 8 << 30
@@ -111,7 +114,7 @@ def predict_alone(
     """
     from medloop.models.inference.predict import Predictor
 
-    metrics, names = model.card["metrics"], FileNames()
+    card, metrics = model.card, model.card["metrics"]
     fitted = metrics.get("calibration", {}).get("calibrator", {})
     predictor = Predictor.load(
         model.recipe,
@@ -119,39 +122,106 @@ def predict_alone(
         sampler=metrics.get("uncertainty_source", "all"),
         calibrated=calibrator_from_json(fitted) if fitted else None,
     )
+    facts = _Facts(
+        card["task"]["kind"],
+        model.labels,
+        tuple(metrics.get(NOT_LEARNED, ())),
+        int(card.get("samples", 1)),
+        lambda name: generator(int(card.get("seed", 0)), "predict", int(card["index"]), name),
+    )
+    return _predict_all(predictor, facts, images, Path(out), report)
+
+
+def predict_with_file(
+    place: str | Path,
+    images: Sequence[str | Path],
+    out: str | Path,
+    *,
+    stated: "Stated | None" = None,
+    report: Callable[[int, int, str], None] | None = None,
+) -> PredictedAlone:
+    """Predict with whatever model lies at a place: an export of any format, TorchScript, ONNX, or a MONAI bundle.
+
+    Args:
+        place: A file or a folder.
+        images: Files, or folders of one DICOM series each.
+        out: A new or empty folder.
+        stated: What the file does not say of itself, see `medloop.models.exchange.opening`.
+        report: Called before each image with (done, total, name).
+
+    Raises:
+        NotFoundError: No model lies there.
+        MedloopError: As `predict_alone` and `open_network`.
+    """
+    from medloop.models.exchange.opening import is_network, open_network
+
+    if not is_network(Path(place)):
+        return predict_alone(read_exported(place), images, out, report=report)
+    with open_network(Path(place), stated, calibrator=calibrator_from_json) as predictor:
+        d = predictor.description
+        values = {value: name for name, value in d.labels.items()}
+        facts = _Facts(d.kind, values, d.not_learned, 1, lambda name: generator(0, "predict", name))
+        return _predict_all(predictor, facts, images, Path(out), report)
+
+
+class AnyPredictor(Protocol):
+    """Whatever predicts images; `medloop.testing.check_predictor` holds it to its promises."""
+
+    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> "ModelOutput":
+        """Probability samples on the image's own grid."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of a model: labels by value, values it never proposes, samples per image, randomness by an image's name."""
+
+    kind: TaskKind
+    labels: dict[int, str]
+    not_learned: tuple[int, ...]
+    samples: int
+    rng: Callable[[str], np.random.Generator]
+
+
+def _predict_all(
+    predictor: AnyPredictor,
+    facts: _Facts,
+    images: Sequence[str | Path],
+    out: Path,
+    report: Callable[[int, int, str], None] | None,
+) -> PredictedAlone:
+    names = FileNames()
     files: list[str] = []
     rows: list[list[str]] = []
     refused: list[Refusal] = []
-    with staged_folder(Path(out)) as staging:
+    with staged_folder(out) as staging:
         for done, given in enumerate(images):
             path = Path(given)
             if report is not None:
                 report(done, len(images), path.name)
             try:
-                files.append(_predict(predictor, model, path, (staging, names), rows))
+                files.append(_predict(predictor, facts, path, (staging, names), rows))
             except _FAULTS as error:
                 message = error.message.removeprefix(f"{path.name}: ") if isinstance(error, MedloopError) else f"it cannot be read: {error}"
                 refused.append(Refusal(path.name, message, "", error.remedy if isinstance(error, MedloopError) else "copy it again"))
         if not files:
             raise FormatError(f"Nothing was predicted: {refused[0] if refused else 'no image was named'}", remedy="name other images")
         if rows:
-            write_rows(staging / "predictions.csv", ("filename", "label", *model.labels.values()), rows)
-    return PredictedAlone(Path(out), tuple(files), tuple(refused))
+            write_rows(staging / "predictions.csv", ("filename", "label", *facts.labels.values()), rows)
+    return PredictedAlone(out, tuple(files), tuple(refused))
 
 
-def _predict(predictor: "Predictor", model: ExportedModel, path: Path, place: tuple[Path, FileNames], rows: list[list[str]]) -> str:
+def _predict(predictor: AnyPredictor, facts: _Facts, path: Path, place: tuple[Path, FileNames], rows: list[list[str]]) -> str:
     """Predict one image and write its mask, or add its row; what it is called there."""
     read = read_image(path)
     require_intensities(path.name, read)
     image = Image(storable(read.image), read.image.grid)
-    card, name = model.card, split_suffix(path.name)[0]
-    rng = generator(int(card.get("seed", 0)), "predict", int(card["index"]), name)
-    found = predictor.predict(image, samples=int(card.get("samples", 1)), rng=rng).probabilities
-    if card["task"]["kind"] != "segmentation":
-        labels = model.labels
-        rows.append([path.name, labels[int(found.argmax())], *(f"{float(found[value]):.6g}" for value in labels)])
+    name = split_suffix(path.name)[0]
+    found = predictor.predict(image, samples=facts.samples, rng=facts.rng(name)).probabilities
+    if facts.kind != "segmentation":
+        rows.append([path.name, facts.labels[int(found.argmax())], *(f"{float(found[value]):.6g}" for value in facts.labels)])
         return path.name
-    mask = Mask(likeliest(found, card["metrics"].get(NOT_LEARNED, ())), image.grid)
+    mask = Mask(likeliest(found, facts.not_learned), image.grid)
     folder, names = place
     file = names.of(name) + natural_suffix(image, read.source)
     draw(folder / file, mask, read.source)

@@ -24,7 +24,7 @@ from medloop.loop.data.exports_apart import WITHOUT_IMAGES, export_measured_repo
 from medloop.loop.data.framed import frame_files, frame_lines
 from medloop.loop.data.marks_files import marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
-from medloop.loop.data.model_exports import export_card, export_model
+from medloop.loop.data.model_exports import MODEL_FORMATS, export_card, export_model
 from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, object_exporter
 from medloop.loop.data.part_exports import part_cases, partly_annotated
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, label_gaps
@@ -42,7 +42,7 @@ PICTURES = (*COCO_EXPORTERS, "labelstudio", "cvat")
 
 _MASKS = ("nifti", "msd", "nnunet", "nrrd", "mha")
 FORMATS = (
-    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks", "model", CARD,
+    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks", *MODEL_FORMATS, CARD,
 )  # fmt: skip
 """Formats that can be written now."""
 
@@ -79,8 +79,8 @@ def export_project(
     """
     out = Path(out)
     _require_fitting(fmt, model, source)
-    if fmt in ("model", CARD):
-        return export_card(workspace, out, model, actor) if fmt == CARD else export_model(workspace, out, model, actor)
+    if fmt in (*MODEL_FORMATS, CARD):
+        return export_card(workspace, out, model, actor) if fmt == CARD else export_model(workspace, out, fmt, model, actor)
     if fmt == REPORTS:
         return export_measured_reports(workspace, out, source, actor)
     if fmt in WITHOUT_IMAGES:
@@ -119,8 +119,10 @@ def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if source is not None and fmt not in objects:
         raise SettingError(f"Original files are used by {', '.join(objects)} only, got {fmt}", remedy="leave --source out")
-    if model is not None and fmt not in ("model", CARD):
-        raise SettingError(f"A model is chosen for the formats model and {CARD} only, got {fmt}", remedy="leave --model out")
+    if model is not None and fmt not in (*MODEL_FORMATS, CARD):
+        raise SettingError(
+            f"A model is chosen for the formats {', '.join((*MODEL_FORMATS, CARD))} only, got {fmt}", remedy="leave --model out"
+        )
 
 
 def _regions(workspace: Workspace, fmt: str) -> dict[int, tuple[int, ...]]:

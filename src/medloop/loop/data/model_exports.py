@@ -1,12 +1,13 @@
-"""A model as files: weights with what is needed to predict, or its card."""
+"""A trained model as files: weights with what is needed to predict, a TorchScript program, an ONNX graph, a MONAI bundle, its card."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from medloop.core.errors import NotFoundError
-from medloop.core.labels import value_names
+from medloop.core.labels import class_regions, region_values, value_names
 from medloop.core.names import counted
-from medloop.core.records import Model, Task, now
+from medloop.core.records import Json, Model, Task, now
 from medloop.datasets.staging import staged_folder
 from medloop.loop.data.carding import CARD
 from medloop.loop.data.export_report import ExportReport, note_export
@@ -14,6 +15,21 @@ from medloop.loop.data.model_card import FILE, OPEN, model_card
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
+from medloop.models.foundation.recipes import Recipe
+
+MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle")
+"""Formats of a model; the first one is safetensors beside `model.json`."""
+
+TORCHSCRIPT_USE = """    import torch
+
+    program = torch.jit.load("model.ts")
+    values = program.mask(image, affine)  # image (1, channels, I, J, K) as stored, affine (4, 4): label values (1, I, J, K)
+    probabilities = program(image, affine)  # (1, classes, I, J, K)
+"""
+ONNX_USE = """The graph holds the networks alone: `images` (B, channels, sizes of a window) to `logits` (B, networks × classes, …).
+What comes before and after stands below, and as JSON in `model.onnx.json` and in the metadata `medloop` of the graph.
+`medloop predict --model model.onnx IMAGE --out OUT` does all of it.
+"""
 
 
 def export_card(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
@@ -31,6 +47,35 @@ def export_card(workspace: Workspace, out: Path, index: int | None, actor: str) 
     return ExportReport(out, CARD, len(model.weights), (f"{FILE} has {fields} that only the project's lead can fill in",))
 
 
+def export_model(workspace: Workspace, out: Path, fmt: str, index: int | None, actor: str) -> ExportReport:
+    """Write a model in one of `MODEL_FORMATS` to a new or empty folder; None takes the one in use.
+
+    Raises:
+        NotFoundError: There is none.
+        ConflictError: The folder is not empty.
+        UnavailableError: ONNX without onnx.
+    """
+    model = _model(workspace, index)
+    weights = weights_of(workspace.store.blobs, model)
+    notes: tuple[str, ...] = ()
+    if fmt == "model":
+        files = _as_weights(workspace, model, weights)
+    else:
+        files, notes = _as_program(workspace, model, weights, fmt)
+    with staged_folder(out) as staging:
+        for name, content in files.items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(content)
+    note_export(workspace, actor, "model", model.id, {"format": fmt, "at": now()} if fmt != "model" else {"at": now()})
+    return ExportReport(out, fmt, len(weights), notes)
+
+
+def model_outputs(task: Task, model: Model) -> dict[str, int]:
+    """What a model's outputs stand for, by name: without labels, and sets of overlapping ones, that came after it."""
+    classes = int(model.recipe.get("classes", task.classes))
+    return {name: value for name, value in zip(value_names(task), task.mask_values, strict=True) if value < classes}
+
+
 def _model(workspace: Workspace, index: int | None) -> Model:
     """The model of an index, or the one in use.
 
@@ -44,14 +89,9 @@ def _model(workspace: Workspace, index: int | None) -> Model:
     return model
 
 
-def export_model(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
-    """Weights as safetensors beside a JSON that names recipe, labels, snapshot, digests."""
-    model = _model(workspace, index)
-    weights = weights_of(workspace.store.blobs, model)
-    files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
-    for more in weights_of(workspace.store.blobs, model, any_label=True):
-        files["any-label.safetensors"] = more
-    card = {
+def _description(workspace: Workspace, model: Model) -> Json:
+    """What `model.json` says: recipe, labels, snapshot, digests."""
+    return {
         "medloop_model": 1,
         "id": model.id,
         "index": model.index,
@@ -64,15 +104,30 @@ def export_model(workspace: Workspace, out: Path, index: int | None, actor: str)
         "metrics": model.metrics,
         "created_at": model.created_at,
     }
-    files["model.json"] = f"{json.dumps(card, indent=2, sort_keys=True)}\n".encode()
-    with staged_folder(out) as staging:
-        for name, content in files.items():
-            (staging / name).write_bytes(content)
-    note_export(workspace, actor, "model", model.id, {"at": now()})
-    return ExportReport(out, "model", len(model.weights))
 
 
-def model_outputs(task: Task, model: Model) -> dict[str, int]:
-    """What a model's outputs stand for, by name: without labels, and sets of overlapping ones, that came after it."""
-    classes = int(model.recipe.get("classes", task.classes))
-    return {name: value for name, value in zip(value_names(task), task.mask_values, strict=True) if value < classes}
+def _as_weights(workspace: Workspace, model: Model, weights: Sequence[bytes]) -> dict[str, bytes]:
+    files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
+    for more in weights_of(workspace.store.blobs, model, any_label=True):
+        files["any-label.safetensors"] = more
+    return files | {"model.json": f"{json.dumps(_description(workspace, model), indent=2, sort_keys=True)}\n".encode()}
+
+
+def _as_program(workspace: Workspace, model: Model, weights: Sequence[bytes], fmt: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Files of a model that others run."""
+    from medloop.models.exchange.bundle_out import bundle_files, readme
+    from medloop.models.exchange.graphs import ModelParts, describe, to_onnx, to_torchscript
+
+    labels = workspace.task.labels
+    values = region_values(labels) if class_regions(labels) else {}
+    named = {label.name: values[label.value] for label in labels if label.value in values}
+    parts = ModelParts(Recipe.from_json(model.recipe), weights, _description(workspace, model), named)
+    description, notes = describe(parts)
+    said = f"{json.dumps(description.to_json(), indent=2)}\n".encode()
+    if fmt == "onnx":
+        page = readme(description, "an ONNX graph", ONNX_USE).encode()
+        return {"model.onnx": to_onnx(parts, description), "model.onnx.json": said, "README.md": page}, notes
+    script = to_torchscript(parts, description)
+    if fmt == "monai-bundle":
+        return bundle_files(description, script), notes
+    return {"model.ts": script, "README.md": readme(description, "a TorchScript program", TORCHSCRIPT_USE).encode()}, notes

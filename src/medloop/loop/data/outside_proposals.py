@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medloop.core.arrays import FloatArray, MaskArray, ProbabilitySamples
 from medloop.core.errors import MedloopError, SettingError, StorageError
 from medloop.core.names import composed, counted
 from medloop.core.records import Case, Json, Prediction, new_id, now
@@ -170,16 +171,16 @@ def keep_proposal(workspace: Workspace, name: str, case: Case, found: OutsideMap
     return True
 
 
-def _prediction(workspace: Workspace, case: Case, found: OutsideMap) -> Prediction:
-    """What is kept, without its model yet."""
+def _prediction(workspace: Workspace, case: Case, found: OutsideMap, samples: ProbabilitySamples | None = None) -> Prediction:
+    """What is kept, without its model yet; several `samples` tell more than their mean."""
     blobs, shares = workspace.store.blobs, np.bincount(found.mask.ravel(), minlength=len(workspace.task.labels) + 1) / found.mask.size
     scores: Json = {}
     uncertainty = None
     if found.probabilities is not None:
-        samples = found.probabilities[None]
+        samples = found.probabilities[None] if samples is None else samples
         judged = judge(samples, aggregation=workspace.settings.aggregation, spacing_mm=case.grid.spacing_mm)
         signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm)
-        scores = {**judged.scores, "signs": [[name, value] for name, value in signs.items()]}
+        scores = {**judged.scores, "agreement": judged.agreement, "signs": [[name, value] for name, value in signs.items()]}
         uncertainty = blobs.put(encode_mask(uncertainty_bytes(samples)))
         shares = found.probabilities.mean(axis=(1, 2, 3))
     return Prediction(
@@ -193,6 +194,32 @@ def _prediction(workspace: Workspace, case: Case, found: OutsideMap) -> Predicti
         scores=scores,
         created_at=now(),
     )
+
+
+def prediction_of(workspace: Workspace, case: Case, samples: ProbabilitySamples, model_id: str) -> Prediction:
+    """What is kept of a model from elsewhere that was run here.
+
+    Args:
+        workspace: The project.
+        case: Which it saw.
+        samples: In the project's values, shape (samples, classes, I, J, K).
+        model_id: Of the model.
+    """
+    mean = samples.mean(axis=0)
+    mask: MaskArray = mean.argmax(axis=0).astype(np.uint8)
+    made = _prediction(workspace, case, OutsideMap(mask, mean), samples)
+    agreement = float(made.scores.get("agreement", 1.0)) if len(samples) > 1 else _expected_dice(mean, mask)
+    return replace(made, model_id=model_id, scores={**made.scores, "agreement": agreement})
+
+
+def _expected_dice(mean: FloatArray, mask: MaskArray) -> float:
+    """Of a single answer, which nothing agrees with: the Dice of its mask that its own probabilities expect, over the labels in it."""
+    found = [
+        2.0 * float(layer[mask == value].sum()) / (float(layer.sum()) + float((mask == value).sum()))
+        for value, layer in enumerate(mean)
+        if value and (mask == value).any()
+    ]
+    return float(np.mean(found)) if found else float(mean[0].mean())
 
 
 def _refusal(label: str, name: str, error: BaseException) -> Refusal:

@@ -5,7 +5,7 @@ compared and not exported. Their snapshot is empty.
 """
 
 from medloop.core.errors import InputError
-from medloop.core.records import OUTSIDE, Model, Snapshot, new_id, now
+from medloop.core.records import OUTSIDE, Json, Model, Snapshot, new_id, now
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -25,8 +25,8 @@ def checked_outside_name(name: str) -> str:
     return plain
 
 
-def outside_model(tx: Writer, name: str) -> Model:
-    """The model from elsewhere of that name; made when it is new."""
+def outside_model(tx: Writer, name: str, *, metrics: Json | None = None) -> Model:
+    """The model from elsewhere of that name; made when it is new, then with these facts of its file."""
     for known in outside_models(tx):
         if known.outside == name:
             return known
@@ -36,7 +36,13 @@ def outside_model(tx: Writer, name: str) -> Model:
         tx.add(snapshot, verb="freeze")
     index = max((model.index for model in tx.find(Model)), default=0) + 1
     model = Model(
-        id=new_id("model"), index=index, recipe={OUTSIDE: name}, snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now()
+        id=new_id("model"),
+        index=index,
+        recipe={OUTSIDE: name},
+        snapshot_id=snapshot.id,
+        weights=(),
+        metrics=metrics or {},
+        created_at=now(),
     )
     tx.add(model, verb="name")
     return model

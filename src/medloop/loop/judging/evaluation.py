@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -35,6 +35,8 @@ from medloop.metrics.surface import hd95_mm, surface_dice
 
 ScoresByCase = dict[str, dict[str, float]]
 Surfaces = dict[str, dict[str, list[float | None]]]
+PredictCases = Callable[[Sequence[Case]], LeftOut]
+"""Lets a model see cases; what cannot be read is in the answer."""
 
 
 def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
@@ -42,9 +44,11 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     with workspace.store.read() as tx:
         model, live = tx.get(Model, Evaluate(**control.job.payload).model_id), tx.live_model()
     left_out = LeftOut(workspace, control.log)
-    result = bring_up_to_date(workspace, model, control, left_out)
+    result = bring_up_to_date(workspace, model, control.log, _predicting(workspace, model, control), left_out)
     if live is not None and live.id != model.id:
-        bring_up_to_date(workspace, live, control, left_out)  # both are compared on the same annotations
+        bring_up_to_date(
+            workspace, live, control.log, _predicting(workspace, live, control), left_out
+        )  # both are compared on the same annotations
     choice = choose_live(workspace, model)
     if choice is not None:
         control.log(choice.reason)
@@ -62,10 +66,17 @@ def _tell_quality(workspace: Workspace, control: JobControl) -> None:
         control.log(f"the expected quality of {counted(changed, 'prediction')} of model {live.index} follows its evaluation")
 
 
-def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, left_out: LeftOut) -> dict[str, float]:
+def _predicting(workspace: Workspace, model: Model, control: JobControl) -> PredictCases:
+    return lambda cases: predict_cases(workspace, model, cases, control)
+
+
+def bring_up_to_date(
+    workspace: Workspace, model: Model, log: Callable[[str], None], predict: PredictCases, left_out: LeftOut
+) -> dict[str, float]:
     """Judge a model on every split whose annotations it was not yet held against; the new means by split.
 
-    An evaluation whose annotations have changed since is superseded, and one whose annotations are gone no longer counts.
+    An evaluation whose annotations have changed since is superseded, and one whose annotations are gone no longer counts. `predict` lets
+    the model see the cases that it has not seen; `log` receives a line for each figure.
     """
     result: dict[str, float] = {}
     for split in EVALUATION_SPLITS:
@@ -74,20 +85,20 @@ def bring_up_to_date(workspace: Workspace, model: Model, control: JobControl, le
             ids, due = tx.current_annotation_ids([split]), is_outdated(tx, model, split, damaged)
         if not due:
             continue
-        evaluation = evaluate(workspace, model, split, control, left_out)
+        evaluation = evaluate(workspace, model, split, predict, left_out)
         damaged = damaged_ids(workspace)  # also those that were found just now; once they are restored, the figure is made anew
         with workspace.store.write("worker") as tx:
             digest = digest_without(tx, ids, split, damaged)
             tx.add(_truth(model, split, evaluation, digest), verb="hold")
         if evaluation is not None:
             result[split] = evaluation.mean
-            control.log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({_interval(workspace, evaluation)})")
+            log(f"{split}: {evaluation.metric} {evaluation.mean:.3f} ({_interval(workspace, evaluation)})")
             if words := counted_classes(evaluation):
-                control.log(f"{split}: {words}")
+                log(f"{split}: {words}")
             if words := surface_words(evaluation):
-                control.log(f"{split}: {words}")
+                log(f"{split}: {words}")
             if evaluation.leaning:
-                control.log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
+                log(f"{split}: {leaning_words(len(evaluation.leaning), len(evaluation.per_case))}")
     return result
 
 
@@ -115,7 +126,7 @@ def _truth(model: Model, split: Split, evaluation: Evaluation | None, digest: st
     )
 
 
-def evaluate(workspace: Workspace, model: Model, split: Split, control: JobControl, left_out: LeftOut) -> Evaluation | None:
+def evaluate(workspace: Workspace, model: Model, split: Split, predict: PredictCases, left_out: LeftOut) -> Evaluation | None:
     """Judge a model on one split; None when the split has no answers that can be read.
 
     The interval is over patients, since cases of one patient are not independent; few patients have none.
@@ -129,7 +140,7 @@ def evaluate(workspace: Workspace, model: Model, split: Split, control: JobContr
     sound = sound_annotations(answers, cases, left_out)
     if not sound:
         return None
-    left_out.take(predict_cases(workspace, model, sorted((cases[a.case_id] for a in sound), key=lambda c: c.name), control))
+    left_out.take(predict(sorted((cases[a.case_id] for a in sound), key=lambda c: c.name)))
     per_case = score_annotations(workspace, model, sound, cases, left_out)
     if not per_case:
         return None

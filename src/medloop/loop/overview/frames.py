@@ -53,7 +53,7 @@ def annotations_frame(workspace: Workspace) -> "DataFrame":
     rows = (
         (
             *(one.id, cases[one.case_id].name, cases[one.case_id].patient, names[one.annotator_id], one.kind, one.origin),
-            *(None if one.tag is None else words.get(one.tag), tuple(label.name for label in scope.of(one))),
+            *(None if one.tag is None else words.get(one.tag), tuple(label.name for label in scope.of(one) if one.kind != "rejected")),
             *(one.id in in_force, one.effort_seconds or None, one.untouched, one.created_at),
         )
         for one in found

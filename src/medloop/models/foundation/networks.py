@@ -46,7 +46,9 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Images (B, channels, …) to the deepest features (B, widest, …) and the skips, finest first."""
         features: list[Tensor] = []
-        images = fold_voxels(images, self.fold).contiguous(memory_format=_layout(len(self.fold)))
+        images = fold_voxels(images, self.fold)
+        if not torch.onnx.is_in_onnx_export():  # a graph for elsewhere knows no memory layout
+            images = images.contiguous(memory_format=_layout(len(self.fold)))
         for level in self.levels:
             images = level(images)
             features.append(images)

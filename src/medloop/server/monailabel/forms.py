@@ -30,7 +30,8 @@ def object_of(text: str, field: str = "params") -> dict[str, Any]:
         RequestValidationError: It is none.
     """
     try:
-        found = json.loads(text or "{}")
+        found = json.loads(text or "{}", parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # half a character, or a number beyond all others, is no answer
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -38,6 +39,15 @@ def object_of(text: str, field: str = "params") -> dict[str, Any]:
             [{"loc": ("body", field), "msg": "a JSON object as text", "type": "value_error.json", "input": text[:80]}]
         )
     return found
+
+
+def plain_text(given: object) -> str:
+    """What a client says as text that every answer can hold."""
+    return str(given or "").encode(errors="replace").decode()
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(word)
 
 
 def label_info_of(params: dict[str, Any]) -> Sequence[NamedValue] | None:

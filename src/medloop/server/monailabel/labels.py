@@ -9,7 +9,17 @@ from medloop.core.arrays import MaskArray
 from medloop.core.errors import ForbiddenError, NotFoundError, StateError
 from medloop.core.records import Annotation, Case
 from medloop.images.encode import decode_mask
-from medloop.loop.annotating.client_notes import FINAL, ORIGINAL, TaggedLabel, drop_tagged, keep_tagged, note, notes, tagged_labels
+from medloop.loop.annotating.client_notes import (
+    FINAL,
+    ORIGINAL,
+    TaggedLabel,
+    drop_tagged,
+    keep_tagged,
+    note,
+    notes,
+    require_short,
+    tagged_labels,
+)
 from medloop.loop.annotating.sent_labels import SentMask, read_sent
 from medloop.loop.annotating.sent_saving import ReturnToldError, save_sent
 from medloop.loop.annotating.withdrawing import undo_submit
@@ -30,6 +40,7 @@ def put_label(
 ) -> dict[str, Any]:
     """Save a label: with tag `final` as the annotation of who sends it, with another one as a file beside it."""
     said, case = object_of(params), scene.case(image)
+    require_short(said)  # before anything is saved
     if scene.workspace.task.kind != "segmentation":
         raise StateError("This project is a classification, whose annotations are classes", remedy="annotate it on the page")
     with sent_file(label) as path:
@@ -38,6 +49,7 @@ def put_label(
     if tag == ORIGINAL:
         raise StateError("The tag original is of labels that came with the images", remedy="save as final, or with another tag")
     if tag != FINAL:
+        _require_own(scene, case, tag, replaces=said.get("replace") is True)
         keep_tagged(scene.workspace, case.id, tag, sent, said, actor=scene.person.id)
         return {"image": case.name, "label": case.name, "tag": tag}
     saved = _submitted(scene, case, sent, said)
@@ -62,6 +74,7 @@ def delete_label(scene: SceneHere, id: Name, tag: Name = FINAL) -> dict[str, Any
     """Take a label back: one's own submission is undone, a file under another tag is listed no longer; nothing is erased."""
     case, person = scene.case(id), scene.person
     if tag not in (FINAL, ORIGINAL):
+        _require_own(scene, case, tag, replaces=scene.reviews)
         _tagged(scene, case, tag)
         drop_tagged(scene.workspace, case.id, tag, actor=person.id)
         return {}
@@ -149,10 +162,24 @@ def _standing(scene: Scene, case: Case, tag: str = FINAL) -> Annotation:
     return found
 
 
+def _require_own(scene: Scene, case: Case, tag: str, *, replaces: bool) -> None:
+    """Refuse to put a file in the place of somebody else's, or to take theirs away.
+
+    Raises:
+        ForbiddenError: Somebody else keeps a file under that tag, and the caller does not say that it shall go.
+    """
+    with scene.workspace.store.read() as tx:
+        kept = tagged_labels(tx, [case.id]).get(case.id, {}).get(tag)
+    if kept is not None and kept.actor != scene.person.id and not replaces:
+        rule = f"Somebody else has saved a label of {case.name} under the tag {tag!r}"
+        raise ForbiddenError(rule, remedy='save under another tag, or with "replace": true in params')
+
+
 def _tagged(scene: Scene, case: Case, tag: str) -> TaggedLabel:
     with scene.workspace.store.read() as tx:
         found = tagged_labels(tx, [case.id]).get(case.id, {}).get(tag)
-        seen = scene.viewer(tx).sees(tx, case.id)
+        viewer = scene.viewer(tx)
+        seen = viewer.sees(tx, case.id) or (found is not None and found.actor == viewer.annotator_id)
     if found is None or not seen:
         raise NotFoundError(f"{case.name} has no label {tag[:40]!r} that you may see")
     return found

@@ -10,6 +10,7 @@ from medloop.loop.annotating.client_notes import FINAL, ORIGINAL, TaggedLabel, n
 from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.consensus import deciding
 from medloop.server.monailabel.scene import Scene
+from medloop.server.web.site import Viewer
 from medloop.store.reader import Reader
 
 LABEL_ENDING = ".nii.gz"
@@ -30,22 +31,31 @@ class Listed:
 def listed(scene: Scene, tx: Reader) -> list[Listed]:
     """Every image that was neither skipped nor flagged, by name."""
     cases = tx.find(Case, order=("name",))
-    refused, hidden = tx.refused_among([case.id for case in cases]), scene.viewer(tx).hidden(tx)
+    viewer, refused = scene.viewer(tx), tx.refused_among([case.id for case in cases])
+    hidden = viewer.hidden(tx)
     standing: dict[str, list[Annotation]] = {}
     for annotation in tx.current_annotations():
         if annotation.case_id not in hidden:
             standing.setdefault(annotation.case_id, []).append(annotation)
-    said, tagged, names = notes(tx), tagged_labels(tx), annotator_names(tx)
+    said, names = notes(tx), annotator_names(tx)
+    tagged = {case_id: _seen(tx, viewer, case_id, kept) for case_id, kept in tagged_labels(tx).items()}
     found = []
     for case in cases:
         if case.id in refused:
             continue
         one = deciding(standing[case.id]) if case.id in standing else None
-        kept = {} if case.id in hidden else tagged.get(case.id, {})
+        kept = tagged.get(case.id, {})
         tags = {tag: replace(label, info={**label.info, **said.get((case.id, label.note_key), {})}) for tag, label in kept.items()}
         about = said.get((one.id, FINAL), {}) if one else {}
         found.append(Listed(case, said.get((case.id, ""), {}), one, names.get(one.annotator_id, "") if one else "", about, tags))
     return found
+
+
+def _seen(tx: Reader, viewer: Viewer, case_id: str, kept: dict[str, TaggedLabel]) -> dict[str, TaggedLabel]:
+    """The label maps under tags of a case that somebody may see: their own always, those of others where they may see annotations."""
+    if not kept or viewer.sees(tx, case_id):
+        return kept
+    return {tag: one for tag, one in kept.items() if one.actor == viewer.annotator_id}
 
 
 def labels_of(task: Task, one: Listed) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from medloop.core.errors import NotFoundError
 from medloop.core.records import now
 from medloop.loop.annotating.annotations import next_assignment
 from medloop.loop.annotating.client_notes import note, notes
+from medloop.server.monailabel.forms import plain_text
 from medloop.server.monailabel.images import image_info, path_of, unix_of
 from medloop.server.monailabel.info import STRATEGY
 from medloop.server.monailabel.scene import SceneHere
@@ -26,7 +27,7 @@ def post_next(scene: SceneHere, strategy: str, asked: Annotated[dict[str, Any] |
     opened = next_assignment(scene.workspace, person.id)
     if opened is None:
         return {}
-    served = {"ts": unix_of(now()), "client_id": str((asked or {}).get("client_id") or "")[:200]}
+    served = {"ts": unix_of(now()), "client_id": plain_text((asked or {}).get("client_id"))[:200]}
     note(scene.workspace, opened.case.id, {"strategy": {strategy: served}}, actor=person.id)
     with scene.workspace.store.read() as tx:
         noted = notes(tx, [opened.case.id]).get((opened.case.id, ""), {})

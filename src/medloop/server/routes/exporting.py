@@ -50,12 +50,15 @@ Format: TypeAlias = Annotated[
         "frames",
         "measurements",
         "model",
+        "torchscript",
+        "onnx",
+        "monai-bundle",
         "model-card",
     ],
     Query(description="As `medloop export` has it."),
 ]
 WhichModel: TypeAlias = Annotated[
-    int | None, Query(ge=1, le=MAX_REVISION, description="Of the formats model and model-card: which; else the one in use.")
+    int | None, Query(ge=1, le=MAX_REVISION, description="Of the formats of a model and its card: which; else the one in use.")
 ]
 RegularGrid: TypeAlias = Annotated[bool, Query(description="Resample cases with tilted or sheared axes, which ITK and nnU-Net refuse.")]
 
