@@ -45,6 +45,15 @@ def test_pictures_and_series_come_in_by_the_names_that_a_folder_gives(tmp_path: 
         assert [case.name for case in open_dataset(folder).cases] == ["ct"]
 
 
+def test_names_in_utf8_that_do_not_say_so_are_read_as_they_were_written(tmp_path: Path) -> None:
+    data = packed(tmp_path / "a.zip", {"Mü.png": png(1), "b.png": png(2)}).read_bytes()
+    (tmp_path / "mac.zip").write_bytes(data.replace(b"\x00\x08\x08\x00", b"\x00\x00\x08\x00").replace(b"\x00\x08\x00\x00", b"\0" * 4))
+    with zipfile.ZipFile(tmp_path / "mac.zip") as archive:
+        assert "Mü.png" not in archive.namelist()
+    with unpacked(tmp_path / "mac.zip") as folder:
+        assert sorted(path.name for path in folder.iterdir()) == ["Mü.png", "b.png"]
+
+
 @pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "a/../../out.png", "a\\..\\out.png", "C:/out.png"])
 def test_a_name_that_leaves_the_archive_refuses_it(name: str, tmp_path: Path) -> None:
     _refused(packed(tmp_path / "a.zip", {"b.png": png(1), name: png(2)}), "names in an archive stay within it")

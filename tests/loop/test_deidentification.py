@@ -236,3 +236,36 @@ def test_a_planted_header_leaves_a_clean_file(tmp_path: Path) -> None:
     assert done.files == 4
     assert done.removed["private attributes"] > 4
     assert not [path for path, data in bytes_of(tmp_path / "out") if holds_planted(data)]
+
+
+@pytest.mark.parametrize("fmt", ["dicom-seg", "rtstruct"])
+def test_free_words_of_annotations_are_printed_and_not_stored(tmp_path: Path, fmt: str) -> None:
+    write_stack(tmp_path / "in" / "scan")
+    mask = np.zeros(PIXELS, dtype=np.uint8)
+    mask[1:3, 1:3] = 1
+    with made(tmp_path / "first") as project:
+        project.add(tmp_path / "in")
+        project.submit(project.open_case("scan"), mask)
+        project.export(tmp_path / "out", fmt, source=tmp_path / "in")
+    ds = pydicom.dcmread(tmp_path / "out" / "scan.dcm")
+    for item in ds.get("SegmentSequence", ds.get("StructureSetROISequence")):
+        setattr(item, "SegmentLabel" if fmt == "dicom-seg" else "ROIName", PLANTED)
+    (tmp_path / "objects").mkdir()
+    ds.save_as(tmp_path / "objects" / f"{PLANTED}.dcm")
+    with made(tmp_path / "p") as project:
+        report = project.add(tmp_path / "in", objects_in=tmp_path / "objects")
+        assert report.labelled == 1
+        assert PLANTED in text_of(report)
+        assert "is read as 'liver'" in str(cases(project)["scan"].notes)
+    assert not [path for path, data in bytes_of(tmp_path / "p") if holds_planted(data)]
+
+
+def test_a_refused_file_is_named_without_what_it_holds(tmp_path: Path) -> None:
+    for path in write_stack(tmp_path / "in" / "scan").iterdir():
+        ds = pydicom.dcmread(path)
+        ds.PhotometricInterpretation = PLANTED
+        ds.save_as(path)
+    with made(tmp_path / "p") as project:
+        (refusal,) = project.add(tmp_path / "in").refused
+    assert "the pixels cannot be decoded" in str(refusal)
+    assert not holds_planted(str(refusal).encode())

@@ -27,6 +27,15 @@ from ..orthanc import free_port
 SECRET = "MUSTERMANN"
 
 
+DEAF = {"0020000D": "1.2.1", "00100020": "4711 ", "00081030": "Abdomen", "00080020": "20260131", "00080061": "CT"}
+FIXED = {
+    "page": ("text/html", b"<html>Please sign in, MUSTERMANN</html>"),
+    "lie": ("application/dicom+json", b"<html>MUSTERMANN</html>"),
+    "object": ("application/dicom+json", b'{"PatientName": "MUSTERMANN"}'),
+    "deaf": ("application/dicom+json", json.dumps([{tag: {"vr": "LO", "Value": [value]} for tag, value in DEAF.items()}]).encode()),
+}
+
+
 class Hostile(BaseHTTPRequestHandler):
     """Replies by the name of its service."""
 
@@ -37,12 +46,8 @@ class Hostile(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.met.append(self.path)
         way = self.path.split("/")[1]
-        if way == "page":
-            self.reply(200, "text/html", b"<html>Please sign in, MUSTERMANN</html>")
-        elif way == "lie":
-            self.reply(200, "application/dicom+json", b"<html>MUSTERMANN</html>")
-        elif way == "object":
-            self.reply(200, "application/dicom+json", b'{"PatientName": "MUSTERMANN"}')
+        if way in FIXED:
+            self.reply(200, *FIXED[way])
         elif way == "elsewhere":
             self.send_response(302)
             self.send_header("Location", self.elsewhere)
@@ -155,6 +160,17 @@ def test_ten_thousand_studies_are_cut_at_the_limit_and_said(hostile: tuple[type[
     monkeypatch.setattr(web_session, "MOST_REPLY_BYTES", 1 << 16)
     with pytest.raises(UnavailableError, match="lists more than"):
         open_archive(site(hostile[1], "many")).studies(PacsQuery(patient="x"))
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"description": "Thorax*"}, {"patient": "4712"}, {"date": "2026-02-01.."}, {"modality": "MR"}, {"study": "1.2"}]
+)
+def test_a_server_that_passes_over_a_key_gives_nobody_elses_studies(hostile: tuple[type[Hostile], int], wanted: dict[str, str]) -> None:
+    archive = open_archive(site(hostile[1], "deaf"))
+    with pytest.raises(UnavailableError, match=r"do not match \(1 of 1\)"):
+        archive.studies(PacsQuery(**wanted))
+    fitting = PacsQuery(patient="47?1", description="abd*", date="2026-01-01..2026-01-31", modality="CT", study="1.2.1")
+    assert len(archive.studies(fitting).studies) == 1
 
 
 def certificate(folder: Path) -> Path:

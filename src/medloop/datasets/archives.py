@@ -25,6 +25,7 @@ MAX_RATIO = 200
 
 FREE_BYTES = 16 << 20
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+_IS_UTF8 = 0x800
 _MARK = b"PK\x03\x04"
 _BY_HAND = "unpack it yourself and import the folder"
 
@@ -96,9 +97,10 @@ def _judged(name: str, archive: zipfile.ZipFile, free: int) -> list[tuple[zipfil
 
 
 def _parts(name: str, entry: zipfile.ZipInfo) -> tuple[str, ...]:
-    path = PurePosixPath(entry.filename)
-    shown = entry.filename[:80]
-    if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in path.parts[0] or not entry.filename.isprintable():
+    spelled = _spelled(entry)
+    path = PurePosixPath(spelled)
+    shown = spelled[:80]
+    if path.is_absolute() or ".." in path.parts or "\\" in spelled or ":" in path.parts[0] or not spelled.isprintable():
         raise FormatError(f"{name}: names in an archive stay within it, got {shown!r}", remedy="pack it again")
     mode = entry.external_attr >> 16
     if stat.S_ISLNK(mode):
@@ -114,6 +116,16 @@ def _parts(name: str, entry: zipfile.ZipInfo) -> tuple[str, ...]:
     if entry.file_size > max(FREE_BYTES, MAX_RATIO * max(entry.compress_size, 1)):
         raise FormatError(f"{name}: a file may unpack to {MAX_RATIO} times its stored size, {shown!r} declares more", remedy=_BY_HAND)
     return path.parts
+
+
+def _spelled(entry: zipfile.ZipInfo) -> str:
+    """An entry's name; macOS and others write UTF-8 without saying so, which would be read as the letters of an old code page."""
+    if entry.flag_bits & _IS_UTF8 or entry.filename.isascii():
+        return entry.filename
+    try:
+        return entry.orig_filename.encode("cp437").decode("utf-8").partition("\0")[0]
+    except UnicodeError:
+        return entry.filename
 
 
 def _unpack(name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, to: Path) -> None:

@@ -33,6 +33,7 @@ from medloop.images.dicom_objects import ObjectFacts, SeriesListing
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal
 from medloop.images.dicom_series import Header, files_below, is_dicom, read_header
 from medloop.images.files import sha256_of
+from medloop.images.notes import without_values
 from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
 from medloop.images.sandbox import facts_isolated
 
@@ -240,7 +241,7 @@ def _decode(header: Header, removed: Counter[str]) -> tuple[list[ImageArray], li
         raise
     except Exception as error:
         # pydicom and its decoders raise many kinds on damaged pixels; all mean the same here.
-        words = " ".join(f"{error}".split())[:160]
+        words = without_values(" ".join(f"{error}".split()))[:160]
         raise FormatError(f"{name}: the pixels cannot be decoded ({words})", remedy="copy the file again, or decompress it") from error
     frames = int(header.tags.get("NumberOfFrames", None) or 1)
     colours = pixels.shape[-1] if pixels.ndim == (3 if frames == 1 else 4) else 1

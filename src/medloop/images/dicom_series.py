@@ -255,6 +255,15 @@ def pseudonym_of(tags: Any) -> str:
     """
     patient = str(tags.get("PatientID", "") or "").strip()
     if not is_placeholder(patient):
-        return f"patient-{hashlib.sha256(patient.encode()).hexdigest()[:12]}"
+        return patient_word(patient)
     study = str(tags.get("StudyInstanceUID", "") or "").strip()
     return f"{STUDY}{hashlib.sha256(study.encode()).hexdigest()[:12]}" if study else ""
+
+
+FROM_ID = "patient-"
+"""How the pseudonym begins that is made from a PatientID."""
+
+
+def patient_word(patient_id: str) -> str:
+    """The word that stands for a PatientID: the same in every project."""
+    return f"{FROM_ID}{hashlib.sha256(patient_id.encode()).hexdigest()[:12]}"

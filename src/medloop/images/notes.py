@@ -76,3 +76,8 @@ def grouped_notes(pairs: Iterable[tuple[str, Sequence[str]]]) -> tuple[NoteGroup
             cases.setdefault(pattern, {})[name] = None
     groups = [NoteGroup(kind_of(text), text, tuple(cases[pattern])) for pattern, text in texts.items()]
     return tuple(sorted(groups, key=lambda group: -len(group.cases)))
+
+
+def without_values(error: str) -> str:
+    """A decoder's words without what it quotes from a file, which may be a patient's."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"", "…", error)

@@ -20,6 +20,7 @@ from medloop.images.deidentified_files import clean_file
 from medloop.images.dicom_directory import files_listed
 from medloop.images.dicom_facts import facts_among
 from medloop.images.dicom_segments import object_record
+from medloop.images.notes import without_values
 from medloop.images.read import read_here, readers
 from medloop.images.result import ReadImage
 
@@ -78,7 +79,7 @@ def answer(
         return _refusal("bad_file", f"{name}: it is nested too deeply", "convert it with a tool you trust"), _nothing
     except Exception as error:
         # The boundary to third-party decoders: whatever they raise on hostile bytes is that file's fault.
-        words = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        words = without_values(f"{type(error).__name__}: {error}".splitlines()[0])[:200]
         return _refusal("bad_file", f"{name}: it could not be decoded ({words})", "copy it again or convert it"), _nothing
 
 

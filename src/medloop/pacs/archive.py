@@ -1,12 +1,13 @@
 """What an archive is queried for and what it finds, the same over DICOMweb and DIMSE."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from medloop.core.errors import InputError, SettingError
+from medloop.core.errors import InputError, SettingError, UnavailableError
+from medloop.core.names import folded
 
 MOST_FOUND = 10_000
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -111,6 +112,53 @@ class FoundStudies:
 
     studies: tuple[FoundStudy, ...]
     more: bool
+
+
+def matching(listed: Sequence[FoundStudy], query: PacsQuery, server: str) -> FoundStudies:
+    """What a server listed, if all of it matches: one that passes over a key that it does not search by lists other patients' studies.
+
+    Raises:
+        UnavailableError: Some does not match.
+    """
+    others = sum(not _fits(one, query) for one in listed)
+    if others:
+        raise UnavailableError(
+            f"The server {server} lists studies that do not match ({others} of {len(listed)}): it does not search by all that was given",
+            remedy="give --patient, --date or --study in place of the rest",
+        )
+    return FoundStudies(tuple(listed[: query.limit]), len(listed) > query.limit)
+
+
+def _fits(one: FoundStudy, query: PacsQuery) -> bool:
+    """Whether a study matches, as far as the server says; what it leaves out is taken on trust. Source: PS3.4 C.2.2.2."""
+    modalities = set(one.modalities.split())
+    return (
+        _like(query.patient, one.patient)
+        and _like(query.description, one.description)
+        and query.study in ("", one.study)
+        and (not query.modality or not modalities or _any_like(query.modality, modalities))
+        and _within(date_range(query.date), one.date.strip())
+    )
+
+
+def _any_like(pattern: str, words: Collection[str]) -> bool:
+    return any(_like(pattern, word) for word in words)
+
+
+def _like(pattern: str, value: str) -> bool:
+    """Whether a value matches, letter case and spaces at the ends aside."""
+    if not pattern or not value.strip():
+        return True
+    parts = {"*": ".*", "?": "."}
+    wanted = "".join(parts.get(letter) or re.escape(letter) for letter in folded(pattern.strip()))
+    return re.fullmatch(wanted, folded(value.strip()), re.DOTALL) is not None
+
+
+def _within(days: str, day: str) -> bool:
+    if not days or not re.fullmatch(r"[0-9]{8}", day):
+        return True
+    first, dash, last = days.partition("-")
+    return (first or day) <= day <= ((last or day) if dash else first)
 
 
 class Archive(Protocol):

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from medloop.core.errors import NotFoundError, UnavailableError
 from medloop.images.dicom_series import PERSON_TAGS
-from medloop.pacs.archive import FoundSeries, FoundStudies, FoundStudy, PacsQuery, Take, require_uid
+from medloop.pacs.archive import FoundSeries, FoundStudies, FoundStudy, PacsQuery, Take, matching, require_uid
 from medloop.pacs.files import instance_of
 from medloop.pacs.quiet import hush, unwarned
 from medloop.pacs.sites import Site
@@ -78,8 +78,7 @@ class WebArchive:
             found = _listed(
                 self._client.search_for_studies(limit=query.limit + 1, fields=shown, search_filters=query.filters()), "StudyInstanceUID"
             )
-            made = tuple(_study(one) for one in found[: query.limit])
-        return FoundStudies(made, len(found) > query.limit)
+            return matching([_study(one) for one in found[: query.limit + 1]], query, self.site.name)
 
     def series(self, study: str) -> tuple[FoundSeries, ...]:
         """See `Archive`."""

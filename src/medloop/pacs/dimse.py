@@ -10,7 +10,7 @@ from pynetdicom import build_context, build_role, evt
 
 from medloop.core.errors import MedloopError, NotFoundError, UnavailableError
 from medloop.images.dicom_series import PERSON_TAGS
-from medloop.pacs.archive import FoundSeries, FoundStudies, FoundStudy, PacsQuery, Take, require_uid
+from medloop.pacs.archive import FoundSeries, FoundStudies, FoundStudy, PacsQuery, Take, matching, require_uid
 from medloop.pacs.associations import PENDING, SUCCESS, SYNTAXES, associated, receiving, storage_classes, storing
 from medloop.pacs.quiet import hush, unwarned
 from medloop.pacs.sites import Site
@@ -45,10 +45,7 @@ class DimseArchive:
 
     def studies(self, query: PacsQuery) -> FoundStudies:
         """See `Archive`."""
-        found: list[FoundStudy] = []
-        for one in self._matches("STUDY", query.filters(), most=query.limit + 1):
-            found.append(_study(one))
-        return FoundStudies(tuple(found[: query.limit]), len(found) > query.limit)
+        return matching([_study(one) for one in self._matches("STUDY", query.filters(), most=query.limit + 1)], query, self.site.name)
 
     def series(self, study: str) -> tuple[FoundSeries, ...]:
         """See `Archive`."""

@@ -13,6 +13,7 @@ from medloop.core.errors import FormatError
 from medloop.images.deidentification.pixels import to_blank
 from medloop.images.deidentified_files import clean_file
 
+from ...dicom_series import write_stack
 from ...planted import holds_planted, jpeg_frame_with_comment
 
 HOW = {"key": "11" * 32, "shift_dates": False, "keep_uids": False, "boxes": [], "outside": False}
@@ -89,3 +90,15 @@ def test_counts_hold_no_values(tmp_path: Path) -> None:
     assert Counter(record["removed"])["PatientName"] == 1
     assert all(isinstance(count, int) for count in record["removed"].values())
     assert "CompressedSamples" not in str(record)
+
+
+@pytest.mark.parametrize(("signed", "value"), [(0, 365), (1, 365), (1, -365)])
+def test_what_is_drawn_into_unused_bits_goes_and_no_value_changes(tmp_path: Path, signed: int, value: int) -> None:
+    path = next(write_stack(tmp_path / "in").iterdir())
+    ds = pydicom.dcmread(path)
+    words = np.full(ds.Rows * ds.Columns, value & 0xFFF, dtype="<u2")
+    words[3:7] ^= 0x5000
+    ds.PixelData, ds.PixelRepresentation = words.tobytes(), signed
+    ds.save_as(path)
+    found = np.frombuffer(cleaned(path, tmp_path).PixelData, dtype="<i2" if signed else "<u2")
+    assert set(found.tolist()) == {value}

@@ -161,6 +161,7 @@ def test_a_name_is_found_whatever_its_accents_and_letter_case(text: str) -> None
 def test_short_words_count_alone_only() -> None:
     assert names_somebody("ct_Lee_1", ("Lee",))
     assert not names_somebody("sleep", ("Lee",))
+    assert hidden("Lee.dcm repeats Lee2.dcm: sleep", ("Lee",)) == "….dcm repeats …2.dcm: sleep"
 
 
 def test_burned_in_text_is_warned_of_by_kind_unless_the_header_denies_it() -> None:
@@ -173,3 +174,28 @@ def test_burned_in_text_is_warned_of_by_kind_unless_the_header_denies_it() -> No
 def test_terms_are_words_of_the_standard() -> None:
     assert is_term("axial")
     assert not is_term("Mustermann")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mueller",
+        "p_MUELLER2",
+        "Luedenscheidt_ct",
+        "muellerluedenscheidt",
+        "Bo2",
+        "XuBo_1",
+        "scan 03.04.1970",
+        "1970-04-03",
+        "p4711",
+        "4711b",
+    ],
+)
+def test_a_name_is_found_as_people_write_it_in_names_of_files(text: str) -> None:
+    words = identifiers_in(header(PatientName="Müller-Lüdenscheidt^Bo", PatientBirthDate="19700403"))
+    assert names_somebody(text, words)
+
+
+@pytest.mark.parametrize("text", ["scan_1", "boxes", "muesli", "47110", "series-2024-04-03"])
+def test_other_words_are_no_names(text: str) -> None:
+    assert not names_somebody(text, identifiers_in(header(PatientName="Müller-Lüdenscheidt^Bo", PatientBirthDate="19700403")))

@@ -14,14 +14,14 @@ from medloop.core.patients import is_placeholder
 from medloop.images.deidentification.profile import is_term
 
 _NAMES, _IDS = ("PatientName", "OtherPatientNames"), ("PatientID", "OtherPatientIDs", "PatientBirthDate", "AccessionNumber")
-_LEAST_NAME, _LEAST_ID = 3, 4
+_LEAST_NAME, _LEAST_ID = 2, 4
 _GLUED = 5
 """From this length on a word counts within another, as in MUSTERMANNERIKA."""
 
 _COMMON = frozenset(
     {"patient", "phantom", "test", "study", "series", "scan", "image", "images", "case", "dicom", "data", "water", "research"}
 )
-_MOST = 40
+_MOST = 60
 _HIDDEN = "…"
 
 
@@ -30,9 +30,21 @@ def identifiers_in(tags: Any) -> tuple[str, ...]:
     if str(tags.get("PatientIdentityRemoved", "") or "").upper() == "YES":
         return ()
     found = [word for name in _NAMES for value in _values(tags, name) for word in re.split(r"[\s^=,._]+", value)]
-    named = [word for word in found if len(word) >= _LEAST_NAME or (len(word) > 1 and not word.isascii())]
-    named += [value.strip() for name in _IDS for value in _values(tags, name) if len(value.strip()) >= _LEAST_ID]
+    found += [part for word in found if re.search(r"[-']", word) for part in (*re.split(r"[-']", word), re.sub(r"[-']", "", word))]
+    named = [word for word in found if len(word) >= _LEAST_NAME]
+    ids = [value.strip() for name in _IDS for value in _values(tags, name)]
+    ids += [form for value in _values(tags, "PatientBirthDate") for form in _days(value.strip())]
+    named += [value for value in ids if len(value) >= _LEAST_ID]
     return tuple(word[:64] for word in dict.fromkeys(named) if not _is_common(word))[:_MOST]
+
+
+def _days(date: str) -> list[str]:
+    """A birth date as people write it in names of files."""
+    if not re.fullmatch(r"[0-9]{8}", date):
+        return []
+    year, month, day = date[:4], date[4:6], date[6:]
+    turned = [f"{day}{month}{year}"]
+    return turned + [mark.join(parts) for mark in "-._" for parts in ((year, month, day), (day, month, year))]
 
 
 def _is_common(word: str) -> bool:
@@ -41,15 +53,18 @@ def _is_common(word: str) -> bool:
 
 
 def names_somebody(text: str, identifiers: Iterable[str]) -> bool:
-    """Whether a text holds one of the words, whatever its letter case and accents."""
-    return any(pattern.search(plain(text)) for pattern in map(_pattern, identifiers))
+    """Whether a text holds one of the words, whatever its letter case and accents, and with ae for ä."""
+    apart = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])", "_", text)  # MuellerErika
+    texts = {spell(one) for one in (text, apart) for spell in (plain, _transcribed)}
+    patterns = [_pattern(spell(word)) for word in identifiers for spell in (plain, _transcribed)]
+    return any(pattern.search(one) for pattern in patterns for one in texts)
 
 
 def hidden(text: str, words: Sequence[str]) -> str:
     """A text without some words: whole where accents stand in the way."""
     made = text
     for word in sorted(words, key=len, reverse=True):
-        made = re.sub(re.escape(word), _HIDDEN, made, flags=re.IGNORECASE)
+        made = re.sub(_pattern(word).pattern, _HIDDEN, made, flags=re.IGNORECASE)
     return _HIDDEN if names_somebody(made, words) else made
 
 
@@ -59,9 +74,22 @@ def plain(text: str) -> str:
     return "".join(letter for letter in apart if not unicodedata.combining(letter)).casefold()
 
 
+def _transcribed(text: str) -> str:
+    """As `plain`, with letters in the place of umlauts: ae for ä."""
+    composed = unicodedata.normalize("NFC", text)
+    return plain(composed.translate(_LETTERS))
+
+
+_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "å": "aa", "Å": "Aa", "ø": "oe", "Ø": "Oe"})
+
+
 def _pattern(word: str) -> "re.Pattern[str]":
-    bare = re.escape(plain(word))
-    return re.compile(bare if len(word) >= _GLUED else rf"(?<![^\W_]){bare}(?![^\W_])")
+    """Finds a word, which may have been spelled by `plain`: a short one between other signs, or between digits where it has letters."""
+    bare = re.escape(word)
+    if len(word) >= _GLUED:
+        return re.compile(bare)
+    letter = r"[^\W\d_]" if word.isalpha() else r"\d" if word.isdigit() else r"[^\W_]"
+    return re.compile(rf"(?<!{letter}){bare}(?!{letter})")
 
 
 def _values(tags: Any, keyword: str) -> list[str]:

@@ -34,7 +34,7 @@ def without_words(tags: Dataset) -> None:
     syntax = tags.file_meta.TransferSyntaxUID
     if not syntax.is_encapsulated:
         even = (get_expected_length(tags) + 1) // 2 * 2  # the padding of big-endian words lies before the last pixel
-        tags["PixelData"].value = tags.PixelData[:even].ljust(even, b"\0")
+        tags["PixelData"].value = _without_overlays(tags, tags.PixelData[:even].ljust(even, b"\0"))
         return
     count = int(tags.get("NumberOfFrames", None) or 1)
     frames = [frame if syntax == RLELossless else _plain(frame) for frame in generate_frames(tags.PixelData, number_of_frames=count)]
@@ -43,6 +43,21 @@ def without_words(tags: Dataset) -> None:
     for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
         if keyword in tags:
             del tags[keyword]
+
+
+def _without_overlays(tags: Dataset, data: bytes) -> bytes:
+    """Uncompressed pixels without what older devices draw into their unused bits. Source: DICOM PS3.3-2004 C.9.3.1.1 (retired)."""
+    bits, stored, high = (int(tags.get(name, 0) or 0) for name in ("BitsAllocated", "BitsStored", "HighBit"))
+    if bits not in (8, 16, 32) or not 0 < stored < bits or high != stored - 1:
+        return data
+    order = "<" if tags.file_meta.TransferSyntaxUID.is_little_endian else ">"
+    whole = len(data) // (bits // 8) * (bits // 8)
+    words = np.frombuffer(data[:whole], dtype=f"{order}u{bits // 8}")
+    mask = (1 << stored) - 1
+    plain = words & mask
+    if int(tags.get("PixelRepresentation", 0) or 0):
+        plain = np.where(plain >> (stored - 1), plain | ((1 << bits) - 1 - mask), plain)
+    return plain.astype(words.dtype).tobytes() + data[whole:]
 
 
 def _plain(frame: bytes) -> bytes:

@@ -152,6 +152,7 @@ class Intake:
             return None if found.label is None else _Labelled(found.label, annotated), (*found.notes, *more)
         dicom = aliases_of(self._workspace, read.dicom)
         made = read_objects(case.objects, grid, dicom, task, threshold=self._dataset.threshold)
+        self._words.meet(case, made.words)
         rule = "an annotation of it is left out"
         self.tally.refused += [Refusal(case.label or case.name, f"{rule}: {fault.message}", "", fault.remedy) for fault in made.faults]
         return None if made.mask is None else _Labelled(made.mask, every_as_none(task, set(made.values))), made.notes
@@ -220,7 +221,7 @@ class Intake:
             patient=self._words.patient(case),
             split=split,
             source=read.found.source,
-            notes=notes,
+            notes=self._words.stored_notes(case, notes),
             stratum=case.stratum or (case.tag or ""),
             channel_names=self._channels,
             frames=case.frames,

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from medloop.core.errors import IntegrityError
 from medloop.core.image import Image
 from medloop.core.names import composed
 from medloop.core.records import Case, Display, Json, Source, Window
@@ -21,9 +20,10 @@ from medloop.images.deidentification.burned_in import BURNED_IN
 from medloop.images.deidentification.naming import hidden, names_somebody
 from medloop.images.deidentification.pixels import to_blank
 from medloop.images.deidentification.profile import is_term
-from medloop.images.deidentification.pseudonyms import STANDARD
+from medloop.images.deidentification.pseudonyms import STANDARD, Pseudonyms
 from medloop.images.result import ReadImage
-from medloop.loop.foundation.pseudonyms import pseudonyms_of
+from medloop.loop.data.patient_words import PatientRule, patients_called
+from medloop.loop.foundation.pseudonyms import has_key, pseudonyms_of, require_key
 from medloop.loop.foundation.workspace import Workspace
 
 RENAMED = "its files' names hold what their header says of the patient, so that it is called by a word; `identifiers=kept` keeps names"
@@ -43,40 +43,43 @@ class Deidentifying:
     removed: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        self._called: dict[str, str] = {}
+        self._met: dict[str, tuple[str, ...]] = {}
         self._keeps = self.workspace.settings.identifiers == "kept"
         self._all = self.workspace.settings.case_names == "keyed"
         cases = list(self.known)
         self._names = {composed(case.name): case for case in cases}
-        self._patients = {composed(case.patient) for case in cases}
-        marks = {mark for case in cases if (mark := case.source.dicom.get("key"))}
-        self._words = pseudonyms_of(self.workspace) if not self._keeps or self._all else None
-        if self._words is not None and marks - {self._words.mark}:
-            raise IntegrityError(
-                "The project's key for pseudonyms is not the one that its cases were imported with", remedy="restore it from a backup"
-            )
+        self._words: Pseudonyms | None = None
+        if not self._keeps or self._all or has_key(self.workspace):
+            self._words = pseudonyms_of(self.workspace)
+        require_key(self.workspace, self._words.mark if self._words else None)
 
     def dataset(self, dataset: Dataset) -> Dataset:
-        """The source with the names that its cases get."""
-        return replace(dataset, cases=tuple(map(self._named, dataset.cases)))
+        """The source with the names that its cases get, and with one word for each patient of the project."""
+        known = [case.patient for case in self._names.values()]
+        called = patients_called(dataset.cases, known, PatientRule(self._words, self._all, not self._keeps))
+        first: dict[str, str] = {}
+        for patient in sorted(called):
+            first.setdefault(called[patient], patient)
+        self._called = {patient: word for word, patient in first.items()}
+        taken = {composed(case.name) for case in dataset.cases}
+        cases = (replace(self._named(case, taken), patient=first[called[case.patient]]) for case in dataset.cases)
+        return replace(dataset, cases=tuple(cases))
 
     def patient(self, case: CaseSource) -> str:
-        """Whose a case is called in the project."""
-        if self._words is None or composed(case.patient) in self._patients:
-            return case.patient
-        if not self._all and self._keeps:
-            return case.patient
-        somebody = names_somebody(case.patient, case.header.identifiers)
-        from_header = case.patient == case.header.patient
-        return self._words.patient(case.patient) if self._all or somebody or from_header else case.patient
+        """Whose a case of `dataset` is called in the project."""
+        return self._called[case.patient]
 
-    def _named(self, case: CaseSource) -> CaseSource:
+    def _named(self, case: CaseSource, taken: set[str]) -> CaseSource:
         if self._words is None or composed(case.name) in self._names:
             return case
-        if self._all or (not self._keeps and names_somebody(case.name, case.header.identifiers)):
+        keyed = self._words.case(composed(case.name))
+        if self._all or keyed in self._names or (not self._keeps and names_somebody(case.name, case.header.identifiers)):
             notes = case.notes if self._all else (*case.notes, RENAMED)
-            return replace(case, name=self._words.case(composed(case.name)), label=case.name, notes=notes)
-        if case.header.plain_name and not self._keeps and composed(case.header.plain_name) not in self._names:
-            return replace(case, name=case.header.plain_name, label=case.name)
+            return replace(case, name=keyed, label=case.name, notes=notes)
+        if case.header.plain_name and not self._keeps:
+            plain = case.header.plain_name
+            return replace(case, name=keyed if composed(plain) in taken else plain, label=case.name)
         return case
 
     def read(self, case: CaseSource, found: ReadImage, blank: Blank) -> ReadImage:
@@ -90,6 +93,8 @@ class Deidentifying:
         if not self._keeps:
             self.removed.update(removed)
             dicom = self._dicom(dicom)
+        if self._all and self._words is not None:
+            dicom["key"] = self._words.mark  # names and patients of every format are of this key
         known = self._names.get(composed(case.name))
         before = _blanked_before(known)
         image, notes = found.image, found.notes
@@ -102,6 +107,15 @@ class Deidentifying:
             return replace(found, image=image, source=source, notes=notes)
         source = replace(source, names=self._file_names(case, source), display=_display(source.display))
         return replace(found, image=image, source=source, notes=notes)
+
+    def meet(self, case: CaseSource, words: Iterable[str]) -> None:
+        """Free words of a case's annotations, which are printed and not stored."""
+        self._met[case.name] = tuple(words)
+
+    def stored_notes(self, case: CaseSource, notes: Iterable[str]) -> tuple[str, ...]:
+        """Notes as the project keeps them: without what annotations call their segments and files."""
+        words = () if self._keeps else self._met.get(case.name, ())
+        return tuple(hidden(note, words) for note in notes) if words else tuple(notes)
 
     def notes(self, case: CaseSource, notes: Iterable[str]) -> tuple[str, ...]:
         """Notes of a case without words of its header, and without its files' names where it is called by a word."""

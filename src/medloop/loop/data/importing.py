@@ -16,7 +16,7 @@ from medloop.datasets.discover import open_dataset
 from medloop.loop.data.adding import AnnotationsWanted, Intake
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.source_more import take_beside
-from medloop.loop.foundation.pseudonyms import pseudonyms_of
+from medloop.loop.foundation.pseudonyms import known_as
 from medloop.loop.foundation.workspace import Workspace
 
 __all__ = ["AnnotationsWanted", "ImportProgress", "ImportReport", "import_dataset"]
@@ -52,7 +52,7 @@ def import_dataset(
         ConflictError: It gives a patient another split than the project has fixed.
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
-    dataset = open_dataset(source, known_as=pseudonyms_of(workspace).uid) if isinstance(source, str | Path) else source
+    dataset = open_dataset(source, known_as=known_as(workspace)) if isinstance(source, str | Path) else source
     intake = Intake(workspace, dataset, annotations, actor, annotated)
     try:
         for done, case in enumerate(intake.cases):

@@ -33,12 +33,14 @@ class SourceSegments:
         values: Of the labels that they annotate.
         notes: What was decided and noticed.
         faults: What is wrong with the objects that are left out, one for each.
+        words: What the objects call their segments and files, but for labels of the project: free words, which may name somebody.
     """
 
     mask: Mask | None
     values: tuple[int, ...]
     notes: tuple[str, ...]
     faults: tuple[MedloopError, ...]
+    words: tuple[str, ...] = ()
 
 
 def read_objects(paths: Sequence[Path], grid: Grid, dicom: Json, task: Task, *, threshold: float | None) -> SourceSegments:
@@ -54,11 +56,13 @@ def read_objects(paths: Sequence[Path], grid: Grid, dicom: Json, task: Task, *, 
     placed: dict[str, PlacedSegments] = {}
     notes: list[str] = []
     faults: list[MedloopError] = []
+    words: set[str] = {path.name for path in paths}
     for path in paths:
         said: list[str] = []
         try:
             _require_masks(task, path)
             opened = open_annotation(path)
+            words |= {one.name for one in opened.segments if one.name and not _named(one, task.labels)}
             placed[path.name] = on_slices(opened, grid, dicom, matched(opened, task.labels, said), threshold=threshold)
             notes += (*said, *placed[path.name].notes)
         except MedloopError as error:
@@ -69,7 +73,7 @@ def read_objects(paths: Sequence[Path], grid: Grid, dicom: Json, task: Task, *, 
         mask = Mask(mask_of_labels(found, task.labels, first_named(list(placed))), grid) if found else None
     except LabelError as error:
         return SourceSegments(None, (), (), (*faults, error))
-    return SourceSegments(mask, tuple(sorted(found)) if mask else (), tuple(notes), tuple(faults))
+    return SourceSegments(mask, tuple(sorted(found)) if mask else (), tuple(notes), tuple(faults), tuple(sorted(words)))
 
 
 def _require_masks(task: Task, path: Path) -> None:

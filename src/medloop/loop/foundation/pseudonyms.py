@@ -6,11 +6,12 @@ another key is refused.
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from medloop.core.errors import IntegrityError, StorageError
+from medloop.core.records import Case
 from medloop.images.deidentification.pseudonyms import KEY_BYTES, Pseudonyms
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.private import KEY_FILE
@@ -20,12 +21,13 @@ def pseudonyms_of(workspace: Workspace) -> Pseudonyms:
     """The project's pseudonyms; its key is made if there is none.
 
     Raises:
-        IntegrityError: The key is damaged.
+        IntegrityError: The key is damaged, or lost while cases were imported with it.
         StorageError: The disk refused.
     """
     path = workspace.folder / KEY_FILE
     try:
         if not path.exists():
+            require_key(workspace, None)
             _make(path)
         text = path.read_text(encoding="ascii").strip()
     except UnicodeDecodeError:
@@ -41,9 +43,31 @@ def pseudonyms_of(workspace: Workspace) -> Pseudonyms:
     return Pseudonyms(key)
 
 
+def require_key(workspace: Workspace, mark: str | None) -> None:
+    """Refuse a key that is not the one that cases were imported with: the same patient would be somebody new.
+
+    Args:
+        workspace: The project.
+        mark: Of the key; None where there is none.
+
+    Raises:
+        IntegrityError: It is another one.
+    """
+    with workspace.store.read() as tx:
+        cases: Iterable[Case] = tx.find(Case)
+    if {used for case in cases if (used := case.source.dicom.get("key"))} - {mark}:
+        rule = "The project's key for pseudonyms is not the one that its cases were imported with"
+        raise IntegrityError(f"{rule}{', it is gone' if mark is None else ''}", remedy="restore it from a backup")
+
+
 def known_as(workspace: Workspace) -> Callable[[str], str]:
     """What the project calls a UID; the UID itself where it has no key yet, which is not made for looking."""
-    return pseudonyms_of(workspace).uid if (workspace.folder / KEY_FILE).exists() else str
+    return pseudonyms_of(workspace).uid if has_key(workspace) else str
+
+
+def has_key(workspace: Workspace) -> bool:
+    """Whether the project has a key by now."""
+    return (workspace.folder / KEY_FILE).exists()
 
 
 def _make(path: Path) -> None:

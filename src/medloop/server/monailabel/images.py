@@ -49,7 +49,7 @@ def _object(scene: Scene, one: Listed) -> dict[str, Any]:
 def image_info(case: Case, noted: dict[str, Any]) -> dict[str, Any]:
     """What is known of an image, under what clients have said of it."""
     facts: dict[str, Any] = {"ts": unix_of(case.added_at), "name": image_name(case)}
-    if case.source.dicom:
+    if case.source.dicom.get("series"):
         facts |= {"SeriesInstanceUID": series_of(case), "StudyInstanceUID": str(case.source.dicom.get("study", ""))}
         facts |= {"PatientID": case.patient, "Modality": case.display.modality}
     return {**noted, **facts}

@@ -101,7 +101,7 @@ class Scene:
         with self.workspace.store.read() as tx:
             found = tx.find(Case, where={"name": image}, limit=1) or tx.find(Case, where={"id": image}, limit=1)
             uids = () if found or not image else {image, known_as(self.workspace)(image)}
-            found = found or [case for case in tx.find(Case, order=("name",)) if case.source.dicom and series_of(case) in uids]
+            found = found or [case for case in tx.find(Case, order=("name",)) if series_of(case) in uids]
         if not image or not found:
             raise NotFoundError(f"The project has no image {image[:100]!r}", remedy="see GET /datastore/?output=all")
         if len(found) > 1:
