@@ -18,10 +18,12 @@ export interface Part {
   after?: string;
 }
 
+/** Filters that name something; without a value they are left out. */
+const NAMES_ONE = new Set(["lacks", "given"]);
 const asText = (values: object): URLSearchParams =>
   new URLSearchParams(
     Object.entries(values)
-      .filter(([name, value]) => name !== "lacks" || value !== "")
+      .filter(([name, value]) => value !== "" || !NAMES_ONE.has(name))
       .map(([name, value]) => [name, String(value)]),
   );
 
