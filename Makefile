@@ -32,7 +32,7 @@ test: $(VENV)/.installed-test forget-failures chromium page-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 # The failed tests of the last run once more, one after the other; more than UNSTEADY of them are no chance.
-UNSTEADY ?= 4
+UNSTEADY ?= 10
 FAILED := .pytest_cache/v/cache/lastfailed
 test-again: $(VENV)/.installed-test
 	@test -s $(FAILED) || { echo "no failed test to run once more" >&2; exit 1; }
