@@ -169,3 +169,11 @@ def test_a_patch_of_changes_goes_on_over_corners_of_voxels() -> None:
     changed[0, 0, 0] = changed[1, 1, 1] = changed[3, 3, 3] = True
     kept = patches_touching(changed, (np.array([0]), np.array([0]), np.array([0])))
     assert np.argwhere(kept).tolist() == [[0, 0, 0], [1, 1, 1]]
+
+
+def test_a_click_for_a_locked_label_does_not_hide_its_voxel_from_the_next_click():
+    before = np.zeros((12, 1, 1), dtype=np.uint8)
+    before[4] = 1
+    clicks = [at(4, label=3), at(4, positive=False)]
+    found = held(before, answered(before, before, (1, 2)), clicks, new=clicks, grid=LINE, guard=Guard((), (3,)))
+    assert found.mask[4, 0, 0] == 0

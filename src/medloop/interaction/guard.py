@@ -137,7 +137,8 @@ def held(
     mask[part] = np.where(allowed, wish, old)
     first = next((n for n, p in enumerate(prompts) if any(p is a for a in asked)), len(prompts))
     for prompt in prompts[first:]:  # what follows was said later and holds against what is answered only now
-        obey_prompt(mask, prompt)
+        if prompt.label not in guard.locked:  # a locked label gains and loses nothing, and must not hide a voxel from the next prompt
+            obey_prompt(mask, prompt)
     mask[part] = keep_locked(old, mask[part], guard.locked)
     start, stop = placed(changed_box(old, mask[part]), box[0])
     return replace(answer, mask=mask, start=start, stop=stop)
