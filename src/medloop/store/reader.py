@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, literal_column, select
 
 from medloop.core.errors import InputError, NotFoundError
 from medloop.core.records import Annotation, Case, DraftPatch, Event, Prediction, Split
@@ -126,8 +126,12 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
 
     def rejections(self, *, splits: Sequence[Split] | None = None) -> list[Annotation]:
         """Rejected proposals of cases that nobody has annotated whole, in the order they were rejected."""
-        open_ = select(case_states.c.case_id).where(case_states.c.state == "unanswered")
-        few = current_annotations_query().where(annotations.c.kind == literal_column(f"'{REJECTED}'"), annotations.c.case_id.in_(open_))
+        is_one = annotations.c.kind == literal_column(f"'{REJECTED}'")
+        if self._connection.execute(select(annotations.c.id).where(is_one).limit(1)).first() is None:  # seldom there are any
+            return []
+        of_case = and_(case_states.c.case_id == annotations.c.case_id, case_states.c.state == "unanswered")
+        open_ = select(literal(1)).select_from(case_states).where(of_case).exists()  # for each rejection: a list would hold the pool
+        few = current_annotations_query().where(is_one, open_)
         return self._current(few, splits, None, order=annotations.c.event + 0)
 
     def _current(

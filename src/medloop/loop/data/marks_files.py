@@ -76,6 +76,7 @@ def import_marks(workspace: Workspace, path: Path, *, actor: str) -> MarksReport
         LabelError: Its labels are not the project's.
         StateError: The project is a classification.
     """
+    checked_marks_labels(workspace, None)  # before a document is looked for that the project could not take
     return take_marks(workspace, _read(path), path.name, actor=actor)
 
 
