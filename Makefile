@@ -95,7 +95,8 @@ $(VENV)/.installed: pyproject.toml constraints-cpu.txt | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml constraints-cpu.txt | $(VENV)/bin/python
 	@echo "installing medloop and its test tools into $(VENV) (some minutes the first time)"
 	$(PIP) -c constraints-cpu.txt -e ".[test]"
-	$(PIP) --no-deps --upgrade --target $(VENV)/peers monailabel==0.8.5  # its client is tested against; it brings a package "tests", so it lies apart
+	@rm -rf $(VENV)/peers  # --upgrade would replace the package by its data of the same name
+	$(PIP) --no-deps --target $(VENV)/peers monailabel==0.8.5  # its client is tested against; it brings a package "tests", so it lies apart
 	@touch $@ $(VENV)/.installed
 
 # The browser tests drive a real Chromium. As root on Debian or Ubuntu it is installed; elsewhere its tests skip and say so.
