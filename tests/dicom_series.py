@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -50,6 +51,20 @@ def write_stack(folder: Path, orientation: str = "axial", *, series: str = "a", 
         ds.ImageOrientationPatient, ds.ImagePositionPatient = ORIENTATIONS[orientation], [round(float(x), 9) for x in position]
         ds.PixelData = (np.arange(ROWS * COLUMNS, dtype="<u2") + 100 * number + len(series) + 7 * len(orientation)).tobytes()
         ds.save_as(folder / f"{len(depths) - number:03}.dcm", enforce_file_format=True)
+    return folder
+
+
+def write_kernels(folder: Path, kernels: tuple[str, ...]) -> Path:
+    """A series with every slice once for each of some convolution kernels."""
+    write_stack(folder)
+    for kernel in kernels:
+        for path in list(folder.glob("0*.dcm")):
+            ds = dcmread(path)
+            ds.ConvolutionKernel, ds.SOPInstanceUID = kernel, generate_uid()
+            ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+            ds.save_as(folder / f"{len(kernel)}-{path.name}")
+    for path in folder.glob("0*.dcm"):
+        path.unlink()
     return folder
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
 
 from medloop.core.errors import IntegrityError, MedloopError
 from medloop.core.records import Case, ProjectSettings
@@ -25,7 +24,7 @@ from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.project import Project
 from medloop.store.private import KEY_FILE
 
-from ..dicom_series import IDENTITY, NAME, write_stack
+from ..dicom_series import IDENTITY, NAME, write_kernels, write_stack
 from ..planted import PLANTED, bytes_of, holds_planted, plant_everywhere, plant_in_dicom
 from ..server.conftest import API, QUICK, create_app
 from ..server.conftest import TestClient as Client
@@ -211,15 +210,7 @@ def test_blanked_pixels_are_in_no_blob_and_stay_blanked(tmp_path: Path) -> None:
 
 
 def test_free_words_of_headers_reach_no_name_of_a_part(tmp_path: Path) -> None:
-    folder = write_stack(tmp_path / "in" / "scan")
-    for kernel in (PLANTED, "B30f"):
-        for path in list(folder.glob("0*.dcm")):
-            ds = pydicom.dcmread(path)
-            ds.ConvolutionKernel, ds.SOPInstanceUID = kernel, generate_uid()
-            ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-            ds.save_as(folder / f"{len(kernel)}-{path.name}")
-    for path in folder.glob("0*.dcm"):
-        path.unlink()
+    write_kernels(tmp_path / "in" / "scan", (PLANTED, "B30f"))
     with made(tmp_path / "p") as project:
         assert len(project.add(tmp_path / "in").added) == 2
         assert sorted(cases(project)) == ["scan_1_ConvolutionKernel-B30f", "scan_2"]

@@ -7,7 +7,6 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
 
 from medloop.core.errors import IntegrityError
 from medloop.core.records import Case, ProjectSettings
@@ -16,7 +15,7 @@ from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.project import Project
 from medloop.store.private import KEY_FILE
 
-from ..dicom_series import IDENTITY, write_stack
+from ..dicom_series import IDENTITY, write_kernels, write_stack
 from ..planted import PLANTED, bytes_of
 
 
@@ -99,15 +98,7 @@ def test_cleaned_files_are_of_the_patient_whom_the_project_knows(tmp_path: Path,
 
 
 def test_a_part_that_was_named_plainly_is_known_when_it_comes_again(tmp_path: Path) -> None:
-    folder = write_stack(tmp_path / "in" / "scan")
-    for kernel in (PLANTED, "B30f"):
-        for path in list(folder.glob("0*.dcm")):
-            ds = pydicom.dcmread(path)
-            ds.ConvolutionKernel, ds.SOPInstanceUID = kernel, generate_uid()
-            ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-            ds.save_as(folder / f"{len(kernel)}-{path.name}")
-    for path in folder.glob("0*.dcm"):
-        path.unlink()
+    write_kernels(tmp_path / "in" / "scan", (PLANTED, "B30f"))
     with made(tmp_path / "p") as project:
         added = project.add(tmp_path / "in").added
         assert set(project.add(tmp_path / "in").duplicates) == set(added)

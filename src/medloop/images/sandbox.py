@@ -11,7 +11,6 @@ Lock rule: one file at a time per process; `_LOCK` guards the child and its pipe
 import atexit
 import json
 import os
-import select
 import signal
 import struct
 import subprocess
@@ -30,6 +29,7 @@ from medloop.core.errors import FormatError, GeometryError, MedloopError, NotFou
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import source_from_json
+from medloop.images.pipes import close_pipes, exit_status, receive
 from medloop.images.result import Purpose, ReadImage
 from medloop.images.segments import Segment
 
@@ -128,37 +128,18 @@ class Child:
 
     def _receive(self, count: int, deadline: float) -> bytearray:
         """Exactly `count` bytes from the child."""
-        if self._process.stdout is None or count > self.limits.memory_bytes:
-            raise EOFError
-        pipe, data, filled = self._process.stdout.fileno(), bytearray(count), 0
-        view = memoryview(data)
-        while filled < count:
-            if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
-                raise TimeoutError
-            got = os.readv(pipe, [view[filled : filled + (1 << 20)]])
-            if got == 0:
-                raise EOFError
-            filled += got
-        return data
+        return receive(self._process, count, most=self.limits.memory_bytes, deadline=deadline)
 
     def close(self) -> None:
         """End it, at once."""
         if self.owner == os.getpid():
             self._process.kill()
             self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue  # it died with a request unread
+        close_pipes(self._process)
 
     def exit_words(self) -> str:
         """How it ended, in words; call after its pipe has closed."""
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            code = 0
+        code = exit_status(self._process)
         self.close()
         return _EXITS.get(code, f"the decoder crashed (exit status {code})")
 

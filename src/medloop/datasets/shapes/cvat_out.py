@@ -10,7 +10,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 from medloop.datasets.export import ALONE, Regions
 from medloop.datasets.export_tally import ExportCase, Exported, ExportTally
-from medloop.datasets.shapes.labelstudio_out import NO_COLOURS
 from medloop.datasets.shapes.pictures_out import Colours, PictureOut, export_pictures
 from medloop.datasets.staging import NOTHING
 from medloop.images.shapes.runs import box_runs
@@ -26,7 +25,7 @@ def export_cvat(
     regular_grid: bool = False,  # noqa: ARG001  # a picture's grid is regular
     beside: Mapping[str, str] = NOTHING,
     regions: Regions = ALONE,
-    colours: Colours = NO_COLOURS,
+    colours: Colours = NOTHING,
 ) -> Exported:
     """`images/CASE.png` and annotations.xml; see `export_pictures` for arguments and errors.
 

@@ -19,7 +19,6 @@ from medloop.datasets.staging import NOTHING
 from medloop.images.shapes.brush import brush_of
 
 DOCUMENT = "tasks.json"
-NO_COLOURS: Colours = {}
 
 
 def export_labelstudio(
@@ -30,7 +29,7 @@ def export_labelstudio(
     regular_grid: bool = False,  # noqa: ARG001  # a picture's grid is regular
     beside: Mapping[str, str] = NOTHING,
     regions: Regions = ALONE,
-    colours: Colours = NO_COLOURS,
+    colours: Colours = NOTHING,
 ) -> Exported:
     """`images/CASE.png`, tasks.json and the labelling interface; see `export_pictures` for arguments and errors.
 

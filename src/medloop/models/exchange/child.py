@@ -6,7 +6,6 @@ numbers go in and come out through pipes, never pickle. When it dies or overruns
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from medloop.core.errors import FormatError, UnavailableError
 from medloop.core.records import Json
+from medloop.images.pipes import close_pipes, exit_status, receive
 from medloop.models.exchange.child_main import HEAD
 
 Kind: TypeAlias = Literal["torchscript", "onnx", "monai"]
@@ -119,24 +119,10 @@ class NetworkChild:
         self._process.stdin.flush()
 
     def _receive(self, count: int, deadline: float) -> bytearray:
-        if self._process.stdout is None or count > self.limits.memory_bytes:
-            raise EOFError
-        pipe, data, filled = self._process.stdout.fileno(), bytearray(count), 0
-        view = memoryview(data)
-        while filled < count:
-            if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
-                raise TimeoutError
-            got = os.readv(pipe, [view[filled : filled + (1 << 20)]])
-            if got == 0:
-                raise EOFError
-            filled += got
-        return data
+        return receive(self._process, count, most=self.limits.memory_bytes, deadline=deadline)
 
     def _exit_words(self) -> str:
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            code = 0
+        code = exit_status(self._process)
         self.close()
         return _EXITS.get(code, f"it crashed (exit status {code})")
 
@@ -144,12 +130,7 @@ class NetworkChild:
         """End it, at once."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue  # it died with a request unread
+        close_pipes(self._process)
 
     def __enter__(self) -> Self:
         return self

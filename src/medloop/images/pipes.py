@@ -1,0 +1,53 @@
+"""The parent's side of a child process that answers on a pipe: exact reads with a deadline, and its end."""
+
+import os
+import select
+import subprocess
+import time
+
+_PIECE_BYTES = 1 << 20
+
+
+def receive(process: subprocess.Popen[bytes], count: int, *, most: int, deadline: float) -> bytearray:
+    """Exactly `count` bytes of what a child writes.
+
+    Args:
+        process: The child, with a pipe as its output.
+        count: How many.
+        most: A child that announces more is taken for dead.
+        deadline: By `time.monotonic`.
+
+    Raises:
+        EOFError: The child died, or announced too much.
+        TimeoutError: The deadline passed.
+    """
+    if process.stdout is None or count > most:
+        raise EOFError
+    pipe, data, filled = process.stdout.fileno(), bytearray(count), 0
+    view = memoryview(data)
+    while filled < count:
+        if not select.select([pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+            raise TimeoutError
+        got = os.readv(pipe, [view[filled : filled + _PIECE_BYTES]])
+        if got == 0:
+            raise EOFError
+        filled += got
+    return data
+
+
+def close_pipes(process: subprocess.Popen[bytes]) -> None:
+    """Close this side's ends, whatever the child has left unread."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue  # it died with a request unread
+
+
+def exit_status(process: subprocess.Popen[bytes]) -> int:
+    """How a child ended whose pipe has closed; 0 where it still runs."""
+    try:
+        return process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        return 0
