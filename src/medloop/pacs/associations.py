@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pynetdicom
@@ -24,6 +25,7 @@ from pydicom.uid import (
     RLELossless,
 )
 from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 
 from medloop.core.errors import MedloopError, SettingError, UnavailableError
 from medloop.pacs.quiet import hush
@@ -84,13 +86,15 @@ def associated(site: Site, contexts: Sequence[Any], *, roles: Sequence[Any] = ()
         UnavailableError: No connection, or the archive refuses the association.
         SettingError: Its certificate is not trusted.
     """
-    handlers: list[Any] = [] if on_store is None else [(evt.EVT_C_STORE, on_store)]
+    refusals = list[Any]()
+    handlers: list[Any] = [(evt.EVT_PDU_RECV, partial(_note_refusal, refusals))]
+    handlers += [] if on_store is None else [(evt.EVT_C_STORE, on_store)]
     tls = (_tls(site), site.host) if site.tls else None
     made = entity(site).associate(
         site.host, site.port, contexts=list(contexts), ae_title=site.title, ext_neg=list(roles), tls_args=tls, evt_handlers=handlers
     )
     if not made.is_established:
-        raise _refusal(site, made)
+        raise _refusal(site, refusals)
     try:
         yield made
     except BaseException:
@@ -99,10 +103,18 @@ def associated(site: Site, contexts: Sequence[Any], *, roles: Sequence[Any] = ()
     made.release()
 
 
-def _refusal(site: Site, made: Any) -> MedloopError:
-    if made.is_rejected:
-        told = made.acceptor.primitive
-        why = str(getattr(told, "reason_str", "")) or "no reason given"
+def _note_refusal(refusals: list[Any], event: Any) -> None:
+    """Keep what an archive says when it refuses: where it closes at once, the association itself may only know that it was closed."""
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        refusals.append(event.pdu)
+
+
+def _refusal(site: Site, refusals: Sequence[Any]) -> MedloopError:
+    if refusals:
+        try:
+            why = refusals[0].reason_str
+        except (KeyError, ValueError):
+            why = "for no reason that the standard names"
         return UnavailableError(f"The server {site.name} refuses the association: {why}", remedy="check title and own_title of pacs.toml")
     secure = ", or its certificate is not trusted" if site.tls else ", or speaks no DICOM"
     return UnavailableError(f"The server {site.name} cannot be reached{secure}", remedy="check host, port and tls of pacs.toml")
