@@ -19,11 +19,9 @@ from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.job_kinds import SHORT, kind_named
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.watching import LOOK_SECONDS, running_job_shown
 from medloop.loop.worker import beside, run_job
 from medloop.server.web.locks import WORKER_LOCK, FolderLock, is_held
-
-LOOK_SECONDS = 0.3
-"""Pause between two looks at the jobs."""
 
 _ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
@@ -61,7 +59,12 @@ def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     owner = f"cli-{os.getpid()}"
-    with FolderLock(workspace.folder, WORKER_LOCK, shared=True), _stopping_on_interrupt() as stopping, _shown(workspace, bar):
+
+    def show(job: Job) -> None:
+        bar.move(job.progress, job.message, stage=kind_named(job.kind).title)
+
+    held = FolderLock(workspace.folder, WORKER_LOCK, shared=True)
+    with held, _stopping_on_interrupt() as stopping, running_job_shown(workspace, show):
 
         def run(owner: str, kinds: Collection[str] | None, threads: int) -> bool:
             job = None if stopping.is_set() else workspace.store.jobs.claim(owner, kinds=kinds)
@@ -92,25 +95,6 @@ def _stopping_on_interrupt() -> Iterator[threading.Event]:
         yield stopping
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _shown(workspace: Workspace, bar: Bar) -> Iterator[None]:
-    """Show the running job's progress from a thread."""
-    ended = threading.Event()
-
-    def show() -> None:
-        while not ended.wait(LOOK_SECONDS):
-            for job in workspace.store.jobs.list(state=JobState.RUNNING, limit=1):
-                bar.move(job.progress, job.message, stage=kind_named(job.kind).title)
-
-    thread = threading.Thread(target=show, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _watch(workspace: Workspace, job: Job, bar: Bar) -> None:

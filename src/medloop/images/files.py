@@ -94,7 +94,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(f"{path.name} cannot be written: {error.strerror}", remedy="free space or choose another folder") from error
@@ -114,12 +114,17 @@ def claimed(path: Path, mode: int) -> IO[bytes]:
         file.close()  # a sweep was faster than the lock
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync_folder(folder: Path) -> None:
+    """Make renames and new names in a folder survive a power cut.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
 def _plain(path: Path, limit: int) -> Iterator[bytes]:

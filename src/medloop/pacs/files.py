@@ -14,6 +14,7 @@ from pathlib import Path
 from pydicom.filereader import read_dataset
 
 from medloop.core.errors import FormatError, StorageError
+from medloop.images.files import sync_folder
 
 LEAST_FREE = 256 << 20
 """Bytes of the disk that stay free, so that the project itself can go on."""
@@ -81,19 +82,11 @@ def keep_file(folder: Path, uid: str, content: bytes, *, durable: bool = True) -
                 os.fsync(file.fileno())
         beside.replace(path)
         if durable:
-            _sync_folder(folder)
+            sync_folder(folder)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(f"What arrives cannot be written: {error.strerror}", remedy="free space, then repeat") from error
     return path
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def require_room(folder: Path, more: int) -> None:

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medloop.core.errors import DamagedBlobError, MissingBlobError, NotFoundError, StorageError
+from medloop.images.files import sync_folder
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -60,13 +61,13 @@ class Blobs:
         target = self.path(name)
         with _disk_errors(target):
             if _holds(target, data):
-                _sync_folder(target.parent)  # another writer may have renamed it, but not synced yet
+                sync_folder(target.parent)  # another writer may have renamed it, but not synced yet
                 return name
             if target.exists():
                 _LOG.warning("The blob %s was damaged; it is replaced by the same bytes, stored anew", name)
             self._make_shard(target.parent)
             self._write(target, data)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         return name
 
     def get(self, name: str) -> bytes:
@@ -154,7 +155,7 @@ class Blobs:
     def _make_shard(self, shard: Path) -> None:
         if not shard.is_dir():
             shard.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
 
     def _write(self, target: Path, data: bytes) -> None:
         temporary, descriptor = self._claim_temporary(target.name)
@@ -228,15 +229,6 @@ def unfinished(folder: Path) -> list[Path]:
 def sweep_unfinished(folder: Path) -> int:
     """Remove those whose writer is gone; how many."""
     return sum(remove_if_abandoned(path) for path in unfinished(folder))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make renames and new names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

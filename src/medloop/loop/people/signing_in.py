@@ -71,10 +71,17 @@ class Person:
 def sign_in(store: Store, name: str, password: str) -> str:
     """Begin a session; the secret for its cookie.
 
-    Unknown, disabled and password-less accounts cost the same work and get the same refusal as a wrong password.
+    Raises:
+        SignInError: See `fitting_account`.
+    """
+    return begin_session(store, fitting_account(store, name, password))
+
+
+def fitting_account(store: Store, name: str, password: str) -> Account:
+    """Whose name and password these are; a refusal is noted.
 
     Raises:
-        SignInError: Then.
+        SignInError: Nobody's. Unknown, disabled and password-less accounts cost the same work and get the same refusal as a wrong password.
     """
     with store.read() as tx:
         account = account_named(tx, name)
@@ -83,7 +90,7 @@ def sign_in(store: Store, name: str, password: str) -> str:
         with store.write("server") as tx:
             tx.record("refuse", "sign-in", account.id if account else "unknown", {})
         raise SignInError(WRONG.message, remedy=WRONG.remedy)
-    return begin_session(store, account)
+    return account
 
 
 def begin_session(store: Store, account: Account) -> str:

@@ -21,11 +21,10 @@ from medloop.core.accounts import Account
 from medloop.core.errors import ForbiddenError, SignInError
 from medloop.core.names import folded
 from medloop.core.roles import SCOPED
-from medloop.loop.people.accounts import account_named, roles_of
+from medloop.loop.people.accounts import roles_of
 from medloop.loop.people.handing_out import HandedOut, make_token, revoke_token, tokens_of
-from medloop.loop.people.passwords import fits
 from medloop.loop.people.secret_values import TOKEN_PREFIX
-from medloop.loop.people.signing_in import WRONG, Person, token_of
+from medloop.loop.people.signing_in import Person, fitting_account, token_of
 from medloop.server.web.callers import Caller
 from medloop.server.web.people import People
 from medloop.store.store import Store
@@ -85,7 +84,7 @@ class Basic:
         known = await anyio.to_thread.run_sync(self._remembered, digest)
         if known is not None:
             return known
-        account = await self._people.tried(name, address, partial(_fitting, self._people.store(), name, password))
+        account = await self._people.tried(name, address, partial(fitting_account, self._people.store(), name, password))
         self._fitted[digest] = (account.id, account.password, time.monotonic() + REMEMBERED_SECONDS)
         while len(self._fitted) > MOST_REMEMBERED:
             self._fitted.popitem(last=False)
@@ -111,17 +110,6 @@ def new_token(store: Store, account: Account) -> HandedOut:
     for old in made[: max(0, len(made) - MOST_TOKENS + 1)]:
         revoke_token(store, account.id, old.id)
     return make_token(store, account.id, CALLED, scope="all", days=1)
-
-
-def _fitting(store: Store, name: str, password: str) -> Account:
-    with store.read() as tx:
-        account = account_named(tx, name)
-    right = fits(password, account.password if account and not account.disabled else "")
-    if account is None or not right:
-        with store.write("server") as tx:
-            tx.record("refuse", "sign-in", account.id if account else "unknown", {})
-        raise SignInError(WRONG.message, remedy=WRONG.remedy)
-    return account
 
 
 def _credentials(header: str) -> tuple[str, str]:
