@@ -29,6 +29,13 @@ def project_of(folder: Path, labels: list[str]) -> Workspace:
     return workspace
 
 
+SEARCHED = """async () => {
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true, cancelable: true }));
+  for (let n = 0; n < 10; n++) await null;  // what is due before the next key, and no more
+  return document.activeElement.dataset.testid;
+}"""
+
+
 @pytest.mark.browser
 def test_a_locked_label_outlives_every_tool(page: Page, serve: Serve, tmp_path: Path) -> None:
     workspace = project_of(tmp_path / "project", ["liver", "kidneys"])
@@ -104,7 +111,7 @@ def test_twelve_labels_are_searched_picked_hidden_and_coloured_for_everybody(pag
     wait_for(page, "window.medloop?.seen")
     hand = Hand(page, workspace)
     i, j, k = page.evaluate("window.medloop.crosshair")
-    page.keyboard.press("/")
+    assert page.evaluate(SEARCHED) == "label-search", "no key typed next may come before the focus"
     page.keyboard.type("12")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("label-12")).to_have_attribute("aria-pressed", "true")

@@ -1,5 +1,5 @@
 /** The table of segments: choose, colour, show, lock, and how large each one is. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Label } from "../api/types";
 import { innerOf } from "../edits/nested";
 import { choosesLabels, toggleAnnotated } from "../state/annotated";
@@ -53,10 +53,10 @@ function Search({ wanted, onWanted, onFirst }: { wanted: string; onWanted: (text
   const field = useRef<HTMLInputElement>(null);
   const asked = labelSearch.value;
   const seen = useRef(asked);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asked !== seen.current) field.current?.focus();
     seen.current = asked;
-  }, [asked]);
+  }, [asked]); // at once: the digits typed next are a name, and must not choose labels
   const onKey = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" && event.key !== "Escape") return;
     event.preventDefault();
