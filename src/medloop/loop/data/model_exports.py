@@ -15,7 +15,7 @@ from medloop.loop.data.model_card import FILE, OPEN, model_card
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.nnunet_recipe import own_recipe
 
 MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle")
 """Formats of a model; the first one is safetensors beside `model.json`."""
@@ -121,7 +121,7 @@ def _as_program(workspace: Workspace, model: Model, weights: Sequence[bytes], fm
     labels = workspace.task.labels
     values = region_values(labels) if class_regions(labels) else {}
     named = {label.name: values[label.value] for label in labels if label.value in values}
-    parts = ModelParts(Recipe.from_json(model.recipe), weights, _description(workspace, model), named)
+    parts = ModelParts(own_recipe(model, "be written as a program"), weights, _description(workspace, model), named)
     description, notes = describe(parts)
     said = f"{json.dumps(description.to_json(), indent=2)}\n".encode()
     if fmt == "onnx":

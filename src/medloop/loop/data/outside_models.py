@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from medloop.core.errors import ConflictError, MedloopError, SettingError, StorageError
-from medloop.core.image import Image
 from medloop.core.names import counted, folded
 from medloop.core.records import EVALUATION_SPLITS, Case, Json, Model
 from medloop.core.seeds import generator
@@ -34,7 +33,7 @@ from medloop.quality.calibrate import calibrator_from_json
 if TYPE_CHECKING:
     from medloop.models.exchange.child import Limits
     from medloop.models.exchange.opening import Stated
-    from medloop.models.inference.predict import ModelOutput
+    from medloop.models.inference.predict import AnyPredictor
 
 BACKGROUND = "background"
 _FAULTS = (MedloopError, OSError, MemoryError, EOFError, ValueError, ArithmeticError)
@@ -88,14 +87,6 @@ class ModelReport:
         return f"model {self.index}, {self.name!r}, predicted {cases}, {self.known} seen before, {len(self.refused)} left out{scores}"
 
 
-class _Predicts(Protocol):
-    """A network or a folder of nnU-Net."""
-
-    name: str
-
-    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> "ModelOutput": ...
-
-
 def import_model(
     workspace: Workspace, place: str | Path, *, name: str, how: HowToRun | None = None, report: Report | None = None, actor: str = "system"
 ) -> ModelReport:
@@ -133,7 +124,7 @@ def import_model(
 
 
 @contextmanager
-def _opened(path: Path, how: HowToRun) -> Iterator[tuple[_Predicts, Mapping[str, int], str]]:
+def _opened(path: Path, how: HowToRun) -> Iterator[tuple["AnyPredictor", Mapping[str, int], str]]:
     """The predictor, its labels by name, and of which kind it is."""
     if is_nnunet(path):
         found = read_nnunet(path)
@@ -201,7 +192,7 @@ class _Run:
     """What predicts for whom."""
 
     workspace: Workspace
-    predictor: _Predicts
+    predictor: "AnyPredictor"
     values: LabelMap
     model: Model
     actor: str

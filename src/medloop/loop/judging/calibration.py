@@ -30,7 +30,7 @@ from medloop.metrics.voxel_calibration import Calibration, boundary_band, judge_
 from medloop.quality.calibrate import COLDEST, Calibrator, fit_isotonic, fit_temperature
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.inference.predict import AnyPredictor
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.soft_targets import SoftTarget
 
@@ -72,7 +72,7 @@ class CalibrationReport:
     after: Calibration | None
 
 
-def calibration_of(workspace: Workspace, predictor: "Predictor", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
+def calibration_of(workspace: Workspace, predictor: "AnyPredictor", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
     """What a model that was just trained keeps of its calibration, as `calibration_words` reads it.
 
     Returns:
@@ -175,7 +175,7 @@ def _judge(parts: Sequence[Rows], fitted: Calibrator) -> tuple[Calibration, Cali
 
 
 def _rows_of(
-    predictor: "Predictor", image: Image, truth: Mask | int, *, samples: int, rng: np.random.Generator, soft: "SoftTarget | None" = None
+    predictor: "AnyPredictor", image: Image, truth: Mask | int, *, samples: int, rng: np.random.Generator, soft: "SoftTarget | None" = None
 ) -> Rows:
     """Truth and stated probabilities: of voxels near the true border, or of the whole case of a classification.
 

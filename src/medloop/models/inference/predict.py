@@ -52,6 +52,14 @@ class ModelOutput:
         return mean
 
 
+class AnyPredictor(Protocol):
+    """What answers to an image, whoever made it; `medloop.testing.check_predictor` holds the promises."""
+
+    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> ModelOutput:
+        """Probability samples of an image."""
+        ...
+
+
 class Predictor:
     """Networks ready to predict.
 
