@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medloop.core.arrays import UNKNOWN, MaskArray
+from medloop.core.arrays import UNKNOWN, ImageArray, MaskArray
 from medloop.core.errors import InputError, LabelError, SettingError
-from medloop.core.geometry import triple
+from medloop.core.geometry import Grid, triple
 from medloop.core.image import Image, Mask
 from medloop.core.labels import class_regions, value_names
 from medloop.core.names import counted
@@ -31,7 +31,7 @@ from medloop.loop.learning.begun import Begun, Learned, has_sides
 from medloop.loop.learning.training_set import make_training_set
 from medloop.models.exchange.nnunet_child import environment, run_step
 from medloop.models.exchange.nnunet_side.runner import TRAINER
-from medloop.models.exchange.nnunet_weights import image_axes, in_image_order, read_trained
+from medloop.models.exchange.nnunet_weights import image_axes, in_image_order, read_trained, told_spacing
 from medloop.models.foundation.nnunet_recipe import NnunetRecipe
 from medloop.models.foundation.plans import GREY, common_channels
 
@@ -115,7 +115,7 @@ def learn_with_nnunet(begun: Begun) -> Learned:
     control.log(
         f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: nnU-Net, {counted(run.folds, 'fold')}"
     )
-    _write_raw(run, taught.cases, validation, channels)
+    _write_raw(run, taught.cases, validation, channels, flat=flat)
     planned = _planned(run)
     told = [_train_fold(run, fold) for fold in range(run.folds)]
     recipe, weights = _recipe(run, planned, told[0], channels)
@@ -138,11 +138,11 @@ def _facts(told: Sequence[Json]) -> Json:
     return {**facts, "policy": "scratch", "pseudo_dice": float(np.mean(dices)) if dices else None}
 
 
-def _write_raw(run: _Run, taught: "Sequence[TrainingCase]", validation: "Sequence[TrainingCase]", channels: int) -> None:
+def _write_raw(run: _Run, taught: "Sequence[TrainingCase]", validation: "Sequence[TrainingCase]", channels: int, *, flat: bool) -> None:
     """The raw data and its folds; complete or absent, and written once."""
     raw, control, task = run.folder / "raw" / DATASET, run.begun.control, run.begun.workspace.task
-    learned = [_Written(one, task, channels, n, "train") for n, one in enumerate(taught)]
-    judged = [_Written(one, task, channels, n, "validation") for n, one in enumerate(validation, start=len(learned))]
+    learned = [_Written(one, task, channels, flat, n, "train") for n, one in enumerate(taught)]
+    judged = [_Written(one, task, channels, flat, n, "validation") for n, one in enumerate(validation, start=len(learned))]
     place = run.folder / "preprocessed" / DATASET / "splits_final.json"
     splits = _splits(learned, judged, run.folds)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +164,7 @@ class _Written:
     known: "TrainingCase"
     task: Task
     channels: int
+    flat: bool
     number: int
     split: Split
 
@@ -182,11 +183,12 @@ class _Written:
         if not isinstance(mask, Mask):
             raise LabelError(f"{self.known.id}: nnU-Net learns masks, got a class", remedy="set learner=builtin")
         mask = mask if self.known.weak is None else Mask(_marked(self.known.weak()), mask.grid)
+        array, grid = _readable(image, self.channels), _thick(image.grid) if self.flat else image.grid
         known = self.known.known
         names = [name for value, name in zip(self.task.mask_values, value_names(self.task), strict=True) if value in known]
         complete = not known or len(names) == len(self.task.mask_values)
         return ExportCase(
-            name=self.name, patient=self.name, split=self.split, image=_readable(image, self.channels), mask=mask, tag=None,
+            name=self.name, patient=self.name, split=self.split, image=Image(array, grid), mask=Mask(mask.array, grid), tag=None,
             source=dataclasses.replace(self.case.source, nifti_header=""), annotated=() if complete else tuple(names),
         )  # fmt: skip
 
@@ -198,14 +200,21 @@ def _marked(weak: "WeakTarget") -> MaskArray:
     return classes[weak.sets]
 
 
-def _readable(image: Image, channels: int) -> Image:
+def _thick(grid: Grid) -> Grid:
+    """The same pixels with the thickness that nnU-Net is told."""
+    affine = grid.affine.copy()
+    affine[:3, 2] *= told_spacing(grid.spacing_mm, flat=True)[2] / grid.spacing_mm[2]
+    return Grid(grid.shape, affine)
+
+
+def _readable(image: Image, channels: int) -> ImageArray:
     """Finite numbers in so many channels; a grey picture among colours has its one three times."""
     array = image.array
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         array = np.nan_to_num(array, posinf=0.0, neginf=0.0)
     if image.channels != channels:
         array = np.repeat(array, channels, axis=0) if image.channels == GREY else array.mean(axis=0, keepdims=True).astype(array.dtype)
-    return image if array is image.array else Image(array, image.grid)
+    return array
 
 
 def _splits(learned: Sequence[_Written], judged: Sequence[_Written], folds: int) -> list[dict[str, list[str]]]:

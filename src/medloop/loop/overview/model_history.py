@@ -10,6 +10,7 @@ from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import shown_interval
 from medloop.metrics.intervals import Interval, interval_words
 from medloop.metrics.succession import Comparison
+from medloop.models.foundation.nnunet_recipe import learner_words
 from medloop.store.lineage import Learned
 from medloop.store.reader import Reader
 
@@ -156,6 +157,7 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
                 None,
                 (
                     said.note,
+                    learner_words(model),
                     overlap_words(tx, model),
                     unlabelled_words(model),
                     stood_out_words(model),

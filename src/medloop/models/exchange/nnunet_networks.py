@@ -19,7 +19,7 @@ from medloop.models.exchange.child import Limits, NetworkChild
 from medloop.models.exchange.described import overlapping
 from medloop.models.exchange.description import Description
 from medloop.models.exchange.nnunet_child import environment, runner
-from medloop.models.exchange.nnunet_weights import folder_files
+from medloop.models.exchange.nnunet_weights import folder_files, told_spacing
 from medloop.models.foundation.nnunet_recipe import NnunetRecipe
 from medloop.models.foundation.plans import COLOURED, GREY, common_channels
 from medloop.models.foundation.resample import working_shape
@@ -98,7 +98,7 @@ class NnunetNetworks:
 
     def _run(self, one: Pass, array: npt.NDArray[np.float32], image: Image) -> npt.NDArray[np.float32]:
         axes = tuple(axis + 1 for axis in one.flips)
-        spacing_mm = np.array(image.grid.spacing_mm, dtype=np.float64)
+        spacing_mm = np.array(told_spacing(image.grid.spacing_mm, flat=self.recipe.dimension == 2), dtype=np.float64)
         found = self._child([np.flip(array, axes), spacing_mm, np.array([one.member], dtype=np.int64)])
         wanted = (len(self.recipe.outputs), *image.grid.shape)
         if found.shape != wanted or not np.isfinite(found).all():

@@ -16,6 +16,8 @@ from medloop.models.foundation.nnunet_recipe import NnunetRecipe
 from medloop.models.foundation.plans import Spacing
 
 CHECKPOINT = "checkpoint_final.pth"
+THICK = 999.0
+"""As nnU-Net's own readers of pictures have it."""
 DAMAGED = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, ImportError, MemoryError)
 """What PyTorch raises on a damaged file."""
 
@@ -64,6 +66,12 @@ def folder_files(recipe: NnunetRecipe, weights: Sequence[bytes], folder: Path) -
         }
         (folder / f"fold_{fold}").mkdir(exist_ok=True)
         torch.save(checkpoint, folder / f"fold_{fold}" / CHECKPOINT)
+
+
+def told_spacing(spacing_mm: Spacing, *, flat: bool) -> Spacing:
+    """The spacing that nnU-Net is told: of single slices a thickness beyond any pixel, as it takes the coarsest axis for that of slices."""
+    i, j, k = spacing_mm
+    return (i, j, THICK * max(i, j)) if flat else (i, j, k)
 
 
 def image_axes(recipe_plans: Json, configuration: str, mirrored: Sequence[int]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from medloop.core.errors import SettingError, UnavailableError
 from medloop.core.geometry import Shape3
+from medloop.core.names import counted
 from medloop.core.records import Json, Model, TaskKind
 from medloop.models.foundation.plans import Spacing
 from medloop.models.foundation.recipes import Recipe
@@ -106,7 +107,12 @@ def recipe_of(model: Model) -> AnyRecipe:
     Raises:
         SettingError: It was written by another version.
     """
-    return NnunetRecipe.from_json(model.recipe) if LEARNER in model.recipe else Recipe.from_json(model.recipe)
+    return read_recipe(model.recipe)
+
+
+def read_recipe(record: Json) -> AnyRecipe:
+    """The recipe that a record holds; raises as `recipe_of`."""
+    return NnunetRecipe.from_json(record) if LEARNER in record else Recipe.from_json(record)
 
 
 def own_recipe(model: Model, what: str) -> Recipe:
@@ -120,3 +126,12 @@ def own_recipe(model: Model, what: str) -> Recipe:
         rule = f"Only networks that medloop trained can {what}, model {model.index} was trained by nnU-Net"
         raise UnavailableError(rule, remedy="use an earlier model with medloop models, or train with learner=builtin")
     return found
+
+
+def learner_words(model: Model) -> str:
+    """Who trained a model, where that was not medloop; "" else."""
+    if LEARNER not in model.recipe:
+        return ""
+    recipe, dice = NnunetRecipe.from_json(model.recipe), model.metrics.get("pseudo_dice")
+    said = "" if dice is None else f", pseudo Dice {dice:.3f} of its own validation patches"
+    return f"trained by nnU-Net {recipe.version} ({recipe.configuration}, {counted(recipe.members, 'fold')}{said})"
