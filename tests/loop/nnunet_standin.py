@@ -131,7 +131,7 @@ class nnUNetPredictor:
         self.network.encoder(torch.from_numpy(image.copy())[None])
         x = (image[0] - image[0].mean()) / (image[0].std() + 1e-6)
         means = self.list_of_parameters[0]["bias"].numpy()
-        ramp = np.linspace(0, 0.1, x.shape[2])  # not the same when mirrored, as networks are not
+        ramp = np.linspace(0, 0.1, x.shape[1])[:, None]  # not the same when mirrored, as networks are not
         e = np.exp(-4 * np.abs(x[None] + ramp - means[:, None, None, None]))
         return None, e / e.sum(0)
 """,

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import InputError, MedloopError, SettingError, StorageError, UnavailableError
+from medloop.core.geometry import Grid
+from medloop.core.image import Image
 from medloop.core.records import Case, Evaluation, Job, JobState, Json, Model, Prediction
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.outside_models import HowToRun, import_model
@@ -66,7 +68,6 @@ def test_a_model_of_nnunet_is_a_model_of_the_project(workspace: Workspace, nnune
         judged = {e.split: e for e in tx.find(Evaluation)}
     assert {"case03", "case04"} <= set(seen)
     assert set(judged) == {"test", "validation"}
-    assert judged["test"].mean > 0.3
     assert judged["test"].labelled_cases == 2
     assert seen["case04"].uncertainty is not None
     assert seen["case04"].features is not None
@@ -80,6 +81,12 @@ def test_a_model_of_nnunet_is_a_model_of_the_project(workspace: Workspace, nnune
     assert not workspace.work_folder.exists() or not list(workspace.work_folder.glob("job*"))
     predictor = load_predictor(workspace.store.blobs, model)
     check_predictor(predictor, kind="segmentation", dimension=3, channels=1, classes=3)
+    dark = np.zeros((1, 9, 8, 7), dtype=np.float32)
+    dark[0, 6:8, 2, 1] = 1.0
+    answer = predictor.predict(Image(dark, Grid((9, 8, 7), np.diag([5.0, 6.0, 7.0, 1.0]))), samples=4, rng=np.random.default_rng(0))
+    apart = np.abs(answer.probabilities - np.median(answer.probabilities, axis=(1, 2, 3), keepdims=True)).sum(axis=0)
+    assert np.argwhere(apart > 0.5).tolist() == [[6, 2, 1], [7, 2, 1]]
+    assert len(answer.samples) == 4
     with pytest.raises(UnavailableError, match="Only networks that medloop trained can be written as a program"):
         export_project(workspace, tmp_path / "ts", "torchscript")
     export_project(workspace, tmp_path / "trained", "model")

@@ -5,7 +5,7 @@ patients it was not fitted on are calibrated better by it; every prediction of t
 measures on test and audit cases, which no map has seen, and stores nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -72,8 +72,8 @@ class CalibrationReport:
     after: Calibration | None
 
 
-def calibration_of(workspace: Workspace, predictor: "AnyPredictor", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
-    """What a model that was just trained keeps of its calibration, as `calibration_words` reads it.
+def calibration_of(workspace: Workspace, load: "Callable[[], AnyPredictor]", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
+    """What a model that was just trained keeps of its calibration, as `calibration_words` reads it; loaded only where that can be told.
 
     Returns:
         `calibrator` if there is one, else `note` with the reason; `patients` and the calibration errors `before` and `after` over
@@ -94,7 +94,7 @@ def calibration_of(workspace: Workspace, predictor: "AnyPredictor", validation: 
         copies = len(patient) - len(complete)
         same = f"; {counted(copies, 'case')} with the same image as another left out" if copies else ""
         return {"note": f"needs {fewest} validation patients, got {len(patients)}{same}"}
-    samples = workspace.settings.samples
+    samples, predictor = workspace.settings.samples, load()
     rows = [
         _rows_of(predictor, *case.load(), samples=samples, rng=generator(seed, "calibrate", case.id), soft=case.soft and case.soft())
         for case in chosen

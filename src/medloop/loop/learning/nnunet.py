@@ -119,10 +119,12 @@ def learn_with_nnunet(begun: Begun) -> Learned:
     planned = _planned(run)
     told = [_train_fold(run, fold) for fold in range(run.folds)]
     recipe, weights = _recipe(run, planned, told[0], channels)
-    predictor = predictor_of(recipe, [path.read_bytes() for path in weights], workspace.settings.uncertainty_source)
+    source = workspace.settings.uncertainty_source
     control.report(1.0, "calibrating on the validation cases")
     metrics = {**taught.facts, **_facts(told), "seconds": time.monotonic() - began, "training_cases": len(begun.cases)}
-    metrics["calibration"] = calibration_of(workspace, predictor, validation, seed=recipe.seed)
+    metrics["calibration"] = calibration_of(
+        workspace, lambda: predictor_of(recipe, [path.read_bytes() for path in weights], source), validation, seed=recipe.seed
+    )
     return Learned(recipe.to_json(), tuple(weights), metrics)
 
 

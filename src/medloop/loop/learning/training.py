@@ -23,7 +23,7 @@ from medloop.loop.foundation.round_moves import MIN_TRAINING_ANNOTATIONS, claim_
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_of, calibration_words
 from medloop.loop.judging.live_models import place_trained
-from medloop.loop.judging.predictions import weights_of
+from medloop.loop.judging.predictions import predictor_of, weights_of
 from medloop.loop.learning.any_label import train_any_label
 from medloop.loop.learning.beginning import Beginning, begin
 from medloop.loop.learning.begun import Begun, Learned, has_sides
@@ -117,11 +117,9 @@ def _finish(begun: Begun, learned: Learned) -> Json:
 def _calibrated(
     workspace: Workspace, recipe: Recipe, weights: Sequence[Path], validation: "Sequence[TrainingCase]", control: JobControl
 ) -> Json:
-    from medloop.models.inference.predict import Predictor
-
     control.report(1.0, "calibrating on the validation cases")
-    predictor = Predictor.load(recipe, [p.read_bytes() for p in weights], sampler=workspace.settings.uncertainty_source)
-    return calibration_of(workspace, predictor, validation, seed=recipe.seed)
+    source = workspace.settings.uncertainty_source
+    return calibration_of(workspace, lambda: predictor_of(recipe, [p.read_bytes() for p in weights], source), validation, seed=recipe.seed)
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
