@@ -28,6 +28,7 @@ def plan_and_preprocess_entry():
     plans = {"dataset_name": name, "plans_name": "nnUNetPlans", "transpose_forward": [0, 1, 2]}
     done.mkdir(parents=True, exist_ok=True)
     plans["configurations"] = {"2d" if flat else "3d_fullres": plan}
+    (done / "splits_final.json").write_text((raw / "splits_final.json").read_text())
     (done / "nnUNetPlans.json").write_text(json.dumps(plans))
 """,
     "nnunetv2/run/__init__.py": "",

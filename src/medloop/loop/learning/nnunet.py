@@ -22,7 +22,7 @@ from medloop.core.labels import class_regions, value_names
 from medloop.core.names import counted
 from medloop.core.records import Case, Json, ProjectSettings, Split, Task
 from medloop.core.settings import SETTINGS
-from medloop.datasets.export import export_nnunet
+from medloop.datasets.export import SPLITS, export_nnunet
 from medloop.datasets.export_tally import ExportCase
 from medloop.images.files import write_atomic
 from medloop.loop.judging.calibration import calibration_of
@@ -145,18 +145,15 @@ def _write_raw(run: _Run, taught: "Sequence[TrainingCase]", validation: "Sequenc
     raw, control, task = run.folder / "raw" / DATASET, run.begun.control, run.begun.workspace.task
     learned = [_Written(one, task, channels, flat, n, "train") for n, one in enumerate(taught)]
     judged = [_Written(one, task, channels, flat, n, "validation") for n, one in enumerate(validation, start=len(learned))]
-    place = run.folder / "preprocessed" / DATASET / "splits_final.json"
-    splits = _splits(learned, judged, run.folds)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(place, json.dumps(splits).encode(), mode=0o600)
-    if raw.is_dir():
-        return
-    raw.parent.mkdir(parents=True, exist_ok=True)
-    control.report(0.0, "writing cases for nnU-Net")
-    regions = {held[0]: held for held in class_regions(task.labels)}
-    cases = (one.written() for one in (*learned, *judged))
-    for note in export_nnunet(cases, raw, value_names(task), regular_grid=True, regions=regions).notes:
-        control.log(note)
+    splits = json.dumps(_splits(learned, judged, run.folds)).encode()
+    if not raw.is_dir():
+        raw.parent.mkdir(parents=True, exist_ok=True)
+        control.report(0.0, "writing cases for nnU-Net")
+        regions = {held[0]: held for held in class_regions(task.labels)}
+        cases = (one.written() for one in (*learned, *judged))
+        for note in export_nnunet(cases, raw, value_names(task), regular_grid=True, regions=regions).notes:
+            control.log(note)
+    write_atomic(raw / SPLITS, splits, mode=0o600)  # nnU-Net's planning takes it along
 
 
 @dataclass(frozen=True)

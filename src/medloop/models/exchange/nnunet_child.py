@@ -14,15 +14,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from medloop.core.errors import FormatError, InputError, MedloopError, StorageError, UnavailableError
 from medloop.core.records import Json
 from medloop.images.pipes import close_pipes, exit_status
-from medloop.models.exchange import nnunet_side
 
 PYTHON = "MEDLOOP_NNUNET_PYTHON"
-SIDE = Path(nnunet_side.__file__).parent
+RUNNER, TRAINER = "medloop.models.exchange.nnunet_side.runner", "medloop.models.exchange.nnunet_side.trainer"
+"""Run there as files: what nnU-Net needs is not imported here."""
 LOG = "nnunet.log"
 """What nnU-Net prints, in the folder of its training."""
 BEAT_SECONDS = 0.5
@@ -50,7 +51,14 @@ def nnunet_python() -> str:
 
 def runner(step: str) -> list[str]:
     """The command of a step of `nnunet_side.runner`."""
-    return [nnunet_python(), str(SIDE / "runner.py"), step]
+    return [nnunet_python(), str(_file_of(RUNNER)), step]
+
+
+def _file_of(module: str) -> Path:
+    found = find_spec(module)
+    if found is None or found.origin is None:
+        raise UnavailableError(f"{module} must be a file, it is none", remedy="install medloop again")
+    return Path(found.origin)
 
 
 def environment(*, threads: int, folder: Path | None = None, asked: Json | None = None) -> dict[str, str]:
@@ -65,7 +73,14 @@ def environment(*, threads: int, folder: Path | None = None, asked: Json | None 
     counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "nnUNet_def_n_proc"), str(threads))
     more = {"MEDLOOP_NNUNET": json.dumps(asked)} if asked else {}
     beside = threads - 1 if asked else threads  # the planner takes this number, too, and refuses 0
-    return {**places, **counts, **more, "nnUNet_n_proc_DA": str(beside), "nnUNet_compile": "f", "nnUNet_extTrainer": str(SIDE)}
+    return {
+        **places,
+        **counts,
+        **more,
+        "nnUNet_n_proc_DA": str(beside),
+        "nnUNet_compile": "f",
+        "nnUNet_extTrainer": str(_file_of(TRAINER).parent),
+    }
 
 
 def run_step(step: str, request: Json, folder: Path, tell: Tell) -> None:
