@@ -1,7 +1,7 @@
 """A stand-in for nnU-Net: follows its files, commands and hooks, and segments by the mean brightness of each label; it is no nnU-Net.
 
 `STANDIN` in the environment makes it fail: full (no space), memory (ended by the system), refuses (a check of the data fails), pauses
-(waits in its third epoch).
+(waits in its third epoch), waits FIFO (plans for ever, and says so there).
 """
 
 from pathlib import Path
@@ -14,6 +14,9 @@ FILES = {
 import json, os, pathlib, signal, sys
 def plan_and_preprocess_entry():
     how = os.environ.get("STANDIN", "")
+    if how.startswith("waits "):
+        told = open(how.removeprefix("waits "), "w"); told.write("begun\\n"); told.flush()
+        signal.pause()
     if how == "full":
         raise OSError(28, os.strerror(28))
     if how == "memory":

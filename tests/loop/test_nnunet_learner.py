@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -170,6 +171,17 @@ def test_a_training_that_is_stopped_goes_on_from_its_checkpoint_and_a_cancelled_
     run_job(workspace.reload(), claimed(workspace), stop=cancel)
     assert workspace.store.jobs.get(again.id).state == JobState.CANCELLED
     assert all(gone(one) for one in paused(workspace))
+
+
+def test_nnunet_ends_with_whoever_started_it(tmp_path: Path, nnunet_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "told")
+    monkeypatch.setenv("STANDIN", f"waits {tmp_path / 'told'}")
+    request = {"environment": {}, "dataset": "", "configuration": "2d", "threads": 1}
+    code = f"from medloop.models.exchange.nnunet_child import *; run_step('plan', {request}, Path({str(tmp_path)!r}), lambda _: None)"
+    with subprocess.Popen([sys.executable, "-c", code]) as parent, (tmp_path / "told").open() as told:
+        assert told.readline() == "begun\n"
+        parent.kill()
+        assert told.read() == ""  # the end of the one process that could write
 
 
 def test_without_nnunet_or_with_settings_it_cannot_follow_there_is_one_line(
