@@ -138,9 +138,10 @@ function Ended({ project, title, reason }: { project: Project; title: string; re
 
 /** Replaces the case on the screen only when the next one is there, so that nothing flickers. */
 function openCase(project: Project, caseId: string | null, decides: boolean, setEnded: (ended: { title: string; reason: string } | null) => void): () => void {
+  const address = location.hash;
   let stale = false;
   const show = (opened: CaseSession | NothingLeft): void => {
-    if (stale) return;
+    if (stale || location.hash !== address) return; // left for elsewhere: its `hashchange` comes later, and a new name would undo it
     leaveCase();
     if (!("header" in opened)) return setEnded({ title: "Nothing is waiting for annotation", reason: opened.reason });
     setEnded(null);

@@ -24,6 +24,8 @@ const FORMATS: Record<Project["kind"], readonly string[]> = {
     "table",
     "parquet",
     "frames",
+    "measurements",
+    "marks",
     ...MODELS,
     "model-card",
   ],

@@ -49,6 +49,7 @@ Format: TypeAlias = Annotated[
         "parquet",
         "frames",
         "measurements",
+        "marks",
         "model",
         "torchscript",
         "onnx",
