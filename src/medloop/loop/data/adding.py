@@ -17,7 +17,7 @@ from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Json, Split
 from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import Blank, CaseSource, Dataset, Refusal
 from medloop.images.encode import encode_voxels
-from medloop.images.read import ReadImage, read_image
+from medloop.images.read import ReadImage
 from medloop.images.result import UNSIZED, require_intensities
 from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, storable
 from medloop.loop.data.deidentifying import Deidentifying, aliases_of
@@ -25,6 +25,7 @@ from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
+from medloop.loop.data.read_ahead import ReadAhead
 from medloop.loop.data.source_annotated import annotated_by, annotated_in, require_annotated, rule_of
 from medloop.loop.data.source_labels import read_label
 from medloop.loop.data.source_segments import read_objects
@@ -61,6 +62,7 @@ class Intake:
         self.tally.removed = self._words.removed
         self._channels = known_names(dataset.channels)
         self._annotations = annotations
+        self._images = ReadAhead(dataset.cases)
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
         self._look()
@@ -84,6 +86,7 @@ class Intake:
 
     def close(self) -> None:
         """Set in motion what new cases and new annotations ask for."""
+        self._images.close()
         if self.tally.added:
             pretrain_before_annotations(self._workspace)
             request_description(self._workspace)
@@ -100,7 +103,7 @@ class Intake:
         ConflictError: Another import has given the patient another split meanwhile than this source says.
         """
         try:
-            read = _read(case, self._words, self._dataset.blank)
+            read = _kept(case, self._images.read(case), self._words, self._dataset.blank)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
             label, said = self._label(case, read, grid)
@@ -290,8 +293,7 @@ class _Read:
         return (*kept, self.unused_size) if self.unused_size else kept
 
 
-def _read(case: CaseSource, words: Deidentifying, blank: Blank) -> _Read:
-    stored = read_image(case.images[0] if len(case.images) == 1 else case.images)
+def _kept(case: CaseSource, stored: ReadImage, words: Deidentifying, blank: Blank) -> _Read:
     require_intensities(case.images[0].name, stored)
     found = words.read(case, stored, blank)
     return _Read(found, case.sized(found.image), stored.source.dicom, _unused_size(case, found.image))
