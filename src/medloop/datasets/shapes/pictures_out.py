@@ -13,7 +13,7 @@ from medloop.core.names import counted, first_named
 from medloop.datasets.export import Regions
 from medloop.datasets.export_tally import TABLE_COLUMNS, ExportCase, Exported, ExportTally
 from medloop.datasets.files import SIDECAR
-from medloop.datasets.staging import staged_folder, sync_files, write_rows
+from medloop.datasets.staging import staged_folder, write_rows
 from medloop.images.raster import png_bytes
 
 Colours: TypeAlias = Mapping[str, str]
@@ -78,7 +78,6 @@ def export_pictures(
             tally.notes.append(f"{counted(len(left_out), 'case')}: {rule}: {first_named(left_out)}")
         done = tally.result(folder)
         write_rows(out / SIDECAR, ("filename", *TABLE_COLUMNS), tally.rows)
-        sync_files(out)
     return done
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import pairwise
 
 from medloop.datasets.dataset import CaseSource
 from medloop.images.read import ReadImage, read_image
@@ -15,7 +16,7 @@ class ReadAhead:
     """Images of cases that are taken in the order of a source; any other order works and reads nothing ahead."""
 
     def __init__(self, cases: Sequence[CaseSource]) -> None:
-        self._next = {case.name: after for case, after in zip(cases, cases[1:], strict=False)}
+        self._next = {case.name: after for case, after in pairwise(cases)}
         self._thread = ThreadPoolExecutor(1, "medloop-read-ahead")
         self._ahead: tuple[str, Future[ReadImage]] | None = None
 
