@@ -182,6 +182,10 @@ export const setTerms = (p: string, annotator: string, terms: Terms): Promise<T.
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 /** Let the better model propose again, whichever that is. */
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
+/** Put a candidate to use against the gate, with a reason and a signature. */
+export const releaseModel = (p: string, index: number, body: T.ReleaseBody): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/release`), body);
+/** Put the model that was in use before the present one to use again. */
+export const rollBack = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/back"), {});
 export const readPretraining = (p: string): Promise<T.Pretraining> => getJson(at(p, "/pretraining"));
 export const pretrainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/pretraining"), {});
 export const transferFrom = (p: string, body: T.TransferBody): Promise<unknown> => sendJson("POST", at(p, "/pretraining/transfer"), body);

@@ -456,7 +456,7 @@ export interface ModelChange {
 export interface ModelLine {
   id: string; index: number; created_at: string; steps: number; seconds: number; cases: number; learned: number; score: number | null; low:
   number | null; high: number | null; score_split: string; live: boolean; pinned: boolean; note: string; comparison: Comparison | null;
-  nothing_new: boolean; score_note: string; calibration: string;
+  nothing_new: boolean; score_note: string; calibration: string; candidate: boolean; gate: string[]; before: boolean;
 }
 
 /** The named frames of an open case, and the parts of it that a submission counts. */
@@ -642,11 +642,12 @@ export interface ProjectSettings {
   | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic"
   | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" |
   "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
-  target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random";
-  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
-  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
-  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" |
-  "kept"; case_names?: "source" | "keyed"; seed?: number;
+  target_score?: number; release?: "unless-worse" | "gate"; release_margin?: number; release_group_margin?: number; release_slowdown?: number;
+  readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?:
+  number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" |
+  "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number;
+  gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" | "kept"; case_names?:
+  "source" | "keyed"; seed?: number;
 }
 
 /** One project in full. */
@@ -728,6 +729,11 @@ export interface Refined {
 /** The work on a case until its proposal was rejected. */
 export interface Rejection {
   effort?: EffortBody | null;
+}
+
+/** A release of a candidate. */
+export interface ReleaseBody {
+  why: string; signed_as?: string;
 }
 
 /** Take a prompt back. */

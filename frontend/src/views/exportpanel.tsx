@@ -28,8 +28,9 @@ const FORMATS: Record<Project["kind"], readonly string[]> = {
     "marks",
     ...MODELS,
     "model-card",
+    "change-record",
   ],
-  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", ...MODELS, "model-card"],
+  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", ...MODELS, "model-card", "change-record"],
 };
 
 export function ExportPanel({ project }: { project: Project }) {

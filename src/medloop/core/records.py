@@ -195,6 +195,7 @@ class Source:
         dicom: Identifying UIDs of a series (study, series, frame of reference, instances, frames), and positions off the grid, or {}.
         display: How the files ask to be shown; None for what was imported before this was kept.
         frames: Where the source puts names of the project's template, name → frame or slice from 0; others stand where the template says.
+        groups: Subgroups of patients that the source names, such as scanner, site or sex, name → value.
     """
 
     format: str
@@ -204,6 +205,7 @@ class Source:
     dicom: Json = field(default_factory=dict)
     display: Display | None = None
     frames: Json = field(default_factory=dict)
+    groups: Json = field(default_factory=dict)
 
 
 def source_from_json(value: Mapping[str, Any]) -> Source:
@@ -905,7 +907,8 @@ class LiveChoice:
         judged_id: The model this decision was about, in use or not.
         pinned: Whether a person chose; trainings change nothing then.
         reason: In words.
-        comparison: Of the judged model with the one in use before, as `Comparison.to_json` writes it; {} without one.
+        comparison: Of the judged model with the one in use before, as `Comparison.to_json` writes it; {} without one. Beside it `gate` as
+            `Gate.to_json` writes it, `candidate` of a model that may be released, and the `signature` of a release.
     """
 
     id: str

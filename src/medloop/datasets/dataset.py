@@ -121,6 +121,7 @@ class CaseSource:
         more: What other people say of the same case, each with its own label, author and time.
         proposals: What models elsewhere propose for it.
         header: What its DICOM headers say that is not kept.
+        groups: Subgroups of patients that the source names, attribute and value.
         label: What people call it where `name` is a word that stands for its name; "" otherwise.
     """
 
@@ -145,6 +146,7 @@ class CaseSource:
     more: tuple["CaseSource", ...] = ()
     proposals: tuple[Proposed, ...] = ()
     header: HeaderWords = HeaderWords()
+    groups: tuple[tuple[str, str], ...] = ()
     label: str = ""
 
     @property

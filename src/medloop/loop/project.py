@@ -76,6 +76,7 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.judging.releasing import release_model, roll_back
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
 from medloop.loop.overview.frames import annotations_frame, cases_frame
@@ -697,6 +698,24 @@ class Project:
         if index is None:
             return use_automatic(self.workspace, actor="python")
         return use_model(self.workspace, index, actor="python")
+
+    def release_model(self, index: int, *, why: str, signed_as: str) -> Model:
+        """Put a candidate that the gate stopped to use, with a reason and a signature; see `medloop.loop.judging.releasing`.
+
+        Raises:
+            NotFoundError: No such model.
+            StateError: It is in use already.
+            InputError: No reason, or no name.
+        """
+        return release_model(self.workspace, index, why=why, signed_as=signed_as, actor="python")
+
+    def roll_back(self) -> Model:
+        """Put the model that was in use before the present one to use again.
+
+        Raises:
+            StateError: There was none.
+        """
+        return roll_back(self.workspace, actor="python")
 
     def export(
         self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, source: str | Path | None = None

@@ -228,6 +228,7 @@ class Intake:
             stratum=case.stratum or (case.tag or ""),
             channel_names=self._channels,
             frames=case.frames,
+            groups=case.groups,
         )
         made = add_case(self._workspace, read.image, new, given, actor=self._actor, follow=False)
         self._seen += 1

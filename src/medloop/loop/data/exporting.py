@@ -17,14 +17,14 @@ from medloop.datasets.regular import is_sheared
 from medloop.datasets.shapes.coco_out import COCO_EXPORTERS
 from medloop.datasets.shapes.cvat_out import export_cvat
 from medloop.datasets.shapes.labelstudio_out import export_labelstudio
-from medloop.loop.data.carding import CARD, CROISSANT, TABLES, croissant_exporter
+from medloop.loop.data.carding import CROISSANT, TABLES, croissant_exporter
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.export_report import ExportReport, note_export
 from medloop.loop.data.exports_apart import WITHOUT_IMAGES, export_measured_reports, export_table
 from medloop.loop.data.framed import frame_files, frame_lines
 from medloop.loop.data.marks_files import marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
-from medloop.loop.data.model_exports import MODEL_FORMATS, export_card, export_model
+from medloop.loop.data.model_exports import MODEL_FORMATS, MODEL_TEXTS, export_model, export_text
 from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, object_exporter
 from medloop.loop.data.part_exports import part_cases, partly_annotated
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, label_gaps
@@ -42,7 +42,8 @@ PICTURES = (*COCO_EXPORTERS, "labelstudio", "cvat")
 
 _MASKS = ("nifti", "msd", "nnunet", "nrrd", "mha")
 FORMATS = (
-    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks", *MODEL_FORMATS, CARD,
+    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks",
+    *MODEL_FORMATS, *MODEL_TEXTS,
 )  # fmt: skip
 """Formats that can be written now."""
 
@@ -66,7 +67,7 @@ def export_project(
         workspace: The project.
         out: A new or empty folder.
         fmt: One of `FORMATS`.
-        model: Index of the model to write; None takes the one in use. Only for the formats "model" and "model-card".
+        model: Index of the model to write; None takes the one in use. Only for the formats of a model.
         regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
         source: Where the original DICOM files lie, for patient and study of DICOM objects; None for the project's pseudonyms.
         actor: Who takes it, for the audit.
@@ -79,8 +80,8 @@ def export_project(
     """
     out = Path(out)
     _require_fitting(fmt, model, source)
-    if fmt in (*MODEL_FORMATS, CARD):
-        return export_card(workspace, out, model, actor) if fmt == CARD else export_model(workspace, out, fmt, model, actor)
+    if fmt in (*MODEL_FORMATS, *MODEL_TEXTS):
+        return (export_text if fmt in MODEL_TEXTS else export_model)(workspace, out, fmt, model, actor)
     if fmt == REPORTS:
         return export_measured_reports(workspace, out, source, actor)
     if fmt in WITHOUT_IMAGES:
@@ -119,9 +120,9 @@ def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if source is not None and fmt not in objects:
         raise SettingError(f"Original files are used by {', '.join(objects)} only, got {fmt}", remedy="leave --source out")
-    if model is not None and fmt not in (*MODEL_FORMATS, CARD):
+    if model is not None and fmt not in (*MODEL_FORMATS, *MODEL_TEXTS):
         raise SettingError(
-            f"A model is chosen for the formats {', '.join((*MODEL_FORMATS, CARD))} only, got {fmt}", remedy="leave --model out"
+            f"A model is chosen for the formats {', '.join((*MODEL_FORMATS, *MODEL_TEXTS))} only, got {fmt}", remedy="leave --model out"
         )
 
 

@@ -55,6 +55,7 @@ Format: TypeAlias = Annotated[
         "onnx",
         "monai-bundle",
         "model-card",
+        "change-record",
     ],
     Query(description="As `medloop export` has it."),
 ]

@@ -121,7 +121,9 @@ _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/pretraining",
     "POST /projects/{project}/pretraining/transfer",
     "POST /projects/{project}/models/auto",
+    "POST /projects/{project}/models/back",
     "POST /projects/{project}/models/{index}/use",
+    "POST /projects/{project}/models/{index}/release",
 )
 _MANAGE: tuple[str, ...] = (
     "GET /people",
