@@ -34,6 +34,10 @@ Serve = Callable[..., str]
 expect.set_options(timeout=30_000)  # a busy machine is no failure; what is expected at once is asserted without waiting
 
 
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""What has changed is on the screen."""
+
+
 def wait_for(page: Page, condition: str, *, seconds: float = 30.0) -> None:
     """Poll a JavaScript expression until it is true; the page's own policy forbids evaluating it inside the page."""
     deadline = time.monotonic() + seconds
