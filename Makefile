@@ -22,6 +22,8 @@ JOBS ?= 2
 DATA ?= $(or $(MEDLOOP_DATA),../shared/data)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export OMP_WAIT_POLICY := PASSIVE
+# The tests start hundreds of processes; each would compile all of medloop anew where the system forbids to keep what is compiled.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-again forget-failures page-test check docs screenshots page bench soak clean chromium
 
