@@ -137,6 +137,8 @@ def test_a_candidate_is_released_with_a_reason_and_a_signature_and_not_otherwise
     third = trained(project, 3)
     evaluated(project, third, {name: {"large": 0.9} for name in TESTS})
     assert live(project) == 3, "the next candidate is held against the released one"
+    assert not line(project, 2).candidate
+    use_model(project, 2, actor="test")  # once released, it is no candidate any more
 
 
 def test_rolling_back_uses_the_model_before_until_the_choice_is_given_back(project: Workspace) -> None:

@@ -106,9 +106,11 @@ export function comparedOf({ comparison, index }: ModelLine): string {
 
 /** What else is to be message: no new evidence; why it is in use or not, as far as that still holds and was not message yet. */
 export function remarksOf({ live, note, nothing_new: same, comparison, index }: ModelLine): string[] {
-  const outdated = !live && note?.startsWith(`model ${index} is in use`);
-  const message = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
-  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(message ? [] : [note!])];
+  const said = comparison?.text ?? "";
+  const own = said && note?.endsWith(`; ${said}`) ? note.slice(0, -said.length - 2) : note;
+  const outdated = !live && own?.startsWith(`model ${index} is in use`);
+  const message = !own || outdated || (said && own.endsWith(said)) || own === "model 1 is the first";
+  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(message ? [] : [own!])];
 }
 
 function wordsOf({ verdict, with_index: other, patients }: Comparison): string {

@@ -5,7 +5,7 @@ from medloop.core.names import checked_title, one_line
 from medloop.core.records import Json, LiveChoice, Model, now
 from medloop.loop.foundation.follow_up import request_predictions_of
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.live_models import called, decide, model_of_index
+from medloop.loop.judging.live_models import CANDIDATE, called, decide, model_of_index
 from medloop.store.reader import Reader
 
 LONGEST_REASON = 500
@@ -66,4 +66,4 @@ def roll_back(workspace: Workspace, *, actor: str) -> Model:
 def last_judgement(tx: Reader, model: Model) -> Json | None:
     """What a model was last judged on: its comparison and what the gate found; None where it was never compared."""
     found = [c.comparison for c in tx.find(LiveChoice, where={"judged_id": model.id}) if "verdict" in c.comparison]
-    return {name: value for name, value in found[-1].items() if name != "signature"} if found else None
+    return {name: value for name, value in found[-1].items() if name not in ("signature", CANDIDATE)} if found else None
