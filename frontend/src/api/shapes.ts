@@ -646,7 +646,7 @@ export interface ProjectSettings {
   minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
   "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
   case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" |
-  "kept"; case_names?: "source" | "keyed"; seed?: number;
+  "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; seed?: number;
 }
 
 /** One project in full. */

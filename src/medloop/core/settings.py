@@ -38,6 +38,7 @@ ConsensusMethod: TypeAlias = Literal[
 ]
 Identifiers: TypeAlias = Literal["removed", "kept"]
 CaseNames: TypeAlias = Literal["source", "keyed"]
+ObjectsOfLabels: TypeAlias = Literal["merged", "apart"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -402,6 +403,10 @@ class ProjectSettings:
     case_names: CaseNames = setting(
         "source", "What new cases and patients are called: by their files, folders and tables, or by words that only this project's key "
         "makes of these (keyed).", "--case-names", "next import", choices=get_args(CaseNames),
+    )  # fmt: skip
+    objects: ObjectsOfLabels = setting(
+        "merged", "Objects of one label: merged, since only the label counts, or kept apart, so that exports number each (segmentation).",
+        "--objects", "at once", choices=get_args(ObjectsOfLabels),
     )  # fmt: skip
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
