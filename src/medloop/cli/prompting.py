@@ -10,7 +10,7 @@ from medloop.cli.printing import say
 
 AXES = ("kji", "ijk")
 NEIGHBOURS = {"auto": None, "around": True, "ignored": False}
-ENGINES = ("auto", "classical", "network", "any-label")
+ENGINES = ("auto", "classical", "network", "any-label", "nninteractive")
 
 
 def nninteractive(

@@ -38,6 +38,7 @@ ConsensusMethod: TypeAlias = Literal[
 ]
 Identifiers: TypeAlias = Literal["removed", "kept"]
 CaseNames: TypeAlias = Literal["source", "keyed"]
+PromptEngine: TypeAlias = Literal["auto", "nninteractive"]
 ObjectsOfLabels: TypeAlias = Literal["merged", "apart"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
@@ -309,6 +310,10 @@ class ProjectSettings:
     interactive_network: bool = setting(
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--interactive-network",
         "next training",
+    )  # fmt: skip
+    prompt_engine: PromptEngine = setting(
+        "auto", "Who answers prompts: the project's own engines, or the nnInteractive server that model-servers.toml lists.",
+        "--prompt-engine", "at once", choices=get_args(PromptEngine),
     )  # fmt: skip
     prompt_encoding: PromptEncoding = setting(
         "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
