@@ -39,6 +39,8 @@ ConsensusMethod: TypeAlias = Literal[
 ]
 Identifiers: TypeAlias = Literal["removed", "kept"]
 CaseNames: TypeAlias = Literal["source", "keyed"]
+PromptEngine: TypeAlias = Literal["auto", "nninteractive"]
+ObjectsOfLabels: TypeAlias = Literal["merged", "apart"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -310,6 +312,10 @@ class ProjectSettings:
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--interactive-network",
         "next training",
     )  # fmt: skip
+    prompt_engine: PromptEngine = setting(
+        "auto", "Who answers prompts: the project's own engines, or the nnInteractive server that model-servers.toml lists.",
+        "--prompt-engine", "at once", choices=get_args(PromptEngine),
+    )  # fmt: skip
     prompt_encoding: PromptEncoding = setting(
         "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
         "--prompt-encoding", "next training", choices=get_args(PromptEncoding),
@@ -419,6 +425,10 @@ class ProjectSettings:
     case_names: CaseNames = setting(
         "source", "What new cases and patients are called: by their files, folders and tables, or by words that only this project's key "
         "makes of these (keyed).", "--case-names", "next import", choices=get_args(CaseNames),
+    )  # fmt: skip
+    objects: ObjectsOfLabels = setting(
+        "merged", "Objects of one label: merged, since only the label counts, or kept apart, so that exports number each (segmentation).",
+        "--objects", "at once", choices=get_args(ObjectsOfLabels),
     )  # fmt: skip
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 

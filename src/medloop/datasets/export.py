@@ -22,11 +22,13 @@ from medloop.datasets.description import IGNORE
 from medloop.datasets.drawing import draw, natural_suffix
 from medloop.datasets.export_tally import TABLE_COLUMNS, DatasetNames, ExportCase, Exported, ExportTally, dataset_names
 from medloop.datasets.files import SIDECAR
+from medloop.datasets.objects import object_map
 from medloop.datasets.staging import NOTHING, FileNames, staged_folder, write_rows
 
 __all__ = ["ExportCase", "Exported", "Exporter", "export_csv", "export_msd", "export_nifti", "export_nnunet"]
 
 SPLITS = "splits_final.json"
+OBJECTS = "objects.csv"
 MOST_LABELS = 255
 _NNUNET_FOLDER = re.compile(r"Dataset\d{3}_\w+")
 
@@ -231,11 +233,14 @@ def export_nifti(
 ) -> Exported:
     """`images/` and `labels/` of equal names, labels.json, and index.csv with patients and splits.
 
-    Where labels lie inside others, `regions/NAME/` holds a mask of 0 and 1 of each label, with everything inside it, too.
+    Where labels lie inside others, `regions/NAME/` holds a mask of 0 and 1 of each label, with everything inside it, too. Where objects are
+    kept apart, `objects/` holds a map of their numbers for each case, and objects.csv a row for each; a voxel is of an object of its own
+    (innermost) label.
     Volumes are NIfTI; what came as a picture stays a PNG where its values allow. See `export_msd` for arguments and errors.
     """
     tally, names = ExportTally(regular_grid), FileNames()
     folders = {value: names.of(label) for value, label in enumerate(labels, start=1)}
+    counted_objects = list[list[str]]()
     with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given)
@@ -245,8 +250,23 @@ def export_nifti(
                 draw(out / "labels" / file, case.mask, case.source)
                 for value, alone in region_masks(case, case.mask, labels, regions):
                     draw(out / "regions" / folders[value] / file, alone, case.source)
+                counted_objects += _write_objects(out / "objects", name, case, labels)
             tally.row(case, file)
+        if counted_objects:
+            write_rows(out / OBJECTS, ("filename", "object", "label", "voxels"), counted_objects)
+            tally.notes.append(f"objects/ holds {counted(len(counted_objects), 'object')} by number, {OBJECTS} a row for each")
         return finish_plain(tally, out, folder, labels)
+
+
+def _write_objects(place: Path, name: str, case: ExportCase, labels: Sequence[str]) -> list[list[str]]:
+    """A map of a case's objects, and their rows; nothing where only labels count."""
+    if case.objects is None or case.mask is None:
+        return []
+    numbers, found = object_map(case.mask.array, case.objects, case.mask.grid.spacing_mm)
+    shown = Image(numbers[None], case.mask.grid)
+    file = name + natural_suffix(shown, case.source)
+    draw(place / file, shown, case.source)
+    return [[file, str(one.number), labels[one.label - 1], str(one.voxels)] for one in found]
 
 
 def region_masks(case: ExportCase, mask: Mask, labels: Sequence[str], regions: Regions) -> Iterator[tuple[int, Mask]]:

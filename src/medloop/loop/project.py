@@ -183,10 +183,13 @@ class Project:
         return import_proposals(self.workspace, folder, name=name, actor="python")
 
     def import_model(self, place: str | Path, *, name: str, how: HowToRun | None = None) -> ModelReport:
-        """Let TorchScript, ONNX, a MONAI bundle or the folder of a trained nnU-Net propose; see `medloop.loop.data.outside_models`.
+        """Let TorchScript, ONNX, a MONAI bundle, the folder of a trained nnU-Net or a MONAI Label server propose.
+
+        See `medloop.loop.data.outside_models`; cases that come later have their proposals, too, unless `how` says `once`.
 
         Raises:
-            SettingError: The project is a classification, or the file says too little: then `how` says the rest.
+            SettingError: The project is a classification, or the file says too little: then `how` says the rest; a server is not allowed.
+            NotFoundError: No such file, server or model.
             LabelError: It has labels that the project does not have.
             ConflictError: Another file has that name in the project.
             FormatError: It is no model, is damaged, or holds code.

@@ -23,10 +23,15 @@ BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
 }
 """Fields that hold the name of a blob, or a list of names; whoever adds one adds it here."""
 
-EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",), "pretraining": ("weights",), "client-label": ("blob",)}
+EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "explanation": ("regions",),
+    "pretraining": ("weights",),
+    "client-label": ("blob",),
+    "drawn-objects": ("blob",),
+}
 """The same for bodies of events, by the noun they are about."""
 
-OF_CASES = ("explanation", "client-label")
+OF_CASES = ("explanation", "client-label", "drawn-objects")
 """Nouns of events whose id is that of the case they belong to."""
 
 ADVICE: Mapping[str, str] = {
@@ -39,6 +44,7 @@ ADVICE: Mapping[str, str] = {
     "task": "restore it from a backup, or add the picture to the instructions again",
     "pretraining": "restore it from a backup, or pretrain again: medloop pretrain; trainings begin from scratch meanwhile",
     "client-label": "restore it from a backup, or save the label again in the program that sent it; it is no annotation",
+    "drawn-objects": "restore it from a backup; without it every separate part of a label is one object",
     "explanation": "restore it from a backup, or object to the explanation again",
 }
 """What to do about a bad blob, by what it belongs to."""

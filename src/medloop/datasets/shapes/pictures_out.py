@@ -31,6 +31,7 @@ class PictureOut:
         size: Columns and rows.
         case: As it is written.
         planes: Name of each label that is there → its pixels, (columns, rows).
+        values: Name of each label → its mask value.
     """
 
     number: int
@@ -39,6 +40,7 @@ class PictureOut:
     size: tuple[int, int]
     case: ExportCase
     planes: Mapping[str, BoolArray]
+    values: Mapping[str, int]
 
 
 Write: TypeAlias = Callable[[Path, list[str], Iterator[PictureOut], ExportTally], None]
@@ -93,7 +95,7 @@ def _drawn(
         (out / file).write_bytes(png_bytes(case.image.array))
         tally.row(case, file)
         columns, rows, _ = case.image.grid.shape
-        yield PictureOut(tally.cases, case.name, file, (columns, rows), case, planes_of(case, held))
+        yield PictureOut(tally.cases, case.name, file, (columns, rows), case, planes_of(case, held), {n: v[0] for n, v in held.items()})
 
 
 def is_picture(case: ExportCase) -> bool:

@@ -5,6 +5,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
 from medloop.core.labels import class_regions, nested_regions, region_values, value_names, values_of
@@ -13,10 +15,12 @@ from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case,
 from medloop.datasets.dicom_objects.references import Originals
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.export_volumes import export_mha, export_nrrd
+from medloop.datasets.objects import DrawnObjects
 from medloop.datasets.regular import is_sheared
 from medloop.datasets.shapes.coco_out import COCO_EXPORTERS
 from medloop.datasets.shapes.cvat_out import export_cvat
 from medloop.datasets.shapes.labelstudio_out import export_labelstudio
+from medloop.loop.annotating.drawn_objects import objects_of_annotation
 from medloop.loop.data.carding import CROISSANT, TABLES, croissant_exporter
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.export_report import ExportReport, note_export
@@ -150,6 +154,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
         people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
         scope = annotated_labels(tx, workspace.task)
+    apart = workspace.settings.objects == "apart"
     for annotation, case in answers:
         answer = load_annotation(workspace.store.blobs, annotation, case)
         yield ExportCase(
@@ -166,7 +171,14 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             effort_seconds=annotation.effort_seconds,
             untouched=leaning.get(annotation.id),
             annotated=_said(workspace, scope, annotation) if scope.lacking(annotation) and isinstance(answer, Mask) else (),
+            objects=_objects(workspace, case, annotation) if apart else None,
         )
+
+
+def _objects(workspace: Workspace, case: Case, annotation: Annotation) -> DrawnObjects:
+    with workspace.store.read() as tx:
+        found = objects_of_annotation(tx, workspace.store.blobs, case, annotation)
+    return found or DrawnObjects(np.zeros(case.grid.shape, dtype=np.uint16))
 
 
 def _said(workspace: Workspace, scope: AnnotatedLabels, annotation: Annotation) -> tuple[str, ...]:

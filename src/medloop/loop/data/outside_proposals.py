@@ -212,6 +212,11 @@ def prediction_of(workspace: Workspace, case: Case, samples: ProbabilitySamples,
     return replace(made, model_id=model_id, scores={**made.scores, "agreement": agreement})
 
 
+def mask_prediction_of(workspace: Workspace, case: Case, mask: MaskArray, model_id: str) -> Prediction:
+    """The same of a model that gives masks alone: it has no uncertainty, and queries do not go by it."""
+    return replace(_prediction(workspace, case, OutsideMap(mask)), model_id=model_id)
+
+
 def _expected_dice(mean: FloatArray, mask: MaskArray) -> float:
     """Of a single answer, which nothing agrees with: the Dice of its mask that its own probabilities expect, over the labels in it."""
     found = [

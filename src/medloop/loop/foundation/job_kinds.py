@@ -73,6 +73,13 @@ class Predict(Payload):
 
 
 @dataclass(frozen=True)
+class Propose(Payload):
+    """Let a model from elsewhere see the cases that came since it did."""
+
+    model_id: str
+
+
+@dataclass(frozen=True)
 class Evaluate(Payload):
     """Hold a model against the annotations of the evaluation cases."""
 
@@ -121,6 +128,7 @@ KINDS = (
     Kind("pretrain", "Pretraining", 5, Pretrain, "medloop.loop.learning.pretraining:run_pretraining", ("describe",)),
     Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
+    Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
 )
 

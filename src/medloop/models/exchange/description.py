@@ -161,7 +161,7 @@ class Description:
             given = {key: value for key, value in record.items() if key != KEY}
             if unknown := sorted(set(given) - {one.name for one in fields(cls)}):
                 raise FormatError(f"a description of a network has no field {unknown[0]!r:.40}", remedy="leave it out")
-            return cls(**{key: _read(key, value) for key, value in given.items()})
+            return cls(**{key: read_fact(key, value) for key, value in given.items()})
         except MedloopError as error:
             raise FormatError(f"{name}: {error.message}", remedy=error.remedy) from None
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
@@ -194,8 +194,12 @@ def is_orientation(letters: str) -> bool:
 _SHAPES, _SPACINGS = ("size",), ("spacing_mm", "framed_mm")
 
 
-def _read(key: str, value: Any) -> Any:
-    """A field as it is in a description."""
+def read_fact(key: str, value: Any) -> Any:
+    """A field of a description from its plain value.
+
+    Raises:
+        FormatError: A value of another kind.
+    """
     if value is None:
         return None
     if key in _SHAPES:
