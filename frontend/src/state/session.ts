@@ -317,8 +317,7 @@ export class CaseSession {
 
   /** Whether a voxel of a value belongs to the label in hand, as a tool sees it that works on this one. */
   hasLabel(value: number): boolean {
-    const { labels } = this.project;
-    return value === this.label.value || (overlap(labels) && innerOf(labels, this.label.value).has(value));
+    return value === this.label.value || innerOf(this.project.labels, this.label.value).has(value);
   }
 
   /** What a voxel becomes where the label in hand is drawn, or taken away. */

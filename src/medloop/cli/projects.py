@@ -32,6 +32,9 @@ class _Names:
     proposals_name: str = setting(
         "", "Who made them, such as nnunet-liver-2.", "--proposals-name", "at once", shown_default="the folder's name"
     )
+    parts: str = setting(
+        "", "A folder of masks with 255, or nnU-Net's ignore label, where nothing is annotated.", "--parts", "at once", shown_default="none"
+    )
     patient_pattern: str = setting(
         "", "Regular expression whose first group is the patient in a case's name.", "--patient-pattern", "at once", shown_default="none"
     )
@@ -59,7 +62,7 @@ def import_(
         typer.Argument(
             metavar="[SOURCE]",
             help="A folder of images in a known layout, a zip archive of one, a CSV, or a document of COCO, Label Studio or CVAT; "
-            "not needed with --proposals.",
+            "not needed with --proposals or --parts.",
         ),
     ] = None,
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv, dicom, coco, labelstudio or cvat.")] = "auto",
@@ -78,12 +81,14 @@ def import_(
     What cannot be read is named, with what to do about it, and left out; the rest goes on. Safe to repeat: images that are
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
-    if source is None and "proposals" not in settings:
-        raise SettingError("An import needs a SOURCE or --proposals, got neither", remedy="medloop import DIR SOURCE")
+    if source is None and not {"proposals", "parts"} & set(settings):
+        raise SettingError("An import needs a SOURCE, --proposals or --parts, got none", remedy="medloop import DIR SOURCE")
     if source is not None:
         _import_source(folder, source, settings, (fmt, annotations, masks), as_json=as_json)
     if "proposals" in settings:
         _import_proposals(folder, settings, as_json=as_json, beside=source is not None)
+    if "parts" in settings:
+        _import_parts(folder, settings, as_json=as_json, beside=source is not None or "proposals" in settings)
 
 
 def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingValue], how: tuple[str, str, str], *, as_json: bool) -> None:
@@ -147,6 +152,24 @@ def _import_proposals(folder: Path, settings: Mapping[str, SettingValue], *, as_
         tell(done, lambda: typer.echo(str(done)), as_json=as_json)
     if not (done.taken or done.known):
         raise MedloopError(f"No proposal was taken from {place}", remedy="see the lines above" if done.refused else "choose another folder")
+
+
+def _import_parts(folder: Path, settings: Mapping[str, SettingValue], *, as_json: bool, beside: bool) -> None:
+    from medloop.datasets.table import split_names
+    from medloop.loop.data.import_report import brief_refusals
+    from medloop.loop.data.parts_in import import_parts
+
+    place, labels = Path(str(settings["parts"])), settings.get("annotated")
+    with open_project(folder) as workspace:
+        done = import_parts(workspace, place, annotated=None if labels is None else split_names(str(labels)), actor="cli")
+    for line in brief_refusals(done.refused):
+        say(f"left out: {line}")
+    if as_json and beside:
+        say(str(done))
+    else:
+        tell(done, lambda: typer.echo(str(done)), as_json=as_json)
+    if not (done.taken or done.known):
+        raise MedloopError(f"No part was taken from {place}", remedy="see the lines above" if done.refused else "choose another folder")
 
 
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:

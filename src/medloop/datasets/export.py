@@ -6,7 +6,7 @@ place and renamed at the end. Answers never trained on stay apart from training 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -99,13 +99,15 @@ def export_nnunet(
     regular_grid: bool = False,
     beside: Mapping[str, str] = NOTHING,
     regions: Regions = ALONE,
+    nowhere: Collection[str] = (),
 ) -> Exported:
     """An nnU-Net raw folder, version 2: `imagesTr/CASE_0000.nii.gz`, `labelsTr/CASE.nii.gz`, dataset.json.
 
     Training and validation answers go to Tr, as nnU-Net draws its own folds; test and audit answers and images without
     an answer go to Ts.
 
-    A mask may be `UNKNOWN` where nothing is annotated, which is the ignore label then.
+    A mask may be `UNKNOWN` where nothing is annotated, which is the ignore label then. Labels that no case for training annotates
+    (`nowhere`) count as absent: with their background ignored in every case, nothing would be left that is background.
 
     See `export_msd` for arguments and errors; all cases need the same number of channels, else an `InputError`, and nnU-Net wants the
     folder called DatasetNNN_NAME.
@@ -124,7 +126,11 @@ def export_nnunet(
                 alone = Image(case.image.array[channel : channel + 1], case.image.grid)
                 draw(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
             if case.mask is not None:
-                mask = _with_ignored(case, _known_parts(case, case.mask, labels, in_parts), labels, partly, regions)
+                mask = _known_parts(case, case.mask, labels, in_parts)
+                known = {*case.annotated, *nowhere} if case.annotated else {*labels}
+                if not known >= {*labels}:
+                    mask = _with_ignored(mask, known, labels, regions)
+                    partly.append(case.name)
                 draw(out / f"labels{part}" / f"{name}.nii.gz", mask, case.source)
             if part == "Tr":
                 folds["val" if case.split == "validation" else "train"].append(name)
@@ -137,6 +143,11 @@ def export_nnunet(
             where = "background, and what a missing label lies inside of," if regions else "background"
             rule = f"{where} is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
             tally.notes.append(f"{rule}: {first_named(partly)}")
+        if nowhere:
+            names = ", ".join(nowhere)
+            tally.notes.append(
+                f"no case for training annotates {names}: nnU-Net takes it as absent everywhere, and will propose none of it"
+            )
         return tally.result(folder)
 
 
@@ -149,17 +160,11 @@ def _known_parts(case: ExportCase, mask: Mask, labels: Sequence[str], in_parts: 
     return Mask(np.where(unknown, len(labels) + 1, mask.array).astype(np.uint8), mask.grid)
 
 
-def _with_ignored(case: ExportCase, mask: Mask, labels: Sequence[str], partly: list[str], regions: Regions) -> Mask:
-    """The mask with the ignore label wherever a label that is not annotated may be; such cases join `partly`.
-
-    That is background, and the annotated label that such a label lies inside of.
-    """
-    if not case.annotated:
-        return mask
+def _with_ignored(mask: Mask, annotated: Set[str], labels: Sequence[str], regions: Regions) -> Mask:
+    """The mask with the ignore label wherever a label that is not annotated may be: background, and what it lies inside of."""
     if len(labels) >= MOST_LABELS:
         raise InputError(f"nnU-Net needs a value for its ignore label, all {len(labels)} are taken", remedy="export as msd or nifti")
-    partly.append(case.name)
-    known = {value for value, name in enumerate(labels, start=1) if name in case.annotated}
+    known = {value for value, name in enumerate(labels, start=1) if name in annotated}
     unsure = {0, *(_around(value, known, regions) for value in range(1, len(labels) + 1) if value not in known)}
     return Mask(np.where(np.isin(mask.array, list(unsure)), len(labels) + 1, mask.array).astype(np.uint8), mask.grid)
 

@@ -63,6 +63,7 @@ from medloop.loop.data.outside_proposals import ProposalsReport, import_proposal
 from medloop.loop.data.pacs_named import archive_named
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
+from medloop.loop.data.parts_in import PartsReport, import_parts
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
@@ -181,6 +182,15 @@ class Project:
             LabelError: Its dataset.json names labels that the project does not have.
         """
         return import_proposals(self.workspace, folder, name=name, actor="python")
+
+    def import_parts(self, folder: str | Path, *, annotated: Sequence[str] | None = None) -> PartsReport:
+        """Take masks of cases that are there of which slices or boxes are annotated: 255, or nnU-Net's ignore label, where nothing is.
+
+        Raises:
+            SettingError: The project is a classification.
+            LabelError: Labels that the project does not have.
+        """
+        return import_parts(self.workspace, folder, annotated=annotated, actor="python")
 
     def import_model(self, place: str | Path, *, name: str, how: HowToRun | None = None) -> ModelReport:
         """Let TorchScript, ONNX, a MONAI bundle, the folder of a trained nnU-Net or a MONAI Label server propose.

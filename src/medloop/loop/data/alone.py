@@ -121,6 +121,7 @@ def predict_alone(
         model.weights,
         sampler=metrics.get("uncertainty_source", "all"),
         calibrated=calibrator_from_json(fitted) if fitted else None,
+        unlearned=metrics.get(NOT_LEARNED, ()),
     )
     facts = _Facts(
         card["task"]["kind"],

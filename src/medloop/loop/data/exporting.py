@@ -107,6 +107,9 @@ def export_project(
     named = frame_lines(workspace)
     beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
     write = object_exporter(workspace, fmt, source) if fmt in OBJECT_FORMATS else _exporter(workspace, fmt)
+    if fmt == "nnunet":
+        learned = [a for a, case in answers if case.split in ("train", "validation")]
+        write = partial(export_nnunet, nowhere=_nowhere(workspace, [*learned, *(a for _, given in parts.values() for a in given)]))
     cases = chain(_cases(workspace, answers), part_cases(workspace, parts, left_out))
     done = write(cases, out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace, fmt))
     note_export(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": done.cases, "at": now()})
@@ -179,6 +182,14 @@ def _objects(workspace: Workspace, case: Case, annotation: Annotation) -> DrawnO
     with workspace.store.read() as tx:
         found = objects_of_annotation(tx, workspace.store.blobs, case, annotation)
     return found or DrawnObjects(np.zeros(case.grid.shape, dtype=np.uint16))
+
+
+def _nowhere(workspace: Workspace, annotations: Sequence[Annotation]) -> tuple[str, ...]:
+    """Names of the values of a mask that no annotation annotates."""
+    with workspace.store.read() as tx:
+        scope = annotated_labels(tx, workspace.task)
+    said = {name for annotation in annotations for name in _said(workspace, scope, annotation)}
+    return tuple(name for name in value_names(workspace.task) if name not in said)
 
 
 def _said(workspace: Workspace, scope: AnnotatedLabels, annotation: Annotation) -> tuple[str, ...]:

@@ -52,7 +52,8 @@ def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "
     fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
     calibrated = calibrator_from_json(fitted) if fitted else None
     source = model.metrics.get("uncertainty_source", "all")
-    return Predictor.load(Recipe.from_json(model.recipe), weights_of(blobs, model), sampler=source, calibrated=calibrated)
+    recipe, unlearned = Recipe.from_json(model.recipe), model.metrics.get(NOT_LEARNED, ())
+    return Predictor.load(recipe, weights_of(blobs, model), sampler=source, calibrated=calibrated, unlearned=unlearned)
 
 
 def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[bytes]:

@@ -88,7 +88,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}
     metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
-    metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
+    metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, (validation, taught.missing), control)
     more, facts = train_any_label(workspace, recipe, taught, folder, report=report)
     model, live = _keep(workspace, recipe, snapshot, [*trained.weights, *more], {**metrics, **facts})
     request_evaluation_of(workspace, model)
@@ -102,13 +102,19 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
 
 
 def _calibrated(
-    workspace: Workspace, recipe: Recipe, weights: Sequence[Path], validation: "Sequence[TrainingCase]", control: JobControl
+    workspace: Workspace,
+    recipe: Recipe,
+    weights: Sequence[Path],
+    held_out: "tuple[Sequence[TrainingCase], Sequence[int]]",
+    control: JobControl,
 ) -> Json:
+    """Of new weights; `held_out` are the validation cases, and the values of the labels that are not learned."""
     from medloop.models.inference.predict import Predictor
 
     control.report(1.0, "calibrating on the validation cases")
-    predictor = Predictor.load(recipe, [p.read_bytes() for p in weights], sampler=workspace.settings.uncertainty_source)
-    return calibration_of(workspace, predictor, validation, seed=recipe.seed)
+    source = workspace.settings.uncertainty_source
+    predictor = Predictor.load(recipe, [p.read_bytes() for p in weights], sampler=source, unlearned=held_out[1])
+    return calibration_of(workspace, predictor, held_out[0], seed=recipe.seed, missing=held_out[1])
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:

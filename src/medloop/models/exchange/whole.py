@@ -205,6 +205,10 @@ class Whole(nn.Module):
         for head in range(self.heads):
             first = (member * self.heads + head) * self.classes
             probabilities = logits[first : first + self.classes].softmax(dim=0)
+            for value in self.not_learned:
+                probabilities[value] = 0.0
+            if len(self.not_learned) > 0:
+                probabilities = probabilities / probabilities.sum(dim=0, keepdim=True).clamp(min=1e-37)
             if self.segments:
                 if len(axes) > 0:
                     probabilities = torch.flip(probabilities, axes)
