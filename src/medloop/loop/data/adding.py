@@ -4,7 +4,7 @@ Reading may fail in any way: it costs the case, which is named. Only a store tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from medloop.core.names import composed
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Json, Split
 from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import Blank, CaseSource, Dataset, Refusal
+from medloop.datasets.joining import read_channels
 from medloop.images.encode import encode_voxels
 from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED, require_intensities
@@ -23,6 +24,7 @@ from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, stora
 from medloop.loop.data.deidentifying import Deidentifying, aliases_of
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
+from medloop.loop.data.keeping_references import NewReference, keep_reference
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
 from medloop.loop.data.source_annotated import annotated_by, annotated_in, require_annotated, rule_of
@@ -123,6 +125,9 @@ class Intake:
             return
         for other in case.more:
             self._take_more(other, read)
+        for number, reference in enumerate(case.references, start=1):
+            renamed = case.label and reference.acquired is None  # its file's name holds what the case's does
+            self._take_reference(case, replace(reference, name=f"series {number}") if renamed else reference)
 
     def _take_more(self, case: CaseSource, read: "_Read") -> None:
         """Store what somebody else says of a case that is there now, or note why not."""
@@ -140,6 +145,19 @@ class Intake:
         elif taken in ("annotated", "corrected"):
             self.tally.further += 1
             self.tally.remark(case.name, "more people than one have annotated it")
+
+    def _take_reference(self, case: CaseSource, reference: CaseSource) -> None:
+        """Keep another series of a case's patient beside it, or note why not."""
+        known = self._cases[case.name]
+        named = replace(reference, label=case.label and (reference.label or reference.name))
+        try:
+            found = _read(named, self._words, self._dataset.blank)
+            new = NewReference(named.name, self._words.notes(named, found.notes), registered=case.joining.registered)
+            kept = keep_reference(self._workspace, known, found.found, new, actor=self._actor)
+        except _READ_FAULTS as error:
+            self.tally.refused.append(_refusal(replace(named, label=f"{case.label or case.name}, reference {named.name}"), error))
+            return
+        self.tally.references += kept.is_new
 
     def _label(self, case: CaseSource, read: "_Read", grid: Grid) -> tuple["_Labelled | None", tuple[str, ...]]:
         """What the source says of a case; a DICOM annotation that cannot be used costs itself, not the image."""
@@ -291,7 +309,10 @@ class _Read:
 
 
 def _read(case: CaseSource, words: Deidentifying, blank: Blank) -> _Read:
-    stored = read_image(case.images[0] if len(case.images) == 1 else case.images)
+    if case.channels:
+        stored = read_channels(case.channels, case.joining)
+    else:
+        stored = read_image(case.images[0] if len(case.images) == 1 else case.images)
     require_intensities(case.images[0].name, stored)
     found = words.read(case, stored, blank)
     return _Read(found, case.sized(found.image), stored.source.dicom, _unused_size(case, found.image))
