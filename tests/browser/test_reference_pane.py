@@ -1,4 +1,4 @@
-"""Another series of the patient beside the image: it follows the crosshair, the crosshair follows it, and what cannot be compared is said."""
+"""Another series of the patient beside the image: it follows the crosshair and leads it, and says what cannot be compared."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -17,6 +17,7 @@ from medloop.datasets.discover import open_dataset
 from medloop.loop.data.adding_references import HowToAdd
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.importing import import_dataset
+from medloop.loop.data.pacs_identity import instances_known
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.references import references_of
 from medloop.loop.foundation.workspace import Workspace
@@ -188,3 +189,29 @@ def test_the_image_of_another_patients_case_is_no_reference(project: Project, tm
         project.add_reference("a", tmp_path / "set/a_T1.nii.gz")
     with project.workspace.store.read() as tx:
         assert all(references_of(tx, case.id) == () for case in tx.find(Case))
+
+
+def test_a_reference_that_comes_as_another_patients_case_is_refused_and_as_one_of_its_patient_is_said(project: Project, tmp_path: Path):
+    volume(tmp_path / "set/a_T1.nii.gz")
+    volume(tmp_path / "set/a_PD.nii.gz", seed=2)
+    taken(project.workspace, tmp_path / "set", wanted_named("T1", references="study"))
+    volume(tmp_path / "later/b.nii.gz", seed=2)
+    assert "the reference PD of a, whose patient is a" in str(project.add(tmp_path / "later").refused[0])
+    (tmp_path / "later/index.csv").write_text("filename,patient\nb.nii.gz,a\n")
+    report = project.add(tmp_path / "later")
+    assert (report.added, report.refused) == (("b",), ())
+    assert any("is the reference PD of a, too" in note.text for note in report.notes)
+
+
+def test_an_archive_knows_which_images_came_as_channels_or_references(project: Project, tmp_path: Path):
+    first = described(tmp_path / "set/t1", "t1", series="a")
+    frame = dcmread(next(first.iterdir())).FrameOfReferenceUID
+    series = [first, described(tmp_path / "set/t2", "t2", series="bb", FrameOfReferenceUID=frame)]
+    series.append(described(tmp_path / "set/pd", "pd", series="ccc", FrameOfReferenceUID=frame))
+    report = taken(project.workspace, tmp_path / "set", wanted_named("T1,T2", references="study"))
+    assert (len(report.added), report.references) == (1, 1)
+    known = instances_known(project.workspace)
+    for folder in series:
+        uids = [str(dcmread(path).SOPInstanceUID) for path in folder.iterdir()]
+        assert known(uids)
+        assert not any(uid in str(the_case(project.workspace).source.dicom) for uid in uids)

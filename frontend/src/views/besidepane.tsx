@@ -9,6 +9,7 @@ import { PanePainter } from "../render/painter";
 import type { Beside } from "../state/beside";
 import { References } from "../state/beside";
 import * as display from "../state/display";
+import { short } from "../state/readout";
 import type { CaseSession } from "../state/session";
 import { wheelSteps } from "../tools/wheel";
 import { PlainButton } from "./controls";
@@ -201,8 +202,8 @@ class BesideView {
     const crossed = voxel && within && display.crosshairShown.peek() ? pointOfPixel(place, pixelOfVoxel(plane, image.shape, voxel)) : null;
     const { low, high } = this.beside.window.value;
     const outside = within ? (offMm >= 0.05 && voxel ? [`crosshair ${offMm.toFixed(1)} mm off this slice`] : []) : ["The crosshair lies outside this series"];
-    const lines = [...outside, `window ${low.toPrecision(4)} … ${high.toPrecision(4)}${image.unit && ` ${image.unit}`}`];
-    const title = `${plane.name[0]!.toUpperCase() + plane.name.slice(1)} ${number + 1} / ${image.shape[plane.slice_axis]}`;
+    const lines = [...outside, `W ${short(high - low)}  C ${short((low + high) / 2)}`];
+    const title = `${plane.name[0]!.toUpperCase() + plane.name.slice(1)}  ${number + 1} / ${image.shape[plane.slice_axis]}`;
     const nothing = { brush: null, marks: [], ring: null, measures: [], signs: [] };
     const unit = image.sized ? "mm" : "px";
     drawHead(this.painter.headContext(), { plane, size: this.painter.paneSize, place, crosshair: crossed, title, lines, unit, ...nothing });

@@ -18,11 +18,13 @@ export function LookOptions({ session }: { session: CaseSession }) {
       <WindowOptions session={session} />
       {!session.isFlat && <HangingOptions session={session} />}
       {session.header.references > 0 && session.purpose !== "compare" && (
-        <div class="toggles">
-          <Toggle value={display.referenceShown} action="reference" testid="reference-shown">
-            Reference series
-          </Toggle>
-        </div>
+        <section class="block">
+          <div class="toggles">
+            <Toggle value={display.referenceShown} action="reference" testid="reference-shown">
+              Reference series
+            </Toggle>
+          </div>
+        </section>
       )}
       {!session.isFlat && <SlabOptions session={session} />}
     </>

@@ -193,7 +193,8 @@ class Source:
         names: File names, one per channel (a folder name for a DICOM series); never a full path.
         sha256: Digest over the source files' bytes, in that order; finds duplicate cases.
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
-        dicom: Identifying UIDs of a series (study, series, frame of reference, instances, frames), and positions off the grid, or {}.
+        dicom: Identifying UIDs of a series (study, series, frame of reference, instances, frames), those of the files of further channels,
+            and positions off the grid, or {}.
         display: How the files ask to be shown; None for what was imported before this was kept.
         frames: Where the source puts names of the project's template, name → frame or slice from 0; others stand where the template says.
         resampled: Channels that were brought onto the grid of the first one: `channel`, `from_shape`, `from_spacing_mm`, `interpolation`,

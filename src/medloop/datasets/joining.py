@@ -95,7 +95,8 @@ def read_channels(channels: Sequence[ChannelFiles], joining: Joining) -> ReadIma
     removed: Counter[str] = Counter()
     for part in parts:
         removed.update(part.source.dicom.get("removed", {}))
-    dicom = {**found.source.dicom, **({"removed": dict(removed)} if removed else {})}
+    others = [uid for part in parts[1:] for uid in part.source.dicom.get("instances", ())]
+    dicom = {**found.source.dicom, **({"removed": dict(removed)} if removed else {}), **({"channel_instances": others} if others else {})}
     source = replace(found.source, dicom=dicom, resampled=tuple(records))
     return replace(found, source=source, notes=(*found.notes, *notes))
 

@@ -13,7 +13,7 @@ from medloop.core.errors import BlobError, ConflictError, InputError, IntegrityE
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
-from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Json, Split
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Json, Source, Split
 from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import Blank, CaseSource, Dataset, Refusal
 from medloop.datasets.joining import read_channels
@@ -24,7 +24,7 @@ from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, stora
 from medloop.loop.data.deidentifying import Deidentifying, aliases_of
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
-from medloop.loop.data.keeping_references import NewReference, keep_reference
+from medloop.loop.data.keeping_references import NewReference, beside_cases, keep_reference
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
 from medloop.loop.data.source_annotated import annotated_by, annotated_in, require_annotated, rule_of
@@ -79,6 +79,7 @@ class Intake:
         self._along = drawn_along(self._dataset.cases, self._splits)
         with self._workspace.store.read() as tx:
             cases = tx.find(Case)
+            self._beside = beside_cases(tx, cases)
         self._seen = len(cases)
         self._cases = {composed(c.name): c for c in cases}
         self._digests = {c.source.sha256: c.name for c in cases}
@@ -189,8 +190,21 @@ class Intake:
         elif read.found.source.sha256 in self._digests:
             what = f"its bytes equal those of {self._digests[read.found.source.sha256]}, a duplicate"
         else:
+            self._require_own_patient(case, read.found.source)
             return None
         raise InputError(f"{case.name}: {what}", remedy="rename it, or leave one of the two out")
+
+    def _require_own_patient(self, case: CaseSource, source: Source) -> None:
+        """Refuse an image that stands beside a case of another patient: one patient would be in two splits.
+
+        Raises:
+            InputError: Then.
+        """
+        named, patient = self._beside.get(source.sha256, ("", ""))
+        if named and patient != self._words.patient(case):
+            raise InputError(
+                f"{case.name}: it is {named}, whose patient is {patient}", remedy="give it that patient, or take the reference away"
+            )
 
     def _has_voxels(self, case: Case, image: Image) -> bool:
         """Whether a case has the very voxels of an image at the same place: one exported here, or packed again, is another file."""
@@ -251,6 +265,8 @@ class Intake:
         twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)
         if twin != made.name:
             self.tally.remark(case.name, f"has the very voxels of {twin}; where it is the same image, flag one of the two")
+        if made.source.sha256 in self._beside:
+            self.tally.remark(case.name, f"is {self._beside[made.source.sha256][0]}, too")
         self.tally.labelled += given is not None
         self.tally.remark(case.name, *notes)
         if case.name in self._along:

@@ -4,6 +4,7 @@ A reference belongs to its case, and with it to the case's patient and split. It
 away leaves its record, and its bytes are removed by the next `medloop doctor --sweep`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medloop.core.errors import ConflictError, InputError
@@ -63,6 +64,14 @@ def keep_reference(workspace: Workspace, case: Case, found: ReadImage, new: NewR
             return Kept(there, False)
         tx.add(record, verb="import")
     return Kept(record, True)
+
+
+def beside_cases(tx: Reader, cases: Iterable[Case]) -> dict[str, tuple[str, str]]:
+    """Digest of every reference's files → what it is, and its patient."""
+    by_id = {case.id: case for case in cases}
+    standing = [one for one in tx.find(ReferenceSeries) if one.removed_at is None]
+    owners = [(one, by_id[one.case_id]) for one in standing if one.case_id in by_id]
+    return {one.source.sha256: (f"the reference {one.name} of {case.name}", case.patient) for one, case in owners}
 
 
 def _there(tx: Reader, case: Case, source: Source, name: str) -> ReferenceSeries | None:

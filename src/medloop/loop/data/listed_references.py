@@ -9,7 +9,7 @@ from medloop.loop.foundation.workspace import Workspace
 
 POSITIONS: Mapping[FrameRelation, str] = {
     "same": "same frame of reference",
-    "registered": "registered, as was said when it was added",
+    "registered": "registered, as declared when it was added",
     "files": "by the positions in the files, which name no common frame of reference",
     "other": "other frame of reference: position not comparable",
     "none": "no position is stored: position not comparable",
