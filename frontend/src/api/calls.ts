@@ -56,6 +56,10 @@ export const propagate = (p: string, a: string, revision: number, reach: number,
 export const readCase = (p: string, c: string): Promise<T.CaseHeader> => getJson(at(p, `/cases/${c}`));
 export const readPrediction = (p: string, id: string): Promise<T.Prediction> => getJson(at(p, `/predictions/${id}`));
 export const readVoxels = (p: string, c: string): Promise<Response> => getBytes(at(p, `/cases/${c}/voxels`));
+/** Other series of the patient that stand beside a case. */
+export const readReferences = (p: string, c: string): Promise<T.Reference[]> => getJson(at(p, `/cases/${c}/references`));
+export const readReferenceVoxels = (p: string, c: string, r: string, signal: AbortSignal): Promise<Response> =>
+  getBytes(at(p, `/cases/${c}/references/${r}/voxels`), signal);
 export const readPredictionMask = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/mask`));
 export const readUncertainty = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/uncertainty`));
 

@@ -135,7 +135,7 @@ export interface Case {
   number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
   presets: Preset[]; channel_presets: Preset[][]; colour: boolean; modality: string; looks_like: string; unit: string; inverted: boolean;
   oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][]; over_time: boolean;
-  frame_seconds: number[];
+  frame_seconds: number[]; references: number;
 }
 
 /** What a case took on average, of those with a recorded time. */
@@ -719,6 +719,11 @@ export interface Readings {
 /** Why a case is skipped or flagged, and the work until then. */
 export interface Reason {
   reason: string; effort?: EffortBody | null;
+}
+
+/** A reference: its header as that of a case, and how its positions relate to the case's. */
+export interface Reference {
+  id: string; name: string; frame: "same" | "registered" | "files" | "other" | "none"; placed: boolean; position: string; image: Case;
 }
 
 /** What a prompt did; `runs` lead from `base_revision` to `revision`. */

@@ -46,6 +46,7 @@ import { useTool } from "./usetool";
 
 const SEG = "segmentation";
 const volume = ({ session }: KeyScene): boolean => !session.isFlat;
+const referenced = ({ session }: KeyScene): boolean => session.header.references > 0;
 const film = ({ session }: KeyScene): boolean => session.isFilm;
 const named = ({ session }: KeyScene): boolean => session.named.value.length > 0;
 const checked = ({ session }: KeyScene): boolean => session.opened.assignment.kind === "verify" && session.purpose === "read";
@@ -103,6 +104,8 @@ export const CASE_KEYS = [
   { id: "channel-next", group: "Look", keys: ["."], does: "Next channel", compares: true, run: ({ session }) => turnChannel(session, 1) },
   { id: "slab", group: "Look", keys: ["\\"], does: "Slab of slices: largest, smallest or mean value, off", on: volume, run: () => nextSlab() },
   { id: "surface", group: "Look", keys: ["Shift+Z"], does: "3D surface of the segments", for: SEG, on: volume, run: () => flip(display.surfaceShown) },
+  { id: "reference", group: "Look", keys: ["Alt+B"], does: "Another series of the patient beside the image", on: referenced, run: () => flip(display.referenceShown) },
+  { id: "reference-next", group: "Look", keys: ["Alt+Shift+B"], does: "The next series beside the image", on: referenced, run: () => display.nextReference.value++ },
   { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: ({ session }) => nextMeasuringTool(session) },
   { id: "measure-point", group: "Look", keys: [";"], does: "Measure: a point at the crosshair, or move the nearest end there", changes: true, run: ({ session }) => placeAtCrosshair(session) },
   { id: "measure-slice", group: "Look", keys: ["Alt+M"], does: "Measure the chosen label in this slice", for: SEG, changes: true, why: drawn, run: ({ session }) => void measureLabel(session, "slice") },

@@ -26,6 +26,7 @@ import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
 import { later, Missing } from "./later";
+import { besideOpen, LazyBeside } from "./lazybeside";
 import { LazySurface, surfaceOpen } from "./lazysurface";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
@@ -100,6 +101,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
           <Pane key={plane.name} session={session} index={index} />
         ))}
         {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
+        {besideOpen(session) && <LazyBeside session={session} />}
       </div>
       {(session.isFilm || session.named.value.length > 0) && <FrameBar session={session} />}
       <StatusLine session={session} />

@@ -16,6 +16,7 @@ from medloop.core.names import counted, first_named
 from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
+    from medloop.datasets.channel_names import Wanted
     from medloop.loop.data.importing import ImportReport
 
 
@@ -41,6 +42,23 @@ class _Names:
     blank: str = setting(
         "", "Rectangles X,Y,WIDTH,HEIGHT to blank in every new image, or outside-regions (ultrasound).", "--blank", "at once",
         longest=500, shown_default="nothing",
+    )  # fmt: skip
+    channels: str = setting(
+        "", "Series or files that are one case's channels, T1,T2, the one with the grid first; T1=mprage where they are called otherwise.",
+        "--channels", "at once", longest=500, shown_default="every series is a case",
+    )  # fmt: skip
+    resample_channels: bool = setting(
+        False,
+        "Bring channels on other grids onto the first one's, linearly; the case says which and how.",
+        "--resample-channels",
+        "at once",
+    )
+    registered: bool = setting(
+        False, "All series of a case are registered, whatever frames of reference they name.", "--registered", "at once"
+    )
+    references: str = setting(
+        "none", "Keep the other series of a case's study or patient to look at beside it.", "--references", "at once",
+        choices=("none", "study", "patient"),
     )  # fmt: skip
     threshold: float = setting(
         0.0,
@@ -95,6 +113,7 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
     from medloop.cli.progress import Bar
     from medloop.datasets.archives import unpacked
     from medloop.datasets.blanking import blanked
+    from medloop.datasets.channel_groups import grouped
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
     from medloop.datasets.table import split_names
@@ -120,7 +139,7 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
             threshold=None if share is None else float(share),
             known_as=pseudonyms_of(workspace).uid,
         )
-        dataset = blanked(dataset, str(settings.get("blank", "")))
+        dataset = grouped(blanked(dataset, str(settings.get("blank", ""))), _wanted(settings))
         named = None if labels is None else split_names(str(labels))
         report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
         beside = marks_beside(opened)
@@ -130,9 +149,29 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
         say(f"note: {beside.name} was not requested (--annotations {wanted})")
     if marked is not None:
         print_marks_report(marked, said=as_json)
-    if not (report.added or report.annotated or report.corrected or report.duplicates):
+    if not (report.added or report.annotated or report.corrected or report.duplicates or report.references):
         remedy = "see the lines above" if report.refused else "choose another source"
         raise MedloopError(f"Nothing was imported from {source}", remedy=remedy)
+
+
+def _wanted(settings: Mapping[str, SettingValue]) -> "Wanted":
+    """Which series and files are one case.
+
+    Raises:
+        SettingError: See `wanted_named`; or rectangles of one channel that would be blanked in others.
+    """
+    from medloop.datasets.channel_names import wanted_named
+
+    resample = bool(settings.get("resample_channels", False))
+    if resample and settings.get("blank"):
+        rule = "--blank is of pixels as they are stored, --resample-channels moves them"
+        raise SettingError(f"{rule}, got both", remedy="blank the files first: medloop deidentify")
+    return wanted_named(
+        str(settings.get("channels", "")),
+        resample=resample,
+        registered=bool(settings.get("registered", False)),
+        references=str(settings.get("references", "none")),
+    )
 
 
 def _import_proposals(folder: Path, settings: Mapping[str, SettingValue], *, as_json: bool, beside: bool) -> None:
@@ -188,6 +227,8 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
         say(f"note: {note if note.cases else note.text}")
     if report.removed:
         say(removal_line(report.removed))
+    if report.references:
+        say(f"{report.references} other series kept as references beside the cases")
     typer.echo(
         f"{counted(len(report.added), 'case')} added ({report.labelled} with an annotation), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"

@@ -27,6 +27,7 @@ from medloop.core.records import (
     Model,
     ProjectSettings,
     Query,
+    ReferenceSeries,
     Review,
     TaskKind,
 )
@@ -52,10 +53,12 @@ from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_ste
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.data.adding_references import HowToAdd, add_reference, remove_reference
 from medloop.loop.data.export_report import ExportReport
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
+from medloop.loop.data.listed_references import ReferenceLine, reference_lines
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.data.outside_models import HowToRun, ModelReport, import_model
@@ -164,7 +167,8 @@ class Project:
     ) -> ImportReport:
         """Import a folder, a zip archive, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`.
 
-        `medloop.datasets.blanking.blanked` says of an opened source which pixels of new images are blanked.
+        `medloop.datasets.blanking.blanked` says of an opened source which pixels of new images are blanked,
+        `medloop.datasets.channel_groups.grouped` which of its series and files are channels of one case or references beside it.
         """
         if isinstance(source, Dataset):
             return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
@@ -172,6 +176,33 @@ class Project:
         with unpacked(Path(source)) as opened:
             found = open_dataset(opened, fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in, known_as=known_as)
             return import_dataset(self.workspace, found, annotations=annotations, annotated=annotated, actor="python")
+
+    def add_reference(self, case: str, files: str | Path | Sequence[str | Path], how: HowToAdd | None = None) -> ReferenceSeries:
+        """Keep another series of its patient beside a case: a file, the folder of a DICOM series, or its files; see `HowToAdd`.
+
+        Raises:
+            NotFoundError: No case of that name, or no such file.
+            InputError: Its header names another patient than the case's, or it is the image of another patient's case.
+            ConflictError: The case has another reference of that name.
+        """
+        given = [files] if isinstance(files, str | Path) else files
+        return add_reference(self.workspace, self._case(case), given, how, actor="python")
+
+    def references(self, case: str = "") -> tuple[ReferenceLine, ...]:
+        """The references beside one case or all: other series of the same patient, which nobody annotates.
+
+        Raises:
+            NotFoundError: No case of that name.
+        """
+        return reference_lines(self.workspace, case)
+
+    def remove_reference(self, case: str, name: str) -> ReferenceSeries:
+        """Take a reference away; `medloop doctor --sweep` then removes its voxels.
+
+        Raises:
+            NotFoundError: No such case or reference.
+        """
+        return remove_reference(self.workspace, self._case(case), name, actor="python")
 
     def import_proposals(self, folder: str | Path, *, name: str) -> ProposalsReport:
         """Take masks or probability maps of another tool as the first proposals of unlabelled cases; `name` says who made them.

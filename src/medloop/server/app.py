@@ -34,6 +34,7 @@ from medloop.server.routes import (
     pretraining,
     projects,
     prompts,
+    referring,
     reviewing,
     work,
 )
@@ -64,6 +65,7 @@ _PARTS = (
     measuring,
     marks,
     measurements,
+    referring,
     explaining,
     gold,
     opening,

@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction, Task
+from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction, ReferenceSeries, Task
 from medloop.store.raw import raw_rows
 from medloop.store.rows import kind_of
 from medloop.store.tables import cases, events
 
 BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
     Case: ("voxels",),
+    ReferenceSeries: ("voxels",),
     Annotation: ("blob",),
     Consensus: ("uncertainty", "voxel_probabilities"),
     Model: ("weights",),
@@ -36,6 +37,7 @@ OF_CASES = ("explanation", "client-label", "drawn-objects")
 
 ADVICE: Mapping[str, str] = {
     "case": "restore it from a backup, or import the same file again; until then the case cannot be shown or learned from",
+    "reference": "restore it from a backup, or take it away and add it again: medloop reference; the case itself is whole",
     "annotation": "restore it from a backup, or annotate the case again: training and export leave this annotation out",
     "consensus": "restore it from a backup; it shows where people disagreed, and trainings with soft targets learn the case as fused",
     "model": "restore it from a backup, or train again: medloop train",

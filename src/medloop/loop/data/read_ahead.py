@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 from medloop.datasets.dataset import CaseSource
+from medloop.datasets.joining import read_channels
 from medloop.images.read import ReadImage, read_image
 
 AHEAD_BYTES = 64 << 20
@@ -27,10 +28,10 @@ class ReadAhead:
             FormatError, GeometryError, NotFoundError: As `medloop.images.read.read_image`.
         """
         ahead, self._ahead = self._ahead, None
-        found = ahead[1].result() if ahead is not None and ahead[0] == case.name else _image_of(case)
+        found = ahead[1].result() if ahead is not None and ahead[0] == case.name else image_of(case)
         after = self._next.get(case.name)
         if after is not None and _bytes_of(after) <= AHEAD_BYTES:
-            self._ahead = after.name, self._thread.submit(_image_of, after)
+            self._ahead = after.name, self._thread.submit(image_of, after)
         return found
 
     def close(self) -> None:
@@ -39,7 +40,14 @@ class ReadAhead:
         self._thread.shutdown(cancel_futures=True)
 
 
-def _image_of(case: CaseSource) -> ReadImage:
+def image_of(case: CaseSource) -> ReadImage:
+    """Read a case's image: its files, or its channels brought onto one grid.
+
+    Raises:
+        FormatError, GeometryError, NotFoundError: As `medloop.images.read.read_image` and `medloop.datasets.joining.read_channels`.
+    """
+    if case.channels:
+        return read_channels(case.channels, case.joining)
     return read_image(case.images[0] if len(case.images) == 1 else case.images)
 
 

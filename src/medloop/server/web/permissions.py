@@ -45,6 +45,8 @@ _LOOK: tuple[str, ...] = (
     f"GET {_CASE}/readings",
     f"GET {_CASE}/history",
     f"GET {_CASE}/voxels",
+    f"GET {_CASE}/references",
+    f"GET {_CASE}/references/{{reference}}/voxels",
     f"GET {_CASE}/measures",
     f"GET {_CASE}/measurements",
     f"GET {_CASE}/explanation",
