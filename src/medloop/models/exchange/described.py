@@ -18,7 +18,7 @@ from medloop.models.exchange.description import Description, Run
 from medloop.models.exchange.intensities import apply_steps
 from medloop.models.exchange.orienting import Turn, turn_to
 from medloop.models.foundation.plans import COLOURED, GREY, Spacing, common_channels
-from medloop.models.foundation.resample import ALWAYS_VOXELS, CLOSE_ENOUGH, MOST_VOXELS, TIMES_LARGER, resample
+from medloop.models.foundation.resample import ALWAYS_VOXELS, CLOSE_ENOUGH, MOST_VOXELS, TIMES_LARGER, fitting_shape, resample
 from medloop.models.inference.predict import Calibrated, ModelOutput, only_learned
 
 Arrays: TypeAlias = Sequence[npt.NDArray[np.generic]]
@@ -190,6 +190,8 @@ def _working_shape(d: Description, shape: Shape3, spacing_mm: Spacing) -> Shape3
     """Voxels at which the network sees an image, as `models.foundation.resample.working_shape` has it."""
     if d.size is not None:
         return d.size
+    if d.fitted is not None:
+        return fitting_shape(shape, d.fitted)
     if d.spacing_mm is None:
         return shape
     wanted = np.array(shape) * np.array(d.framed_mm or spacing_mm) / np.array(d.spacing_mm)

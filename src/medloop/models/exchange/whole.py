@@ -31,6 +31,7 @@ class Whole(nn.Module):
     spacing: list[float]
     framed: list[float]
     size: list[int]
+    fitted: list[int]
     flips_of: list[list[int]]
     not_learned: list[int]
     curves_x: list[Tensor]
@@ -49,6 +50,7 @@ class Whole(nn.Module):
         self.spacing = [float(mm) for mm in d.spacing_mm or ()]
         self.framed = [float(mm) for mm in d.framed_mm or ()]
         self.size = [int(n) for n in d.size or ()]
+        self.fitted = [int(n) for n in d.fitted or ()]
         self.window = [int(n) for n in d.window.size]
         self.stride = [int(n) for n in d.window.stride]
         self.whole = float(d.window.whole)
@@ -163,6 +165,9 @@ class Whole(nn.Module):
         """The shape at which the network sees the image."""
         if len(self.size) == 3:
             return self.size
+        if len(self.fitted) == 3:
+            times = min(self.fitted[0] / shape[0], self.fitted[1] / shape[1])
+            return [max(1, min(self.fitted[axis], self.rounded(shape[axis] * times))) for axis in range(2)] + [1]
         if len(self.spacing) != 3:
             return shape
         wanted: list[int] = []
