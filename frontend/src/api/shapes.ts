@@ -2,14 +2,15 @@
 
 /** A preview to be saved. */
 export interface AcceptanceBody {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompts: (PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
 }
 
 /** A new prompt. */
 export interface Addition {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody |
+  ExtremePointsBody)[];
 }
 
 /** A decision between readings: rulings in order, on what stands; or the draft, or a class, of a case opened as its reviewer. */
@@ -144,8 +145,8 @@ export interface CaseWork {
 
 /** Put a prompt in another's place. */
 export interface Change {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody;
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody;
 }
 
 /** One evaluation case: why it is shown, and its score by the older and by the newer model. */
@@ -589,8 +590,8 @@ export interface Pretraining {
 
 /** Prompts to be shown, in the order given, each on what those before it made. */
 export interface PreviewBody {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody)[];
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompts: (PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
 }
 
 /** What prompts would do: `runs` lead from the draft to what `effect` names; nothing is saved. */
@@ -639,14 +640,14 @@ export interface ProjectSettings {
   "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?: "all" |
   "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
   calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
-  | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic"
-  | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" |
-  "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
-  target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random";
-  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
-  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
-  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" |
-  "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; seed?: number;
+  | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_engine?: "auto" | "nninteractive";
+  prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
+  number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
+  budget_minutes?: number; budget_money?: number; target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?:
+  "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" |
+  "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?:
+  "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?:
+  "hard" | "soft"; identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; seed?: number;
 }
 
 /** One project in full. */
@@ -700,7 +701,7 @@ export interface Reach {
 
 /** Which engine to make ready. */
 export interface Readiness {
-  engine?: "auto" | "classical" | "network" | "any-label";
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive";
 }
 
 /** One annotation of a case in force: a reading, or what was fused or adjudicated. */
@@ -732,7 +733,7 @@ export interface Rejection {
 
 /** Take a prompt back. */
 export interface Removal {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[];
 }
 
 /** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */
