@@ -131,7 +131,7 @@ def test_a_server_must_be_listed_twice_and_speak_what_is_needed(workspace: Works
     with pytest.raises(SettingError, match=r"The host 127\.0\.0\.1 is not allowed"):
         import_model(workspace, "segmentation", name="ward", how=WARD)
     listed(workspace, "http://127.0.0.1:9/monai/p")
-    with pytest.raises(UnavailableError, match="The server ward does not answer"):
+    with pytest.raises(UnavailableError, match="The server ward does not respond"):
         import_model(workspace, "segmentation", name="ward", how=WARD)
     with pytest.raises(NotFoundError, match="lists no server 'nobody'"):
         import_model(workspace, "segmentation", name="ward", how=HowToRun(server="nobody"))
@@ -234,7 +234,7 @@ def test_voxels_and_their_place_are_all_that_is_sent(workspace: Workspace, monke
         (lambda _body: (500, "text/plain", b"Internal Server Error"), r"refuses \(500 Internal Server Error\)"),
         (lambda _body: (200, "application/json", b"{}"), "a mask with its facts is needed"),
         (lambda _body: parts(gzip.compress(bytes(40 << 20))), "unpacks to more than"),
-        (lambda _body: parts(bytes(40 << 20)), "answers with more than"),
+        (lambda _body: parts(bytes(40 << 20)), "responds with more than"),
         (lambda _body: parts(b"no gzip"), "no whole gzip|no gzip"),
         (lambda _body: parts(b"x", "evil.py"), "nii.gz or .nrrd is needed"),
         (lambda body: parts(masked()(body)[2].split(b"\r\n\r\n")[2][:-9], facts={"label_names": {"large": "one"}}), "names with values"),

@@ -143,7 +143,7 @@ class MonaiLabelModel:
         """Facts, the name of the mask's file, and its bytes."""
         boundary = next((part.split("=", 1)[1].strip().strip('"') for part in kind.split(";") if part.strip().startswith("boundary=")), "")
         if not kind.startswith("multipart/") or not boundary:
-            raise self._odd(f"/infer/ answers with {kind[:40] or 'nothing'}, a mask with its facts is needed")
+            raise self._odd(f"/infer/ responds with {kind[:40] or 'nothing'}, a mask with its facts is needed")
         facts, name, content = b"{}", "", b""
         for part in body.split(b"--" + boundary.encode("latin-1"))[1:]:
             head, _, rest = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
@@ -153,14 +153,14 @@ class MonaiLabelModel:
             elif 'name="params"' in words:
                 facts = rest
         if not content:
-            raise self._odd("/infer/ answers without a mask")
+            raise self._odd("/infer/ responds without a mask")
         return self._json(facts), name, content
 
     def _read(self, folder: Path, name: str, content: bytes, limit: int, image: Image) -> MaskArray:
         """The mask in a file; only its ending is believed."""
         ending = next((one for one in (".nii.gz", ".nii", ".seg.nrrd", ".nrrd") if name.lower().endswith(one)), "")
         if not ending:
-            raise self._odd(f"/infer/ answers with a file called {name[-20:]!r}, .nii.gz or .nrrd is needed")
+            raise self._odd(f"/infer/ responds with a file called {name[-20:]!r}, .nii.gz or .nrrd is needed")
         if ending == ".nii.gz":
             unpack = zlib.decompressobj(16 + zlib.MAX_WBITS)
             try:
@@ -182,9 +182,9 @@ class MonaiLabelModel:
         try:
             found = json.loads(body)
         except (ValueError, RecursionError):
-            raise self._odd("it answers with no JSON") from None
+            raise self._odd("it responds with no JSON") from None
         if not isinstance(found, dict):
-            raise self._odd("it answers with JSON that is no object")
+            raise self._odd("it responds with JSON that is no object")
         return found
 
     def _call(self, method: str, path: str, limit: int, body: bytes | None = None, kind: str = "") -> Reply:
@@ -198,7 +198,7 @@ class MonaiLabelModel:
         except (OSError, http.client.HTTPException) as error:
             reason = str(error)[:120] or type(error).__name__
             raise UnavailableError(
-                f"The server {self._server.name} does not answer ({reason})", remedy="start it, or check its address"
+                f"The server {self._server.name} does not respond ({reason})", remedy="start it, or check its address"
             ) from error
         finally:
             connection.close()
@@ -210,7 +210,7 @@ class MonaiLabelModel:
         if reply.status != 200:
             raise StateError(refusal, remedy="see its log")
         if len(content) > limit:
-            raise self._odd(f"it answers with more than {limit >> 20} MiB")
+            raise self._odd(f"it responds with more than {limit >> 20} MiB")
         return {name.lower(): value for name, value in reply.getheaders()}, content
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -243,7 +243,7 @@ def _bounded(reply: http.client.HTTPResponse, limit: int, deadline: float) -> by
     while len(content) <= limit and (part := reply.read1(min(1 << 20, limit + 1 - len(content)))):
         content += part
         if time.monotonic() > deadline:
-            raise TimeoutError("its answer takes too long")
+            raise TimeoutError("its response takes too long")
     return bytes(content)
 
 
