@@ -129,6 +129,8 @@ export const sendObjection = (p: string, c: string, body: T.ObjectionBody): Prom
 
 export interface Submission {
   revision?: number;
+  /** The only slices and boxes that count; those that were queried need no word. */
+  parts?: readonly T.QueriedPart[];
   tag?: number;
   effort: T.EffortBody;
   /** The version of the task whose labels were on the screen: labels added since are not spoken of. */

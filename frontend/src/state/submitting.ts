@@ -149,7 +149,12 @@ function emptyIsMeant(session: CaseSession): boolean {
 function submission(session: CaseSession): calls.Submission {
   const common = { effort: reportOf(session), task_version: session.project.task_version, returned: session.returned.value?.review_id };
   if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
-  return { revision: session.draft.value!.revision.value, annotated: [...session.annotated.value], ...common };
+  return {
+    revision: session.draft.value!.revision.value,
+    annotated: [...session.annotated.value],
+    ...(session.choseParts && { parts: session.parts.value }),
+    ...common,
+  };
 }
 
 /**

@@ -8,6 +8,7 @@ import { flipMarks, markHere } from "../state/markmode";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { placeName, stepName } from "../state/named";
 import { operate, saveTrace, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
+import { togglePart } from "../state/ownparts";
 import { visitPlace } from "../state/places";
 import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
@@ -161,6 +162,7 @@ export const CASE_KEYS = [
   { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
   { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
   { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "lasso") },
+  { id: "own-part", group: "Annotate", keys: ["Alt+J"], does: "Only this slice (or the box that is drawn) counts; again: no longer", for: SEG, changes: true, on: ({ session }) => session.purpose === "read", run: ({ session }) => togglePart(session) },
   { id: "marks", group: "Annotate", keys: ["Alt+K"], does: "Marks instead of a mask", for: SEG, changes: true, on: ({ session }) => session.purpose === "read", run: ({ session }) => flipMarks(session) },
   { id: "mark-here", group: "Annotate", keys: ["Alt+Shift+K"], does: "While marks are given: mark at the crosshair", for: SEG, changes: true, on: ({ session }) => session.marking.value !== null, run: ({ session }) => markHere(session) },
   { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },

@@ -1,4 +1,4 @@
-import{Ai as e,C as t,Ei as n,Jr as r,Ti as i,_i as a,ft as o,j as s,ki as c,ri as l,wi as u}from"./index-Bbyut4Th.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-Cp3i77U5.js";var b=`#version 300 es
+import{Ai as e,C as t,Ei as n,Jr as r,Ti as i,_i as a,ft as o,j as s,ki as c,ri as l,wi as u}from"./index-RldrliuA.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-DEm5yFlf.js";var b=`#version 300 es
 in vec3 place;
 in vec3 normal;
 uniform vec3 right, up, towards, target, scale;
