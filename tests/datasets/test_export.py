@@ -100,6 +100,18 @@ def test_nnunet_gets_a_version_2_description(tmp_path: Path):
     ]
 
 
+def test_single_slices_that_nnunet_would_plan_across_are_named(tmp_path: Path):
+    def flat(name: str, pixel_mm: float) -> ExportCase:
+        grid = Grid((7, 6, 1), np.diag([pixel_mm, pixel_mm, 1.0, 1.0]))
+        image, mask = Image(np.ones((1, 7, 6, 1), dtype=np.int16), grid), Mask(np.ones((7, 6, 1), dtype=np.uint8), grid)
+        return ExportCase(name, name, "train", image, mask, None, SOURCELESS)
+
+    done = export_nnunet([flat("coarse", 5.0), flat("fine", 1.0)], tmp_path / "Dataset001_flat", ["liver"])
+    (note,) = [one for one in done.notes if "coarsest axis" in one]
+    assert "1 single slice thinner than a pixel" in note
+    assert note.endswith("coarse")
+
+
 def test_nnunet_refuses_cases_of_differing_channels(tmp_path: Path):
     with pytest.raises(InputError, match="2 channels in every case, got 1"):
         export_nnunet([case("a", channels=2), case("b")], tmp_path / "out", ["liver"])

@@ -172,7 +172,7 @@ def test_a_temperature_that_does_not_help_other_patients_is_not_kept(make_worksp
         TrainingCase(f"case{n:02d}", lambda n=n: (truth[n].image, Mask(even[n], truth[n].image.grid)))  # type: ignore[misc]
         for n in range(5)
     ]
-    kept = calibration_of(workspace, Fair(), cases, seed=recipe.seed)  # type: ignore[arg-type]  # predicts, as it must
+    kept = calibration_of(workspace, Fair, cases, seed=recipe.seed)
     assert "calibrator" not in kept
     assert "does not help" in kept["note"]
     some = [dataclasses.replace(case, known=(0, 1)) for case in cases]
@@ -192,7 +192,7 @@ def calibrated_on(workspace: Workspace, stated: list[tuple[int, float]]) -> Json
             return ModelOutput(np.array([[true, 1 - true] if truth == 0 else [1 - true, true]]), np.zeros(1, dtype=np.float32))
 
     cases = [TrainingCase(name, lambda name=name: (images[name], chance[name][0])) for name in chance]  # type: ignore[misc]
-    return calibration_of(workspace, Stated(), cases, seed=0)  # type: ignore[arg-type]  # predicts, as it must
+    return calibration_of(workspace, Stated, cases, seed=0)
 
 
 def test_a_classifier_that_made_no_error_keeps_no_temperature_that_says_it_never_errs(make_workspace: MakeWorkspace) -> None:

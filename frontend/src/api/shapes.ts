@@ -635,10 +635,10 @@ export interface ProjectRights {
 export interface ProjectSettings {
   strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region" | "superpixel" | "best";
   query_label?: string; query_parts?: number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?:
-  number; start_size?: number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number;
-  train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified"; cold_start?:
-  "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?: "all" |
-  "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
+  number; start_size?: number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; learner?:
+  "builtin" | "nnunet"; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified";
+  cold_start?: "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?:
+  "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
   calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
   | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_engine?: "auto" | "nninteractive";
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:

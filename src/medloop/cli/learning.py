@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def train(
     folder: ProjectFolder,
     again: Annotated[bool, typer.Option("--again", help="Make a model also when nothing is new since the last one.")] = False,
+    learner: Annotated[
+        str, option("--learner", metavar="builtin|nnunet", help="What learns, from now on: sets the project's setting.")
+    ] = "",
     background: Background = False,
     threads: Threads = 0,
     as_json: AsJson = False,
@@ -28,9 +31,12 @@ def train(
     Without a living worker the work is done here; Ctrl-C keeps the checkpoint, and the same command goes on from there.
     """
     from medloop.cli.jobs import have_done
+    from medloop.loop.foundation.configuring import configure
     from medloop.loop.foundation.round_moves import start_training
 
     with open_project(folder) as workspace:
+        if learner:
+            configure(workspace, settings={"learner": learner}, actor="cli")
         job = start_training(workspace, again=again, actor="cli")
         if background:
             _print_requested(job, as_json=as_json)

@@ -28,6 +28,7 @@ Targets: TypeAlias = Literal["hard", "soft"]
 Release: TypeAlias = Literal["unless-worse", "gate"]
 UnlabelledLearning: TypeAlias = Literal["none", "pseudo-labels", "mean-teacher", "copy-paste"]
 RobustTraining: TypeAlias = Literal["none", "robust-loss", "small-loss"]
+Learner: TypeAlias = Literal["builtin", "nnunet"]
 GivenKind: TypeAlias = Literal["mask", "scribbles", "boxes", "points", "extreme-points", "superpixels", "tags"]
 Pretraining: TypeAlias = Literal["none", "pool", "file"]
 PromptEncoding: TypeAlias = Literal["euclidean", "geodesic", "discs"]
@@ -257,6 +258,10 @@ class ProjectSettings:
     audit_fraction: float = setting(
         0.1, "Share of unlabelled patients annotated for evaluation only.", "--audit", "next import", low=0, high=0.5
     )
+    learner: Learner = setting(
+        "builtin", "What learns from the annotations: networks of medloop's own, made for minutes on a CPU, or nnU-Net by its own plans in "
+        "the environment that MEDLOOP_NNUNET_PYTHON names (segmentation).", "--learner", "next training", choices=get_args(Learner),
+    )  # fmt: skip
     train_minutes: float = setting(
         10.0, "Minutes aimed at for one training; 50 steps are made in any case.", "--minutes", "next training", low=0.05, high=10_000
     )
@@ -498,6 +503,8 @@ def check_settings(settings: ProjectSettings) -> None:
     held_out = settings.validation_fraction + settings.test_fraction
     if settings.uncertainty_source == "ensemble" and settings.members < 2:
         raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
+    if settings.learner == "nnunet" and settings.uncertainty_source == "dropout":
+        raise SettingError("nnU-Net has no dropout, got uncertainty_source dropout", remedy="set uncertainty_source=all or learner=builtin")
     _check_targets(settings)
     _check_template(settings)
     mark_weights(settings.mark_weights)

@@ -15,6 +15,7 @@ import numpy as np
 
 from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import InputError
+from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.names import counted, first_named
 from medloop.core.records import Json
@@ -116,10 +117,12 @@ def export_nnunet(
     folds: dict[str, list[str]] = {"train": [], "val": []}
     partly: list[str] = []
     in_parts: list[str] = []
+    thin: list[str] = []
     with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given, plain=True)
             part = _part(case)
+            thin += [case.name] if _is_thin(case.image.grid) else []
             if case.image.channels != tally.channels:
                 raise InputError(f"{case.name}: nnU-Net needs {tally.channels} channels in every case, got {case.image.channels}")
             for channel in range(case.image.channels):
@@ -148,7 +151,15 @@ def export_nnunet(
             tally.notes.append(
                 f"no case for training annotates {names}: nnU-Net takes it as absent everywhere, and will propose none of it"
             )
+        if thin:
+            rule = f"nnU-Net takes the coarsest axis for that of slices, {counted(len(thin), 'single slice')} thinner than a pixel"
+            tally.notes.append(f"{rule} (train with learner=nnunet, or make them thicker before planning): {first_named(thin)}")
         return tally.result(folder)
+
+
+def _is_thin(grid: Grid) -> bool:
+    """Whether nnU-Net would plan a single slice across another axis than that of slices."""
+    return grid.is_2d and max(grid.spacing_mm[:2]) > grid.spacing_mm[2]
 
 
 def _known_parts(case: ExportCase, mask: Mask, labels: Sequence[str], in_parts: list[str]) -> Mask:

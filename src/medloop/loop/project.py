@@ -31,7 +31,7 @@ from medloop.core.records import (
     Review,
     TaskKind,
 )
-from medloop.core.settings import SettingValue
+from medloop.core.settings import Learner, SettingValue
 from medloop.datasets.archives import unpacked
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
@@ -447,16 +447,19 @@ class Project:
         """
         return replace_record(opened, assignment=undo_submit(self.workspace, opened.assignment.id))
 
-    def train(self, *, threads: int = 1, again: bool = False) -> ProjectStatus:
+    def train(self, *, threads: int = 1, again: bool = False, learner: Learner | None = None) -> ProjectStatus:
         """Train on all annotations now, in this process, then predict and evaluate.
 
         Args:
             threads: CPU threads.
             again: Make a model also when nothing is new since the last one.
+            learner: What learns, from now on; None leaves the setting as it is.
 
         Raises:
             MedloopError: The training failed; the message says why.
         """
+        if learner is not None:
+            self.configure(learner=learner)
         start_training(self.workspace, again=again, actor="python")
         self.work(threads=threads)
         return self.status()

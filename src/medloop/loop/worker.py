@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError
+from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, UnavailableError
 from medloop.core.records import Job
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_control import JobControl
@@ -88,7 +88,7 @@ def run_job(workspace: Workspace, job: Job, *, threads: int = 1, stop: Callable[
         except CancelledError as error:
             control.log(str(error))
             control.give_up()
-        except InputError as error:
+        except (InputError, UnavailableError) as error:  # what is missing does not come by itself
             _failed(workspace, control, str(error), retry=False)
         except Exception as error:
             _failed(workspace, control, f"{type(error).__name__}: {error}", retry=True)

@@ -162,7 +162,7 @@ _LATER_SETTINGS = (
     }
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
     | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
-    | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score", "robust"}
+    | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score", "robust", "learner"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display", "resampled"}),

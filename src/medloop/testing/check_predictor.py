@@ -12,7 +12,6 @@ resampling, answers the same twice, changes nothing it is given, and refuses an 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -20,19 +19,11 @@ from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import TaskKind
-from medloop.models.inference.predict import ModelOutput
+from medloop.models.inference.predict import AnyPredictor, ModelOutput
 
 _SEED = 20_240_301
 CLOSE = 1e-4
 """How far probabilities may lie apart that should be equal."""
-
-
-class AnyPredictor(Protocol):
-    """What is checked."""
-
-    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> ModelOutput:
-        """Probability samples of an image."""
-        ...
 
 
 @dataclass(frozen=True)

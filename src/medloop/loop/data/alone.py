@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,13 +22,13 @@ from medloop.images.read import read_image
 from medloop.images.result import require_intensities
 from medloop.loop.data.cases import storable
 from medloop.loop.foundation.label_versions import NOT_LEARNED
-from medloop.loop.judging.predictions import likeliest
-from medloop.models.foundation.recipes import Recipe
+from medloop.loop.judging.predictions import likeliest, predictor_of
+from medloop.models.foundation.nnunet_recipe import AnyRecipe, read_recipe
 from medloop.quality.calibrate import calibrator_from_json
 
 if TYPE_CHECKING:
     from medloop.models.exchange.opening import Stated
-    from medloop.models.inference.predict import ModelOutput
+    from medloop.models.inference.predict import AnyPredictor
 
 MODEL_FILE = "model.json"
 MOST_WEIGHTS = 8 << 30
@@ -47,7 +47,7 @@ class ExportedModel:
     """
 
     card: Json
-    recipe: Recipe
+    recipe: AnyRecipe
     weights: tuple[bytes, ...]
 
     @property
@@ -84,7 +84,7 @@ def read_exported(place: str | Path) -> ExportedModel:
         card = json.loads(read_list(path))
         if card["medloop_model"] != 1:
             raise FormatError(f"{path.name}: the version of an exported model must be 1, got {card['medloop_model']!r:.20}", remedy=_EXPORT)
-        recipe, digests = Recipe.from_json(card["recipe"]), [str(one) for one in card["weights_sha256"]]
+        recipe, digests = read_recipe(card["recipe"]), [str(one) for one in card["weights_sha256"]]
         found = ExportedModel(card, recipe, tuple(_weights(path.parent, n, digests[n]) for n in range(recipe.members)))
         _ = found.labels, str(card["task"]["kind"]), dict(card["metrics"])
     except SettingError as error:
@@ -112,17 +112,11 @@ def predict_alone(
         StorageError: The disk refuses.
         FormatError: None of the images can be predicted; the message is that of the first one.
     """
-    from medloop.models.inference.predict import Predictor
-
     card, metrics = model.card, model.card["metrics"]
     fitted = metrics.get("calibration", {}).get("calibrator", {})
-    predictor = Predictor.load(
-        model.recipe,
-        model.weights,
-        sampler=metrics.get("uncertainty_source", "all"),
-        calibrated=calibrator_from_json(fitted) if fitted else None,
-        unlearned=metrics.get(NOT_LEARNED, ()),
-    )
+    calibrated = calibrator_from_json(fitted) if fitted else None
+    source = metrics.get("uncertainty_source", "all")
+    predictor = predictor_of(model.recipe, model.weights, source, calibrated, unlearned=metrics.get(NOT_LEARNED, ()))
     facts = _Facts(
         card["task"]["kind"],
         model.labels,
@@ -165,14 +159,6 @@ def predict_with_file(
         return _predict_all(predictor, facts, images, Path(out), report)
 
 
-class AnyPredictor(Protocol):
-    """Whatever predicts images; `medloop.testing.check_predictor` holds it to its promises."""
-
-    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> "ModelOutput":
-        """Probability samples on the image's own grid."""
-        ...
-
-
 @dataclass(frozen=True)
 class _Facts:
     """What is known of a model: labels by value, values it never proposes, samples per image, randomness by an image's name."""
@@ -185,7 +171,7 @@ class _Facts:
 
 
 def _predict_all(
-    predictor: AnyPredictor,
+    predictor: "AnyPredictor",
     facts: _Facts,
     images: Sequence[str | Path],
     out: Path,
@@ -212,7 +198,7 @@ def _predict_all(
     return PredictedAlone(out, tuple(files), tuple(refused))
 
 
-def _predict(predictor: AnyPredictor, facts: _Facts, path: Path, place: tuple[Path, FileNames], rows: list[list[str]]) -> str:
+def _predict(predictor: "AnyPredictor", facts: _Facts, path: Path, place: tuple[Path, FileNames], rows: list[list[str]]) -> str:
     """Predict one image and write its mask, or add its row; what it is called there."""
     read = read_image(path)
     require_intensities(path.name, read)

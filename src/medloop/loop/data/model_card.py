@@ -17,6 +17,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import surface_words
 from medloop.metrics.intervals import bootstrap_mean, interval_words
+from medloop.models.foundation.nnunet_recipe import learner_words
 
 FILE = "MODEL_CARD.md"
 OPEN = "**To be filled in by the project's lead:**"
@@ -70,7 +71,8 @@ def _details(known: _Known) -> Iterator[str]:
     yield "## Model details"
     yield f"- Made with medloop on {model.created_at[:10]}; id `{model.id}`, snapshot of annotations `{model.snapshot_id}`"
     kind = f"{recipe.get('dimension', '?')}D {known.workspace.task.kind}, {counted(len(model.weights), 'network')}"
-    yield f"- {kind}, channels of its levels: {', '.join(map(str, recipe.get('features', ()))) or 'unknown'}"
+    made = learner_words(model) or f"channels of its levels: {', '.join(map(str, recipe.get('features', ()))) or 'unknown'}"
+    yield f"- {kind}, {made}"
     yield f"- Labels: {', '.join(plain(label.name) for label in known.workspace.task.labels)}"
     yield f"- Calibration: {calibration_words(model)}"
     yield f"- {OPEN} who developed it, licence, how to cite it, whom to ask"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from medloop.core.errors import NotFoundError
 from medloop.core.labels import class_regions, region_values, value_names
@@ -16,7 +17,7 @@ from medloop.loop.data.model_card import FILE, OPEN, model_card
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.nnunet_recipe import AnyRecipe, NnunetRecipe, own_recipe, recipe_of
 
 MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle")
 """Formats of a model; the first one is safetensors beside `model.json`."""
@@ -115,7 +116,22 @@ def _as_weights(workspace: Workspace, model: Model, weights: Sequence[bytes]) ->
     files = {f"member-{n}.safetensors": member for n, member in enumerate(weights)}
     for more in weights_of(workspace.store.blobs, model, any_label=True):
         files["any-label.safetensors"] = more
-    return files | {"model.json": f"{json.dumps(_description(workspace, model), indent=2, sort_keys=True)}\n".encode()}
+    return (
+        files
+        | _for_nnunet(recipe_of(model), weights)
+        | {"model.json": f"{json.dumps(_description(workspace, model), indent=2, sort_keys=True)}\n".encode()}
+    )
+
+
+def _for_nnunet(recipe: AnyRecipe, weights: Sequence[bytes]) -> dict[str, bytes]:
+    """What nnU-Net predicts with, of a model that it trained."""
+    if not isinstance(recipe, NnunetRecipe):
+        return {}
+    from medloop.models.exchange.nnunet_weights import folder_files
+
+    with TemporaryDirectory(prefix="medloop-nnunet-") as place:
+        folder_files(recipe, weights, Path(place))
+        return {str(one.relative_to(place)): one.read_bytes() for one in Path(place).rglob("*") if one.is_file()}
 
 
 def _as_program(workspace: Workspace, model: Model, weights: Sequence[bytes], fmt: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
@@ -126,7 +142,7 @@ def _as_program(workspace: Workspace, model: Model, weights: Sequence[bytes], fm
     labels = workspace.task.labels
     values = region_values(labels) if class_regions(labels) else {}
     named = {label.name: values[label.value] for label in labels if label.value in values}
-    parts = ModelParts(Recipe.from_json(model.recipe), weights, _description(workspace, model), named)
+    parts = ModelParts(own_recipe(model, "be written as a program"), weights, _description(workspace, model), named)
     description, notes = describe(parts)
     said = f"{json.dumps(description.to_json(), indent=2)}\n".encode()
     if fmt == "onnx":

@@ -9,11 +9,11 @@ from medloop.core.records import Case, Model
 from medloop.loop.foundation.damage import OVERSIZED, VERB, DamagedCase, LeftOut
 from medloop.loop.foundation.refusals import refusals
 from medloop.loop.foundation.workspace import Workspace
+from medloop.models.foundation.nnunet_recipe import Reads, recipe_of
 from medloop.models.foundation.plans import common_channels
-from medloop.models.foundation.recipes import Recipe
 
 
-def computable(recipe: Recipe, cases: Iterable[Case], left_out: LeftOut) -> list[Case]:
+def computable(recipe: Reads, cases: Iterable[Case], left_out: LeftOut) -> list[Case]:
     """The cases whose working grid is not too large for a recipe's networks; the others are left out by name."""
     kept = []
     for case in cases:
@@ -25,7 +25,7 @@ def computable(recipe: Recipe, cases: Iterable[Case], left_out: LeftOut) -> list
     return kept
 
 
-def misfit(recipe: Recipe, case: Case) -> str:
+def misfit(recipe: Reads, case: Case) -> str:
     """Why a recipe's networks cannot read a case, whatever its voxel size; empty when they can."""
     if recipe.dimension == 2 and not case.grid.is_2d:
         return "with more than one slice, where the network reads one"
@@ -34,7 +34,7 @@ def misfit(recipe: Recipe, case: Case) -> str:
     return ""
 
 
-def fitting(recipe: Recipe, cases: Iterable[Case], log: Callable[[str], None]) -> list[Case]:
+def fitting(recipe: Reads, cases: Iterable[Case], log: Callable[[str], None]) -> list[Case]:
     """The cases that a recipe's networks can read; one line says how many others are left out, and why."""
     kept, refused = list[Case](), Counter[str]()
     for case in cases:
@@ -48,7 +48,7 @@ def fitting(recipe: Recipe, cases: Iterable[Case], log: Callable[[str], None]) -
     return kept
 
 
-def oversize(recipe: Recipe, case: Case) -> GridSizeError | None:
+def oversize(recipe: Reads, case: Case) -> GridSizeError | None:
     """Why a recipe's networks cannot compute on a case; None when they can."""
     from medloop.models.foundation.resample import working_shape
 
@@ -69,7 +69,7 @@ def oversized_cases(workspace: Workspace) -> tuple[DamagedCase, ...]:
         refused = refusals(tx, sorted(noted))
         cases = [tx.get(Case, case_id) for case_id in noted if case_id not in refused]
         newest = model or next((one for one in tx.find(Model) if not one.outside), None)
-    recipe = Recipe.from_json(newest.recipe) if newest else None
+    recipe = recipe_of(newest) if newest else None
     found = [(case, oversize(recipe, case)) for case in cases] if recipe else []
     told = [DamagedCase(case.id, case.name, error.message, f"{error.remedy}, or flag the case") for case, error in found if error]
     return tuple(sorted(told, key=lambda case: case.name))

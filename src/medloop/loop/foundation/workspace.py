@@ -186,6 +186,20 @@ def require_query_label(settings: ProjectSettings, task: Task) -> None:
         raise SettingError(f"query_label names a label of the project, got {settings.query_label!r}", remedy=f"use one of {names}")
 
 
+def _require_no_masks(settings: ProjectSettings, kind: TaskKind) -> None:
+    for name in ("interactive_network", "any_label"):
+        if getattr(settings, name):
+            raise SettingError(f"Interactive networks ({name}) draw masks, this is a {kind}", remedy=f"leave {name} at no")
+    if settings.learner == "nnunet":
+        raise SettingError(f"nnU-Net learns masks, this is a {kind}", remedy="leave learner at builtin")
+    if settings.query_unit != "case":
+        raise SettingError(f"A {settings.query_unit} is queried to be segmented, this is a {kind}", remedy="leave query_unit at case")
+    if settings.template:
+        raise SettingError(f"A template names slices to be segmented, this is a {kind}", remedy="leave template empty")
+    if settings.unlabelled == "copy-paste":
+        raise SettingError(f"copy-paste mixes masks, this is a {kind}", remedy="set unlabelled=mean-teacher")
+
+
 def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
     """Refuse settings outside their ranges, strategies that do not exist or come too early, and what this kind of task cannot use.
 
@@ -193,15 +207,8 @@ def check_project_settings(settings: ProjectSettings, kind: TaskKind) -> None:
         SettingError: Naming the first one that is off.
     """
     check_settings(settings)
-    for name in ("interactive_network", "any_label"):
-        if getattr(settings, name) and kind != "segmentation":
-            raise SettingError(f"Interactive networks ({name}) draw masks, this is a {kind}", remedy=f"leave {name} at no")
-    if settings.query_unit != "case" and kind != "segmentation":
-        raise SettingError(f"A {settings.query_unit} is queried to be segmented, this is a {kind}", remedy="leave query_unit at case")
-    if settings.template and kind != "segmentation":
-        raise SettingError(f"A template names slices to be segmented, this is a {kind}", remedy="leave template empty")
-    if settings.unlabelled == "copy-paste" and kind != "segmentation":
-        raise SettingError(f"copy-paste mixes masks, this is a {kind}", remedy="set unlabelled=mean-teacher")
+    if kind != "segmentation":
+        _require_no_masks(settings, kind)
     methods = CONSENSUS_METHODS[kind]
     if settings.consensus not in methods:
         rule = f"A {kind} fuses readings by one of {', '.join(methods)}, got {settings.consensus}"

@@ -5,7 +5,7 @@ patients it was not fitted on are calibrated better by it; every prediction of t
 measures on test and audit cases, which no map has seen, and stores nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,7 +30,7 @@ from medloop.metrics.voxel_calibration import Calibration, boundary_band, judge_
 from medloop.quality.calibrate import COLDEST, Calibrator, fit_isotonic, fit_temperature
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.inference.predict import AnyPredictor
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.soft_targets import SoftTarget
 
@@ -73,9 +73,14 @@ class CalibrationReport:
 
 
 def calibration_of(
-    workspace: Workspace, predictor: "Predictor", validation: "Sequence[TrainingCase]", *, seed: int, missing: Sequence[int] = ()
+    workspace: Workspace,
+    load: "Callable[[], AnyPredictor]",
+    validation: "Sequence[TrainingCase]",
+    *,
+    seed: int,
+    missing: Sequence[int] = (),
 ) -> Json:
-    """What a model that was just trained keeps of its calibration, as `calibration_words` reads it.
+    """What a model that was just trained keeps of its calibration, as `calibration_words` reads it; loaded only where that can be told.
 
     Fitted on cases that annotate every label which it has learned; `missing` are values of those that it has not.
 
@@ -100,7 +105,7 @@ def calibration_of(
         same = f"; {counted(copies, 'case')} with the same image as another left out" if copies else ""
         every = " that annotate every label" if len(complete) + copies < len(validation) else ""
         return {"note": f"needs {fewest} validation patients{every}, got {len(patients)}{same}"}
-    samples = workspace.settings.samples
+    samples, predictor = workspace.settings.samples, load()
     rows = [
         _rows_of(predictor, *case.load(), samples=samples, rng=generator(seed, "calibrate", case.id), soft=case.soft and case.soft())
         for case in chosen
@@ -182,7 +187,7 @@ def _judge(parts: Sequence[Rows], fitted: Calibrator) -> tuple[Calibration, Cali
 
 
 def _rows_of(
-    predictor: "Predictor", image: Image, truth: Mask | int, *, samples: int, rng: np.random.Generator, soft: "SoftTarget | None" = None
+    predictor: "AnyPredictor", image: Image, truth: Mask | int, *, samples: int, rng: np.random.Generator, soft: "SoftTarget | None" = None
 ) -> Rows:
     """Truth and stated probabilities: of voxels near the true border, or of the whole case of a classification.
 

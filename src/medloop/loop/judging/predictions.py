@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
-from medloop.core.errors import BlobError
+from medloop.core.errors import BlobError, UnavailableError
 from medloop.core.names import folded
 from medloop.core.records import Aggregation, Case, Json, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import generator
-from medloop.core.settings import current_names
+from medloop.core.settings import UncertaintySource, current_names
 from medloop.images.encode import encode_mask
 from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.arrays import load_image, load_proposal, store_features
@@ -29,14 +29,14 @@ from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluati
 from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.prediction_scores import judge, readers_differ, uncertainty_bytes
 from medloop.loop.judging.quality_signs import signs_of, signs_of_prediction
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.nnunet_recipe import AnyRecipe, NnunetRecipe, recipe_of
 from medloop.quality.calibrate import calibrator_from_json
 from medloop.quality.expected import QualityRule, fit_quality
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import ModelOutput, Predictor
+    from medloop.models.inference.predict import AnyPredictor, Calibrated, ModelOutput, Predictor
 
 ANY_LABEL = "any_label"
 """Among a model's metrics the recipe of its network for any label; models without one have no such network."""
@@ -45,15 +45,50 @@ ALIKE = 50
 """Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
 
 
-def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "Predictor":
-    """The model, ready to predict, with its calibration unless it is wanted `as_trained`; needs torch."""
-    from medloop.models.inference.predict import Predictor
+def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "AnyPredictor":
+    """The model, ready to predict, with its calibration unless it is wanted `as_trained`; needs torch.
 
+    Raises:
+        BlobError: Its weights are damaged or gone.
+        UnavailableError: nnU-Net trained it, and is not there.
+    """
+    recipe = recipe_of(model)
     fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
     calibrated = calibrator_from_json(fitted) if fitted else None
-    source = model.metrics.get("uncertainty_source", "all")
-    recipe, unlearned = Recipe.from_json(model.recipe), model.metrics.get(NOT_LEARNED, ())
-    return Predictor.load(recipe, weights_of(blobs, model), sampler=source, calibrated=calibrated, unlearned=unlearned)
+    source, unlearned = model.metrics.get("uncertainty_source", "all"), model.metrics.get(NOT_LEARNED, ())
+    return predictor_of(recipe, weights_of(blobs, model), source, calibrated, unlearned=unlearned)
+
+
+def predictor_of(
+    recipe: AnyRecipe,
+    weights: Sequence[bytes],
+    source: UncertaintySource,
+    calibrated: "Calibrated | None" = None,
+    *,
+    unlearned: Collection[int] = (),
+) -> "AnyPredictor":
+    """Networks of a recipe, whatever trained them; `unlearned` are values of labels that no case taught."""
+    if isinstance(recipe, NnunetRecipe):
+        from medloop.models.exchange.nnunet_networks import NnunetNetworks
+
+        return NnunetNetworks(recipe, weights, sampler=source, calibrated=calibrated, unlearned=unlearned)
+    from medloop.models.inference.predict import Predictor
+
+    return Predictor.load(recipe, weights, sampler=source, calibrated=calibrated, unlearned=unlearned)
+
+
+def own_networks(predictor: "AnyPredictor", what: str) -> "Predictor":
+    """A predictor whose networks are in this process, for what reads more than answers; `what` completes "can …".
+
+    Raises:
+        UnavailableError: Its networks are nnU-Net's.
+    """
+    from medloop.models.inference.predict import Predictor
+
+    if not isinstance(predictor, Predictor):
+        rule = f"Only networks that medloop trained can {what}, the model in use was trained by nnU-Net"
+        raise UnavailableError(rule, remedy="use another one with medloop models, or train with learner=builtin")
+    return predictor
 
 
 def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[bytes]:
@@ -87,7 +122,7 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     left_out = predict_cases(workspace, model, lacking, control)
     if asked.scope == "pool":
         request_job(workspace, Choose(), f"query-{model.id}")
-    recipe = Recipe.from_json(model.recipe)
+    recipe = recipe_of(model)
     missed = len(left_out.cases) + sum(bool(misfit(recipe, case)) for case in lacking)
     return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
 
@@ -97,7 +132,7 @@ def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], con
 
     Cases of other channels or slices than the networks read are left out with one line in the log.
     """
-    left_out, recipe = LeftOut(workspace, control.log), Recipe.from_json(model.recipe)
+    left_out, recipe = LeftOut(workspace, control.log), recipe_of(model)
     cases = computable(recipe, fitting(recipe, cases, control.log), left_out)
     if not cases:
         return left_out
@@ -112,7 +147,7 @@ def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], con
 
 
 def predict_case(
-    workspace: Workspace, model: Model, predictor: "Predictor", case: Case, *, quality: QualityRule | None = None
+    workspace: Workspace, model: Model, predictor: "AnyPredictor", case: Case, *, quality: QualityRule | None = None
 ) -> Prediction:
     """Predict one case and store the result; a prediction that already exists is returned."""
     with workspace.store.read() as tx:
@@ -142,7 +177,7 @@ def predict_case(
     return prediction
 
 
-def propose_case(workspace: Workspace, case_id: str, predictor: "Predictor") -> Prediction | None:
+def propose_case(workspace: Workspace, case_id: str, predictor: "AnyPredictor") -> Prediction | None:
     """Predict one case with the model in use, now; None when there is no model."""
     with workspace.store.read() as tx:
         model, case = tx.live_model(), tx.get(Case, case_id)

@@ -22,7 +22,7 @@ from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.objections import NOUN, VERB
 from medloop.store.reader import Reader
 
-_BUDGET = ("train_minutes", "train_steps", "warm_start", "pretraining", "members", "seed")
+_BUDGET = ("learner", "train_minutes", "train_steps", "warm_start", "pretraining", "members", "seed")
 _LOSS = ("unlabelled", "robust", "mark_weights", "bias_correction", "correction_weight", "explanation_penalty")
 DECIDING = (*_BUDGET, *_LOSS, "annotator_model", "targets", "interactive_network", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""

@@ -18,6 +18,7 @@ from medloop.loop.learning.beginning import pretrain_on_pool
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.training import recipe_for
 from medloop.loop.querying.on_demand import request_description
+from medloop.models.foundation.nnunet_recipe import own_recipe
 from medloop.models.foundation.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _of_project(workspace: Workspace, folder: Path) -> "tuple[str, dict[str, Ten
             learned = tx.find(Case, where={"split": "train"})
         if model is None:
             raise NotFoundError(f"{folder} has no model yet", remedy=f"train one with: medloop train {folder}")
+        own_recipe(model, "start another")
         weights = decode_weights(weights_of(other.store.blobs, model)[0])
         return f"model {model.index} of {other.project.name}", weights, _shared(workspace, learned)
 

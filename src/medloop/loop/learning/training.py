@@ -5,9 +5,8 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 """
 
 import dataclasses
-import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,7 @@ from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.core.settings import current_names, learns_mark_weights, mark_weights
-from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.computable import computable
-from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
@@ -26,15 +23,17 @@ from medloop.loop.foundation.round_moves import MIN_TRAINING_ANNOTATIONS, claim_
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_of, calibration_words
 from medloop.loop.judging.live_models import place_trained
-from medloop.loop.judging.predictions import weights_of
+from medloop.loop.judging.predictions import predictor_of, weights_of
 from medloop.loop.learning.any_label import train_any_label
 from medloop.loop.learning.beginning import Beginning, begin
+from medloop.loop.learning.begun import Begun, Learned, has_sides
 from medloop.loop.learning.decisions import TrainingPlan
+from medloop.loop.learning.nnunet import learn_with_nnunet, usable_settings
 from medloop.loop.learning.nothing_new import already_learned, case_names, digest_to_learn, learned_with, nothing_new
-from medloop.loop.learning.soft_labels import soft_labels
-from medloop.loop.learning.training_set import make_training_set, training_case
+from medloop.loop.learning.training_set import make_training_set
 from medloop.loop.learning.unlabelled import unlabelled_cases
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
+from medloop.models.foundation.nnunet_recipe import NnunetRecipe, recipe_of
 from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import USUAL_WEAK, CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
 
 def run_training(workspace: Workspace, control: JobControl) -> Json:
     """Train on all current answers and enqueue what follows (predict, evaluate, ask); the job's result."""
-    from medloop.models.training.train import TrainingRun, train_members
-
     folder = workspace.work_folder / control.job.id
     folder.mkdir(parents=True, exist_ok=True)
     plan = TrainingPlan(folder)
@@ -62,8 +59,18 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         message = f"training needs at least {MIN_TRAINING_ANNOTATIONS} annotated training cases, of more than one class in a classification"
         mark_failed(workspace, message)
         return {"message": message, **left_out.result()}
-    annotations, cases = _of_snapshot(workspace, snapshot)
-    recipe, parent = _going_on(workspace, recipe_for(workspace, list(cases.values()), snapshot, threads=control.threads), plan)
+    begun = Begun(workspace, control, plan, left_out, snapshot)
+    learned = learn_with_nnunet(begun) if workspace.settings.learner == "nnunet" else _learn(begun)
+    return _finish(begun, learned)
+
+
+def _learn(begun: Begun) -> Learned:
+    """By medloop's own networks."""
+    from medloop.models.training.train import TrainingRun, train_members
+
+    workspace, control, plan, left_out = begun.workspace, begun.control, begun.plan, begun.left_out
+    annotations, cases = begun.annotations, begun.cases
+    recipe, parent = _going_on(workspace, recipe_for(workspace, list(cases.values()), begun.snapshot, threads=control.threads), plan)
     recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
@@ -72,7 +79,7 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
     crowd = taught.crowd
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
     pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
-    held_out = _validation(workspace, plan, left_out, lambda cases: computable(recipe, cases, left_out))
+    held_out = begun.validation(lambda found: computable(recipe, found, left_out))
     validation = taught.held_out(held_out, workspace.task.mask_values)
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
@@ -81,24 +88,30 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
         return True
 
     beginning = Beginning(tuple(weights_of(workspace.store.blobs, parent))) if parent else begin(workspace, control, plan, recipe)
-    trained = train_members(TrainingRun(recipe, taught.cases, validation, folder, report, beginning.initial, _guide(recipe), pool))
-    own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
-    metrics = {**own, **trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
+    trained = train_members(TrainingRun(recipe, taught.cases, validation, plan.folder, report, beginning.initial, _guide(recipe), pool))
+    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= beginning.facts
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}
-    metrics |= {"learned_with": learned_with(workspace), "annotated_cases": len(cases)}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, (validation, taught.missing), control)
-    more, facts = train_any_label(workspace, recipe, taught, folder, report=report)
-    model, live = _keep(workspace, recipe, snapshot, [*trained.weights, *more], {**metrics, **facts})
+    more, facts = train_any_label(workspace, recipe, taught, plan.folder, report=report)
+    return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts})
+
+
+def _finish(begun: Begun, learned: Learned) -> Json:
+    """Keep the model and ask for what follows; the job's result."""
+    workspace, control = begun.workspace, begun.control
+    own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
+    metrics = {**own, **learned.metrics, "learned_with": learned_with(workspace), "annotated_cases": len(begun.cases)}
+    model, live = _keep(workspace, begun.snapshot, learned, metrics)
     request_evaluation_of(workspace, model)
     if live:
         request_predictions_of(workspace, model)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(begun.plan.folder, ignore_errors=True)
     said = _said(workspace, model)
     control.log(said)
     control.log(calibration_words(model))
-    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **left_out.result()}
+    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **begun.left_out.result()}
 
 
 def _calibrated(
@@ -109,18 +122,21 @@ def _calibrated(
     control: JobControl,
 ) -> Json:
     """Of new weights; `held_out` are the validation cases, and the values of the labels that are not learned."""
-    from medloop.models.inference.predict import Predictor
-
     control.report(1.0, "calibrating on the validation cases")
     source = workspace.settings.uncertainty_source
-    predictor = Predictor.load(recipe, [p.read_bytes() for p in weights], sampler=source, unlearned=held_out[1])
-    return calibration_of(workspace, predictor, held_out[0], seed=recipe.seed, missing=held_out[1])
+    load = partial(_loaded, recipe, weights, source, held_out[1])
+    return calibration_of(workspace, load, held_out[0], seed=recipe.seed, missing=held_out[1])
+
+
+def _loaded(recipe: Recipe, weights: Sequence[Path], source: UncertaintySource, unlearned: Sequence[int]) -> "AnyPredictor":
+    return predictor_of(recipe, [path.read_bytes() for path in weights], source, unlearned=unlearned)
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
     """The project with the settings and labels that this training began with, so that a resumed one stays the same training."""
     found = plan.decide("project", lambda: {"settings": dataclasses.asdict(workspace.settings), "task_id": workspace.task.id})
     settings = ProjectSettings(**{**dataclasses.asdict(workspace.settings), **current_names(found["settings"])})
+    settings = usable_settings(settings) if settings.learner == "nnunet" else settings
     task = workspace.store.get(Task, found["task_id"])
     return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
 
@@ -143,7 +159,7 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
     )
     if regions := class_regions(workspace.task.labels):
         recipe = dataclasses.replace(recipe, regions=regions)
-    if _has_sides(workspace):
+    if has_sides(workspace):
         recipe = dataclasses.replace(recipe, flips=())
     guided = settings.interactive_network and workspace.task.kind == "segmentation"
     recipe = dataclasses.replace(
@@ -180,12 +196,6 @@ def _guide(recipe: Recipe) -> "Guide | None":
     return Rehearsal()
 
 
-def _has_sides(workspace: Workspace) -> bool:
-    """Whether labels tell left from right: then a mirrored image would carry the wrong labels."""
-    words = {word for label in workspace.task.labels for word in re.split(r"[^a-z]+", label.name.lower())}
-    return not words.isdisjoint({"left", "right", "l", "r"})
-
-
 def freeze(tx: Writer, annotations: Sequence[Annotation], settings: ProjectSettings) -> Snapshot:
     """Name the exact answers; the digest is `digest_to_learn`."""
     names, digest = case_names(tx, annotations), digest_to_learn(tx, annotations, settings)
@@ -217,7 +227,9 @@ def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple
     if chosen is None:
         return recipe, None
     parent = workspace.store.get(Model, chosen)
-    before = Recipe.from_json(parent.recipe)
+    before = recipe_of(parent)
+    if isinstance(before, NnunetRecipe):
+        return recipe, None
     if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
         return recipe, None
     return dataclasses.replace(before, **{name: getattr(recipe, name) for name in OF_THE_PROJECT}), parent
@@ -272,36 +284,9 @@ def _tell_overrun(control: JobControl, recipe: Recipe, seconds: float) -> None:
         control.log(f"the steps took {seconds / 60:.1f} minutes of {recipe.minutes:g} aimed at; the fewest steps are made in any case")
 
 
-def _of_snapshot(workspace: Workspace, snapshot: Snapshot) -> tuple[list[Annotation], dict[str, Case]]:
-    with workspace.store.read() as tx:
-        annotations = [tx.get(Annotation, i) for i in snapshot.annotation_ids]
-        return annotations, {a.case_id: tx.get(Case, a.case_id) for a in annotations}
-
-
-def _validation(
-    workspace: Workspace, plan: TrainingPlan, left_out: LeftOut, fitting: Callable[[Iterable[Case]], list[Case]]
-) -> "list[TrainingCase]":
-    """The validation cases, the same ones when a training is resumed: annotations that came meanwhile wait for the next."""
-
-    def decide() -> list[str]:
-        with workspace.store.read() as tx:
-            return [a.id for a in consensus_annotations(tx, "validation")]
-
-    chosen = plan.decide("validation", decide)
-    with workspace.store.read() as tx:
-        answers = [tx.get(Annotation, i) for i in chosen]
-        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        scope = annotated_labels(tx, workspace.task)
-    fit = {case.id for case in fitting(cases.values())}
-    sound = sound_annotations([a for a in answers if a.case_id in fit], cases, left_out)
-    soft = soft_labels(workspace, sound, cases)
-    made = [(a, training_case(workspace, a, cases[a.case_id], scope)) for a in sorted(sound, key=lambda a: cases[a.case_id].name)]
-    return [dataclasses.replace(case, soft=soft.get(a.id)) for a, case in made]
-
-
-def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Sequence[Path], metrics: Json) -> tuple[Model, bool]:
+def _keep(workspace: Workspace, snapshot: Snapshot, learned: Learned, metrics: Json) -> tuple[Model, bool]:
     """Store the model and say in the same transaction whether it is in use now."""
-    blobs = tuple(workspace.store.blobs.put(path.read_bytes()) for path in weights)
+    blobs = tuple(workspace.store.blobs.put(path.read_bytes()) for path in learned.weights)
     with workspace.store.write("worker") as tx:
         again = tx.find(Model, where={"snapshot_id": snapshot.id}, limit=1)
         before = tx.live_model()
@@ -310,7 +295,7 @@ def _keep(workspace: Workspace, recipe: Recipe, snapshot: Snapshot, weights: Seq
         model = Model(
             id=new_id("model"),
             index=tx.count(Model) + 1,
-            recipe=recipe.to_json(),
+            recipe=learned.recipe,
             snapshot_id=snapshot.id,
             weights=blobs,
             metrics=metrics,

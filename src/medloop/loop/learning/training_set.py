@@ -139,7 +139,7 @@ def training_cases(
         known, own = scope.known_classes(parts[0]), weighing.own(workspace, parts, case)
         named = f"{case.name} ({', '.join(label.name for label in scope.of(parts[0]))})" if several[case.id] > 1 else case.name
         return TrainingCase(
-            id=named, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known
+            id=named, load=lambda: (load_image(blobs, case), merged_annotation(blobs, parts, case)), touched=own, known=known, case=case
         )
 
     def owned(case: "TrainingCase", annotation: Annotation) -> "TrainingCase":
@@ -156,7 +156,9 @@ def training_case(workspace: Workspace, annotation: Annotation, case: Case, scop
     from medloop.models.training.batches import TrainingCase
 
     blobs, known = workspace.store.blobs, scope.known_classes(annotation)
-    return TrainingCase(id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known)
+    return TrainingCase(
+        id=case.name, load=lambda: (load_image(blobs, case), load_annotation(blobs, annotation, case)), known=known, case=case
+    )
 
 
 def _weights(workspace: Workspace, control: JobControl, plan: TrainingPlan, learned: set[str], crowd: Crowd) -> dict[str, float]:

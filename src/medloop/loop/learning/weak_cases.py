@@ -56,7 +56,7 @@ def weak_case(
     def weak() -> "WeakTarget":
         return WeakTarget(known().sets, known().possible, known().present).without(missing)
 
-    return TrainingCase(id=f"{case.name} by marks {annotation.id}", load=load, weak=weak)
+    return TrainingCase(id=f"{case.name} by marks {annotation.id}", load=load, weak=weak, case=case)
 
 
 def likely_labels(workspace: Workspace, annotation: Annotation, case: Case, image: Image, known: "Supervision") -> MaskArray:

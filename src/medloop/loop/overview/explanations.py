@@ -20,11 +20,12 @@ from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.workspace import Workspace, require_masks
+from medloop.loop.judging.predictions import own_networks
 from medloop.loop.querying.descriptions import kept_vectors
 
 if TYPE_CHECKING:
     from medloop.explain.saliency import Saliency
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.inference.predict import AnyPredictor
 
 DESCRIPTORS = "descriptors"
 
@@ -56,7 +57,7 @@ class Alternatives:
     suggested_prompts: tuple[SuggestedPrompt, ...]
 
 
-def explain_case(workspace: Workspace, case_id: str, predictor: "Predictor", *, label: int, method: str) -> "Saliency":
+def explain_case(workspace: Workspace, case_id: str, predictor: "AnyPredictor", *, label: int, method: str) -> "Saliency":
     """Where the model looks for one label of a case; needs torch and Captum.
 
     Raises:
@@ -69,10 +70,11 @@ def explain_case(workspace: Workspace, case_id: str, predictor: "Predictor", *, 
     if label not in workspace.task.label_values:
         raise LabelError(f"The task has the labels {list(workspace.task.label_values)}, got {label}")
     case = workspace.store.get(Case, case_id)
-    return explain_image(predictor, load_image(workspace.store.blobs, case), label=label, method=method)
+    own = own_networks(predictor, "be explained by saliency")
+    return explain_image(own, load_image(workspace.store.blobs, case), label=label, method=method)
 
 
-def alternatives(workspace: Workspace, case_id: str, predictor: "Predictor", *, most: int = 4, samples: int = 12) -> Alternatives:
+def alternatives(workspace: Workspace, case_id: str, predictor: "AnyPredictor", *, most: int = 4, samples: int = 12) -> Alternatives:
     """Draw samples of a case anew and gather them; needs torch. The same case and model give the same again.
 
     Raises:

@@ -12,6 +12,7 @@ from medloop.loop.judging.live_models import CANDIDATE
 from medloop.metrics.intervals import Interval, interval_words
 from medloop.metrics.release import Gate
 from medloop.metrics.succession import Comparison
+from medloop.models.foundation.nnunet_recipe import learner_words
 from medloop.store.lineage import Learned
 from medloop.store.reader import Reader
 
@@ -171,6 +172,7 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
                 None,
                 (
                     said.note,
+                    learner_words(model),
                     overlap_words(tx, model),
                     unlabelled_words(model),
                     stood_out_words(model),

@@ -24,10 +24,10 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Choose, Describe, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
-from medloop.loop.judging.predictions import load_predictor, predict_case, quality_rule
+from medloop.loop.judging.predictions import load_predictor, own_networks, predict_case, quality_rule
 from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
 from medloop.loop.querying.start_features import cold_start, describe_by_start, kept_by_start, waits_for_pretraining
-from medloop.models.foundation.recipes import Recipe
+from medloop.models.foundation.nnunet_recipe import LEARNER, recipe_of
 from medloop.models.pretext.descriptors import describe_image
 from medloop.query.pool import LATENT
 from medloop.query.strategies import needs_of
@@ -93,7 +93,7 @@ def extra_scores(
     found = [_latent(workspace, needs, cases, labelled)] if LATENT & set(needs) else []
     if model is not None and "predicted_loss" in needs:
         found.append(_predicted_loss(workspace, cases, labelled, predictions, model))
-    if model is not None and "adversarial_distance" in needs and cases:
+    if model is not None and "adversarial_distance" in needs and cases and LEARNER not in model.recipe:
         found.append(Extra({"adversarial_distance": _distances(workspace, cases, model)}))
     return Extra(*(dict(ChainMap(*(getattr(one, f.name) for one in found))) for f in fields(Extra)))
 
@@ -197,7 +197,7 @@ def _annotated_predictions(
     workspace: Workspace, labelled: Sequence[Case], predictions: Mapping[str, Prediction], model: Model
 ) -> dict[str, Prediction]:
     """The model's predictions of the answered cases; missing ones are made."""
-    missing = computable(Recipe.from_json(model.recipe), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
+    missing = computable(recipe_of(model), [c for c in labelled if c.id not in predictions], LeftOut(workspace))
     found = {c.id: predictions[c.id] for c in labelled if c.id in predictions}
     if missing:
         predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
@@ -225,7 +225,7 @@ def _distances(workspace: Workspace, cases: Sequence[Case], model: Model) -> Cas
 
     def measure(case: Case) -> FloatArray:
         if not loaded:
-            loaded.append(load_predictor(workspace.store.blobs, model))
+            loaded.append(own_networks(load_predictor(workspace.store.blobs, model), "say how far the border is"))
         return np.array([adversarial_distance(loaded[0], load_image(workspace.store.blobs, case))], dtype=np.float32)
 
     vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, measure)

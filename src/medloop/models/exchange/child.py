@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -23,12 +24,14 @@ from medloop.core.records import Json
 from medloop.images.pipes import close_pipes, exit_status, receive
 from medloop.models.exchange.child_main import HEAD
 
-Kind: TypeAlias = Literal["torchscript", "onnx", "monai"]
+Kind: TypeAlias = Literal["torchscript", "onnx", "monai", "nnunet"]
 _EXITS = {
     -signal.SIGXCPU: "it took more processor time than allowed",
     -signal.SIGXFSZ: "it tried to write a file",
     -signal.SIGKILL: "the system ended it, most likely for memory",
 }
+
+NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -55,24 +58,36 @@ class NetworkChild:
         path: The file.
         kind: Of file.
         limits: Bounds.
-        network: Of MONAI: name and arguments.
+        network: Of MONAI: name and arguments; of nnU-Net: its folds.
+        command: What is started in place of this Python, which keeps the same manners on its pipes.
+        environment: Further variables of it.
 
     Attributes:
         told: The description that the file holds; "" without one.
+        features: What the last answer says of the image as a whole; empty where networks say nothing.
 
     Raises:
         FormatError: The file cannot be loaded.
         UnavailableError: onnxruntime is not installed.
     """
 
-    def __init__(self, path: Path, kind: Kind, *, limits: Limits | None = None, network: Json | None = None) -> None:
-        self.limits, self.name, self.told = limits or Limits(), path.name, ""
+    def __init__(
+        self,
+        path: Path,
+        kind: Kind,
+        *,
+        limits: Limits | None = None,
+        network: Json | None = None,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] = NO_ENVIRONMENT,
+    ) -> None:
+        self.limits, self.name, self.told, self.features = limits or Limits(), path.name, "", list[float]()
         bounds = (self.limits.memory_bytes, self.limits.cpu_seconds, self.limits.threads)
-        command = [sys.executable, "-m", "medloop.models.exchange.child_main", *map(str, bounds)]
+        command = command or [sys.executable, "-m", "medloop.models.exchange.child_main", *map(str, bounds)]
         threads = str(self.limits.threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        variables = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **environment}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables, start_new_session=True
         )
         try:
             self._ask({"path": str(path.absolute()), "kind": kind, "network": network or {}}, ())
@@ -103,7 +118,7 @@ class NetworkChild:
             raise FormatError(rule, remedy="allow more with --minutes, or take a smaller network") from None
         except (EOFError, BrokenPipeError):
             raise FormatError(f"{self.name}: the network could not be run: {self._exit_words()}", remedy="take another file") from None
-        self.told = str(record.get("told", "")) or self.told
+        self.told, self.features = str(record.get("told", "")) or self.told, record.get("features", [])
         if "error" in record:
             message, remedy = record["error"]
             kind = UnavailableError if record.get("code") == UnavailableError.code else FormatError

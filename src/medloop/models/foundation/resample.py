@@ -11,8 +11,8 @@ from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.errors import GridSizeError
 from medloop.core.geometry import Grid, Shape3, triple
 from medloop.models.foundation.losses import IGNORE
+from medloop.models.foundation.nnunet_recipe import Reads
 from medloop.models.foundation.plans import Spacing
-from medloop.models.foundation.recipes import Recipe
 
 CLOSE_ENOUGH = 0.03
 """Sizes that differ by less than this share are left alone: resampling would only blur."""
@@ -27,7 +27,7 @@ ALWAYS_VOXELS, TIMES_LARGER = 2**24, 64
 """Beyond so many voxels a working grid may have at most so many times those of the image: four along each axis."""
 
 
-def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
+def working_shape(recipe: Reads, grid: Grid) -> Shape3:
     """The shape at which the network sees an image of this grid.
 
     Raises:
@@ -47,7 +47,7 @@ def working_shape(recipe: Recipe, grid: Grid) -> Shape3:
     return _affordable(triple(np.maximum(1, np.round(wanted))), grid, recipe)
 
 
-def _affordable(shape: Shape3, grid: Grid, recipe: Recipe) -> Shape3:
+def _affordable(shape: Shape3, grid: Grid, recipe: Reads) -> Shape3:
     voxels = math.prod(shape)
     if voxels <= min(MOST_VOXELS, max(ALWAYS_VOXELS, TIMES_LARGER * grid.voxels)):
         return shape

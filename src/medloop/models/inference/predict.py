@@ -52,6 +52,14 @@ class ModelOutput:
         return mean
 
 
+class AnyPredictor(Protocol):
+    """What answers to an image, whoever made it; `medloop.testing.check_predictor` holds the promises."""
+
+    def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> ModelOutput:
+        """Probability samples of an image."""
+        ...
+
+
 def only_learned(stated: ProbabilitySamples, unlearned: Collection[int]) -> ProbabilitySamples:
     """Probabilities without classes that no case taught, (samples, classes, …): the others share what these had.
 

@@ -19,6 +19,7 @@ from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError, LabelError
 from medloop.core.geometry import Shape3
 from medloop.core.image import Image, Mask
+from medloop.core.records import Case
 from medloop.core.seeds import generator
 from medloop.models.foundation.fitting import cut, fit_for_networks
 from medloop.models.foundation.losses import IGNORE
@@ -53,6 +54,7 @@ class TrainingCase:
         soft: Gives how probable each class is where that is not certain; None for an answer without such. Counts only with soft
             `Recipe.targets`.
         weak: Gives what marks say, where the case has marks in place of a mask; its mask then holds what they mark and make likely.
+        case: The case itself, for learners that write it elsewhere.
     """
 
     id: str
@@ -64,6 +66,7 @@ class TrainingCase:
     annotator: int = NOBODY
     soft: Callable[[], SoftTarget] | None = None
     weak: Callable[[], WeakTarget] | None = None
+    case: Case | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from medloop.server.web.folders import Projects
 from medloop.server.wire.prompt_views import PreviewView, RefinedView, RefineRequest
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.inference.predict import AnyPredictor
 
 
 REFINE: TypeAdapter[RefineRequest] = TypeAdapter(RefineRequest)
@@ -42,7 +42,7 @@ class _Warm:
     """A model that is ready to predict."""
 
     model_id: str
-    predictor: "Predictor"
+    predictor: "AnyPredictor"
 
 
 class Assistant:
@@ -111,7 +111,7 @@ class Assistant:
             self._projects.all()
             return self._projects.get(project_id)
 
-    def _predictor(self, workspace: Workspace) -> "Predictor":
+    def _predictor(self, workspace: Workspace) -> "AnyPredictor":
         with workspace.store.read() as tx:
             model = tx.live_model()
         if model is None:

@@ -14,13 +14,13 @@ from medloop.loop.overview.explanations import Alternatives, alternatives, expla
 
 if TYPE_CHECKING:
     from medloop.explain.saliency import Saliency
-    from medloop.models.inference.predict import Predictor
+    from medloop.models.inference.predict import AnyPredictor
 
 STEPS = 127
 """A map travels as whole numbers from -127 to 127, and the value that 127 stands for."""
 
 
-def explain_for(workspace: Workspace, predictor: "Predictor", asked: dict[str, str]) -> dict[str, Any]:
+def explain_for(workspace: Workspace, predictor: "AnyPredictor", asked: dict[str, str]) -> dict[str, Any]:
     """What one question to the assistant asks: `what` is "saliency" (with label and method) or "hypotheses" (with most).
 
     Raises:
