@@ -139,22 +139,26 @@ def export_nnunet(
                 folds["val" if case.split == "validation" else "train"].append(name)
             tally.row(case, f"images{part}/{name}_0000.nii.gz")
         _finish_nnunet(out, folder, tally, labels, folds, regions, ignored=bool(partly or in_parts))
-        if in_parts:
-            rule = f"all but the annotated parts of {counted(len(in_parts), 'case')} is the ignore label"
-            tally.notes.append(f"{rule}: {first_named(in_parts)}")
-        if partly:
-            where = "background, and what a missing label lies inside of," if regions else "background"
-            rule = f"{where} is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
-            tally.notes.append(f"{rule}: {first_named(partly)}")
-        if nowhere:
-            names = ", ".join(nowhere)
-            tally.notes.append(
-                f"no case for training annotates {names}: nnU-Net takes it as absent everywhere, and will propose none of it"
-            )
-        if thin:
-            rule = f"nnU-Net takes the coarsest axis for that of slices, {counted(len(thin), 'single slice')} thinner than a pixel"
-            tally.notes.append(f"{rule} (train with learner=nnunet, or make them thicker before planning): {first_named(thin)}")
+        tally.notes += _nnunet_notes(partly, in_parts, thin, nowhere=nowhere, nested=bool(regions))
         return tally.result(folder)
+
+
+def _nnunet_notes(
+    partly: Sequence[str], in_parts: Sequence[str], thin: Sequence[str], *, nowhere: Collection[str], nested: bool
+) -> Iterator[str]:
+    """What is to be known of cases without all labels, annotated in parts and of thin slices, and of labels that no case annotates."""
+    if in_parts:
+        yield f"all but the annotated parts of {counted(len(in_parts), 'case')} is the ignore label: {first_named(in_parts)}"
+    if partly:
+        where = "background, and what a missing label lies inside of," if nested else "background"
+        rule = f"{where} is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
+        yield f"{rule}: {first_named(partly)}"
+    if nowhere:
+        names = ", ".join(nowhere)
+        yield f"no case for training annotates {names}: nnU-Net takes it as absent everywhere, and will propose none of it"
+    if thin:
+        rule = f"nnU-Net takes the coarsest axis for that of slices, {counted(len(thin), 'single slice')} thinner than a pixel"
+        yield f"{rule} (train with learner=nnunet, or make them thicker before planning): {first_named(thin)}"
 
 
 def _is_thin(grid: Grid) -> bool:

@@ -7,13 +7,14 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 import dataclasses
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names, learns_mark_weights, mark_weights
+from medloop.core.settings import UncertaintySource, current_names, learns_mark_weights, mark_weights
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
@@ -39,6 +40,7 @@ from medloop.models.foundation.recipes import USUAL_WEAK, CaseShape, Recipe, cho
 from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
+    from medloop.models.inference.predict import AnyPredictor
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.guiding import Guide
     from medloop.models.training.train import TrainingProgress
