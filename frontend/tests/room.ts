@@ -83,6 +83,7 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
     task_version: 1,
     label_gaps: [],
     read_only: "",
+    archives: false,
     damaged: [],
     oversized: [],
     settings: {},

@@ -215,3 +215,15 @@ def test_an_archive_knows_which_images_came_as_channels_or_references(project: P
         uids = [str(dcmread(path).SOPInstanceUID) for path in folder.iterdir()]
         assert known(uids)
         assert not any(uid in str(the_case(project.workspace).source.dicom) for uid in uids)
+
+
+def test_an_nnunet_case_of_unequal_grids_is_refused_with_how_to_resample_it(project: Project, tmp_path: Path):
+    volume(tmp_path / "set/imagesTs/a_0000.nii.gz")
+    volume(tmp_path / "set/imagesTs/a_0001.nii.gz", (4, 4, 4), 2.0, seed=1)
+    described = '{"channel_names": {"0": "T1", "1": "FLAIR"}, "labels": {"background": 0, "liver": 1}, "file_ending": ".nii.gz"}'
+    (tmp_path / "set/dataset.json").write_text(described)
+    (refused,) = project.add(tmp_path / "set").refused
+    assert ("every channel must lie on the image's grid" in refused.rule, "--resample-channels" in refused.remedy) == (True, True)
+    assert taken(project.workspace, tmp_path / "set", wanted_named(resample=True)).added == ("a",)
+    case = the_case(project.workspace)
+    assert (case.channels, case.display.channel_names, case.source.resampled[0]["channel"]) == (2, ("T1", "FLAIR"), "FLAIR")

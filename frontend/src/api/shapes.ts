@@ -67,6 +67,11 @@ export interface ApproveBody {
   "review" | "approval" | "responsibility" | "authorship"; effort?: EffortBody | null;
 }
 
+/** Names of the archives that may be contacted, and why there are none, in words. */
+export interface Archives {
+  servers: string[]; trouble: string;
+}
+
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
 export interface Arrival {
   case_id: string; name: string; split: string; verdict: Verdict | null; note: string;
@@ -265,6 +270,21 @@ export interface FillBody {
 /** What a filling did: `runs` lead to `revision`; the slices drawn on, and how many have changed. */
 export interface Filled {
   revision: number; runs: [number, number, number][]; drawn: number[]; filled: number;
+}
+
+/** What to look for; everything that is given must fit, and something must be. `server` may be left out where one is listed. */
+export interface FindBody {
+  server?: string; patient?: string; name?: string; date?: string; modality?: string; accession?: string; limit?: number;
+}
+
+/** A study of an archive, for who looks; nothing of it is kept. */
+export interface FoundStudy {
+  study: string; patient: string; date: string; modalities: string; description: string; series: number | null; instances: number | null;
+}
+
+/** Studies that fit, and whether there are more. */
+export interface Found {
+  server: string; studies: FoundStudy[]; more: boolean;
 }
 
 /** A gold case: whether it is in use, by how many it was read, and their mean score. */
@@ -655,7 +675,8 @@ export interface ProjectSettings {
 export interface Project {
   id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; shared: Shared[]; cases: number; annotated: number;
   model: ModelBrief | null; round: RoundBrief | null; instructions: string; task_version: number; label_gaps: string[]; settings:
-  ProjectSettings; counts: Counts; strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
+  ProjectSettings; counts: Counts; strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string; archives:
+  boolean;
 }
 
 /** One prompt of an assignment's log. */
@@ -687,6 +708,16 @@ export interface Provenance {
 /** What the provider sent a browser back with; without a code it has signed nobody in. */
 export interface ProviderReplyBody {
   code?: string; state: string; iss?: string | null;
+}
+
+/** Which studies to fetch; of `modality` alone, or all images; with `annotations` SEG and RTSTRUCT, too. */
+export interface PullBody {
+  server?: string; studies: string[]; modality?: string; annotations?: boolean;
+}
+
+/** Which cases to push, as what; none are all that have an annotation or a measurement. */
+export interface PushBody {
+  server?: string; format?: "dicom-seg" | "dicom-labelmap" | "rtstruct" | "dicom-sr"; case_ids?: string[]; again?: boolean;
 }
 
 /** Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none). */

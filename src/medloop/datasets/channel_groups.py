@@ -135,7 +135,7 @@ class _Grouping:
         return "channels share a frame of reference", got, NOT_REGISTERED
 
     def _named_apart(self, cases: Iterable[CaseSource]) -> list[CaseSource]:
-        """Cases with names of their own: of two that would be called alike the second takes the name of its first channel's series."""
+        """Cases with names of their own: of two that would be called alike the second gets a number."""
         named: dict[str, CaseSource] = {}
         for case in cases:
             name = case.name if case.name not in named else f"{case.name}_{len(named)}"

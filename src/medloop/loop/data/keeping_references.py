@@ -124,17 +124,19 @@ def _record(workspace: Workspace, case: Case, found: ReadImage, named: tuple[str
         window=source.display.channel_windows[0] if source.display else (least, max(most, least + 1.0)),
         value_range=(least, most),
         source=source,
-        frame="registered" if new.registered else relation(workspace, case, found.source),
+        frame=relation(workspace, case, found.source, registered=new.registered),
         notes=new.notes,
         added_at=now(),
     )
 
 
-def relation(workspace: Workspace, case: Case, source: Source) -> FrameRelation:
+def relation(workspace: Workspace, case: Case, source: Source, *, registered: bool = False) -> FrameRelation:
     """How positions in an image relate to those of a case, judged by what the files say."""
     stated = source.display.oriented if source.display else source.format != "raster"
     if not (stated and case.display.oriented):
-        return "none"
+        return "none"  # whatever somebody says: there is no position to compare
+    if registered:
+        return "registered"
     names = known_as(workspace)
     mine, theirs = (str(one.dicom.get("frame_of_reference", "")) for one in (case.source, source))
     if not (mine and theirs):
