@@ -17,15 +17,14 @@ from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.people.accounts import add_account
 from medloop.loop.people.handing_out import make_token, set_password
-from medloop.loop.people.passwords import hash_password
 from medloop.loop.people.places import opened_accounts
 from medloop.server.app import create_app
 from medloop.server.monailabel.links import SECONDS, ImageLinks, plain_name
 from medloop.server.web.callers import Caller
+from tests.server.accounts.conftest import PASSWORD, hashed
 from tests.server.conftest import QUICK, SHAPE
 from tests.server.monailabel.conftest import Surface, on_a_socket, predict_all
 
-PASSWORD = "correct horse battery"
 MASK = np.ones(SHAPE, np.uint8).tobytes()
 
 
@@ -41,7 +40,7 @@ def town(templates: Path, tmp_path: Path) -> Iterator[dict[str, Surface]]:
         tokens = {"": ""}
         for name, role in people.items():
             account = add_account(store, name, role=role)
-            set_password(store, account.id, hash_password(PASSWORD, name=name))
+            set_password(store, account.id, hashed())
             tokens[name] = f"Bearer {make_token(store, account.id, 'p', scope='all', days=1).secret}"
         with on_a_socket(create_app(root, QUICK)) as port:
             yield {name: Surface(port, workspace, token) for name, token in tokens.items()}
