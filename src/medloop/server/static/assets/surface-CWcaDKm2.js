@@ -1,4 +1,4 @@
-import{C as e,Di as t,Mi as n,Ni as r,Oi as i,Zr as a,bi as o,ft as s,j as c,ki as l,oi as u}from"./index-CnSMuXbg.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-DWPyKnIk.js";var b=`#version 300 es
+import{C as e,Di as t,Mi as n,Ni as r,Oi as i,Zr as a,bi as o,ft as s,j as c,ki as l,oi as u}from"./index-BrDb_8S2.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-B12BnmAC.js";var b=`#version 300 es
 in vec3 place;
 in vec3 normal;
 uniform vec3 right, up, towards, target, scale;
