@@ -139,8 +139,8 @@ function Studies({ project, found, modality, onPulled }: StudiesProps) {
   return (
     <>
       {found.more && <p class="hint">More studies fit than are listed; narrow the search.</p>}
-      <div class="table-frame">
-        <table data-testid="archive-studies">
+      <div>
+        <table class="table" data-testid="archive-studies">
           <thead>
             <tr>
               <th />
@@ -181,7 +181,7 @@ function Row({ study, chosen, onFlip }: { study: FoundStudy; chosen: boolean; on
       <td>
         <bdi>{study.patient}</bdi>
       </td>
-      <td>{study.date}</td>
+      <td>{study.date.replace(/^(\d{4})(\d\d)(\d\d)$/, "$1-$2-$3")}</td>
       <td>{study.modalities}</td>
       <td>
         <bdi>{study.description}</bdi>
