@@ -19,17 +19,26 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 TORCH_INDEX ?=
 JOBS ?= 2
+ONLY ?=
 DATA ?= $(or $(MEDLOOP_DATA),../shared/data)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 export OMP_WAIT_POLICY := PASSIVE
+# The tests start hundreds of processes; each would compile all of medloop anew where the system forbids to keep what is compiled.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-again forget-failures page-test check docs screenshots page bench soak clean chromium
 
 demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
 
+# A store waits for the disk at every commit, some thirty times a test: where memory is plenty (in KiB), the tests' folders lie in it until they passed.
+MEMORY ?= /dev/shm
+PLENTY ?= 8000000
 test: $(VENV)/.installed-test forget-failures chromium page-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	@place=$$(df --output=avail $(MEMORY) 2>/dev/null | tail -1); memory=$$(awk '/^MemAvailable:/ {print $$2}' /proc/meminfo 2>/dev/null); \
+	  if [ "$${place:-0}" -gt $(PLENTY) ] && [ "$${memory:-0}" -gt $(PLENTY) ]; then root=$$(mktemp -d -p $(MEMORY)); else root=$$(mktemp -d); fi; \
+	  trap 'rm -rf "$$root"' EXIT; echo "the tests' folders lie in $$root"; \
+	  OMP_NUM_THREADS=1 PYTEST_DEBUG_TEMPROOT=$$root $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $(ONLY)
 
 # The failed tests of the last run once more, one after the other; more than UNSTEADY of them are no chance.
 UNSTEADY ?= 10

@@ -38,6 +38,8 @@ from medloop.images.phantoms import phantom_3d
 from medloop.images.read import read_image, read_mask
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.models.pretext.descriptors import describe_image
+from medloop.query.on_arrays import picks
 
 HELD_OUT = 0.25
 MOST_TESTED = 40
@@ -116,15 +118,32 @@ class Split:
     tested: list[Item]
 
 
-def split(items: Sequence[Item], labels: int, seed: int) -> Split:
-    """Test patients, the same for all seeds; of the others one case each is annotated; five annotated cases are the first of ten."""
+def split(items: Sequence[Item], labels: int, seed: int, *, tune: bool = False) -> Split:
+    """Test patients, the same for all seeds; of the others one case each is annotated; five annotated cases are the first of ten.
+
+    Which case of a patient is drawn, too: of a heart in two phases the first alone would leave out what the test cases show. With `tune`
+    half of the patients that nobody annotates take the place of the test patients, which settings are not to be chosen by.
+    """
     patients = sorted({item.patient for item in items})
     held_out = {str(p) for p in generator(0, "test").permutation(patients)[: max(1, round(HELD_OUT * len(patients)))]}
     order = [str(p) for p in generator(seed, "annotated").permutation([p for p in patients if p not in held_out])]
+    if tune:
+        kept = (len(order) + labels) // 2
+        order, held_out = order[:kept], set(order[kept:])
     of = {patient: [item for item in items if item.patient == patient] for patient in patients}
     tested = [item for patient in patients if patient in held_out for item in of[patient]]
     rest = [item for patient in order[labels:] for item in of[patient]]
-    return Split([of[patient][0] for patient in order[:labels]], rest[:MOST_UNLABELLED], tested[:MOST_TESTED])
+    annotated = [of[p][int(generator(seed, "case of", p).integers(len(of[p])))] for p in order[:labels]]
+    return Split(annotated, rest[:MOST_UNLABELLED], tested[:MOST_TESTED])
+
+
+def chosen_first(cases: Split, strategy: str, seed: int) -> Split:
+    """The same patients with other annotated ones: those that a first strategy of the product chooses by what the images look like."""
+    pool = [*cases.annotated, *cases.unlabelled]
+    features = np.stack([describe_image(_image(item)) for item in pool])
+    annotated = [pool[pick.index] for pick in picks(strategy, features=features, n=len(cases.annotated), seed=seed)]
+    patients = {item.patient for item in annotated}
+    return dataclasses.replace(cases, annotated=annotated, unlabelled=[item for item in pool if item.patient not in patients])
 
 
 def plan(cases: Split, classes: int, options: argparse.Namespace, seed: int) -> Recipe:
@@ -212,6 +231,8 @@ class Run:
     steps: int
     precision: str = "auto"
     changes: str = ""
+    tune: bool = False
+    first: str = "random"
 
 
 def wanted(options: argparse.Namespace) -> list[Run]:
@@ -220,9 +241,9 @@ def wanted(options: argparse.Namespace) -> list[Run]:
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     minutes = 0.0 if options.steps else options.minutes
     given = minutes, options.steps, options.precision
-    changes = options.changes.split("/")
-    runs = itertools.product(seeds, labels, sets, ways, changes)
-    return [Run(name, n, seed, way, *given, changes=change) for seed, n, name, way, change in runs]
+    drawn = {"tune": options.tune, "first": options.first_strategy}
+    runs = itertools.product(seeds, labels, sets, ways, options.changes.split("/"))
+    return [Run(name, n, seed, way, *given, changes=change, **drawn) for seed, n, name, way, change in runs]
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -231,7 +252,7 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _is(one: Run, row: Mapping[str, Any]) -> bool:
-    usual = {"precision": "auto", "changes": ""}
+    usual = {"precision": "auto", "changes": "", "tune": False, "first": "random"}
     return all(row.get(name, usual.get(name)) == value for name, value in dataclasses.asdict(one).items())
 
 
@@ -279,6 +300,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="steps of each training in place of the time, by the same recipe")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"), help="of the networks")
     parser.add_argument("--changes", default="", help="numbers of the recipe to change, as dropout=0.2,batch=4; several, parted by /")
+    parser.add_argument("--first-strategy", default="random", help="what chooses the annotated cases, as for medloop init: maxherding, …")
+    parser.add_argument("--tune", action="store_true", help="test on cases of other patients, to choose settings on")
     parser.add_argument("--json", type=Path, required=True, help="where every run becomes a line, and is found again")
     return parser.parse_args(arguments)
 
@@ -291,7 +314,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if any(_is(one, row) for row in read_rows(options.json)):
             continue
         items, classes = read_set(one.dataset, options.data)
-        cases = split(items, one.labels, one.seed)
+        cases = split(items, one.labels, one.seed, tune=one.tune)
+        cases = cases if one.first == "random" else chosen_first(cases, one.first, one.seed)
         recipe = changed(plan(cases, classes, options, one.seed), one.changes)
         recipe = dataclasses.replace(recipe, unlabelled=one.way)  # type: ignore[arg-type]  # checked there
         with tempfile.TemporaryDirectory() as folder:

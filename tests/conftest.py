@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -26,6 +28,31 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{NO_DATA}: {folder} is not a folder; set MEDLOOP_DATA")
     return folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out tests one by one, but those of a file that share what is costly to one process; these files come first."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Together(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """What is run in one process: the file of a test whose fixtures are made once per file, else the test."""
+    file = nodeid.partition("::")[0]
+    return file if _shares(file) else nodeid
+
+
+@cache
+def _shares(file: str) -> bool:
+    return 'scope="module"' in (REPOSITORY / file).read_text()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,7 @@ import type { ModelLine } from "../src/api/types";
 import { comparedOf, remarksOf, scoresOf, surfacesOf } from "../src/views/models";
 
 const SCORE = { score: null, low: null, high: null, score_split: "", score_note: "", calibration: "" };
-const USE = { live: false, pinned: false, note: "", comparison: null, nothing_new: false };
+const USE = { live: false, pinned: false, note: "", comparison: null, nothing_new: false, candidate: false, gate: [], before: false };
 const row = (more: Partial<ModelLine>): ModelLine => ({
   id: "m",
   index: 2,
@@ -36,6 +36,8 @@ describe("a model in the table", () => {
     const comparison = { with_index: 1, difference: 0.01, low: 0, high: 0.02, patients: 6, verdict: "better", text } as const;
     const note = `model 2 is in use: ${text}`;
     expect([comparedOf(row({ comparison })), remarksOf(row({ comparison, note, live: true }))]).toEqual([text, []]);
+    const released = `model 2 was released by Ada: needed; ${text}`;
+    expect(remarksOf(row({ comparison, note: released, live: true }))).toEqual(["model 2 was released by Ada: needed"]);
     expect(remarksOf(row({ note: "model 2 is in use: chosen by Ada", live: false }))).toEqual([]);
     expect(remarksOf(row({ note: "model 2 is in use: chosen by Ada", live: true }))).toHaveLength(1);
     expect(remarksOf(row({ note: "model 2 could not be evaluated (no weights); model 1 stays in use", live: false }))).toHaveLength(1);

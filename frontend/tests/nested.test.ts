@@ -1,9 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Label } from "../src/api/types";
 import { Draft } from "../src/edits/draft";
 import { lockedLabels, mayChange } from "../src/edits/locks";
-import { groundOf, innerOf, landOf, outerOf } from "../src/edits/nested";
+import { aloneIn, groundOf, innerOf, landOf, outerOf } from "../src/edits/nested";
 import { difference, Recorder } from "../src/edits/runs";
+import { accept, chooseVariant, operate } from "../src/state/operations";
 import { mayErase } from "../src/state/painting";
 import { headerOf, projectOf, sessionOf } from "./room";
 
@@ -54,6 +55,27 @@ describe("labels inside labels", () => {
     expect(draft.undo()).toBe(true);
     expect([...draft.mask]).toEqual([2, 3, 3, 2, 0]);
     expect(session.draft.value).toBe(draft);
+  });
+
+  test("go with the label around them where an operation takes it away, unless they are locked", async () => {
+    const cleared = async (mask: number[], active: number, locked: number[] = []): Promise<number[]> => {
+      const { session, draft } = room(mask, active);
+      session.segments.locked.value = new Set(locked);
+      chooseVariant("clear", "label");
+      operate(session, "clear");
+      await vi.waitFor(() => expect(session.editing.preview.value).not.toBeNull());
+      accept(session);
+      return [...draft.mask];
+    };
+    expect(await cleared([0, 1, 2, 3, 3, 1], LIVER)).toEqual([0, 1, 1, 1, 1, 1]);
+    expect(await cleared([0, 1, 2, 3, 3, 1], BODY)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(await cleared([0, 1, 2, 3, 3, 1], TUMOUR)).toEqual([0, 1, 2, 2, 2, 1]);
+    expect(await cleared([0, 1, 2, 3, 3, 1], LIVER, [TUMOUR])).toEqual([0, 1, 1, 3, 3, 1]);
+  });
+
+  test("are no holes of the label around them for what goes by its form", () => {
+    expect([...aloneIn(Uint8Array.from([0, 1, 2, 3]), LABELS, LIVER)]).toEqual([0, 1, 2, 2]);
+    expect(room([0, 1, 2, 3], LIVER).session.hasLabel(TUMOUR)).toBe(true);
   });
 
   test("change nothing where no label lies inside another", () => {

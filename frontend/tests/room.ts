@@ -31,6 +31,7 @@ export function headerOf(shape: Triple, more: Partial<CaseHeader> = {}): CaseHea
     split: "train",
     shape,
     over_time: false,
+    references: 0,
     frame_seconds: [],
     spacing_mm: [1, 1, 1],
     affine: [
@@ -82,6 +83,7 @@ export function projectOf(kind: TaskKind = "segmentation"): Project {
     task_version: 1,
     label_gaps: [],
     read_only: "",
+    archives: false,
     damaged: [],
     oversized: [],
     settings: {},

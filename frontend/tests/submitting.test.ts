@@ -12,6 +12,7 @@ import { closeWithout, submitSession, undoSubmission } from "../src/state/submit
 import { pressKey } from "../src/tools/keys";
 import { beginDrag } from "../src/tools/pointer";
 import { headerOf, paneOf, projectOf, sessionOf } from "./room";
+import { planeOf } from "./scene";
 import { type Asked, type Reply, takeStorage, takeWire, turn } from "./wire";
 
 const SHAPE = [9, 9, 1] as [number, number, number];
@@ -46,6 +47,46 @@ function press(session: CaseSession, key: string, more: Partial<KeyboardEvent> =
 
 const verbs = (): string[] => asked.map(({ path }) => path.split("/").at(-1)!).filter((verb) => ["submit", "skip", "flag", "undo"].includes(verb));
 const words = (): string => notices.value.map(({ message }) => message).join();
+
+describe("slices of one's own choice", () => {
+  const volume = (): CaseSession => {
+    const mask = new Uint8Array(243);
+    mask[121] = 1;
+    return seen(sessionOf(mask, headerOf([9, 9, 3], { planes: [planeOf(2, 0, 1, false, false), planeOf(1, 0, 2, false, false)] }), projectOf()));
+  };
+  const choose = (session: CaseSession, slice: number): void => {
+    session.crosshair.value = [4, 4, slice];
+    press(session, "j", { altKey: true });
+  };
+
+  test("are all that a submission keeps, also after the page was loaded again", async () => {
+    takeStorage();
+    choose(volume(), 1);
+    const again = volume();
+    expect(again.parts.value).toEqual([{ axis: 2, index: 1 }]);
+    choose(again, 2);
+    choose(again, 1);
+    expect([again.choseParts, again.isQueried(0, 2), again.isQueried(0, 1)]).toEqual([true, true, false]);
+    await submitSession(again);
+    expect(asked.find(({ path }) => path.endsWith("/submit"))!.body!.parts).toEqual([{ axis: 2, index: 2 }]);
+  });
+
+  test("are none in a picture, nor of a case that evaluates", () => {
+    takeStorage();
+    const picture = seen(opened());
+    choose(picture, 0);
+    expect(picture.parts.value).toEqual([]);
+    expect(words()).toContain("a picture is one slice: draw a box first");
+    picture.advice.region.value = { start: [1, 1, 0], stop: [4, 4, 1] };
+    choose(picture, 0);
+    expect(picture.parts.value).toEqual([{ start: [1, 1, 0], stop: [4, 4, 1] }]);
+    takeStorage();
+    const judged = volume();
+    judged.opened.assignment.evaluation = true;
+    choose(judged, 1);
+    expect(judged.parts.value).toEqual([]);
+  });
+});
 
 describe("submitting", () => {
   test("opens a case again whose assignment was released meanwhile", async () => {

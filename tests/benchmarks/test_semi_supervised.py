@@ -26,6 +26,18 @@ def test_no_patient_is_in_two_parts_and_fewer_labels_are_the_first_of_more():
     assert [i.name for i in other.annotated] != [i.name for i in more.annotated]
 
 
+def test_any_case_of_a_patient_may_be_the_annotated_one():
+    drawn = {item.name.split("-")[1] for seed in range(3) for item in split(items(40), 10, seed).annotated}
+    assert drawn == {"0", "1"}
+
+
+def test_settings_are_chosen_on_patients_that_are_neither_annotated_nor_the_test_ones():
+    usual, tuned = split(items(40), 5, seed=1), split(items(40), 5, seed=1, tune=True)
+    parts = [{i.patient for i in part} for part in (tuned.annotated, tuned.unlabelled, tuned.tested, usual.tested)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 40
+    assert [i.name for i in tuned.annotated] == [i.name for i in usual.annotated]
+
+
 def test_the_difference_is_drawn_over_seeds_and_cases():
     without = np.tile(np.linspace(0.5, 0.9, 20), (3, 1))
     assert difference(without + 0.1, without) == pytest.approx((0.1, 0.1, 0.1))

@@ -1,8 +1,6 @@
 """A real Chromium on a real server: nothing is simulated between the mouse and the database."""
 
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +16,7 @@ from medloop.loop.people.places import opened_accounts
 from medloop.loop.people.preferences import Preferences, keep_preferences
 from tests.server.conftest import fill_project
 
+from .serving import Serving, start_server
 from .teams import HASHED, Team
 
 FLAGS = [
@@ -30,20 +29,13 @@ FLAGS = [
     "--enable-unsafe-swiftshader",
 ]
 
-SERVE = """
-import os
-import sys
-from pathlib import Path
-from medloop.server.web.settings import read_settings
-from medloop.server.processes.supervise import serve
-mode = sys.argv[2]
-settings = read_settings(os.environ, {"port": 0, "worker": mode == "background", "assistant": mode != "alone", "poll_seconds": 0.1})
-serve(Path(sys.argv[1]), settings, ready=lambda url: print(url, flush=True))
-"""
-
 Serve = Callable[..., str]
 
 expect.set_options(timeout=30_000)  # a busy machine is no failure; what is expected at once is asserted without waiting
+
+
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""What has changed is on the screen."""
 
 
 def wait_for(page: Page, condition: str, *, seconds: float = 30.0) -> None:
@@ -55,9 +47,9 @@ def wait_for(page: Page, condition: str, *, seconds: float = 30.0) -> None:
         page.wait_for_timeout(20)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One browser for the tests of a file; its event loop must be gone before tests elsewhere start their own."""
+    """One browser for the tests of this folder; its event loop must be gone before tests elsewhere start their own."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no chromium: install the package 'chromium'")
@@ -70,25 +62,15 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start `medloop serve` on a free port; gives the address."""
-    running: list[subprocess.Popen[str]] = []
+    running: list[Serving] = []
 
     def start(folder: Path, *, background: bool = False, assistant: bool = False) -> str:
-        log = (tmp_path / "server.log").open("w")
-        mode = "background" if background else "assistant" if assistant else "alone"
-        server = subprocess.Popen([sys.executable, "-c", SERVE, str(folder), mode], stdout=subprocess.PIPE, stderr=log, text=True)
-        log.close()
-        running.append(server)
-        assert server.stdout is not None
-        address = server.stdout.readline().strip()
-        assert address.startswith("http"), (tmp_path / "server.log").read_text()
-        return address
+        running.append(start_server(folder, tmp_path / "server.log", worker=background, assistant=background or assistant))
+        return running[-1].address
 
     yield start
     for server in running:
-        server.terminate()
-        server.wait(30)
-        assert server.stdout is not None
-        server.stdout.close()
+        server.stop()
 
 
 INTRODUCED = """if (location.protocol.startsWith("http"))

@@ -11,9 +11,9 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
 
+from .axe import findings
 from .conftest import wait_for
 from .teams import Team, type_and_keep
-from .test_access import findings
 from .test_review import cases_of, cube, read
 from .test_team import draw, saved, settling
 

@@ -18,8 +18,8 @@ from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.workspace import Workspace
 from tests.images.test_dicom import slice_of
 
+from .axe import findings
 from .conftest import Serve, wait_for
-from .test_access import findings
 
 
 @pytest.fixture

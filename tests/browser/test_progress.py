@@ -6,8 +6,11 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from medloop.core.records import Evaluation
+from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.live_models import choose_live
 from tests.loop.made_up import add_evaluation, add_model, every_case
+from tests.loop.test_live_models import trained
 from tests.server.conftest import fill_project
 from tests.server.test_routes_triage import judge
 
@@ -76,3 +79,27 @@ def test_before_any_evaluation_the_way_there_is_named(page: Page, serve: Serve, 
     with Workspace.open(tmp_path / "project") as workspace:
         page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/progress")
     expect(page.get_by_test_id("triage")).to_contain_text("annotate evaluation cases and train a model")
+
+
+def test_a_candidate_is_released_with_a_signature_and_rolled_back(page: Page, serve: Serve, tmp_path: Path) -> None:
+    fill_project(tmp_path / "project", "segmentation", cases=8)
+    with Workspace.open(tmp_path / "project") as workspace:
+        configure(workspace, settings={"release": "gate"}, actor="test")
+        names = [case.name for case in every_case(workspace)][:6]
+        for index, score in ((1, 0.8), (2, 0.7)):
+            model = trained(workspace, index)
+            add_evaluation(workspace, model, "test", index, {name: score + n / 100 for n, name in enumerate(names)})
+            choose_live(workspace, model)
+        page.goto(f"{serve(workspace.folder)}/#/p/{workspace.project.id}/progress")
+    expect(page.get_by_test_id("candidate-2")).to_be_visible()
+    page.get_by_test_id("release-model-2").click()
+    dialog = page.get_by_test_id("release-dialog")
+    expect(dialog).to_contain_text("all cases: -0.100 on 6 patients, at worst -0.104 where -0.020 is allowed: worse")
+    page.keyboard.type("the new scanner needs it")
+    page.get_by_test_id("release-name").fill("Ada Byron")
+    page.get_by_test_id("release-send").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_test_id("model-2")).to_contain_text("released by Ada Byron: the new scanner needs it")
+    page.get_by_test_id("roll-back").click()
+    expect(page.get_by_test_id("model-1").get_by_text("in use", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("use-model-2")).to_be_visible()

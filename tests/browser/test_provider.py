@@ -22,8 +22,8 @@ from tests.server.accounts.conftest import Provider, running_provider
 from tests.server.accounts.provider import CLIENT, SECRET
 from tests.server.conftest import SHAPE, fill_project
 
+from .axe import findings
 from .conftest import Serve
-from .test_access import findings
 
 
 @pytest.fixture

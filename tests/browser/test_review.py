@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,11 +24,11 @@ from medloop.loop.worker import drain
 from medloop.store.audit import verify
 from tests.server.conftest import SHAPE
 
-from .conftest import wait_for
+from .axe import emulate, findings_in_every_scheme
+from .conftest import DRAWN, wait_for
 from .dragging import drag
 from .teams import Team, sign_in, type_and_keep
-from .test_access import findings
-from .test_team import DRAWN, draw, saved, settling
+from .test_team import draw, saved, settling
 
 RULES = {"readings": 2, "blind": True, "consensus": "majority", "review": "disagreement", "minimum_agreement": 0.9}
 
@@ -435,8 +434,7 @@ def test_many_readers_fit_and_a_label_added_later_is_taken_from_who_knew_it_only
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_in_the_views_of_review(team: Team, tmp_path: Path, scheme: str) -> None:
+def test_nothing_serious_in_the_views_of_review(team: Team) -> None:
     case = disputed(team)
     with Workspace.open(team.folder) as workspace:
         other = cases_of(workspace)[1].id
@@ -447,7 +445,7 @@ def test_nothing_serious_in_the_views_of_review(team: Team, tmp_path: Path, sche
         return_case(workspace, other, rita.id, comment="the lower edge is missing", to=annotator_named(workspace, "Bob").id)
     page = team.open_browser()
     settle = settling(page)
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    emulate(page, "light")
     page.goto(team.address)
     sign_in(page, "Ada")
     expect(page.get_by_test_id("sign-in-dialog")).to_be_hidden()
@@ -455,8 +453,7 @@ def test_nothing_serious_in_the_views_of_review(team: Team, tmp_path: Path, sche
 
     def look(view: str) -> None:
         settle()
-        found[view] = findings(page)
-        page.screenshot(path=tmp_path / f"{scheme}-{view}.png", full_page=view == "team")
+        found[view] = findings_in_every_scheme(page)
 
     for view, path, sign in (
         ("queue", "review", "in-review"),

@@ -13,8 +13,8 @@ from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.workspace import Workspace
 
+from .axe import emulate, findings_in_every_scheme
 from .conftest import Serve, wait_for
-from .test_access import findings
 from .test_refine import Hand
 
 Voxel = tuple[int, int, int]
@@ -144,6 +144,5 @@ def test_twelve_labels_are_searched_picked_hidden_and_coloured_for_everybody(pag
     after = workspace.reload().task
     assert after.labels[11].colour == "#00ff00"
     assert after.labels[:11] == before.labels[:11]
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        assert findings(page) == []
+    emulate(page, "light")
+    assert findings_in_every_scheme(page) == []

@@ -1,7 +1,6 @@
 """Several people with accounts, each in a browser: invited by links, held to their roles, losing nothing when a session ends."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from tests.server.conftest import SHAPE
 
-from .conftest import wait_for
+from .axe import emulate, findings_in_every_scheme
+from .conftest import DRAWN, wait_for
 from .teams import PASSWORD, Team, sign_in
-from .test_access import findings
 
 MARKUP = "<b>Eve</b> & <script>alert(1)</script>"
 NAMES = ["Łukasz Żółć", "山田 太郎", "محمد علي", MARKUP]
@@ -39,9 +38,6 @@ def saved(page: Page) -> None:
 
 def row_of(page: Page, name: str) -> Locator:
     return page.locator("tr[data-name]").filter(has=page.locator("bdi", has_text=name))
-
-
-DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def settling(page: Page) -> Callable[[], None]:
@@ -294,19 +290,17 @@ def test_people_of_any_script_get_roles_costs_and_links_and_markup_stays_text(te
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_in_the_views_of_accounts(team: Team, tmp_path: Path, scheme: str) -> None:
+def test_nothing_serious_in_the_views_of_accounts(team: Team) -> None:
     for name in NAMES:
         team.add(name, "annotator")
     page = team.open_browser()
     settle = settling(page)
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    emulate(page, "light")
     page.goto(team.address)
     found = {}
 
     def look(view: str) -> None:
-        found[view] = findings(page)
-        page.screenshot(path=tmp_path / f"{scheme}-{view}.png")
+        found[view] = findings_in_every_scheme(page)
 
     expect(page.get_by_test_id("sign-in-dialog")).to_be_visible()
     sign_in(page, "Ada", "wrong")

@@ -43,8 +43,13 @@ def test_a_model_is_pinned_and_given_back(medloop: Medloop, two_models: Path) ->
     ("arguments", "status", "said"),
     [
         (["use"], 2, "use needs a model's number"),
-        (["drop", "1"], 2, "can only be listed or used"),
+        (["drop", "1"], 2, "listed, used, released or rolled back"),
         (["use", "1", "--auto"], 2, "give one of them"),
+        (["release", "2", "--why", "x"], 2, "A release is signed, with a reason"),
+        (["release", "--why", "x", "--by", "Ada"], 2, "release needs a model's number"),
+        (["use", "1", "--by", "Ada"], 2, "belong to a release"),
+        (["back", "2"], 2, "back takes the model that was in use before, got the number 2"),
+        (["back"], 1, "No other model was in use before this one"),
         (["use", "9"], 1, "There is no model 9; models there are: 1, 2"),
     ],
 )
@@ -53,6 +58,14 @@ def test_wrong_use_is_refused_in_one_line(medloop: Medloop, two_models: Path, ar
     assert told.status == status
     assert said in told.err
     assert told.err.count("\n") == 1
+
+
+def test_a_candidate_is_released_and_rolled_back(medloop: Medloop, two_models: Path) -> None:
+    assert medloop("configure", two_models, "release=gate").status == 0
+    assert medloop("models", two_models, "use", 2).err.endswith("release 2 --why …\n")
+    assert medloop("models", two_models, "release", 2, "--why", "a new scanner", "--by", "Ada Byron").status == 0
+    assert "model 2 was released by Ada Byron: a new scanner" in medloop("models", two_models).out
+    assert "Model 1 is in use again" in medloop("models", two_models, "back").err
 
 
 def test_status_says_why_a_newer_model_is_not_in_use(medloop: Medloop, two_models: Path) -> None:

@@ -35,6 +35,8 @@ def test_masks_beside_classes_need_a_choice(tmp_path: Path):
         open_dataset(tmp_path)
     assert open_dataset(tmp_path, fmt="csv").kind == "classification"
     assert open_dataset(tmp_path, fmt="folder").kind == "segmentation"
+    (tmp_path / "labels.csv").write_text("filename,mask,annotated\nimages/a.png,masks/a.png,liver\n")
+    assert detect_format(tmp_path) == "csv", "a list that names the masks itself leaves no choice"
 
 
 @pytest.mark.parametrize("files", [[], ["notes.txt"], ["cases/a/image.png", "cases/a/gold.png"], ["imagesTr/a.nii.gz"]])

@@ -110,3 +110,14 @@ def test_lists_that_are_not_read_are_named(tmp_path: Path):
     assert (refused[0].file, refused[0].rule) == ("test.csv", "a source is one list, train.csv is read")
     assert [(r.file, r.value) for r in refused[1:]] == [("train.csv", "b.png")]
     assert open_rows(tmp_path / "test.csv").refused == ()
+
+
+def test_a_row_names_the_subgroups_of_its_patient(tmp_path: Path):
+    (case,) = open_rows(table(tmp_path, "image,label,Scanner,sex,age group\na.png,x,Aera,F,\n", "a.png")).cases
+    assert (case.groups, case.stratum) == ((("scanner", "Aera"), ("sex", "F")), "Aera")
+
+
+def test_a_subgroup_that_cannot_be_shown_is_refused(tmp_path: Path):
+    rows = f"image,label,site\na.png,x,{'s' * 101}\nb.png,y,B\n"
+    (refusal,) = open_rows(table(tmp_path, rows, "a.png", "b.png")).refused
+    assert refusal.rule == "a site has at most 100 printable characters"

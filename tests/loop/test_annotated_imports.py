@@ -1,5 +1,6 @@
 """Which labels a source's masks annotate: by a column, by a rule, by what it names; and what goes out comes back."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -135,17 +136,22 @@ def test_two_sources_of_the_same_images_add_up_label_by_label(tmp_path: Path) ->
 
 def test_an_ignore_label_alone_does_not_say_which_labels_are_annotated(tmp_path: Path) -> None:
     write(tmp_path / "in", "a", 1)
+    write(tmp_path / "spleens", "b", 2)
     with made(tmp_path / "first") as workspace:
         import_dataset(workspace, tmp_path / "in", annotated=["liver"])
+        report = export_project(workspace, tmp_path / "Dataset000_One", "nnunet")
+        assert "ignore" not in json.loads((tmp_path / "Dataset000_One/dataset.json").read_text())["labels"], "else nothing were background"
+        assert any("no case for training annotates spleen, left kidney: nnU-Net takes it as absent" in note for note in report.notes)
+        import_dataset(workspace, tmp_path / "spleens", annotated=["spleen"])
         report = export_project(workspace, tmp_path / "Dataset001_Out", "nnunet")
-    assert any("background is the ignore label in 1 case in which not every label is annotated: a" in note for note in report.notes)
+    assert any("background is the ignore label in 2 cases in which not every label is annotated: a, b" in note for note in report.notes)
     verify(tmp_path / "Dataset001_Out")
     (tmp_path / "Dataset001_Out/medloop.csv").unlink()
     with made(tmp_path / "second") as workspace:
-        (refusal,) = import_dataset(workspace, tmp_path / "Dataset001_Out").refused
+        refusal, _ = import_dataset(workspace, tmp_path / "Dataset001_Out").refused
         assert "the voxels of its ignore label, 4, do not say which labels are annotated" in str(refusal)
-        import_dataset(workspace, tmp_path / "Dataset001_Out", annotated=["liver"])
-        assert said(workspace)["a"] == ({"liver"}, (0, 1))
+        import_dataset(workspace, tmp_path / "Dataset001_Out", annotated=["liver", "spleen"])
+        assert said(workspace)["a"] == ({"liver", "spleen"}, (0, 1))
 
 
 letters = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))

@@ -178,6 +178,8 @@ def test_a_label_that_no_case_annotates_is_said_left_out_and_never_proposed(make
     assert [set(scores) for scores in judged] == [{"large"}]
     assert predictions
     for prediction in predictions:
+        assert prediction.probabilities is not None
+        assert prediction.probabilities[SMALL] == 0, "what nobody taught counts as no uncertainty"
         case = next(c for c in (case_named(workspace, f"case0{n}") for n in range(4)) if c.id == prediction.case_id)
         held = load_mask(workspace.store.blobs, dataclasses.replace(standing(workspace, "case00"), blob=prediction.mask), case)
         assert SMALL not in np.unique(held.array)

@@ -19,17 +19,23 @@ from medloop.core.records import (
     Model,
     Prediction,
     ProjectSettings,
+    Query,
+    Round,
     Snapshot,
     new_id,
     now,
 )
+from medloop.core.seeds import drawn_share
 from medloop.images.encode import encode_mask
+from medloop.interaction.prompts import Scribble
 from medloop.loop.annotating.adjudicating import Ruling, adjudicate, restore
 from medloop.loop.annotating.annotations import Opened, choose_case, flag_case, next_assignment, open_case, skip_case, submit
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.annotating.gold import add_gold, admit, withdraw_gold
 from medloop.loop.annotating.gold_feedback import feedback_picture, gold_feedback
 from medloop.loop.annotating.history import case_history
+from medloop.loop.annotating.marking import SubmittedMarks, submit_marks
+from medloop.loop.annotating.rejecting import reject_proposal
 from medloop.loop.annotating.review_verdicts import Looked, return_case
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.withdrawing import undo_submit
@@ -38,10 +44,12 @@ from medloop.loop.foundation.blinding import is_hidden
 from medloop.loop.foundation.crowds import training_annotations
 from medloop.loop.foundation.effort import annotator_lines
 from medloop.loop.foundation.leases import release_stale
+from medloop.loop.foundation.partial_annotations import SlicePart
 from medloop.loop.foundation.readings import case_readings
 from medloop.loop.foundation.skills import gold_scores, skill_estimates
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.gold_standing import gold_standing
+from medloop.loop.querying.gold_checks import check_or, choice_shown
 from medloop.loop.querying.rounds import next_choice, why_nothing
 from medloop.store.audit import verify
 
@@ -261,6 +269,87 @@ def test_what_was_given_on_a_gold_case_is_never_decided_by_nor_restored(checked:
     assert returned.annotation_id != given.id
     with pytest.raises(ConflictError, match="Another annotation of"):
         return_case(checked, opened.case.id, rita.id, comment="again", looked=Looked(given.id))
+
+
+@pytest.fixture
+def working(make_workspace: MakeWorkspace) -> Workspace:
+    """A project with two gold cases outside of any tutorial."""
+    workspace = make_workspace(["train"] * 4, settings=with_gold(gold_rate=0.5, batch_size=4))
+    make_gold(workspace, "case00", "case01")
+    return workspace
+
+
+def test_marks_and_parts_are_taken_of_a_gold_case_as_of_any_other(working: Workspace) -> None:
+    ann, stroke = annotator_named(working, "Ann"), Scribble(((5, 5, 5), (6, 5, 5)), 1)
+    first, second = (choose_case(working, case_named(working, name).id, ann.id) for name in ("case00", "case01"))
+    assert first.assignment.gold_id is not None
+    made = submit_marks(working, first.assignment.id, SubmittedMarks(marks=[stroke]))
+    found = gold_feedback(working, first.assignment.id)
+    assert (made.origin, found.score) == ("gold", None)
+    assert found.note == "Only masks are held against the truth: what you gave is kept, and not scored"
+    part = submit(working, second.assignment.id, Submitted(mask=cube(5, 2), parts=[SlicePart(0, 5), SlicePart(0, 6)]))
+    assert (part.kind, part.origin) == ("partial", "gold")
+    assert gold_feedback(working, second.assignment.id).score == 1.0, "what is unknown is not wrong"
+    assert str(feedback_picture(working, second.assignment.id)).startswith("<svg")
+    with working.store.read() as tx:
+        assert (tx.marked_annotations(), tx.partial_annotations()) == ([], []), "nothing learns from them"
+    notes = {line.case: line.note for line in gold_standing(working).cases}
+    assert notes[first.case.name] == "marked by Ann, not scored"
+    read(working, annotator_named(working, "Rita"), second.case.id, cube(5, 9))
+    add_gold(working, second.case.id, annotator_id=ann.id)
+    assert gold_feedback(working, second.assignment.id).score == 1.0, "parts are held against a newer truth, too"
+
+
+def test_a_proposal_of_a_gold_case_may_be_rejected_and_stays_no_rejection(working: Workspace) -> None:
+    add_prediction(working, case_named(working, "case00").id, index=1, learned=())
+    opened = choose_case(working, case_named(working, "case00").id, annotator_named(working, "Ann").id)
+    assert opened.prediction is not None
+    made = reject_proposal(working, opened.assignment.id)
+    assert (made.kind, made.origin, gold_feedback(working, opened.assignment.id).score) == ("rejected", "gold", None)
+    with working.store.read() as tx:
+        assert tx.rejections() == []
+    assert verify(working.store).ok
+
+
+def test_in_a_tutorial_which_says_what_it_is_a_case_counts_whole(checked: Workspace) -> None:
+    opened = next_assignment(checked, annotator_named(checked, "Ann").id)
+    assert opened is not None
+    for give in (
+        lambda: submit(checked, opened.assignment.id, Submitted(mask=cube(), parts=[SlicePart(2, 5)])),
+        lambda: submit_marks(checked, opened.assignment.id, SubmittedMarks(marks=[Scribble(((5, 5, 5),), 1)])),
+        lambda: reject_proposal(checked, opened.assignment.id),
+    ):
+        with pytest.raises(StateError, match="A case of the tutorial counts whole"):
+            give()
+
+
+def test_no_gold_case_comes_in_place_of_parts_and_the_lead_knows(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, settings=with_gold(gold_rate=0.5, query_unit="slice"))
+    make_gold(workspace, "case00")
+    assert gold_standing(workspace).warnings == (
+        "gold_rate is 0.5, but query_unit=slice queries parts: gold cases come only in place of cases queried whole",
+    )
+    work = next_choice(workspace, annotator_named(workspace, "Rita").id)
+    people = (annotator_named(workspace, f"Ann {n}") for n in range(20))
+    ann = next(p for p in people if drawn_share(workspace.settings.seed, "gold", p.id, 0) < 0.5)
+    assert work is not None
+    with workspace.store.write("test") as tx:
+        current = tx.find(Round, where={"state": "annotating"})[0]
+        query = tx.get(Query, current.query_id or "")
+        for kind, parts in (("slices", ({"axis": 2, "index": 3},)), ("whole", ())):
+            asked = dataclasses.replace(query.choices[0], case_id=work.case_id, reason="why", kind=kind, parts=parts, minutes=2.0)
+            made = dataclasses.replace(query, id=new_id("query"), choices=(asked,))
+            tx.add(made, verb="choose")
+            tx.change(Round, current.id, verb="choose", fields={"query_id": made.id})
+            given = check_or(tx, ann.id, dataclasses.replace(work, round_id=current.id, reason="why"))
+            assert (given.gold_id is not None) == (kind == "whole")
+    opened = next_assignment(workspace, ann.id)
+    assert opened is not None
+    assert opened.assignment.gold_id is not None
+    with workspace.store.read() as tx:
+        shown = choice_shown(tx, opened.assignment)
+    assert shown is not None
+    assert (shown.kind, shown.minutes) == ("whole", 2.0), "as the work before which it came"
 
 
 def test_a_gold_case_shows_a_proposal_only_of_a_model_that_had_not_learned_from_it(checked: Workspace) -> None:

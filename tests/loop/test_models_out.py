@@ -76,9 +76,9 @@ def masks(tmp_path: Path, workspace: Workspace, image: Path) -> dict[str, np.nda
     ("recipe", "samples"),
     [
         (small_recipe(3, 2, members=2), 4),
-        (small_recipe(2, 1, heads=2), 4),
+        (small_recipe(2, 1, heads=2, fitted=True, spacing_mm=None), 4),
     ],
-    ids=["3D, two channels, two members, resampled", "2D, two heads"],
+    ids=["3D, two channels, two members, resampled", "2D, two heads, made to fit"],
 )
 def test_every_format_gives_the_mask_of_medloop_predict(tmp_path: Path, recipe: Recipe, samples: int) -> None:
     temperature = {"calibration": {"calibrator": {"kind": "temperature", "temperature": 1.7}}}

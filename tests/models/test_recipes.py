@@ -97,6 +97,27 @@ def test_zoomed_pictures_all_reach_the_network_at_one_size():
     assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
 
 
+CROPS = [CaseShape((i, j, 1), (1.0, 1.0, 1.0), 1) for i, j in ((93, 100), (149, 185), (261, 125), (544, 916), (1024, 613))]
+
+
+def test_pictures_of_unknown_pixel_size_that_differ_much_are_all_seen_whole():
+    recipe = choose_recipe(fingerprint(CROPS), kind="segmentation", classes=2, minutes=5, threads=1, seed=0)
+    for case in CROPS:
+        seen = working_shape(recipe, Grid.of_spacing(case.shape, case.spacing_mm))
+        assert all(n <= p for n, p in zip(seen, recipe.patch, strict=True))
+        assert any(n == p for n, p in zip(seen[:2], recipe.patch[:2], strict=True))
+        assert seen[0] / seen[1] == pytest.approx(case.shape[0] / case.shape[1], rel=0.03)
+    assert working_shape(recipe, Grid.of_spacing((3, 9000, 1), (1.0, 1.0, 1.0))) == (1, recipe.patch[1], 1)
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+def test_pictures_with_a_pixel_size_or_of_about_one_size_keep_their_scale():
+    known = [dataclasses.replace(case, spacing_mm=(0.2, 0.2, 1.0)) for case in CROPS]
+    tiles = [CaseShape((i, j, 1), (1.0, 1.0, 1.0), 1) for i, j in ((256, 256), (320, 256), (360, 360), (256, 256))]
+    recipes = [choose_recipe(fingerprint(c), kind="segmentation", classes=2, minutes=5, threads=1, seed=0) for c in (known, tiles)]
+    assert [recipe.fitted for recipe in recipes] == [False, False]
+
+
 def test_a_fingerprint_needs_cases_that_agree_on_channels():
     with pytest.raises(InputError, match="at least one case"):
         fingerprint([])

@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import io
+import re
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import anyio
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 from medloop.core.records import Annotation, Annotator
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
-from medloop.loop.data.exporting import export_project
+from medloop.loop.data.exporting import FORMATS, export_project
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.routes import exporting
@@ -159,3 +161,10 @@ def test_classes_come_as_a_table(tag_folder: Path) -> None:
         found = files_of(site.client.get(f"{site.url}/export?format=csv"))
         (table,) = [content for name, content in found.items() if name.endswith(".csv")]
         assert len(list(csv.reader(io.StringIO(table.decode())))) == 2
+
+
+def test_the_route_and_the_page_offer_every_format_that_the_command_line_writes() -> None:
+    panel = (Path(__file__).resolve().parents[2] / "frontend/src/views/exportpanel.tsx").read_text(encoding="utf-8")
+    lists = panel.split("const MODELS")[1].split("export function")[0].replace('Project["kind"]', "")
+    offered = set(re.findall(r'"([a-z-]+)"', lists))
+    assert offered == set(get_args(get_args(exporting.Format)[0])) == set(FORMATS)

@@ -3,7 +3,9 @@
 import pytest
 
 from medloop.core.records import Annotator
+from medloop.loop.foundation.configuring import configure
 from medloop.server.wire.progress_views import PoolQualityView
+from tests.loop.test_live_models import trained
 
 from .conftest import Site
 
@@ -164,6 +166,21 @@ def test_a_model_is_pinned_and_given_back_with_audit_events(site, predicted) -> 
         assert [e.verb for e in tx.events_about("choice")] == ["pin", "unpin"]
         (local,) = tx.find(Annotator, where={"name": "local"})
         assert {e.actor for e in tx.events_about("choice")} == {local.id}
+
+
+def test_a_candidate_is_released_with_a_signature_and_rolled_back(site, predicted) -> None:
+    configure(site.workspace, settings={"release": "gate"}, actor="test")
+    trained(site.workspace, 2)
+    before = {m["index"]: m for m in site.client.get(f"{site.url}/progress").json()["models"]}
+    assert (before[1]["live"], before[2]["candidate"], before[2]["gate"]) == (True, True, [])
+    refused = site.client.post(f"{site.url}/models/2/use", json={})
+    assert (refused.status_code, refused.json()["error"]["message"]) == (409, "Model 2 is a candidate: the gate has not let it pass")
+    assert site.client.post(f"{site.url}/models/2/release", json={"why": ""}).status_code == 422
+    assert site.client.post(f"{site.url}/models/2/release", json={"why": "needed"}).status_code == 422
+    released = site.client.post(f"{site.url}/models/2/release", json={"why": "needed", "signed_as": "Ada Byron"}).json()
+    assert [(m["index"], m["live"], m["candidate"]) for m in released] == [(1, False, False), (2, True, False)]
+    back = site.client.post(f"{site.url}/models/back", json={}).json()
+    assert [(m["index"], m["live"], m["before"]) for m in back] == [(1, True, True), (2, False, True)]
 
 
 def test_a_model_there_is_not_is_not_found(site, predicted) -> None:

@@ -30,6 +30,7 @@ from medloop.core.records import (
     PromptRecord,
     Provenance,
     Query,
+    ReferenceSeries,
     Review,
     Round,
     Routed,
@@ -279,6 +280,14 @@ def named_frame(name: str = "systole", *, case: str = "a") -> NamedFrame:
         placed=True,
         created_at="2026",
     )
+
+
+def reference(name: str = "FLAIR", *, of: str = "a") -> ReferenceSeries:
+    beside = case(of)
+    return ReferenceSeries(
+        id=f"reference-{name}", case_id=beside.id, name=name, grid=beside.grid, channels=1, dtype=beside.dtype, voxels=beside.voxels,
+        window=beside.window, value_range=beside.value_range, source=beside.source, frame="same", added_at="2026",
+    )  # fmt: skip
 
 
 def gold(of: str = "annotation-a-ann-1", *, case: str = "a") -> GoldCase:

@@ -37,6 +37,7 @@ def fill(store: Store) -> None:
     records += [_with(samples.annotation(), blob=blobs["mask"]), samples.withdrawal(), samples.provenance(), samples.evaluation()]
     records += [samples.effort(), samples.review(), _with(samples.consensus(), uncertainty=blobs["mask"])]
     records += [samples.routed(), samples.gold(), samples.gold_reading(), samples.measurement(), samples.named_frame(), samples.assignee()]
+    records += [_with(samples.reference(), voxels=blobs["voxels"])]
     records += [samples.truth(), samples.live_choice(), samples.account(), *samples.people()]
     with store.write("me") as tx:
         for record in records:

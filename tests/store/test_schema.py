@@ -52,6 +52,7 @@ LATER_COLUMNS = (
 
 OF_ACCOUNTS = ("memberships", "sign_ins", "api_tokens", "one_time_links", "accounts")
 LATER_TABLES = (
+    "reference_series",
     "named_frames",
     "assignees",
     "measurements",

@@ -9,6 +9,10 @@ export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects")
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
 export const readTriage = (p: string, risk: number, signal?: AbortSignal): Promise<T.TriageResult> => getJson(at(p, `/triage?risk=${risk}`), signal);
+export const readArchives = (p: string): Promise<T.Archives> => getJson(at(p, "/archives"));
+export const findStudies = (p: string, wanted: T.FindBody): Promise<T.Found> => sendJson("POST", at(p, "/archives/find"), wanted);
+export const pullStudies = (p: string, wanted: T.PullBody): Promise<T.JobRef> => sendJson("POST", at(p, "/archives/pull"), wanted);
+export const pushCases = (p: string, wanted: T.PushBody): Promise<T.JobRef> => sendJson("POST", at(p, "/archives/push"), wanted);
 export const listJobs = (p: string): Promise<T.Job[]> => getJson(at(p, "/jobs"));
 
 /** Which part of a list: so many lines, after so many behind a cursor. */
@@ -56,6 +60,10 @@ export const propagate = (p: string, a: string, revision: number, reach: number,
 export const readCase = (p: string, c: string): Promise<T.CaseHeader> => getJson(at(p, `/cases/${c}`));
 export const readPrediction = (p: string, id: string): Promise<T.Prediction> => getJson(at(p, `/predictions/${id}`));
 export const readVoxels = (p: string, c: string): Promise<Response> => getBytes(at(p, `/cases/${c}/voxels`));
+/** Other series of the patient that stand beside a case. */
+export const readReferences = (p: string, c: string): Promise<T.Reference[]> => getJson(at(p, `/cases/${c}/references`));
+export const readReferenceVoxels = (p: string, c: string, r: string, signal: AbortSignal): Promise<Response> =>
+  getBytes(at(p, `/cases/${c}/references/${r}/voxels`), signal);
 export const readPredictionMask = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/mask`));
 export const readUncertainty = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/uncertainty`));
 
@@ -125,6 +133,8 @@ export const sendObjection = (p: string, c: string, body: T.ObjectionBody): Prom
 
 export interface Submission {
   revision?: number;
+  /** The only slices and boxes that count; those that were queried need no word. */
+  parts?: readonly T.QueriedPart[];
   tag?: number;
   effort: T.EffortBody;
   /** The version of the task whose labels were on the screen: labels added since are not spoken of. */
@@ -182,6 +192,10 @@ export const setTerms = (p: string, annotator: string, terms: Terms): Promise<T.
 export const useModel = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/use`), {});
 /** Let the better model propose again, whichever that is. */
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
+/** Put a candidate to use against the gate, with a reason and a signature. */
+export const releaseModel = (p: string, index: number, body: T.ReleaseBody): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/release`), body);
+/** Put the model that was in use before the present one to use again. */
+export const rollBack = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/back"), {});
 export const readPretraining = (p: string): Promise<T.Pretraining> => getJson(at(p, "/pretraining"));
 export const pretrainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/pretraining"), {});
 export const transferFrom = (p: string, body: T.TransferBody): Promise<unknown> => sendJson("POST", at(p, "/pretraining/transfer"), body);

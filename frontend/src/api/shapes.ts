@@ -2,14 +2,15 @@
 
 /** A preview to be saved. */
 export interface AcceptanceBody {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompts: (PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
 }
 
 /** A new prompt. */
 export interface Addition {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody; earlier?: (PointBody | ScribbleBody | BoxPromptBody | LassoBody |
+  ExtremePointsBody)[];
 }
 
 /** A decision between readings: rulings in order, on what stands; or the draft, or a class, of a case opened as its reviewer. */
@@ -64,6 +65,11 @@ export interface AnnotatorLine {
 export interface ApproveBody {
   annotation_id?: string | null; readings?: string[] | null; reviews?: string[] | null; comment?: string; signed_as?: string; meaning?:
   "review" | "approval" | "responsibility" | "authorship"; effort?: EffortBody | null;
+}
+
+/** Names of the archives that may be contacted, and why there are none, in words. */
+export interface Archives {
+  servers: string[]; trouble: string;
 }
 
 /** An image that arrived, and its verdict; where there is none, `note` says why. */
@@ -134,7 +140,7 @@ export interface Case {
   number[][]; dtype: string; channels: number; window: [number, number]; value_range: [number, number]; notes: string[]; planes: Plane[];
   presets: Preset[]; channel_presets: Preset[][]; colour: boolean; modality: string; looks_like: string; unit: string; inverted: boolean;
   oriented: boolean; sized: boolean; spaced: boolean; channel_names: string[]; channel_windows: [number, number][]; over_time: boolean;
-  frame_seconds: number[];
+  frame_seconds: number[]; references: number;
 }
 
 /** What a case took on average, of those with a recorded time. */
@@ -144,8 +150,8 @@ export interface CaseWork {
 
 /** Put a prompt in another's place. */
 export interface Change {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompt: PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody;
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody;
 }
 
 /** One evaluation case: why it is shown, and its score by the older and by the newer model. */
@@ -264,6 +270,21 @@ export interface FillBody {
 /** What a filling did: `runs` lead to `revision`; the slices drawn on, and how many have changed. */
 export interface Filled {
   revision: number; runs: [number, number, number][]; drawn: number[]; filled: number;
+}
+
+/** What to look for; everything that is given must fit, and something must be. `server` may be left out where one is listed. */
+export interface FindBody {
+  server?: string; patient?: string; name?: string; date?: string; modality?: string; accession?: string; limit?: number;
+}
+
+/** A study of an archive, for who looks; nothing of it is kept. */
+export interface FoundStudy {
+  study: string; patient: string; date: string; modalities: string; description: string; series: number | null; instances: number | null;
+}
+
+/** Studies that fit, and whether there are more. */
+export interface Found {
+  server: string; studies: FoundStudy[]; more: boolean;
 }
 
 /** A gold case: whether it is in use, by how many it was read, and their mean score. */
@@ -456,7 +477,7 @@ export interface ModelChange {
 export interface ModelLine {
   id: string; index: number; created_at: string; steps: number; seconds: number; cases: number; learned: number; score: number | null; low:
   number | null; high: number | null; score_split: string; live: boolean; pinned: boolean; note: string; comparison: Comparison | null;
-  nothing_new: boolean; score_note: string; calibration: string;
+  nothing_new: boolean; score_note: string; calibration: string; candidate: boolean; gate: string[]; before: boolean;
 }
 
 /** The named frames of an open case, and the parts of it that a submission counts. */
@@ -589,8 +610,8 @@ export interface Pretraining {
 
 /** Prompts to be shown, in the order given, each on what those before it made. */
 export interface PreviewBody {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[]; prompts: (PointBody | ScribbleBody |
-  BoxPromptBody | LassoBody | ExtremePointsBody)[];
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompts: (PointBody |
+  ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[];
 }
 
 /** What prompts would do: `runs` lead from the draft to what `effect` names; nothing is saved. */
@@ -639,21 +660,23 @@ export interface ProjectSettings {
   cold_start?: "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?:
   "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
   calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
-  | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_encoding?: "euclidean" | "geodesic"
-  | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?: number; annotator_model?: "none" |
-  "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number; budget_minutes?: number; budget_money?: number;
-  target_score?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random";
-  minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" |
-  "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number;
-  case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" |
-  "kept"; case_names?: "source" | "keyed"; seed?: number;
+  | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_engine?: "auto" | "nninteractive";
+  prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
+  number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
+  budget_minutes?: number; budget_money?: number; target_score?: number; release?: "unless-worse" | "gate"; release_margin?: number;
+  release_group_margin?: number; release_slowdown?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" |
+  "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" |
+  "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value";
+  sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft";
+  identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; seed?: number;
 }
 
 /** One project in full. */
 export interface Project {
   id: string; name: string; kind: "segmentation" | "classification"; labels: Label[]; shared: Shared[]; cases: number; annotated: number;
   model: ModelBrief | null; round: RoundBrief | null; instructions: string; task_version: number; label_gaps: string[]; settings:
-  ProjectSettings; counts: Counts; strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string;
+  ProjectSettings; counts: Counts; strategy: string; workers: Workers; damaged: Damaged[]; oversized: Damaged[]; read_only: string; archives:
+  boolean;
 }
 
 /** One prompt of an assignment's log. */
@@ -687,6 +710,16 @@ export interface ProviderReplyBody {
   code?: string; state: string; iss?: string | null;
 }
 
+/** Which studies to fetch; of `modality` alone, or all images; with `annotations` SEG and RTSTRUCT, too. */
+export interface PullBody {
+  server?: string; studies: string[]; modality?: string; annotations?: boolean;
+}
+
+/** Which cases to push, as what; none are all that have an annotation or a measurement. */
+export interface PushBody {
+  server?: string; format?: "dicom-seg" | "dicom-labelmap" | "rtstruct" | "dicom-sr"; case_ids?: string[]; again?: boolean;
+}
+
 /** Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none). */
 export interface RateBody {
   annotator: string; cost_per_minute?: number | null; past?: boolean; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?:
@@ -700,7 +733,7 @@ export interface Reach {
 
 /** Which engine to make ready. */
 export interface Readiness {
-  engine?: "auto" | "classical" | "network" | "any-label";
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive";
 }
 
 /** One annotation of a case in force: a reading, or what was fused or adjudicated. */
@@ -719,6 +752,11 @@ export interface Reason {
   reason: string; effort?: EffortBody | null;
 }
 
+/** A reference: its header as that of a case, and how its positions relate to the case's. */
+export interface Reference {
+  id: string; name: string; frame: "same" | "registered" | "files" | "other" | "none"; placed: boolean; position: string; image: Case;
+}
+
 /** What a prompt did; `runs` lead from `base_revision` to `revision`. */
 export interface Refined {
   prompt_id: string | null; prompt_ids: string[]; revision: number; runs: [number, number, number][]; quality: number | null; engine: string;
@@ -730,9 +768,14 @@ export interface Rejection {
   effort?: EffortBody | null;
 }
 
+/** A release of a candidate. */
+export interface ReleaseBody {
+  why: string; signed_as?: string;
+}
+
 /** Take a prompt back. */
 export interface Removal {
-  engine?: "auto" | "classical" | "network" | "any-label"; base_revision: number; locked?: number[];
+  engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[];
 }
 
 /** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */

@@ -30,9 +30,8 @@ export function landOf(labels: readonly Label[], active: number): Land {
 
 /** The mask as whoever works on one label only sees it: with all voxels that belong to it. */
 export function aloneIn(mask: Uint8Array, labels: readonly Label[], value: number): Uint8Array {
-  if (!overlap(labels)) return mask;
   const inner = innerOf(labels, value);
-  return mask.map((one) => (inner.has(one) ? value : one));
+  return inner.size === 0 ? mask : mask.map((one) => (inner.has(one) ? value : one));
 }
 
 /** The other values whose voxels belong to a label: of those that lie inside it, at any depth, and those that it shares. */

@@ -60,6 +60,10 @@ export const slab = signal<SlabMode>("off");
 export const slabThickness = keptSignal<number>("slab-thickness", 10);
 /** The 3D view of the segments. */
 export const surfaceShown = signal(false);
+/** Another series beside the case, where it has any. */
+export const referenceShown = keptSignal<boolean>("reference-shown", true);
+/** Counts how often the next one was wanted. */
+export const nextReference = signal(0);
 /** Classification: a class key answers and goes on at once. */
 export const oneKeyAnnotates = keptSignal<boolean>("one-key-answers", false);
 

@@ -470,7 +470,9 @@ function islandsTask(session: CaseSession, box: Region, how: IslandsKept, amount
     .map(({ value }) => value)
     .filter((value) => [value, ...innerOf(session.project.labels, value)].every((one) => draft.value!.counts.of(one) === 0) && !locked.value.has(value));
   if (how === "split" && free.length === 0) return "no label is free for a second island";
-  return { ...groundOf(session, box), kind: "islands", how, least: amount / measureOf(header).each, at, free };
+  const ground = groundOf(session, box);
+  if (how === "split" && !overlap(labels)) ground.mask = cut(draft.value!.mask, header.shape, box); // what lies inside an island stays what it is
+  return { ...ground, kind: "islands", how, least: amount / measureOf(header).each, at, free };
 }
 
 function floodTask(session: CaseSession, seed: Triple, slice: Region | null, limitMm: number): Task | string {

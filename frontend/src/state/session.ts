@@ -39,6 +39,7 @@ import { keepOthers, proposalShown } from "./display";
 import { Editing } from "./editing";
 import { Film } from "./film";
 import { Hanging } from "./hanging";
+import { keptParts } from "./keptparts";
 import { Measurements } from "./measurements";
 import { type Segments, sayLocked, segmentsOf } from "./segments";
 import { Sight } from "./sight";
@@ -208,7 +209,8 @@ export class CaseSession {
     this.hanging = new Hanging(project.id, this.planes, this.header.spacing_mm);
     this.assignmentId = opened.assignment.id;
     const centre = centreOf(this.header.shape);
-    this.parts = signal(opened.assignment.parts);
+    const { parts } = opened.assignment;
+    this.parts = signal(parts.length > 0 ? parts : keptParts(project.id, this.assignmentId));
     this.named = signal(opened.assignment.frames);
     const first = this.named.value[0] ?? this.queried[0];
     this.crosshair = signal(first ? placeIn(first, centre) : centre);
@@ -317,8 +319,7 @@ export class CaseSession {
 
   /** Whether a voxel of a value belongs to the label in hand, as a tool sees it that works on this one. */
   hasLabel(value: number): boolean {
-    const { labels } = this.project;
-    return value === this.label.value || (overlap(labels) && innerOf(labels, this.label.value).has(value));
+    return value === this.label.value || innerOf(this.project.labels, this.label.value).has(value);
   }
 
   /** What a voxel becomes where the label in hand is drawn, or taken away. */
@@ -350,7 +351,12 @@ export class CaseSession {
     return new Set([...hidden, ...shared.map(({ value }) => value)]);
   }
 
-  /** What is queried of the case, and all that a submission keeps; empty for the whole. */
+  /** Whether its reader chose the parts that count. */
+  get choseParts(): boolean {
+    return this.parts.value.length > 0 && this.opened.assignment.parts.length === 0 && this.named.value.length === 0;
+  }
+
+  /** What is queried of the case, or was chosen, and all that a submission keeps; empty for the whole. */
   get queried(): readonly QueriedPart[] {
     return this.parts.value;
   }

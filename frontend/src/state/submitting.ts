@@ -51,10 +51,16 @@ export async function rejectSession(session: CaseSession): Promise<void> {
   if (session.busy.value || session.closed || !isSeen(session)) return;
   session.drag?.finish();
   await closing(session, async () => {
-    await persist(session, "submitted", () => calls.reject(session.project.id, session.assignmentId, reportOf(session)));
-    leave(session);
-    offerUndo(session, "Rejected the proposal of");
+    const made = await persist(session, "submitted", () => calls.reject(session.project.id, session.assignmentId, reportOf(session)));
+    await goOnAfter(session, made, "Rejected the proposal of");
   });
+}
+
+/** What came of a gold case is shown; any other case offers to be taken back. */
+export async function goOnAfter(session: CaseSession, made: { gold?: boolean } | null, did?: string): Promise<void> {
+  if (made?.gold) await showFeedback(session.project.id, session.assignmentId);
+  leave(session);
+  if (!made?.gold) offerUndo(session, did);
 }
 
 export async function closeWithout(session: CaseSession, verb: "skip" | "flag", reason: string): Promise<void> {
@@ -143,7 +149,12 @@ function emptyIsMeant(session: CaseSession): boolean {
 function submission(session: CaseSession): calls.Submission {
   const common = { effort: reportOf(session), task_version: session.project.task_version, returned: session.returned.value?.review_id };
   if (session.project.kind === "classification") return { tag: session.tag.value!, ...common };
-  return { revision: session.draft.value!.revision.value, annotated: [...session.annotated.value], ...common };
+  return {
+    revision: session.draft.value!.revision.value,
+    annotated: [...session.annotated.value],
+    ...(session.choseParts && { parts: session.parts.value }),
+    ...common,
+  };
 }
 
 /**

@@ -8,6 +8,7 @@ import { flipMarks, markHere } from "../state/markmode";
 import { measureLabel, nextMeasuringTool, placeAtCrosshair } from "../state/measuring";
 import { placeName, stepName } from "../state/named";
 import { operate, saveTrace, takeRange, takeTool, throughOf, toggleRange } from "../state/operations";
+import { togglePart } from "../state/ownparts";
 import { visitPlace } from "../state/places";
 import { compareProposal, rejectProposal, takeProposal } from "../state/proposals";
 import { objectToReason, toggleReasons, withdrawObjection } from "../state/reasons";
@@ -46,6 +47,7 @@ import { useTool } from "./usetool";
 
 const SEG = "segmentation";
 const volume = ({ session }: KeyScene): boolean => !session.isFlat;
+const referenced = ({ session }: KeyScene): boolean => session.header.references > 0;
 const film = ({ session }: KeyScene): boolean => session.isFilm;
 const named = ({ session }: KeyScene): boolean => session.named.value.length > 0;
 const checked = ({ session }: KeyScene): boolean => session.opened.assignment.kind === "verify" && session.purpose === "read";
@@ -103,6 +105,8 @@ export const CASE_KEYS = [
   { id: "channel-next", group: "Look", keys: ["."], does: "Next channel", compares: true, run: ({ session }) => turnChannel(session, 1) },
   { id: "slab", group: "Look", keys: ["\\"], does: "Slab of slices: largest, smallest or mean value, off", on: volume, run: () => nextSlab() },
   { id: "surface", group: "Look", keys: ["Shift+Z"], does: "3D surface of the segments", for: SEG, on: volume, run: () => flip(display.surfaceShown) },
+  { id: "reference", group: "Look", keys: ["Alt+B"], does: "Another series of the patient beside the image", on: referenced, run: () => flip(display.referenceShown) },
+  { id: "reference-next", group: "Look", keys: ["Alt+Shift+B"], does: "The next series beside the image", on: referenced, run: () => display.nextReference.value++ },
   { id: "measure", group: "Look", keys: ["'"], does: "Measure: ruler, angle, ellipse, rectangle in turn", changes: true, run: ({ session }) => nextMeasuringTool(session) },
   { id: "measure-point", group: "Look", keys: [";"], does: "Measure: a point at the crosshair, or move the nearest end there", changes: true, run: ({ session }) => placeAtCrosshair(session) },
   { id: "measure-slice", group: "Look", keys: ["Alt+M"], does: "Measure the chosen label in this slice", for: SEG, changes: true, why: drawn, run: ({ session }) => void measureLabel(session, "slice") },
@@ -158,6 +162,7 @@ export const CASE_KEYS = [
   { id: "prompt-box", group: "Draw", keys: ["A"], does: "Prompt: a box around the structure", for: SEG, changes: true, run: ({ session }) => takeTool(session, "box") },
   { id: "prompt-extremes", group: "Draw", keys: ["Shift+A"], does: "Prompt: click its four outermost points", for: SEG, changes: true, run: ({ session }) => takeTool(session, "extremes") },
   { id: "prompt-lasso", group: "Draw", keys: ["Alt+L"], does: "Prompt: draw around what belongs to it", for: SEG, changes: true, run: ({ session }) => takeTool(session, "lasso") },
+  { id: "own-part", group: "Annotate", keys: ["Alt+J"], does: "Only this slice (or the box that is drawn) counts; again: no longer", for: SEG, changes: true, on: ({ session }) => session.purpose === "read", run: ({ session }) => togglePart(session) },
   { id: "marks", group: "Annotate", keys: ["Alt+K"], does: "Marks instead of a mask", for: SEG, changes: true, on: ({ session }) => session.purpose === "read", run: ({ session }) => flipMarks(session) },
   { id: "mark-here", group: "Annotate", keys: ["Alt+Shift+K"], does: "While marks are given: mark at the crosshair", for: SEG, changes: true, on: ({ session }) => session.marking.value !== null, run: ({ session }) => markHere(session) },
   { id: "negative", group: "Draw", keys: ["T"], mouse: "Ctrl + click", does: "The next prompt or outline marks what does not belong to it", for: SEG, changes: true, run: () => flip(display.negative) },

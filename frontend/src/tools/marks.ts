@@ -8,7 +8,7 @@ import { tool } from "../state/display";
 import { reportOf } from "../state/effort";
 import { tell, tellError } from "../state/notices";
 import type { CaseSession, Drawing } from "../state/session";
-import { closing, isSeen, leave, offerUndo, persist } from "../state/submitting";
+import { closing, goOnAfter, isSeen, persist } from "../state/submitting";
 import { boxBetween, EXTREMES, voxelsBetween } from "./prompting";
 import { Cuts, drawChosen, drawOutlines, type SuperpixelMark, toggled } from "./superpixels";
 
@@ -146,10 +146,9 @@ async function submitMarks(session: CaseSession, book: MarkBook): Promise<void> 
   if (book.marks.value.length === 0) return tell("info", "Nothing is marked yet, so nothing was submitted", "mark something, or close the marks");
   await closing(session, async () => {
     const body = { marks: book.marks.value, effort: reportOf(session), task_version: session.project.task_version };
-    await persist(session, "submitted", () => sendJson<Submitted>("POST", pathOf(session), body));
+    const made = await persist(session, "submitted", () => sendJson<Submitted>("POST", pathOf(session), body));
     writeKept(keptAs(session), "[]");
     session.marking.value = null;
-    leave(session);
-    offerUndo(session);
+    await goOnAfter(session, made);
   });
 }

@@ -2,7 +2,7 @@
 
 import type { PlaneHeader } from "../api/types";
 import { mayChange } from "../edits/locks";
-import { aloneIn, innerOf, overlap } from "../edits/nested";
+import { aloneIn, innerOf } from "../edits/nested";
 import { Recorder } from "../edits/runs";
 import { type Brush, sweepBrush } from "../geometry/brush";
 import { clampVoxel, type Pixel, sliceOf, voxelOfPixel } from "../geometry/plane";
@@ -129,7 +129,7 @@ function pushing(contact: PaneContact, start: Pixel): Drag {
   const at = pixelOfPoint(contact.place(), start);
   const push = pushFrom(aloneIn(mask, session.project.labels, label), label, plane, session.header.shape, session.sliceNumber(index), at, brushRadiusMm.value);
   const [may, inner] = [mayPaint(session), innerOf(session.project.labels, label)];
-  const own = (old: number): boolean => old === label || (overlap(session.project.labels) && inner.has(old));
+  const own = (old: number): boolean => old === label || inner.has(old);
   const recorder = push.inwards
     ? new Recorder(mask, 0, (old, to, index) => own(old) && may(old, to, index), session.land)
     : new Recorder(mask, label, may, session.land);

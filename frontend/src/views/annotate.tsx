@@ -26,6 +26,7 @@ import { ConflictDialog, ReasonDialog, ReplaceDialog } from "./dialogs";
 import { FeedbackDialog } from "./gold";
 import { Header } from "./header";
 import { later, Missing } from "./later";
+import { besideOpen, LazyBeside } from "./lazybeside";
 import { LazySurface, surfaceOpen } from "./lazysurface";
 import { Pane, panesClass } from "./pane";
 import { SidePanel } from "./sidepanel";
@@ -100,6 +101,7 @@ function Workplace({ session, openDialog }: { session: CaseSession; openDialog: 
           <Pane key={plane.name} session={session} index={index} />
         ))}
         {surfaceOpen(session) ? <LazySurface session={session} /> : panesClass(session) === "panes-four" && <CrosshairTable session={session} />}
+        {besideOpen(session) && <LazyBeside session={session} />}
       </div>
       {(session.isFilm || session.named.value.length > 0) && <FrameBar session={session} />}
       <StatusLine session={session} />
@@ -138,9 +140,10 @@ function Ended({ project, title, reason }: { project: Project; title: string; re
 
 /** Replaces the case on the screen only when the next one is there, so that nothing flickers. */
 function openCase(project: Project, caseId: string | null, decides: boolean, setEnded: (ended: { title: string; reason: string } | null) => void): () => void {
+  const address = location.hash;
   let stale = false;
   const show = (opened: CaseSession | NothingLeft): void => {
-    if (stale) return;
+    if (stale || location.hash !== address) return; // left for elsewhere: its `hashchange` comes later, and a new name would undo it
     leaveCase();
     if (!("header" in opened)) return setEnded({ title: "Nothing is waiting for annotation", reason: opened.reason });
     setEnded(null);

@@ -1,10 +1,12 @@
 /** What is done with several cases at once: giving them to somebody, or taking them back. */
 import { useEffect, useState } from "preact/hooks";
 import { assignCases, listAnnotatorsHere } from "../api/calls";
+import { may } from "../api/me";
 import type { Assigned, Project } from "../api/types";
 import { tell, tellError } from "../state/notices";
 import type { WorkRows } from "../state/workrows";
 import { Allowed, Key } from "./controls";
+import { PushMenu } from "./pushing";
 
 /** What one request may hold. */
 const AT_ONCE = 1000;
@@ -66,6 +68,7 @@ export function BulkBar({ project, rows, chosen, onChosen }: BulkProps) {
         <button class="small" disabled={busy} data-testid="bulk-unassign" onClick={() => give(null)}>
           Take back
         </button>
+        {project.archives && may("export", project.id) && <PushMenu project={project} chosen={chosen} />}
         <button class="small quiet" onClick={() => onChosen(new Set())}>
           Clear <Key of="row-clear" />
         </button>

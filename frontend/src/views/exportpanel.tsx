@@ -24,10 +24,13 @@ const FORMATS: Record<Project["kind"], readonly string[]> = {
     "table",
     "parquet",
     "frames",
+    "measurements",
+    "marks",
     ...MODELS,
     "model-card",
+    "change-record",
   ],
-  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", ...MODELS, "model-card"],
+  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", ...MODELS, "model-card", "change-record"],
 };
 
 export function ExportPanel({ project }: { project: Project }) {

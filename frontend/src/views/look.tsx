@@ -17,6 +17,15 @@ export function LookOptions({ session }: { session: CaseSession }) {
       {session.project.kind === "segmentation" && <UncertaintyOptions session={session} />}
       <WindowOptions session={session} />
       {!session.isFlat && <HangingOptions session={session} />}
+      {session.header.references > 0 && session.purpose !== "compare" && (
+        <section class="block">
+          <div class="toggles">
+            <Toggle value={display.referenceShown} action="reference" testid="reference-shown">
+              Reference series
+            </Toggle>
+          </div>
+        </section>
+      )}
       {!session.isFlat && <SlabOptions session={session} />}
     </>
   );

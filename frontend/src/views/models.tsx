@@ -1,12 +1,12 @@
 /** Every model with its score, how it compares, and which one proposes now. */
 import { useState } from "preact/hooks";
-import { useAutomatic, useModel } from "../api/calls";
 import type { Comparison, ModelLine } from "../api/types";
 import { tell, tellError } from "../state/notices";
-import { Allowed, Empty } from "./controls";
+import { Empty } from "./controls";
 import { interval, type Measured } from "./curve";
 import { SPLITS } from "./curvepanel";
 import { clock, duration, metricName } from "./format";
+import { Gate, ModelUse } from "./modeluse";
 
 interface ModelsProps {
   project: string;
@@ -28,8 +28,6 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
       .catch(tellError)
       .finally(() => setBusy(false));
   };
-  const use = (index: number): void => change(useModel(project, index), `Model ${index} proposes from now on, until you say otherwise`);
-  const choose = (): void => change(useAutomatic(project), "The better model proposes from now on");
   return (
     <table class="table table-small" data-testid="models">
       <thead>
@@ -59,6 +57,12 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
             </td>
             <td>
               {comparedOf(model)}
+              {model.gate.length > 1 && (
+                <details>
+                  <summary>What the gate found</summary>
+                  <Gate model={model} />
+                </details>
+              )}
               {remarksOf(model).map((remark) => (
                 <p class="hint" key={remark}>
                   {remark}
@@ -69,37 +73,7 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
             <td>{clock(model.created_at)}</td>
             <td class="number">{model.seconds === null ? "–" : duration(model.seconds)}</td>
             <td>
-              {model.live && (
-                <span class="state state-done" title={model.note}>
-                  in use
-                </span>
-              )}
-              {model.live && model.pinned && (
-                <Allowed verb="train" project={project}>
-                  <button
-                    class="small"
-                    disabled={busy}
-                    data-testid="use-automatic"
-                    title="Newer models stand back while a person has chosen; let the better one propose again"
-                    onClick={choose}
-                  >
-                    Choose automatically
-                  </button>
-                </Allowed>
-              )}
-              {model.live === false && (
-                <Allowed verb="train" project={project}>
-                  <button
-                    class="small"
-                    disabled={busy}
-                    data-testid={`use-model-${model.index}`}
-                    aria-label={`Use model ${model.index}`}
-                    onClick={() => use(model.index)}
-                  >
-                    Use
-                  </button>
-                </Allowed>
-              )}
+              <ModelUse project={project} model={model} hasBefore={models.some((one) => one.before && !one.live)} busy={busy} change={change} />
             </td>
           </tr>
         ))}
@@ -132,9 +106,11 @@ export function comparedOf({ comparison, index }: ModelLine): string {
 
 /** What else is to be message: no new evidence; why it is in use or not, as far as that still holds and was not message yet. */
 export function remarksOf({ live, note, nothing_new: same, comparison, index }: ModelLine): string[] {
-  const outdated = !live && note?.startsWith(`model ${index} is in use`);
-  const message = !note || outdated || (comparison?.text && note.endsWith(comparison.text)) || note === "model 1 is the first";
-  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(message ? [] : [note!])];
+  const said = comparison?.text ?? "";
+  const own = said && note?.endsWith(`; ${said}`) ? note.slice(0, -said.length - 2) : note;
+  const outdated = !live && own?.startsWith(`model ${index} is in use`);
+  const message = !own || outdated || (said && own.endsWith(said)) || own === "model 1 is the first";
+  return [...(same ? ["Learned from the same annotations as another model: no further evidence"] : []), ...(message ? [] : [own!])];
 }
 
 function wordsOf({ verdict, with_index: other, patients }: Comparison): string {

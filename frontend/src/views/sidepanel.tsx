@@ -6,6 +6,7 @@ import { annotatedText, choosesLabels, namesOf } from "../state/annotated";
 import { stepCase } from "../state/looking";
 import { flipMarks } from "../state/markmode";
 import { lookAtPart } from "../state/opening";
+import { countWhole, togglePart, whyNoParts } from "../state/ownparts";
 import { adoptOffer } from "../state/proposals";
 import { type CaseSession, whyLooksOnly } from "../state/session";
 import { rejectSession, submitSession } from "../state/submitting";
@@ -61,6 +62,16 @@ export function SidePanel({ session, openDialog }: { session: CaseSession; openD
             >
               Marks instead of a mask
             </PlainButton>
+            {whyNoParts(session) === "" && (
+              <PlainButton
+                class="small"
+                title={withKey("Only what is chosen counts, the rest of the case stays unknown", "own-part")}
+                testid="own-part"
+                onPress={() => togglePart(session)}
+              >
+                {session.advice.region.value ? "Only this box counts" : `Only this ${session.sliceWord} counts`}
+              </PlainButton>
+            )}
           </section>
         )}
         {segments && <ProposalOptions session={session} />}
@@ -101,7 +112,12 @@ function Reason({ session }: { session: CaseSession }) {
             `Submitting keeps the named ${session.sliceWord}s only, background included: ${session.named.value.map(({ name }) => name).join(", ")}.`
           ) : (
             <>
-              Submitting keeps what is queried only, background included.{" "}
+              Submitting keeps what {session.choseParts ? "you chose" : "is queried"} only, background included.{" "}
+              {session.choseParts && (
+                <button class="small" data-testid="count-whole" onClick={() => countWhole(session)}>
+                  Count all of it
+                </button>
+              )}
               {session.queried.map((_, n) => (
                 <button key={n} class="small" data-testid={`queried-${n}`} onClick={() => lookAtPart(session, n)}>
                   {session.partTitle(n)}

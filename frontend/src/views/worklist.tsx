@@ -133,6 +133,11 @@ export function Worklist({ project, query }: { project: Project; query: string }
             By round
           </button>
           <span class="grow" />
+          {project.archives && may("add", project.id) && (
+            <a class="button" href={linkTo.archive(project.id)} data-testid="archive-link">
+              Archive
+            </a>
+          )}
           <a class="button" href={casesFile(project.id, filters)} download data-testid="cases-csv">
             CSV
           </a>

@@ -29,6 +29,7 @@ from medloop.cli import (
     projects,
     prompting,
     proposers,
+    referring,
     reviewing,
     routing,
     serving,
@@ -66,6 +67,7 @@ for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.add_typer(users.users)
 app.add_typer(pacs.pacs)
+app.add_typer(referring.reference)
 app.add_typer(routing.gold)
 
 

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 
 def models(
     folder: ProjectFolder,
-    action: Annotated[str, typer.Argument(metavar="[use]", help="use: pin the model of the number that follows.")] = "",
+    action: Annotated[
+        str,
+        typer.Argument(
+            metavar="[use|release|back]",
+            help="use: pin the model of the number that follows; release: put a candidate to use; back: the one in use before.",
+        ),
+    ] = "",
     number: Annotated[int, argument(metavar="[N]", help="A model's number.")] = 0,
+    why: Annotated[str, typer.Option("--why", help="Of a release: the reason, which the change record repeats.")] = "",
+    signed_as: Annotated[str, typer.Option("--by", help="Of a release: who signs it.")] = "",
     auto: Annotated[bool, typer.Option("--auto", help="Give the choice of the model in use back to the evaluations.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -28,9 +36,10 @@ def models(
     from medloop.loop.overview.model_history import list_models
 
     _require_sense(action, number, auto=auto)
+    _require_signature(action, why, signed_as)
     with open_project(folder) as workspace:
         if auto or action:
-            _choose(workspace, None if auto else number)
+            _change(workspace, action, number, (why, signed_as))
         found = list_models(workspace)
         begun = _starts(workspace)
     if as_json:
@@ -54,21 +63,38 @@ def _starts(workspace: "Workspace") -> "list[tuple[Start, bool]]":
 
 
 def _require_sense(action: str, number: int, *, auto: bool) -> None:
-    if action not in ("", "use"):
-        raise SettingError(f"The models can only be listed or used, got {action!r}", remedy="medloop models DIR use N")
+    if action not in ("", "use", "release", "back"):
+        raise SettingError(f"Models can be listed, used, released or rolled back, got {action!r}", remedy="medloop models DIR use N")
     if auto and action:
-        raise SettingError("--auto gives the choice back, use N makes it; got both", remedy="give one of them")
-    if action and number < 1:
-        raise SettingError("use needs a model's number", remedy="medloop models DIR lists them")
+        raise SettingError(f"--auto gives the choice back, {action} makes it; got both", remedy="give one of them")
+    if action in ("use", "release") and number < 1:
+        raise SettingError(f"{action} needs a model's number", remedy="medloop models DIR lists them")
+    if action == "back" and number:
+        raise SettingError(
+            f"back takes the model that was in use before, got the number {number}", remedy=f"medloop models DIR use {number}"
+        )
 
 
-def _choose(workspace: "Workspace", number: int | None) -> None:
+def _require_signature(action: str, why: str, signed_as: str) -> None:
+    if action == "release" and not (why and signed_as):
+        raise SettingError("A release is signed, with a reason", remedy="medloop models DIR release N --why REASON --by NAME")
+    if action != "release" and (why or signed_as):
+        raise SettingError("--why and --by belong to a release", remedy="medloop models DIR release N --why REASON --by NAME")
+
+
+def _change(workspace: "Workspace", action: str, number: int, signature: tuple[str, str]) -> None:
     from medloop.loop.judging.live_models import use_automatic, use_model
+    from medloop.loop.judging.releasing import release_model, roll_back
 
-    if number is None:
-        say(f"Model {use_automatic(workspace, actor='cli').index} is in use; the evaluations choose again")
-    else:
+    if action == "release":
+        model = release_model(workspace, number, why=signature[0], signed_as=signature[1], actor="cli")
+        say(f"Model {model.index} is in use; the next candidates are held against it")
+    elif action == "back":
+        say(f"Model {roll_back(workspace, actor='cli').index} is in use again, until another choice; --auto gives it back")
+    elif action == "use":
         say(f"Model {use_model(workspace, number, actor='cli').index} is in use until another choice; a worker predicts the pool with it")
+    else:
+        say(f"Model {use_automatic(workspace, actor='cli').index} is in use; the evaluations choose again")
 
 
 def _row(line: "ModelLine") -> tuple[int, int, str, str, str]:

@@ -16,6 +16,7 @@ from medloop.core.names import counted, first_named
 from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
+    from medloop.datasets.channel_names import Wanted
     from medloop.loop.data.importing import ImportReport
 
 
@@ -32,12 +33,32 @@ class _Names:
     proposals_name: str = setting(
         "", "Who made them, such as nnunet-liver-2.", "--proposals-name", "at once", shown_default="the folder's name"
     )
+    parts: str = setting(
+        "", "A folder of masks with 255, or nnU-Net's ignore label, where nothing is annotated.", "--parts", "at once", shown_default="none"
+    )
     patient_pattern: str = setting(
         "", "Regular expression whose first group is the patient in a case's name.", "--patient-pattern", "at once", shown_default="none"
     )
     blank: str = setting(
         "", "Rectangles X,Y,WIDTH,HEIGHT to blank in every new image, or outside-regions (ultrasound).", "--blank", "at once",
         longest=500, shown_default="nothing",
+    )  # fmt: skip
+    channels: str = setting(
+        "", "Series or files that are one case's channels, T1,T2, the one with the grid first; T1=mprage where they are called otherwise.",
+        "--channels", "at once", longest=500, shown_default="every series is a case",
+    )  # fmt: skip
+    resample_channels: bool = setting(
+        False,
+        "Bring channels on other grids onto the first one's, linearly; the case says which and how.",
+        "--resample-channels",
+        "at once",
+    )
+    registered: bool = setting(
+        False, "All series of a case are registered, whatever frames of reference they name.", "--registered", "at once"
+    )
+    references: str = setting(
+        "none", "Keep the other series of a case's study or patient to look at beside it.", "--references", "at once",
+        choices=("none", "study", "patient"),
     )  # fmt: skip
     threshold: float = setting(
         0.0,
@@ -59,7 +80,7 @@ def import_(
         typer.Argument(
             metavar="[SOURCE]",
             help="A folder of images in a known layout, a zip archive of one, a CSV, or a document of COCO, Label Studio or CVAT; "
-            "not needed with --proposals.",
+            "not needed with --proposals or --parts.",
         ),
     ] = None,
     fmt: Annotated[str, typer.Option("--format", help="auto, msd, nnunet, folder, csv, dicom, coco, labelstudio or cvat.")] = "auto",
@@ -78,18 +99,21 @@ def import_(
     What cannot be read is named, with what to do about it, and left out; the rest goes on. Safe to repeat: images that are
     there already stay as they are, and labels that came or changed since are taken as new annotations.
     """
-    if source is None and "proposals" not in settings:
-        raise SettingError("An import needs a SOURCE or --proposals, got neither", remedy="medloop import DIR SOURCE")
+    if source is None and not {"proposals", "parts"} & set(settings):
+        raise SettingError("An import needs a SOURCE, --proposals or --parts, got none", remedy="medloop import DIR SOURCE")
     if source is not None:
         _import_source(folder, source, settings, (fmt, annotations, masks), as_json=as_json)
     if "proposals" in settings:
         _import_proposals(folder, settings, as_json=as_json, beside=source is not None)
+    if "parts" in settings:
+        _import_parts(folder, settings, as_json=as_json, beside=source is not None or "proposals" in settings)
 
 
 def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingValue], how: tuple[str, str, str], *, as_json: bool) -> None:
     from medloop.cli.progress import Bar
     from medloop.datasets.archives import unpacked
     from medloop.datasets.blanking import blanked
+    from medloop.datasets.channel_groups import grouped
     from medloop.datasets.dataset import MaskReading
     from medloop.datasets.discover import open_dataset
     from medloop.datasets.table import split_names
@@ -115,7 +139,7 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
             threshold=None if share is None else float(share),
             known_as=pseudonyms_of(workspace).uid,
         )
-        dataset = blanked(dataset, str(settings.get("blank", "")))
+        dataset = grouped(blanked(dataset, str(settings.get("blank", ""))), _wanted(settings))
         named = None if labels is None else split_names(str(labels))
         report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
         beside = marks_beside(opened)
@@ -125,9 +149,29 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
         say(f"note: {beside.name} was not requested (--annotations {wanted})")
     if marked is not None:
         print_marks_report(marked, said=as_json)
-    if not (report.added or report.annotated or report.corrected or report.duplicates):
+    if not (report.added or report.annotated or report.corrected or report.duplicates or report.references):
         remedy = "see the lines above" if report.refused else "choose another source"
         raise MedloopError(f"Nothing was imported from {source}", remedy=remedy)
+
+
+def _wanted(settings: Mapping[str, SettingValue]) -> "Wanted":
+    """Which series and files are one case.
+
+    Raises:
+        SettingError: See `wanted_named`; or rectangles of one channel that would be blanked in others.
+    """
+    from medloop.datasets.channel_names import wanted_named
+
+    resample = bool(settings.get("resample_channels", False))
+    if resample and settings.get("blank"):
+        rule = "--blank is of pixels as they are stored, --resample-channels moves them"
+        raise SettingError(f"{rule}, got both", remedy="blank the files first: medloop deidentify")
+    return wanted_named(
+        str(settings.get("channels", "")),
+        resample=resample,
+        registered=bool(settings.get("registered", False)),
+        references=str(settings.get("references", "none")),
+    )
 
 
 def _import_proposals(folder: Path, settings: Mapping[str, SettingValue], *, as_json: bool, beside: bool) -> None:
@@ -149,6 +193,24 @@ def _import_proposals(folder: Path, settings: Mapping[str, SettingValue], *, as_
         raise MedloopError(f"No proposal was taken from {place}", remedy="see the lines above" if done.refused else "choose another folder")
 
 
+def _import_parts(folder: Path, settings: Mapping[str, SettingValue], *, as_json: bool, beside: bool) -> None:
+    from medloop.datasets.table import split_names
+    from medloop.loop.data.import_report import brief_refusals
+    from medloop.loop.data.parts_in import import_parts
+
+    place, labels = Path(str(settings["parts"])), settings.get("annotated")
+    with open_project(folder) as workspace:
+        done = import_parts(workspace, place, annotated=None if labels is None else split_names(str(labels)), actor="cli")
+    for line in brief_refusals(done.refused):
+        say(f"left out: {line}")
+    if as_json and beside:
+        say(str(done))
+    else:
+        tell(done, lambda: typer.echo(str(done)), as_json=as_json)
+    if not (done.taken or done.known):
+        raise MedloopError(f"No part was taken from {place}", remedy="see the lines above" if done.refused else "choose another folder")
+
+
 def _print_import(report: "ImportReport", *, as_json: bool) -> None:
     from medloop.loop.data.import_report import brief_refusals, removal_line
 
@@ -165,6 +227,8 @@ def _print_import(report: "ImportReport", *, as_json: bool) -> None:
         say(f"note: {note if note.cases else note.text}")
     if report.removed:
         say(removal_line(report.removed))
+    if report.references:
+        say(f"{report.references} other series kept as references beside the cases")
     typer.echo(
         f"{counted(len(report.added), 'case')} added ({report.labelled} with an annotation), {len(report.annotated)} labelled and "
         f"{len(report.corrected)} corrected that were there, {len(report.duplicates)} unchanged, {len(report.refused)} left out"

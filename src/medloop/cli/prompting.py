@@ -9,7 +9,8 @@ from medloop.cli.options import ProjectFolder, one_of, option
 from medloop.cli.printing import say
 
 AXES = ("kji", "ijk")
-ENGINES = ("auto", "classical", "network", "any-label")
+NEIGHBOURS = {"auto": None, "around": True, "ignored": False}
+ENGINES = ("auto", "classical", "network", "any-label", "nninteractive")
 
 
 def nninteractive(
@@ -25,6 +26,12 @@ def nninteractive(
     annotator: Annotated[
         str | None, option(metavar="NAME", help="Keep what they draw on a case's image as this person's draft; nothing by default.")
     ] = None,
+    lock: Annotated[
+        str, option(metavar="NAME,…", help="Labels that keep their voxels in these drafts; all others by default, none for no label.")
+    ] = "",
+    neighbours: Annotated[
+        str, typer.Option(metavar="|".join(NEIGHBOURS), help="Whether finished objects are in the way of the next; auto: with --annotator.")
+    ] = "auto",
 ) -> None:
     """Let napari and Slicer prompt a project's engine.
 
@@ -33,10 +40,26 @@ def nninteractive(
     from medloop.server.nninteractive.running import Offer, project_engine, serve_project, weights_engine
 
     order, name = one_of("--axes", axes, AXES), one_of("--engine", engine, ENGINES)
-    offer = Offer(host=host, port=port, key=key, max_sessions=max_sessions, label=label, slowest_first=order == "kji", annotator=annotator)
+    offer = Offer(
+        host=host,
+        port=port,
+        key=key,
+        max_sessions=max_sessions,
+        label=label,
+        slowest_first=order == "kji",
+        annotator=annotator,
+        locked=_names(lock),
+        neighbours=NEIGHBOURS[one_of("--neighbours", neighbours, tuple(NEIGHBOURS))],
+    )
     make = project_engine(name) if weights is None else weights_engine(weights)
 
     def ready(address: str) -> None:
         say(f"Serving {folder} to nnInteractive front ends at {address} (Ctrl-C stops)")
 
     serve_project(folder, offer, make_engine=make, ready=ready)
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    """Names of labels: None where nothing is typed, () for `none`."""
+    names = tuple(one.strip() for one in text.split(",") if one.strip())
+    return () if names == ("none",) else names or None

@@ -38,6 +38,8 @@ class Described:
     minutes: Annotated[float, typer.Option(min=0.01, max=100_000, help="Processor minutes of one window at most.")] = 10.0
     memory: Annotated[float, typer.Option(min=0.1, max=4096, help="GiB of memory at most.")] = 8.0
     threads: Annotated[int, typer.Option(min=1, max=1024, help="CPU threads of the network.")] = 1
+    server: Annotated[str | None, option(metavar="NAME", help="A MONAI Label server of model-servers.toml, on which MODEL is.")] = None
+    once: Annotated[bool, typer.Option("--once", help="Predict the cases that there are now, and none that come later.")] = False
     nnunet: Annotated[str, option(metavar="COMMAND", help="Of nnU-Net: its command; looked for on the path by default.")] = ""
     device: Annotated[str, typer.Option(help="Of nnU-Net: cpu, cuda or mps.")] = "cpu"
 
@@ -79,7 +81,12 @@ class Described:
 @with_option_group("described", Described)
 def import_model(
     folder: ProjectFolder,
-    place: Annotated[Path, argument(metavar="MODEL", help="TorchScript, ONNX, a MONAI bundle, or the folder of a trained nnU-Net v2.")],
+    place: Annotated[
+        str,
+        argument(
+            metavar="MODEL", help="TorchScript, ONNX, a MONAI bundle, the folder of a trained nnU-Net v2, or a model's name on a server."
+        ),
+    ],
     described: Described,
     name: Annotated[str, option("--as", metavar="NAME", help="What the page and the history call it; the file's name by default.")] = "",
     as_json: AsJson = False,
@@ -87,14 +94,16 @@ def import_model(
     """Let a model of somebody else propose for the unlabelled cases.
 
     Its proposals have uncertainty, and queries go by it until there is a model of the project; where evaluation cases are annotated it is
-    judged on them, and triage sorts by it. It runs in a limited process, and no code of a bundle or a pickle is run. Safe to repeat.
+    judged on them, and triage sorts by it. It runs in a limited process, and no code of a bundle or a pickle is run. Safe to repeat. Until
+    a model of the project is in use, it also predicts the cases that come later.
     """
     from medloop.cli.progress import Bar
     from medloop.loop.data.import_report import brief_refusals
     from medloop.loop.data.outside_models import import_model as take
 
     with open_project(folder) as workspace, Bar("Predicting") as bar:
-        done = take(workspace, place, name=name or place.resolve().name, how=_how(described), report=bar.update, actor="cli")
+        called = name or (Path(place).resolve().name if described.server is None else f"{described.server}-{place}")
+        done = take(workspace, place, name=called, how=_how(described), report=bar.update, actor="cli")
     for line in brief_refusals(done.refused):
         say(f"left out: {line}")
     for note in done.notes:
@@ -102,7 +111,7 @@ def import_model(
     tell(done, lambda: typer.echo(str(done)), as_json=as_json)
     if not done.predicted and not done.known:
         remedy = "see the lines above" if done.refused else "import images first"
-        raise MedloopError(f"Nothing was predicted by {place.name}", remedy=remedy)
+        raise MedloopError(f"Nothing was predicted by {called}", remedy=remedy)
 
 
 def _how(described: Described) -> "HowToRun":
@@ -118,6 +127,8 @@ def _how(described: Described) -> "HowToRun":
         limits=Limits(int(described.memory * 2**30), max(1, round(seconds)), 2 * seconds, described.threads),
         command=described.nnunet or None,
         device=described.device,
+        server=described.server,
+        once=described.once,
     )
 
 

@@ -19,6 +19,9 @@ ImageArray: TypeAlias = npt.NDArray[Any]
 MaskArray: TypeAlias = npt.NDArray[np.uint8]
 """Label values, shape (I, J, K)."""
 
+ObjectNumbers: TypeAlias = npt.NDArray[np.uint16]
+"""Which object each voxel belongs to, 0 for none; shape (I, J, K)."""
+
 ClassProbabilities: TypeAlias = npt.NDArray[np.floating[Any]]
 """Shape (classes, I, J, K) for voxels or (classes,) for a whole case; sums to 1 over classes."""
 

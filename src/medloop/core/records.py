@@ -31,6 +31,7 @@ TakenBack: TypeAlias = Literal["flagged", "skipped", "undone"]
 Verdict: TypeAlias = Literal["approve", "return"]
 QueryKind: TypeAlias = Literal["", "whole", "slices", "regions", "verify", "marks", "scribbles", "boxes", "tags"]
 RoutedFor: TypeAlias = Literal["new", "relabel"]
+FrameRelation: TypeAlias = Literal["same", "registered", "files", "other", "none"]
 MeasurementKind: TypeAlias = Literal["length", "angle", "ellipse", "rectangle", "label"]
 Point: TypeAlias = tuple[float, float, float]
 Curve: TypeAlias = Literal["exact", "linear", "sigmoid"]
@@ -192,9 +193,13 @@ class Source:
         names: File names, one per channel (a folder name for a DICOM series); never a full path.
         sha256: Digest over the source files' bytes, in that order; finds duplicate cases.
         nifti_header: Base64 of the raw NIfTI-1/2 header of the first channel, or "".
-        dicom: Identifying UIDs of a series (study, series, frame of reference, instances, frames), and positions off the grid, or {}.
+        dicom: Identifying UIDs of a series (study, series, frame of reference, instances, frames), those of the files of further channels,
+            and positions off the grid, or {}.
         display: How the files ask to be shown; None for what was imported before this was kept.
         frames: Where the source puts names of the project's template, name → frame or slice from 0; others stand where the template says.
+        groups: Subgroups of patients that the source names, such as scanner, site or sex, name → value.
+        resampled: Channels that were brought onto the grid of the first one: `channel`, `from_shape`, `from_spacing_mm`, `interpolation`,
+            the share of voxels `outside` of its field with the `outside_value` that they got, and whether it was `registered` elsewhere.
     """
 
     format: str
@@ -204,11 +209,14 @@ class Source:
     dicom: Json = field(default_factory=dict)
     display: Display | None = None
     frames: Json = field(default_factory=dict)
+    groups: Json = field(default_factory=dict)
+    resampled: tuple[Json, ...] = ()
 
 
 def source_from_json(value: Mapping[str, Any]) -> Source:
     """A source from its fields as plain JSON values; those of older versions lack some."""
-    return Source(**{**value, "names": tuple(value["names"]), "display": _display_from_json(value.get("display"))})
+    lists = {"names": tuple(value["names"]), "resampled": tuple(value.get("resampled", ()))}
+    return Source(**{**value, **lists, "display": _display_from_json(value.get("display"))})
 
 
 def _display_from_json(value: Mapping[str, Any] | None) -> Display | None:
@@ -273,6 +281,43 @@ class Case:
     def channel_windows(self) -> tuple[tuple[float, float], ...]:
         """(low, high) of each channel; all the case's own window when they were not looked at."""
         return self.display.channel_windows or (self.window,) * self.channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceSeries:
+    """Another series of a case's patient, to look at beside the case: never annotated, trained on, predicted or exported.
+
+    Attributes:
+        name: Unique among those of the case, such as "FLAIR".
+        voxels: As those of a case; "" when it was taken away.
+        frame: How its positions relate to the case's: one frame of reference ("same"), registered as somebody says, by the headers of
+            files that name no frame of reference ("files"), another one ("other"), or not known at all ("none").
+        removed_at: When it was taken away; None while it stands.
+    """
+
+    id: str
+    case_id: str
+    name: str
+    grid: Grid
+    channels: int
+    dtype: str
+    voxels: str
+    window: tuple[float, float]
+    value_range: tuple[float, float]
+    source: Source
+    frame: FrameRelation
+    notes: tuple[str, ...] = ()
+    added_at: str
+    removed_at: str | None = None
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether its positions may be compared with the case's."""
+        return self.frame in PLACED
+
+
+PLACED: tuple[FrameRelation, ...] = ("same", "registered", "files")
+"""Relations in which one place of the patient has one position in both series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -905,7 +950,8 @@ class LiveChoice:
         judged_id: The model this decision was about, in use or not.
         pinned: Whether a person chose; trainings change nothing then.
         reason: In words.
-        comparison: Of the judged model with the one in use before, as `Comparison.to_json` writes it; {} without one.
+        comparison: Of the judged model with the one in use before, as `Comparison.to_json` writes it; {} without one. Beside it `gate` as
+            `Gate.to_json` writes it, `candidate` of a model that may be released, and the `signature` of a release.
     """
 
     id: str

@@ -25,6 +25,7 @@ ImageAdaptation: TypeAlias = Literal["none", "prompts", "image"]
 ProbabilityScaling: TypeAlias = Literal["temperature", "none"]
 AnnotatorModel: TypeAlias = Literal["none", "crowd-layer", "confusion", "pixel"]
 Targets: TypeAlias = Literal["hard", "soft"]
+Release: TypeAlias = Literal["unless-worse", "gate"]
 UnlabelledLearning: TypeAlias = Literal["none", "pseudo-labels", "mean-teacher", "copy-paste"]
 RobustTraining: TypeAlias = Literal["none", "robust-loss", "small-loss"]
 Learner: TypeAlias = Literal["builtin", "nnunet"]
@@ -39,6 +40,8 @@ ConsensusMethod: TypeAlias = Literal[
 ]
 Identifiers: TypeAlias = Literal["removed", "kept"]
 CaseNames: TypeAlias = Literal["source", "keyed"]
+PromptEngine: TypeAlias = Literal["auto", "nninteractive"]
+ObjectsOfLabels: TypeAlias = Literal["merged", "apart"]
 SettingValue: TypeAlias = str | int | float | bool
 Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
 
@@ -314,6 +317,10 @@ class ProjectSettings:
         False, "Train interactive networks, which also take clicks, scribbles and boxes (segmentation).", "--interactive-network",
         "next training",
     )  # fmt: skip
+    prompt_engine: PromptEngine = setting(
+        "auto", "Who answers prompts: the project's own engines, or the nnInteractive server that model-servers.toml lists.",
+        "--prompt-engine", "at once", choices=get_args(PromptEngine),
+    )  # fmt: skip
     prompt_encoding: PromptEncoding = setting(
         "euclidean", "How clicks and strokes reach interactive networks: as distances, as distances that edges lengthen, or as discs.",
         "--prompt-encoding", "next training", choices=get_args(PromptEncoding),
@@ -351,6 +358,22 @@ class ProjectSettings:
     target_score: float = setting(
         0.0, "Advise stopping once the lower 95 % bound of the score reaches this; 0 for none.", "--target-score", "at once", low=0, high=1
     )
+    release: Release = setting(
+        "unless-worse", "When a new model takes the place of the one in use: unless it is shown to be worse (unless-worse), or once it is "
+        "shown not to be worse in all, for each label and in each subgroup (gate), else it waits for a person.", "--release", "at once",
+        choices=get_args(Release),
+    )  # fmt: skip
+    release_margin: float = setting(
+        0.02, "With the gate, how much lower the mean score over all cases may be, in Dice or accuracy.", "--release-margin", "at once",
+        low=0, high=1,
+    )  # fmt: skip
+    release_group_margin: float = setting(
+        0.05, "The same for each label and subgroup, and for calibration.", "--release-group-margin", "at once", low=0, high=1,
+    )  # fmt: skip
+    release_slowdown: float = setting(
+        2.0, "With the gate, how many times the time and memory of the model in use a proposal may take.", "--release-slowdown", "at once",
+        low=1, high=1000,
+    )  # fmt: skip
     readings: int = setting(1, "How many people read a case, each on their own.", "--readings", "at once", low=1, high=9)
     read_twice: float = setting(
         0.0, "Share of the cases, drawn by their ids, that get one reading more.", "--read-twice", "at once", low=0, high=1
@@ -407,6 +430,10 @@ class ProjectSettings:
     case_names: CaseNames = setting(
         "source", "What new cases and patients are called: by their files, folders and tables, or by words that only this project's key "
         "makes of these (keyed).", "--case-names", "next import", choices=get_args(CaseNames),
+    )  # fmt: skip
+    objects: ObjectsOfLabels = setting(
+        "merged", "Objects of one label: merged, since only the label counts, or kept apart, so that exports number each (segmentation).",
+        "--objects", "at once", choices=get_args(ObjectsOfLabels),
     )  # fmt: skip
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 

@@ -77,6 +77,54 @@ class HeaderWords:
 
 
 @dataclass(frozen=True)
+class Acquired:
+    """What DICOM headers say of how a series came about; it tells series apart while a source is opened, and is never kept.
+
+    Attributes:
+        study, frame_of_reference: UIDs, "" where missing.
+        description: SeriesDescription, or the modality.
+        modality: DICOM's word, "" where missing.
+    """
+
+    study: str = ""
+    frame_of_reference: str = ""
+    description: str = ""
+    modality: str = ""
+
+
+@dataclass(frozen=True)
+class ChannelFiles:
+    """One channel of a case whose channels lie in different files.
+
+    Attributes:
+        name: What it shows.
+        paths: One file, the folder of a series, or the files of a series.
+        acquired: What its headers say; None for what is no DICOM.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    acquired: Acquired | None = None
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How channels of different files become one image.
+
+    Attributes:
+        resample: Bring those on another grid onto the grid of the first one, linearly.
+        registered: Somebody says that all channels are registered, whatever frames of reference their headers name.
+    """
+
+    resample: bool = False
+    registered: bool = False
+
+
+PLAINLY = Joining()
+"""Channels on one grid."""
+
+
+@dataclass(frozen=True)
 class Blank:
     """Pixels that are blanked while an image comes in, on every slice or frame.
 
@@ -121,7 +169,12 @@ class CaseSource:
         more: What other people say of the same case, each with its own label, author and time.
         proposals: What models elsewhere propose for it.
         header: What its DICOM headers say that is not kept.
+        groups: Subgroups of patients that the source names, attribute and value.
         label: What people call it where `name` is a word that stands for its name; "" otherwise.
+        acquired: What its DICOM headers say of how it came about; None for what is no DICOM.
+        channels: Its channels where each has files of its own, the first one giving the grid; () where `images` says it all.
+        joining: How `channels` become one image.
+        references: Other series of the same patient, to look at beside it; each is one image without an annotation.
     """
 
     name: str
@@ -145,7 +198,12 @@ class CaseSource:
     more: tuple["CaseSource", ...] = ()
     proposals: tuple[Proposed, ...] = ()
     header: HeaderWords = HeaderWords()
+    groups: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    acquired: Acquired | None = None
+    channels: tuple[ChannelFiles, ...] = ()
+    joining: Joining = PLAINLY
+    references: tuple["CaseSource", ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -179,6 +237,7 @@ class Dataset:
         threshold: Share from which on a voxel of a fractional DICOM segmentation counts; None refuses such ones.
         idle: Labels that the source names and nothing in it has.
         blank: Pixels that are blanked in every new case.
+        lone_masks: Masks without an image of their name, by the file that `refused` names them by.
     """
 
     format: FormatName
@@ -195,3 +254,4 @@ class Dataset:
     threshold: float | None = None
     idle: frozenset[str] = frozenset()
     blank: Blank = NOTHING_BLANK
+    lone_masks: Mapping[str, Path] = field(default_factory=dict)

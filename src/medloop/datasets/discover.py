@@ -1,6 +1,6 @@
 """Which layout a source is in, and opening it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def _detect_plain(source: Path, root: Root) -> FormatName:
             rule = f"{source.name}: could be a document of {kind} or {others[0]}"
             raise FormatError(rule, remedy=f"say --format {kind} or --format {layout}")
         return kind
-    if masks and lists and image_files(root, masks)[0]:
+    if masks and lists and not _class_lists(root, {"mask"}) and image_files(root, masks)[0]:  # a list that names its masks says where
         raise FormatError(
             f"{source.name}: could be {masks}/ with masks or {lists[0]} with classes", remedy="say --format folder or --format csv"
         )
@@ -168,8 +168,8 @@ def _document_kind(source: Path) -> FormatName | None:
     return kinds[0] if kinds else None
 
 
-def _class_lists(root: Root) -> list[str]:
-    """CSV files here that list images with a class or a mask."""
+def _class_lists(root: Root, wanted: Set[str] = frozenset({"label", "mask"})) -> list[str]:
+    """CSV files here that list images with a class or a mask, or with one of the columns that are wanted."""
     found = []
     for path in sorted(root.folder.glob("*.csv")):
         if path.name.startswith(".") or not root.holds(path):
@@ -180,7 +180,7 @@ def _class_lists(root: Root) -> list[str]:
             if path.name.lower() in LIST_NAMES:
                 raise
             continue  # any other table may be about something else; it is named when the source is opened
-        if "image" in columns and ({"label", "mask"} & set(columns)):
+        if "image" in columns and wanted & set(columns):
             found.append(path.name)
     return found
 

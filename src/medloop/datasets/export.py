@@ -6,7 +6,7 @@ place and renamed at the end. Answers never trained on stay apart from training 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -23,11 +23,13 @@ from medloop.datasets.description import IGNORE
 from medloop.datasets.drawing import draw, natural_suffix
 from medloop.datasets.export_tally import TABLE_COLUMNS, DatasetNames, ExportCase, Exported, ExportTally, dataset_names
 from medloop.datasets.files import SIDECAR
+from medloop.datasets.objects import object_map
 from medloop.datasets.staging import NOTHING, FileNames, staged_folder, write_rows
 
 __all__ = ["ExportCase", "Exported", "Exporter", "export_csv", "export_msd", "export_nifti", "export_nnunet"]
 
 SPLITS = "splits_final.json"
+OBJECTS = "objects.csv"
 MOST_LABELS = 255
 _NNUNET_FOLDER = re.compile(r"Dataset\d{3}_\w+")
 
@@ -98,13 +100,15 @@ def export_nnunet(
     regular_grid: bool = False,
     beside: Mapping[str, str] = NOTHING,
     regions: Regions = ALONE,
+    nowhere: Collection[str] = (),
 ) -> Exported:
     """An nnU-Net raw folder, version 2: `imagesTr/CASE_0000.nii.gz`, `labelsTr/CASE.nii.gz`, dataset.json.
 
     Training and validation answers go to Tr, as nnU-Net draws its own folds; test and audit answers and images without
     an answer go to Ts.
 
-    A mask may be `UNKNOWN` where nothing is annotated, which is the ignore label then.
+    A mask may be `UNKNOWN` where nothing is annotated, which is the ignore label then. Labels that no case for training annotates
+    (`nowhere`) count as absent: with their background ignored in every case, nothing would be left that is background.
 
     See `export_msd` for arguments and errors; all cases need the same number of channels, else an `InputError`, and nnU-Net wants the
     folder called DatasetNNN_NAME.
@@ -125,23 +129,36 @@ def export_nnunet(
                 alone = Image(case.image.array[channel : channel + 1], case.image.grid)
                 draw(out / f"images{part}" / f"{name}_{channel:04d}.nii.gz", alone, case.source)
             if case.mask is not None:
-                mask = _with_ignored(case, _known_parts(case, case.mask, labels, in_parts), labels, partly, regions)
+                mask = _known_parts(case, case.mask, labels, in_parts)
+                known = {*case.annotated, *nowhere} if case.annotated else {*labels}
+                if not known >= {*labels}:
+                    mask = _with_ignored(mask, known, labels, regions)
+                    partly.append(case.name)
                 draw(out / f"labels{part}" / f"{name}.nii.gz", mask, case.source)
             if part == "Tr":
                 folds["val" if case.split == "validation" else "train"].append(name)
             tally.row(case, f"images{part}/{name}_0000.nii.gz")
         _finish_nnunet(out, folder, tally, labels, folds, regions, ignored=bool(partly or in_parts))
-        if in_parts:
-            rule = f"all but the annotated parts of {counted(len(in_parts), 'case')} is the ignore label"
-            tally.notes.append(f"{rule}: {first_named(in_parts)}")
-        if partly:
-            where = "background, and what a missing label lies inside of," if regions else "background"
-            rule = f"{where} is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
-            tally.notes.append(f"{rule}: {first_named(partly)}")
-        if thin:
-            rule = f"nnU-Net takes the coarsest axis for that of slices, {counted(len(thin), 'single slice')} thinner than a pixel"
-            tally.notes.append(f"{rule} (train with learner=nnunet, or make them thicker before planning): {first_named(thin)}")
+        tally.notes += _nnunet_notes(partly, in_parts, thin, nowhere=nowhere, nested=bool(regions))
         return tally.result(folder)
+
+
+def _nnunet_notes(
+    partly: Sequence[str], in_parts: Sequence[str], thin: Sequence[str], *, nowhere: Collection[str], nested: bool
+) -> Iterator[str]:
+    """What is to be known of cases without all labels, annotated in parts and of thin slices, and of labels that no case annotates."""
+    if in_parts:
+        yield f"all but the annotated parts of {counted(len(in_parts), 'case')} is the ignore label: {first_named(in_parts)}"
+    if partly:
+        where = "background, and what a missing label lies inside of," if nested else "background"
+        rule = f"{where} is the ignore label in {counted(len(partly), 'case')} in which not every label is annotated"
+        yield f"{rule}: {first_named(partly)}"
+    if nowhere:
+        names = ", ".join(nowhere)
+        yield f"no case for training annotates {names}: nnU-Net takes it as absent everywhere, and will propose none of it"
+    if thin:
+        rule = f"nnU-Net takes the coarsest axis for that of slices, {counted(len(thin), 'single slice')} thinner than a pixel"
+        yield f"{rule} (train with learner=nnunet, or make them thicker before planning): {first_named(thin)}"
 
 
 def _is_thin(grid: Grid) -> bool:
@@ -158,17 +175,11 @@ def _known_parts(case: ExportCase, mask: Mask, labels: Sequence[str], in_parts: 
     return Mask(np.where(unknown, len(labels) + 1, mask.array).astype(np.uint8), mask.grid)
 
 
-def _with_ignored(case: ExportCase, mask: Mask, labels: Sequence[str], partly: list[str], regions: Regions) -> Mask:
-    """The mask with the ignore label wherever a label that is not annotated may be; such cases join `partly`.
-
-    That is background, and the annotated label that such a label lies inside of.
-    """
-    if not case.annotated:
-        return mask
+def _with_ignored(mask: Mask, annotated: Set[str], labels: Sequence[str], regions: Regions) -> Mask:
+    """The mask with the ignore label wherever a label that is not annotated may be: background, and what it lies inside of."""
     if len(labels) >= MOST_LABELS:
         raise InputError(f"nnU-Net needs a value for its ignore label, all {len(labels)} are taken", remedy="export as msd or nifti")
-    partly.append(case.name)
-    known = {value for value, name in enumerate(labels, start=1) if name in case.annotated}
+    known = {value for value, name in enumerate(labels, start=1) if name in annotated}
     unsure = {0, *(_around(value, known, regions) for value in range(1, len(labels) + 1) if value not in known)}
     return Mask(np.where(np.isin(mask.array, list(unsure)), len(labels) + 1, mask.array).astype(np.uint8), mask.grid)
 
@@ -242,11 +253,14 @@ def export_nifti(
 ) -> Exported:
     """`images/` and `labels/` of equal names, labels.json, and index.csv with patients and splits.
 
-    Where labels lie inside others, `regions/NAME/` holds a mask of 0 and 1 of each label, with everything inside it, too.
+    Where labels lie inside others, `regions/NAME/` holds a mask of 0 and 1 of each label, with everything inside it, too. Where objects are
+    kept apart, `objects/` holds a map of their numbers for each case, and objects.csv a row for each; a voxel is of an object of its own
+    (innermost) label.
     Volumes are NIfTI; what came as a picture stays a PNG where its values allow. See `export_msd` for arguments and errors.
     """
     tally, names = ExportTally(regular_grid), FileNames()
     folders = {value: names.of(label) for value, label in enumerate(labels, start=1)}
+    counted_objects = list[list[str]]()
     with staged_folder(folder, beside) as out:
         for given in cases:
             case, name = tally.take(given)
@@ -256,8 +270,23 @@ def export_nifti(
                 draw(out / "labels" / file, case.mask, case.source)
                 for value, alone in region_masks(case, case.mask, labels, regions):
                     draw(out / "regions" / folders[value] / file, alone, case.source)
+                counted_objects += _write_objects(out / "objects", name, case, labels)
             tally.row(case, file)
+        if counted_objects:
+            write_rows(out / OBJECTS, ("filename", "object", "label", "voxels"), counted_objects)
+            tally.notes.append(f"objects/ holds {counted(len(counted_objects), 'object')} by number, {OBJECTS} a row for each")
         return finish_plain(tally, out, folder, labels)
+
+
+def _write_objects(place: Path, name: str, case: ExportCase, labels: Sequence[str]) -> list[list[str]]:
+    """A map of a case's objects, and their rows; nothing where only labels count."""
+    if case.objects is None or case.mask is None:
+        return []
+    numbers, found = object_map(case.mask.array, case.objects, case.mask.grid.spacing_mm)
+    shown = Image(numbers[None], case.mask.grid)
+    file = name + natural_suffix(shown, case.source)
+    draw(place / file, shown, case.source)
+    return [[file, str(one.number), labels[one.label - 1], str(one.voxels)] for one in found]
 
 
 def region_masks(case: ExportCase, mask: Mask, labels: Sequence[str], regions: Regions) -> Iterator[tuple[int, Mask]]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from medloop.core.errors import InputError
 from medloop.core.image import Image, Mask
 from medloop.core.labels import safe_label_names
@@ -14,6 +16,7 @@ from medloop.core.names import first_named
 from medloop.core.records import Source, Split
 from medloop.datasets.channels import common_channels, named_channels
 from medloop.datasets.drawing import pixel_mm
+from medloop.datasets.objects import DrawnObjects
 from medloop.datasets.regular import header_trouble, is_sheared, made_regular
 from medloop.datasets.staging import FileNames
 from medloop.datasets.table import annotated_cell
@@ -53,6 +56,7 @@ class ExportCase:
         effort_seconds: How long it took; 0 when unknown.
         untouched: Share of a model's proposal that stands in it untouched, 0..1; None for one made without a model.
         annotated: Names of the labels that the mask annotates; () for all.
+        objects: Which objects of the mask were drawn one by one, where they are kept apart; None where only labels count.
     """
 
     name: str
@@ -68,6 +72,7 @@ class ExportCase:
     effort_seconds: float = 0.0
     untouched: float | None = None
     annotated: tuple[str, ...] = ()
+    objects: DrawnObjects | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +143,16 @@ class ExportTally:
             return case
         done = made_regular(case.name, case.image, case.mask, case.source)
         what = "its voxel axes were not at right angles; image and mask are resampled to a regular grid" if sheared else ""
+        what += ", drawn objects are not, and every separate part is one" if what and case.objects and case.objects.labels else ""
         self.remarks.append((case.name, (what or f"{header}; it is written anew as NIfTI-1, voxels unchanged",)))
-        return replace(case, image=done.image, mask=done.mask, source=done.source)
+        return replace(case, image=done.image, mask=done.mask, source=done.source, objects=self._on_new_grid(case, sheared=sheared))
+
+    @staticmethod
+    def _on_new_grid(case: ExportCase, *, sheared: bool) -> DrawnObjects | None:
+        """Objects that were drawn one by one are not resampled: there every separate part is one."""
+        if case.objects is None or not sheared:
+            return case.objects
+        return DrawnObjects(np.zeros((0, 0, 0), dtype=np.uint16))
 
     def row(self, case: ExportCase, file: str, *more: str) -> None:
         """Keep who, when and which split for the table beside the images."""

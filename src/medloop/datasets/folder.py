@@ -64,6 +64,7 @@ def open_folder(folder: Path, *, patient_pattern: str | None = None, masks: Mask
         masks=masks,
         ignore=named.ignore,
         notes=notes,
+        lone_masks={root.label(path): path for path in answers.values()},
     )
 
 

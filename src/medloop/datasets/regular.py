@@ -14,13 +14,13 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from scipy.ndimage import map_coordinates
 
-from medloop.core.arrays import Affine, FloatArray, ImageArray, MaskArray
+from medloop.core.arrays import Affine, FloatArray, ImageArray
 from medloop.core.errors import GeometryError, InputError, ShapeError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.records import Source
+from medloop.datasets.resampling import EDGE, as_dtype, resampled
 
 MAX_COSINE = 1e-4
 """Largest cosine between two voxel axes that ITK calls a right angle."""
@@ -30,7 +30,6 @@ MOST_VOXELS = 4.0
 
 _SIZE_SHARE = 1e-4
 _FORM_SHARE = 1e-2
-_EDGE = 1e-6
 _NIFTI1 = 348
 _UNITLESS, _MILLIMETRES = 0, 2
 
@@ -93,9 +92,9 @@ def made_regular(name: str, image: Image, mask: Mask | None, source: Source) -> 
     if not is_sheared(image.grid):
         return Regular(image, mask, plain if header_trouble(source, image.grid) else source)
     grid = regular_grid(name, image.grid)
-    channels = [_resampled(channel, image.grid, grid, order=1, outside=float(channel.min())) for channel in image.array]
-    array: ImageArray = np.stack([_as_dtype(channel, image.array.dtype) for channel in channels])
-    labels = None if mask is None else _resampled(mask.array, image.grid, grid, order=0, outside=0.0).astype(np.uint8)
+    channels = [resampled(channel, image.grid, grid, order=1, outside=float(channel.min())) for channel in image.array]
+    array: ImageArray = np.stack([as_dtype(channel, image.array.dtype) for channel in channels])
+    labels = None if mask is None else resampled(mask.array, image.grid, grid, order=0, outside=0.0).astype(np.uint8)
     return Regular(Image(array, grid), None if labels is None else Mask(labels, grid), plain)
 
 
@@ -113,7 +112,7 @@ def regular_grid(name: str, grid: Grid) -> Grid:
     last = np.array(grid.shape, dtype=np.float64)[axes] - 1
     corners = triangle @ np.array([[a * last[0], b * last[1], c * last[2]] for a in (0, 1) for b in (0, 1) for c in (0, 1)]).T
     low, high = corners.min(axis=1), corners.max(axis=1)
-    counts = np.ceil((high - low) / spacing - _EDGE).astype(int) + 1
+    counts = np.ceil((high - low) / spacing - EDGE).astype(int) + 1
     if float(np.prod(counts.astype(float))) > MOST_VOXELS * grid.voxels + 64:
         raise InputError(
             f"{name}: its voxel axes lean too much for a regular grid", remedy="leave it out, or export it as nifti without one"
@@ -159,27 +158,3 @@ def _form_trouble(fields: Any, grid: Grid) -> str:
     if any(float(np.abs((form - grid.affine) @ reach.T).max()) > _FORM_SHARE * least for form in forms):
         return "the qform and sform of its header disagree"
     return ""
-
-
-def _resampled(array: ImageArray | MaskArray, old: Grid, new: Grid, *, order: int, outside: float) -> FloatArray:
-    """One volume on another grid, slice by slice; `outside` where the old grid has nothing."""
-    turn = np.linalg.inv(old.affine) @ new.affine
-    found = np.empty(new.shape, dtype=np.float64)
-    last = np.array(old.shape, dtype=np.float64)[:, None] - 1
-    i, j = np.meshgrid(np.arange(new.shape[0]), np.arange(new.shape[1]), indexing="ij")
-    plane = np.stack([i.ravel(), j.ravel(), np.zeros(i.size), np.ones(i.size)])
-    stored = np.asarray(array, dtype=np.float64)
-    for k in range(new.shape[2]):
-        plane[2] = k
-        places = (turn @ plane)[:3]
-        inside = ((places >= -_EDGE - 0.5 * (order == 0)) & (places <= last + _EDGE + 0.5 * (order == 0))).all(axis=0)
-        values = map_coordinates(stored, places, order=order, mode="nearest")
-        found[..., k] = np.where(inside, values, outside).reshape(i.shape)
-    return found
-
-
-def _as_dtype(values: FloatArray, dtype: np.dtype[Any]) -> ImageArray:
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)

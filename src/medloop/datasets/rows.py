@@ -15,6 +15,7 @@ from medloop.datasets.series import header_patient, is_dicom
 from medloop.datasets.table import (
     COLUMNS,
     SPLIT_NAMES,
+    SUBGROUP,
     Table,
     annotated_names,
     authorship,
@@ -180,8 +181,25 @@ def _case(root: Root, table: Table, row: Mapping[str, str], number: int, names: 
     name, stratum, made = names[row["image"]], row.get("stratum", ""), authorship(row)
     own = (made.annotator, made.at, made.seconds, made.untouched, annotated_names(row) if mask is not None else None)
     return CaseSource(
-        name, patient, (image,), mask, tag, split, stratum, size, *own, frames=named_frames_in(row), notes=notes, header=header
+        name,
+        patient,
+        (image,),
+        mask,
+        tag,
+        split,
+        stratum,
+        size,
+        *own,
+        frames=named_frames_in(row),
+        notes=notes,
+        header=header,
+        groups=_groups_in(row),
     )
+
+
+def _groups_in(row: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Subgroups that a row names, by attribute."""
+    return tuple((meaning.removeprefix(SUBGROUP), cell) for meaning, cell in row.items() if meaning.startswith(SUBGROUP) and cell)
 
 
 def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:
@@ -191,6 +209,9 @@ def _fault(where: str, row: Mapping[str, str]) -> Refusal | None:
     tag = row.get("label", "")
     if len(tag) > MAX_CLASS_NAME or not tag.isprintable():
         return Refusal(where, f"a class name has at most {MAX_CLASS_NAME} printable characters", f"{len(tag)}")
+    for attribute, value in _groups_in(row):
+        if len(value) > MAX_CLASS_NAME or not value.isprintable():
+            return Refusal(where, f"a {attribute} has at most {MAX_CLASS_NAME} printable characters", f"{len(value)}", "shorten the cell")
     try:
         pixel_size(row.get("pixel_mm", ""))
     except ValueError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.names import folded
 from medloop.datasets.annotation_objects import match_objects, objects_below
-from medloop.datasets.dataset import CaseSource, Dataset, HeaderWords
+from medloop.datasets.dataset import Acquired, CaseSource, Dataset, HeaderWords
 from medloop.datasets.files import LINK_REMEDY, LINK_RULE, Root
 from medloop.datasets.index import add_index
 from medloop.datasets.pairing import CaseList
@@ -143,7 +143,8 @@ def _add_series(root: Root, cases: CaseList, files: list[Path], annotations: tup
         given = (*beside.of_series.get(n, ()), *apart.of_series.get(n, ()))
         notes = (*one.notes, *notes, *beside.notes.get(n, ()), *apart.notes.get(n, ()))
         header = _header_words(one, patient, f"{'_'.join(parts) or root.folder.name}_{numbers[place]}")
-        cases.add(CaseSource(name, patient, images, notes=notes, objects=given, header=header), root.label(place))
+        made = CaseSource(name, patient, images, notes=notes, objects=given, header=header, acquired=_acquired(one))
+        cases.add(made, root.label(place))
 
 
 def _header_words(one: "SeriesFiles", patient: str, plain: str) -> HeaderWords:
@@ -184,6 +185,22 @@ def header_patient(path: Path) -> tuple[str, tuple[str, ...], HeaderWords]:
         return "", (), HeaderWords()
     patient, notes = _patient(series[0], "", "")
     return patient, notes, _header_words(series[0], patient, "")
+
+
+def acquired_of(path: Path) -> Acquired | None:
+    """What DICOM headers say of how a file, or the series of a folder, came about; None for what is no DICOM."""
+    files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else [path]
+    files = [file for file in files if is_dicom(file)]
+    if not files:
+        return None
+    from medloop.images.dicom import list_series
+
+    series = list_series(files).series
+    return _acquired(series[0]) if series else None
+
+
+def _acquired(one: "SeriesFiles") -> Acquired:
+    return Acquired(one.study, one.frame_of_reference, one.description, one.modality)
 
 
 def _place(paths: Sequence[Path]) -> Path:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 import secrets
 import shutil
@@ -13,6 +12,7 @@ from types import MappingProxyType
 
 from medloop.core.errors import ConflictError, StorageError
 from medloop.core.names import composed, folded
+from medloop.images.files import sync_folder, synced_at_the_end
 
 _UNSAFE = re.compile(r"[^\w.\- ]+")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -45,22 +45,16 @@ def staged_folder(folder: Path, beside: Mapping[str, str] = NOTHING) -> Iterator
     try:
         for name, text in beside.items():
             (staging / name).write_text(text, encoding="utf-8", newline="")
-        yield staging
+        with synced_at_the_end(staging):
+            yield staging
         staging.replace(folder)
+        sync_folder(folder.parent)
     except StorageError:
         raise
     except OSError as error:
         raise StorageError(f"Cannot write {folder}: {error.strerror or error}", remedy="free space or choose another folder") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def sync_files(folder: Path) -> None:
-    """See that every file below a folder is on the disk: all at once costs far less than one after the other while they are written."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
 
 
 class FileNames:

@@ -16,6 +16,16 @@ from medloop.core.records import Split, time_text
 from medloop.datasets.files import read_list
 from medloop.datasets.staging import unshielded
 
+SUBGROUP = "subgroup "
+SUBGROUPS: Mapping[str, tuple[str, ...]] = {
+    "scanner": ("scanner", "scanner_model"),
+    "manufacturer": ("manufacturer", "vendor"),
+    "site": ("site", "centre", "center", "hospital"),
+    "sex": ("sex", "gender"),
+    "age group": ("age_group",),
+}
+"""Attribute by which patients fall into subgroups → accepted column names."""
+
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "filename", "file", "image_path", "path", "file_name", "image_file", "image_id", "name"),
     "label": ("label", "class", "target", "diagnosis", "category", "tag", "finding"),
@@ -30,6 +40,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "untouched": ("untouched_proposal",),
     "annotated": ("annotated", "annotated_labels"),
     "frames": ("named_frames", "frames", "named_slices"),
+    **{f"{SUBGROUP}{name}": names for name, names in SUBGROUPS.items()},
 }
 """Meaning → accepted column names, first match wins; letter case and spaces do not matter."""
 

@@ -28,7 +28,7 @@ class FileFacts:
         thickness_mm: SliceThickness, 0 when unknown.
         header: Values of `DISTINGUISHED_BY` that the file has, as text.
         frame_of_reference: UID of its coordinate system, "" where missing.
-        identifiers: See `SeriesFiles`.
+        identifiers, study, modality: See `SeriesFiles`.
     """
 
     path: Path
@@ -45,6 +45,8 @@ class FileFacts:
     header: Mapping[str, str]
     frame_of_reference: str = ""
     identifiers: tuple[str, ...] = ()
+    study: str = ""
+    modality: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -98,6 +100,8 @@ def facts_of(header: Header) -> FileFacts:
         header={name: _text(tags.get(name)) for name in DISTINGUISHED_BY if tags.get(name, None) not in (None, "")},
         frame_of_reference=str(tags.get("FrameOfReferenceUID", "") or ""),
         identifiers=identifiers_in(tags),
+        study=str(tags.get("StudyInstanceUID", "") or ""),
+        modality=str(tags.get("Modality", "") or "")[:16],
     )
 
 

@@ -58,7 +58,8 @@ def _case(uid: str, members: Facts, part: str = "", notes: tuple[str, ...] = ())
     first = min(members, key=lambda one: one.path)
     uids = frozenset(one.instance for one in members if one.instance)
     paths, named = tuple(sorted(one.path for one in members)), tuple(dict.fromkeys(word for one in members for word in one.identifiers))
-    return SeriesFiles(uid, paths, first.description, first.patient, part, notes, uids, first.frame_of_reference, named)
+    said = (first.description, first.patient, part, notes, uids, first.frame_of_reference, named)
+    return SeriesFiles(uid, paths, *said, study=first.study, modality=first.modality)
 
 
 def _by_geometry(slices: Facts) -> list[list[FileFacts]]:

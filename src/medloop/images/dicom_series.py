@@ -133,6 +133,8 @@ class SeriesFiles:
         instances: SOP Instance UIDs of its files.
         frame_of_reference: UID of its coordinate system, "" where missing.
         identifiers: Words of its headers that name its patient, to be looked for in names of files; never kept.
+        study: StudyInstanceUID, "" where missing.
+        modality: DICOM's word, "" where missing.
     """
 
     uid: str
@@ -144,6 +146,8 @@ class SeriesFiles:
     instances: frozenset[str] = frozenset()
     frame_of_reference: str = ""
     identifiers: tuple[str, ...] = ()
+    study: str = ""
+    modality: str = ""
 
 
 @dataclass(frozen=True)

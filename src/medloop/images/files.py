@@ -6,6 +6,8 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +17,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
 _ANNEX = Path(".git/annex/objects")
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_SYNCED_LATER: ContextVar[bool] = ContextVar("_SYNCED_LATER", default=False)
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
@@ -92,12 +95,37 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o666) -> None:
         with claimed(beside, mode) as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if not _SYNCED_LATER.get():
+                os.fsync(file.fileno())
         beside.replace(path)
-        sync_folder(path.parent)
+        if not _SYNCED_LATER.get():
+            sync_folder(path.parent)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(f"{path.name} cannot be written: {error.strerror}", remedy="free space or choose another folder") from error
+
+
+@contextmanager
+def synced_at_the_end(folder: Path) -> Iterator[None]:
+    """Within the block `write_atomic` waits for no disk; when it ends well every file of the folder is on it, for far less than one by one.
+
+    For a folder that nobody sees before, and in the thread that began the block.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    before = _SYNCED_LATER.set(True)
+    try:
+        yield
+    finally:
+        _SYNCED_LATER.reset(before)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        elif path.is_dir():
+            sync_folder(path)
+    sync_folder(folder)
 
 
 def claimed(path: Path, mode: int) -> IO[bytes]:

@@ -1,6 +1,6 @@
 """Read images and masks of any known format: the readers are asked in order, by content."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -32,6 +32,9 @@ Read = TypeVar("Read")
 REPORTED_GAP = 1e-3
 """Share of a voxel by which a mask may lie off its image's grid before it is noted; 32-bit rounding stays below."""
 
+OTHER_GRID = "import it with --resample-channels, or export it again on the grid of its image"
+"""What to do with a channel on another grid."""
+
 READER_GROUP = "medloop.readers"
 """Entry points of this group name a class without arguments that satisfies `Reader`."""
 
@@ -56,12 +59,28 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     parts = [read_isolated(path, "image") for path in files]
     if len(parts) == 1:
         return parts[0]
+    return joined(files, parts)
+
+
+def joined(files: Sequence[Path], parts: Sequence[ReadImage], hashed: Iterable[Path] | None = None) -> ReadImage:
+    """Several images as the channels of one.
+
+    Args:
+        files: The file or folder of each.
+        parts: As they were read, on one grid.
+        hashed: The files whose bytes tell the image from others; None for all of `files`.
+
+    Raises:
+        GeometryError: They lie on different grids.
+        FormatError: One of them is a segmentation.
+    """
     for path, part in zip(files, parts, strict=True):
         require_intensities(path.name, part)
     first = parts[0]
     off: tuple[str, ...] = ()
     for path, part in zip(files[1:], parts[1:], strict=True):
-        part.image.grid.require_same(first.image.grid, f"{path.name}: every channel")
+        if difference := part.image.grid.differs_from(first.image.grid):
+            raise GeometryError(f"{path.name}: every channel must lie on the image's grid, but {difference}", remedy=OTHER_GRID)
         gap_mm, share = part.image.grid.gap_to(first.image.grid)
         if share > REPORTED_GAP:
             off += (f"{path.name} was saved {gap_mm:.2g} mm off the grid of its image's first channel, which it takes",)
@@ -69,13 +88,19 @@ def read_image(paths: str | Path | Sequence[str | Path]) -> ReadImage:
     source = Source(
         format=first.source.format,
         names=tuple(path.name for path in files),
-        sha256=sha256_of(file for path in files for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()),
+        sha256=sha256_of(plain_files(files) if hashed is None else hashed),
         nifti_header=first.source.nifti_header,
         dicom=first.source.dicom,
         display=_common_display([part.source.display for part in parts]),
     )
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes)) + off
     return ReadImage(Image(array, first.image.grid), source, notes)
+
+
+def plain_files(paths: Iterable[Path]) -> list[Path]:
+    """Files themselves, and those in folders, in order of name."""
+    inside = [sorted(path.iterdir()) if path.is_dir() else [path] for path in paths]
+    return [file for files in inside for file in files if file.is_file()]
 
 
 @dataclass(frozen=True)

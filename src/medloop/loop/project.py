@@ -27,6 +27,7 @@ from medloop.core.records import (
     Model,
     ProjectSettings,
     Query,
+    ReferenceSeries,
     Review,
     TaskKind,
 )
@@ -52,10 +53,12 @@ from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_ste
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
+from medloop.loop.data.adding_references import HowToAdd, add_reference, remove_reference
 from medloop.loop.data.export_report import ExportReport
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
 from medloop.loop.data.importing import AnnotationsWanted, ImportReport, import_dataset
+from medloop.loop.data.listed_references import ReferenceLine, reference_lines
 from medloop.loop.data.marks_files import MarkedLine, MarksReport, import_marks, marked_cases
 from medloop.loop.data.measured import MeasurementLine, measurement_lines
 from medloop.loop.data.outside_models import HowToRun, ModelReport, import_model
@@ -63,6 +66,7 @@ from medloop.loop.data.outside_proposals import ProposalsReport, import_proposal
 from medloop.loop.data.pacs_named import archive_named
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
+from medloop.loop.data.parts_in import PartsReport, import_parts
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
@@ -76,6 +80,7 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.judging.releasing import release_model, roll_back
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
 from medloop.loop.overview.frames import annotations_frame, cases_frame
@@ -162,7 +167,8 @@ class Project:
     ) -> ImportReport:
         """Import a folder, a zip archive, a CSV or what `open_dataset` found; see `import_dataset`, and for how it is read `open_dataset`.
 
-        `medloop.datasets.blanking.blanked` says of an opened source which pixels of new images are blanked.
+        `medloop.datasets.blanking.blanked` says of an opened source which pixels of new images are blanked,
+        `medloop.datasets.channel_groups.grouped` which of its series and files are channels of one case or references beside it.
         """
         if isinstance(source, Dataset):
             return import_dataset(self.workspace, source, annotations=annotations, annotated=annotated, actor="python")
@@ -170,6 +176,33 @@ class Project:
         with unpacked(Path(source)) as opened:
             found = open_dataset(opened, fmt=fmt, masks=masks, patient_pattern=patient_pattern, objects_in=objects_in, known_as=known_as)
             return import_dataset(self.workspace, found, annotations=annotations, annotated=annotated, actor="python")
+
+    def add_reference(self, case: str, files: str | Path | Sequence[str | Path], how: HowToAdd | None = None) -> ReferenceSeries:
+        """Keep another series of its patient beside a case: a file, the folder of a DICOM series, or its files; see `HowToAdd`.
+
+        Raises:
+            NotFoundError: No case of that name, or no such file.
+            InputError: Its header names another patient than the case's, or it is the image of another patient's case.
+            ConflictError: The case has another reference of that name.
+        """
+        given = [files] if isinstance(files, str | Path) else files
+        return add_reference(self.workspace, self._case(case), given, how, actor="python")
+
+    def references(self, case: str = "") -> tuple[ReferenceLine, ...]:
+        """The references beside one case or all: other series of the same patient, which nobody annotates.
+
+        Raises:
+            NotFoundError: No case of that name.
+        """
+        return reference_lines(self.workspace, case)
+
+    def remove_reference(self, case: str, name: str) -> ReferenceSeries:
+        """Take a reference away; `medloop doctor --sweep` then removes its voxels.
+
+        Raises:
+            NotFoundError: No such case or reference.
+        """
+        return remove_reference(self.workspace, self._case(case), name, actor="python")
 
     def import_proposals(self, folder: str | Path, *, name: str) -> ProposalsReport:
         """Take masks or probability maps of another tool as the first proposals of unlabelled cases; `name` says who made them.
@@ -181,11 +214,23 @@ class Project:
         """
         return import_proposals(self.workspace, folder, name=name, actor="python")
 
-    def import_model(self, place: str | Path, *, name: str, how: HowToRun | None = None) -> ModelReport:
-        """Let TorchScript, ONNX, a MONAI bundle or the folder of a trained nnU-Net propose; see `medloop.loop.data.outside_models`.
+    def import_parts(self, folder: str | Path, *, annotated: Sequence[str] | None = None) -> PartsReport:
+        """Take masks of cases that are there of which slices or boxes are annotated: 255, or nnU-Net's ignore label, where nothing is.
 
         Raises:
-            SettingError: The project is a classification, or the file says too little: then `how` says the rest.
+            SettingError: The project is a classification.
+            LabelError: Labels that the project does not have.
+        """
+        return import_parts(self.workspace, folder, annotated=annotated, actor="python")
+
+    def import_model(self, place: str | Path, *, name: str, how: HowToRun | None = None) -> ModelReport:
+        """Let TorchScript, ONNX, a MONAI bundle, the folder of a trained nnU-Net or a MONAI Label server propose.
+
+        See `medloop.loop.data.outside_models`; cases that come later have their proposals, too, unless `how` says `once`.
+
+        Raises:
+            SettingError: The project is a classification, or the file says too little: then `how` says the rest; a server is not allowed.
+            NotFoundError: No such file, server or model.
             LabelError: It has labels that the project does not have.
             ConflictError: Another file has that name in the project.
             FormatError: It is no model, is damaged, or holds code.
@@ -700,6 +745,24 @@ class Project:
         if index is None:
             return use_automatic(self.workspace, actor="python")
         return use_model(self.workspace, index, actor="python")
+
+    def release_model(self, index: int, *, why: str, signed_as: str) -> Model:
+        """Put a candidate that the gate stopped to use, with a reason and a signature; see `medloop.loop.judging.releasing`.
+
+        Raises:
+            NotFoundError: No such model.
+            StateError: It is in use already.
+            InputError: No reason, or no name.
+        """
+        return release_model(self.workspace, index, why=why, signed_as=signed_as, actor="python")
+
+    def roll_back(self) -> Model:
+        """Put the model that was in use before the present one to use again.
+
+        Raises:
+            StateError: There was none.
+        """
+        return roll_back(self.workspace, actor="python")
 
     def export(
         self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, source: str | Path | None = None

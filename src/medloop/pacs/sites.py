@@ -134,7 +134,7 @@ def read_sites(path: Path) -> Sites:
         FormatError: It is no TOML.
         SettingError: It may be changed by others, or says what it may not.
     """
-    document = _document(path)
+    document = read_document(path)
     if unknown := set(document) - {"hosts", "servers"}:
         raise SettingError(f"{path.name} holds hosts and [servers.NAME], got {sorted(unknown)[0]!r}", remedy="see docs/orthanc.md")
     hosts, servers = document.get("hosts", []), document.get("servers", {})
@@ -143,27 +143,35 @@ def read_sites(path: Path) -> Sites:
     if not isinstance(servers, dict) or not servers:
         raise SettingError(f"{path.name} lists no server", remedy="add [servers.NAME] with a url, or a host, port and title")
     made = {name: _site(name, entry, path) for name, entry in servers.items()}
-    return Sites(made, _narrowed({host.lower() for host in hosts}))
+    return Sites(made, narrowed({host.lower() for host in hosts}))
 
 
-def _narrowed(hosts: set[str]) -> frozenset[str]:
-    machine = os.environ.get(HOSTS_VARIABLE)
+def narrowed(hosts: set[str], variable: str = HOSTS_VARIABLE) -> frozenset[str]:
+    """Those of some hosts that this machine allows: all, unless a variable of the environment names others."""
+    machine = os.environ.get(variable)
     return frozenset(hosts if machine is None else hosts & {host.strip().lower() for host in machine.split(",")})
 
 
-def _document(path: Path) -> Mapping[str, Any]:
+def read_document(path: Path, *, page: str = "docs/orthanc.md") -> Mapping[str, Any]:
+    """A file that lists servers, which only its owner may change; `page` explains it.
+
+    Raises:
+        NotFoundError: No such file.
+        SettingError: Others may change it.
+        FormatError: It is no TOML.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(_MAX_FILE)
     except OSError as error:
-        raise NotFoundError(f"The servers are listed in {path}, which cannot be read", remedy="see docs/orthanc.md") from error
+        raise NotFoundError(f"The servers are listed in {path}, which cannot be read", remedy=f"see {page}") from error
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise SettingError(f"{path} decides who is contacted, and others may change it", remedy=f"chmod go-w {path}")
     try:
         return tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise FormatError(f"{path.name} is no TOML", remedy="see docs/orthanc.md") from None  # the message may quote a secret
+        raise FormatError(f"{path.name} is no TOML", remedy=f"see {page}") from None  # the message may quote a secret
 
 
 def _site(name: str, entry: Any, path: Path) -> Site:
@@ -184,7 +192,7 @@ def _site(name: str, entry: Any, path: Path) -> Site:
         secrets[key] = str(path.parent / secrets[key]) if secrets.get(key) else ""
     if given.get("ca_file"):
         given["ca_file"] = str(path.parent / given["ca_file"])
-    where = _web(name, given) if given.get("url") else _dimse(name, given)
+    where = web_place(name, given) if given.get("url") else _dimse(name, given)
     site = Site(name=name, secrets=Secrets(**secrets), **{**given, **where})
     _require_sound(site)
     return site
@@ -196,7 +204,12 @@ def _require_type(what: str, value: Any, kind: Any) -> None:
         raise SettingError(f"{what} must be {wanted[-1].__name__}, got {type(value).__name__}")
 
 
-def _web(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def web_place(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Host and port of a server's `url`.
+
+    Raises:
+        SettingError: It is no address, holds credentials, or would send patient data unencrypted.
+    """
     try:
         parts = urlsplit(given["url"])
         port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -17,6 +17,7 @@ from medloop.server.monailabel.app import PREFIX as SURFACE
 from medloop.server.monailabel.app import close_surface, create_surface
 from medloop.server.routes import (
     annotations,
+    archives,
     assigning,
     assignments,
     cases,
@@ -34,6 +35,7 @@ from medloop.server.routes import (
     pretraining,
     projects,
     prompts,
+    referring,
     reviewing,
     work,
 )
@@ -64,6 +66,7 @@ _PARTS = (
     measuring,
     marks,
     measurements,
+    referring,
     explaining,
     gold,
     opening,
@@ -74,6 +77,7 @@ _PARTS = (
     work,
     pretraining,
     exporting,
+    archives,
 )
 ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)
 

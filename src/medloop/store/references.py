@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction, Task
+from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction, ReferenceSeries, Task
 from medloop.store.raw import raw_rows
 from medloop.store.rows import kind_of
 from medloop.store.tables import cases, events
 
 BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
     Case: ("voxels",),
+    ReferenceSeries: ("voxels",),
     Annotation: ("blob",),
     Consensus: ("uncertainty", "voxel_probabilities"),
     Model: ("weights",),
@@ -23,14 +24,20 @@ BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
 }
 """Fields that hold the name of a blob, or a list of names; whoever adds one adds it here."""
 
-EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {"explanation": ("regions",), "pretraining": ("weights",), "client-label": ("blob",)}
+EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "explanation": ("regions",),
+    "pretraining": ("weights",),
+    "client-label": ("blob",),
+    "drawn-objects": ("blob",),
+}
 """The same for bodies of events, by the noun they are about."""
 
-OF_CASES = ("explanation", "client-label")
+OF_CASES = ("explanation", "client-label", "drawn-objects")
 """Nouns of events whose id is that of the case they belong to."""
 
 ADVICE: Mapping[str, str] = {
     "case": "restore it from a backup, or import the same file again; until then the case cannot be shown or learned from",
+    "reference": "restore it from a backup, or take it away and add it again: medloop reference; the case itself is whole",
     "annotation": "restore it from a backup, or annotate the case again: training and export leave this annotation out",
     "consensus": "restore it from a backup; it shows where people disagreed, and trainings with soft targets learn the case as fused",
     "model": "restore it from a backup, or train again: medloop train",
@@ -39,6 +46,7 @@ ADVICE: Mapping[str, str] = {
     "task": "restore it from a backup, or add the picture to the instructions again",
     "pretraining": "restore it from a backup, or pretrain again: medloop pretrain; trainings begin from scratch meanwhile",
     "client-label": "restore it from a backup, or save the label again in the program that sent it; it is no annotation",
+    "drawn-objects": "restore it from a backup; without it every separate part of a label is one object",
     "explanation": "restore it from a backup, or object to the explanation again",
 }
 """What to do about a bad blob, by what it belongs to."""

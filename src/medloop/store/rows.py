@@ -165,7 +165,7 @@ _LATER_SETTINGS = (
     | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score", "robust", "learner"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
-    records.Source: frozenset({"display"}),
+    records.Source: frozenset({"display", "resampled"}),
     records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label"}),
     records.Label: frozenset({"inside", "code", "overlaps", "shared"}),
     records.ProjectSettings: _LATER_SETTINGS,
@@ -259,6 +259,7 @@ _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Task, "task", tables.tasks),
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
     _kind(records.Case, "case", tables.cases),
+    _kind(records.ReferenceSeries, "reference", tables.reference_series, "voxels", "removed_at"),
     _kind(
         records.Annotator,
         "annotator",

@@ -62,6 +62,7 @@ tasks = _records("tasks", records.Task)
 projects = _records("projects", records.Project)
 cases = _records("cases", records.Case, _unique("name"), Column("patient", Text, nullable=False, index=True), Index(None, "split", "name"))
 annotators = _records("annotators", records.Annotator, _unique("name"))
+reference_series = _records("reference_series", records.ReferenceSeries, Index(None, "case_id"))
 MARKED = text("kind = 'marks'")
 """Annotations by marks are few beside masks, and are looked for without reading those."""
 

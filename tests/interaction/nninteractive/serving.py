@@ -46,13 +46,13 @@ def serving(
     labels: tuple[int, ...] = (1,),
     label: int = 1,
     keep: Keep = lambda _image: None,
+    neighbours: bool = False,
     **how: Any,
 ) -> Iterator[Served]:
     engine, clock = engine or FloodEngine(), MovedClock()
     terms = {name: how.pop(name) for name in ("most", "idle_seconds", "liveness_seconds") if name in how}
-    app = create_app(
-        Service(engine, labels=labels, label=label, order=order, keep=keep), limits=LIMITS, terms=Terms(clock=clock, **terms), **how
-    )
+    service = Service(engine, labels=labels, label=label, order=order, keep=keep, neighbours=neighbours)
+    app = create_app(service, limits=LIMITS, terms=Terms(clock=clock, **terms), **how)
     with running(app) as url:
         yield Served(url, engine, app, clock)
 

@@ -8,12 +8,9 @@ from medloop.core.accounts import Account
 from medloop.core.records import Review
 from medloop.loop.people.accounts import set_disabled
 from medloop.loop.people.handing_out import set_password
-from medloop.loop.people.passwords import hash_password
 
-from .conftest import PASSWORD, Browser, Town
+from .conftest import Browser, Town, hashed
 from .test_reading_together import read_next
-
-HASHED = hash_password(PASSWORD, name="nobody")
 
 
 @pytest.fixture
@@ -26,7 +23,7 @@ def joined(town: Town, name: str, role: Any) -> Account:
 
 
 def has_joined(town: Town, account: Account) -> Account:
-    return set_password(town.store, account.id, HASHED)
+    return set_password(town.store, account.id, hashed())
 
 
 def refusal(answer: Any) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """Roles and tokens on the surface: who may do what, by a token, by HTTP Basic, and from which pages."""
 
 import base64
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,13 +17,14 @@ from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.people.accounts import add_account
 from medloop.loop.people.handing_out import make_token, set_password
-from medloop.loop.people.passwords import hash_password
 from medloop.loop.people.places import opened_accounts
 from medloop.server.app import create_app
+from medloop.server.monailabel.links import SECONDS, ImageLinks, plain_name
+from medloop.server.web.callers import Caller
+from tests.server.accounts.conftest import PASSWORD, hashed
 from tests.server.conftest import QUICK, SHAPE
 from tests.server.monailabel.conftest import Surface, on_a_socket, predict_all
 
-PASSWORD = "correct horse battery"
 MASK = np.ones(SHAPE, np.uint8).tobytes()
 
 
@@ -38,7 +40,7 @@ def town(templates: Path, tmp_path: Path) -> Iterator[dict[str, Surface]]:
         tokens = {"": ""}
         for name, role in people.items():
             account = add_account(store, name, role=role)
-            set_password(store, account.id, hash_password(PASSWORD, name=name))
+            set_password(store, account.id, hashed())
             tokens[name] = f"Bearer {make_token(store, account.id, 'p', scope='all', days=1).secret}"
         with on_a_socket(create_app(root, QUICK)) as port:
             yield {name: Surface(port, workspace, token) for name, token in tokens.items()}
@@ -120,3 +122,34 @@ def test_a_hidden_proposal_stays_hidden(town: dict[str, Surface]) -> None:
     refused = town["Ann"].send_form("POST", f"/infer/segmentation?image={town['Ann'].case.name}", {})
     assert refused.status == 409
     assert "hidden" in refused.json["detail"]
+
+
+def test_a_sample_can_be_fetched_without_a_token_for_a_while_and_nothing_else(town: dict[str, Surface]) -> None:
+    nobody, ann = town[""], town["Ann"]
+    sample = ann.send_json("POST", "/activelearning/medloop", {"client_id": "slicer"}).json
+    name = sample["id"].rpartition("~")[0]
+    fetched = nobody.get(f"/datastore/image?image={sample['id']}")  # as Slicer's downloader asks
+    assert fetched.status == 200
+    assert sample["checksum"] == f"SHA256:{hashlib.sha256(fetched.body).hexdigest()}"
+    for other in ("", f"{name}~{'A' * 32}", name, sample["id"].replace(name, nobody.case.name + "x")):
+        assert nobody.get(f"/datastore/image?image={other}").status == 401
+    closed = [("GET", "/datastore/image/info?image="), ("HEAD", "/datastore/image?image="), ("GET", "/datastore/label?label=")]
+    assert [nobody.send(method, path + sample["id"]).status for method, path in closed] == [401] * 3
+    assert nobody.send_form("POST", f"/infer/segmentation?image={sample['id']}", {}).status == 401
+    params = {"label_info": [{"name": "large", "idx": 1}]}
+    assert ann.send_form("PUT", f"/datastore/label?image={sample['id']}", {"params": params}, label=("label.bin", MASK)).status == 200
+    assert ann.get(f"/datastore/image?image={name}~{'A' * 32}").status == 200, "a word that has ended opens nothing and disturbs nothing"
+
+
+def test_a_link_ends_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    links, ann = ImageLinks(lambda: now[0]), Caller("Ann")
+    first = links.give("p", "case", ann)
+    assert links.caller("p", first) is ann
+    assert links.caller("other", first) is None
+    now[0] = SECONDS
+    assert links.caller("p", first) is None
+    assert (plain_name(first), plain_name("a~b"), plain_name(f"{first}.nii")) == ("case", "a~b", f"{first}.nii")
+    monkeypatch.setattr("medloop.server.monailabel.links.MOST", 2)
+    kept = [links.give("p", name, ann) for name in "abc"]
+    assert [links.caller("p", one) for one in kept] == [None, ann, ann]

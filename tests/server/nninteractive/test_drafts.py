@@ -15,7 +15,7 @@ from medloop.core.records import Annotation, Assignment, Case, Source
 from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
-from medloop.loop.annotating.elsewhere import keep_drafts
+from medloop.loop.annotating.elsewhere import Drawing, keep_drafts
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import NewCase, add_case
@@ -48,7 +48,7 @@ def case(workspace: Workspace) -> Case:
 
 @pytest.fixture
 def served(workspace: Workspace, case: Case) -> Iterator[Served]:
-    keep = keep_drafts(workspace, annotator_named(workspace, "Ann"), 1)
+    keep = keep_drafts(workspace, Drawing(annotator_named(workspace, "Ann"), 1))
     with serving(order=AxisOrder(), labels=(1, 2), keep=keep) as made:
         yield made
 

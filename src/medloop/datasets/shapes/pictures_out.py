@@ -13,7 +13,7 @@ from medloop.core.names import counted, first_named
 from medloop.datasets.export import Regions
 from medloop.datasets.export_tally import TABLE_COLUMNS, ExportCase, Exported, ExportTally
 from medloop.datasets.files import SIDECAR
-from medloop.datasets.staging import staged_folder, sync_files, write_rows
+from medloop.datasets.staging import staged_folder, write_rows
 from medloop.images.raster import png_bytes
 
 Colours: TypeAlias = Mapping[str, str]
@@ -31,6 +31,7 @@ class PictureOut:
         size: Columns and rows.
         case: As it is written.
         planes: Name of each label that is there → its pixels, (columns, rows).
+        values: Name of each label → its mask value.
     """
 
     number: int
@@ -39,6 +40,7 @@ class PictureOut:
     size: tuple[int, int]
     case: ExportCase
     planes: Mapping[str, BoolArray]
+    values: Mapping[str, int]
 
 
 Write: TypeAlias = Callable[[Path, list[str], Iterator[PictureOut], ExportTally], None]
@@ -78,7 +80,6 @@ def export_pictures(
             tally.notes.append(f"{counted(len(left_out), 'case')}: {rule}: {first_named(left_out)}")
         done = tally.result(folder)
         write_rows(out / SIDECAR, ("filename", *TABLE_COLUMNS), tally.rows)
-        sync_files(out)
     return done
 
 
@@ -94,7 +95,7 @@ def _drawn(
         (out / file).write_bytes(png_bytes(case.image.array))
         tally.row(case, file)
         columns, rows, _ = case.image.grid.shape
-        yield PictureOut(tally.cases, case.name, file, (columns, rows), case, planes_of(case, held))
+        yield PictureOut(tally.cases, case.name, file, (columns, rows), case, planes_of(case, held), {n: v[0] for n, v in held.items()})
 
 
 def is_picture(case: ExportCase) -> bool:

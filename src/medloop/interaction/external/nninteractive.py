@@ -5,6 +5,7 @@ mask before and is told every prompt of a label, with one prediction at the end.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
@@ -14,14 +15,24 @@ import numpy as np
 
 from medloop.core.arrays import BoolArray, MaskArray
 from medloop.core.errors import InputError, SettingError, ShapeError, UnavailableError
-from medloop.core.geometry import triple
+from medloop.core.geometry import Grid, triple
 from medloop.core.image import Image
 from medloop.interaction.agreeing import narrowed_by
 from medloop.interaction.engine import ImageEmbedding, RefinedMask, StillWanted, require_wanted
 from medloop.interaction.guard import Guard, held, new_of
 from medloop.interaction.nninteractive.sent_prompts import AxisOrder
-from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, exact_voxels
+from medloop.interaction.prompts import Box, ExtremePoints, Lasso, Point, Prompt, Scribble, exact_voxels
 from medloop.interaction.regions import VoxelBox, allowed_by_boxes, is_flat, prompt_box
+from medloop.interaction.surroundings import surrounding_stroke
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What the server is asked of one label: the mask before, its prompts, and the locked labels around, where it takes strokes."""
+
+    start: BoolArray
+    prompts: Sequence[Prompt]
+    around: Sequence[Scribble]
 
 
 class NNInteractiveEngine:
@@ -86,7 +97,8 @@ class NNInteractiveEngine:
             for label in sorted({p.label for p in prompts}, key=lambda label: max(n for n, p in enumerate(prompts) if p.label == label)):
                 require_wanted(wanted)
                 own = [p for p in prompts if p.label == label]
-                drawn = self._drawn(embedding, before == label, own) & allowed_by_boxes(own, grid, label=label)
+                asked = _Asked(before == label, own, _locked_around(before, own, grid, locked))
+                drawn = self._drawn(embedding, asked) & allowed_by_boxes(own, grid, label=label)
                 mask[(mask == label) & ~drawn] = 0
                 mask[drawn] = label
         probabilities = np.stack([mask == value for value in (0, *labels)]).astype(np.float32)
@@ -106,29 +118,30 @@ class NNInteractiveEngine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _drawn(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:
+    def _drawn(self, embedding: ImageEmbedding, asked: _Asked) -> BoolArray:
         """The server's mask of one label; claimed and sent again when the lease has gone."""
         from nnInteractive.inference.remote.remote_session import SessionExpiredError
 
         try:
             try:
-                return self._requested(embedding, start, prompts)
+                return self._requested(embedding, asked)
             except SessionExpiredError:
                 self.close()
-                return self._requested(embedding, start, prompts)
+                return self._requested(embedding, asked)
         except (httpx.HTTPError, SessionExpiredError) as error:
             self.close()
             text = f"The nnInteractive server at {self._url} does not respond as it should ({_detail(error)})"
             raise UnavailableError(text, remedy="see its log and its key") from error
 
-    def _requested(self, embedding: ImageEmbedding, start: BoolArray, prompts: Sequence[Prompt]) -> BoolArray:
+    def _requested(self, embedding: ImageEmbedding, asked: _Asked) -> BoolArray:
         session = self._ready(embedding)
         session.reset_interactions()
-        if start.any():
+        if asked.start.any():
             if not session.supports_initial_label:
                 raise InputError("The nnInteractive server takes no mask to start from", remedy="start from an empty mask (previous=None)")
-            session.add_initial_seg_interaction(self._order.array(start.astype(np.uint8)))
-        calls = [call for prompt in prompts for call in self._calls(prompt, embedding.image, session)]
+            session.add_initial_seg_interaction(self._order.array(asked.start.astype(np.uint8)))
+        around = asked.around if session.supported_interactions.get("scribble", False) else []
+        calls = [call for prompt in (*around, *asked.prompts) for call in self._calls(prompt, embedding.image, session)]
         for number, call in enumerate(calls, start=1):
             call(number == len(calls))
         found: BoolArray = self._order.array(session.target_buffer) != 0
@@ -193,6 +206,17 @@ class NNInteractiveEngine:
     def _box(self, box: VoxelBox, session: Any) -> Callable[[bool], Any]:
         bounds = self._order.triple(zip(*box, strict=True))
         return lambda run: session.add_bbox_interaction(bounds, True, run_prediction=run)
+
+
+def _locked_around(before: MaskArray, own: Sequence[Prompt], grid: Grid, locked: Sequence[int]) -> list[Scribble]:
+    """A negative stroke along the locked labels of a mask around the prompts of a label; none where no locked one is near."""
+    label = own[0].label
+    closed = np.isin(before, [value for value in locked if value != label])
+    for prompt in own:
+        if getattr(prompt, "positive", True):
+            closed[tuple(exact_voxels(prompt, before.shape).T)] = False
+    stroke = surrounding_stroke(closed, own, grid, label=label)
+    return [] if stroke is None else [stroke]
 
 
 def _middle(box: Box, image: Image) -> VoxelBox:

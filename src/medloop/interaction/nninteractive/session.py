@@ -3,7 +3,8 @@
 The protocol knows one structure at a time, so prompts are for one label of the task. A prediction answers the prompts since the
 one before on the mask as it stands, held to what prompts may change (`medloop.interaction.guard`); a prompt that a later one contradicts
 is taken back as if it had never been said. Every state is kept as its way back, so that undo is exact, to any depth. What a project
-is to hear of it goes to `Service.keep`; emptying the target for the next structure takes nothing back there.
+is to hear of it goes to `Service.keep`; emptying the target for the next object takes nothing back there, and what was drawn stays in its
+way (`medloop.interaction.nninteractive.objects`), as labels do that are locked in the project.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,22 +16,43 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import BoolArray, MaskArray, ObjectNumbers
 from medloop.core.errors import InputError, ShapeError, StateError
 from medloop.core.geometry import Grid, Shape3
-from medloop.core.image import Image
+from medloop.core.image import Image, label_values
 from medloop.interaction.engine import Engine, ImageEmbedding, StillWanted, changed_box
 from medloop.interaction.guard import Guard
 from medloop.interaction.guarded import refine_guarded
+from medloop.interaction.nninteractive.objects import Objects
 from medloop.interaction.nninteractive.protocol import Difference
 from medloop.interaction.nninteractive.sent_prompts import AxisOrder, without_contradicted
-from medloop.interaction.prompts import Prompt, Voxel, check_prompts
+from medloop.interaction.nninteractive.steps import State, Step
+from medloop.interaction.prompts import Prompt, check_prompts
 from medloop.interaction.regions import slices_of
+from medloop.interaction.surroundings import surrounding_stroke
 
 KeepChange: TypeAlias = Callable[[MaskArray, MaskArray], None]
 """Keeps a change of a structure's mask, 0 or 1: before and after, shape (I, J, K)."""
 
-Keep: TypeAlias = Callable[[Image], KeepChange | None]
+
+@dataclass(frozen=True)
+class Kept:
+    """How what is drawn on an image is kept.
+
+    Attributes:
+        change: Told every change.
+        locked: Values of other labels where these must stay, else 0, shape (I, J, K); None where there are none.
+        objects: The numbered objects of earlier sessions; None for none.
+        number: Told the objects after every change, with the one drawn now.
+    """
+
+    change: KeepChange
+    locked: Callable[[], MaskArray | None] = lambda: None
+    objects: ObjectNumbers | None = None
+    number: Callable[[ObjectNumbers], None] = lambda _numbers: None
+
+
+Keep: TypeAlias = Callable[[Image], Kept | None]
 """Whether, and how, what is drawn on an image is kept."""
 
 
@@ -45,6 +67,7 @@ class Service:
         order: How front ends order axes.
         turn: Held while the engine works: one prediction at a time.
         keep: Where what is drawn is kept beside the front end's own buffer.
+        neighbours: Whether the objects that a session finished are in the way of its next one.
     """
 
     engine: Engine
@@ -53,47 +76,7 @@ class Service:
     order: AxisOrder = field(default_factory=AxisOrder)
     turn: AbstractContextManager[Any] = field(default_factory=Lock)
     keep: Keep = lambda _image: None
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """Where a session stands.
-
-    Attributes:
-        mask: The target, shape (I, J, K), 0 or 1.
-        prompts: In force, in order.
-        answered: Those of them that `mask` answers.
-        predicted: Whether it answers all of them.
-    """
-
-    mask: MaskArray
-    prompts: tuple[Prompt, ...] = ()
-    answered: tuple[Prompt, ...] = ()
-    predicted: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """The way back from one state to the one before: all but the mask, and of the mask only what differs."""
-
-    before: _State
-    start: Voxel
-    stop: Voxel
-    part: MaskArray
-
-    @classmethod
-    def between(cls, before: _State, after: _State) -> "_Step":
-        start, stop = changed_box(before.mask, after.mask)
-        part = before.mask[slices_of((start, stop))].copy()
-        return cls(replace(before, mask=_NOTHING), start, stop, part)
-
-    def undo(self, mask: MaskArray) -> _State:
-        restored = mask.copy()
-        restored[slices_of((self.start, self.stop))] = self.part
-        return replace(self.before, mask=restored)
-
-
-_NOTHING: MaskArray = np.zeros((0, 0, 0), dtype=np.uint8)
+    neighbours: bool = False
 
 
 class Session:
@@ -103,9 +86,10 @@ class Session:
         self._service = service
         self._embedding: ImageEmbedding | None = None
         self._dtype: np.dtype[Any] | None = None
-        self._state: _State | None = None
-        self._past: list[_Step] = []
-        self._keep: KeepChange | None = None
+        self._state: State | None = None
+        self._past: list[Step] = []
+        self._keep: Kept | None = None
+        self._objects = Objects.of((0, 0, 0))
 
     @property
     def shape(self) -> Shape3:
@@ -121,7 +105,7 @@ class Session:
 
         Raises:
             ShapeError: An image the engine cannot take.
-            InputError: Numbers that are none.
+            InputError: ObjectNumbers that are none.
         """
         if array.ndim != 4:
             raise ShapeError(f"An image has axes (C, X, Y, Z), got {array.ndim} axes")
@@ -135,6 +119,7 @@ class Session:
         with self._service.turn:
             self._embedding = self._service.engine.embed(image)
         self._keep = self._service.keep(image)
+        self._objects = Objects.of(image.grid.shape, self._keep.objects if self._keep else None)
 
     def set_target(self, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
         """Say what the front end's buffer looks like; it is empty again.
@@ -146,8 +131,7 @@ class Session:
         if self._service.order.triple(shape) != self.shape:
             raise ShapeError(f"The target buffer must have the image's shape {self._service.order.triple(self.shape)}, got {tuple(shape)}")
         self._dtype = dtype
-        self._state = _State(np.zeros(self.shape, dtype=np.uint8))
-        self._past = []
+        self._begin()
 
     def add(self, prompts: Sequence[Prompt], *, run: bool, wanted: StillWanted = lambda: True) -> Difference:
         """Add the prompts of one gesture and perhaps predict now; where it contradicts an earlier one, it wins.
@@ -175,7 +159,7 @@ class Session:
             raise ShapeError(f"A mask must have the image's shape {self._service.order.triple(self.shape)}, got {mask.shape}")
         target = np.ascontiguousarray(self._service.order.array(mask) != 0).astype(np.uint8)
         self._kept(np.zeros_like(target), target)
-        difference = self._move(_State(target, predicted=not run), run, wanted)
+        difference = self._move(State(target, predicted=not run, reopened=self._objects.mostly_in(target)), run, wanted)
         return difference if run else Difference(False)
 
     def predict(self, *, wanted: StillWanted = lambda: True) -> Difference:
@@ -206,36 +190,52 @@ class Session:
         return self._difference(now.mask, self._state.mask)
 
     def reset(self) -> None:
-        """Forget all prompts and empty the target."""
+        """Forget all prompts and empty the target for the next object; what was drawn counts as finished."""
         if self._state is not None:
-            self._state = _State(np.zeros_like(self._state.mask))
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._state is not None:
+            self._objects = self._objects.finished(self._state.mask)
+        self._state = State(np.zeros(self.shape, dtype=np.uint8))
         self._past = []
 
-    def _move(self, to: _State, run: bool, wanted: StillWanted) -> Difference:
+    def _move(self, to: State, run: bool, wanted: StillWanted) -> Difference:
         """Go on to another state, with the way back kept; an error leaves everything as it was."""
         before = self._current()
         after = self._predicted(to, wanted) if run else to
         if run:
             self._kept(to.mask, after.mask)
-        self._past.append(_Step.between(before, after))
+        self._past.append(Step.between(before, after))
         self._state = after
         return self._difference(to.mask, after.mask) if run else Difference(False)
 
     def _kept(self, before: MaskArray, after: MaskArray) -> None:
         if self._keep is not None:
-            self._keep(before, after)
+            self._keep.change(before, after)
+            self._keep.number(self._objects.with_drawn(after))
 
-    def _predicted(self, state: _State, wanted: StillWanted) -> _State:
+    def _predicted(self, state: State, wanted: StillWanted) -> State:
         service = self._service
         mask, told, groups = self._without_taken_back(state)
+        closed = self._objects.closed(state.prompts, state.reopened) if service.neighbours else np.zeros(self.shape, dtype=bool)
+        others = self._keep.locked() if self._keep else None
         for new in groups:
+            before = np.where(mask != 0, np.uint8(service.label), np.uint8(0) if others is None else others)
+            guard = Guard(service.labels, () if others is None else [v for v in label_values(others) if v], closed)
+            given = [*self._around(closed, before, [*told, *new]), *told]
             with service.turn:
-                before, guard = mask * np.uint8(service.label), Guard(service.labels)
-                answer = refine_guarded(service.engine, self._image(), before, told, new, guard, wanted=wanted)
+                answer = refine_guarded(service.engine, self._image(), before, given, new, guard, wanted=wanted)
             mask, told = (answer.mask == service.label).astype(np.uint8), [*told, *new]
         return replace(state, mask=mask, answered=state.prompts, predicted=True)
 
-    def _without_taken_back(self, state: _State) -> tuple[MaskArray, list[Prompt], list[list[Prompt]]]:
+    def _around(self, closed: BoolArray, before: MaskArray, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """What an engine is told of the finished objects around."""
+        label = self._service.label
+        stroke = surrounding_stroke(closed & (before != label), prompts, self._image().image.grid, label=label) if prompts else None
+        return [] if stroke is None else [stroke]
+
+    def _without_taken_back(self, state: State) -> tuple[MaskArray, list[Prompt], list[list[Prompt]]]:
         """The mask before the first gesture that a later one contradicts, what it answers, and what is to be answered on it."""
         mask, answered, past = state.mask, state.answered, reversed(self._past)
         groups = [[p for p in state.prompts if p not in answered]]
@@ -258,7 +258,7 @@ class Session:
             raise StateError("There is no image yet", remedy="send one with set_image")
         return self._embedding
 
-    def _current(self) -> _State:
+    def _current(self) -> State:
         self._image()
         if self._state is None:
             raise StateError("There is no target buffer yet", remedy="describe it with set_target_buffer")

@@ -14,7 +14,7 @@ from medloop.core.image import Mask, label_values
 from medloop.core.names import one_line
 from medloop.core.records import Annotation, Assignment, Case, Prediction, new_id, now
 from medloop.images.encode import encode_mask
-from medloop.loop.annotating.gold import Held, gold_of, hold, keep_reading, require_admitted
+from medloop.loop.annotating.gold import Held, gold_of, hold, keep_reading, require_admitted, require_no_tutorial
 from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.annotating.opening import go_on, open_assignment, open_gold, require_same_purpose
 from medloop.loop.annotating.provenance import provenance_of
@@ -139,8 +139,8 @@ def submit(workspace: Workspace, assignment_id: str, submitted: Submitted) -> An
         if is_reviewing(edit.assignment):
             raise StateError("This case is open as its reviewer: its draft is a decision and no reading", remedy="adjudicate with it")
         gold = edit.assignment.gold_id is not None
-        if gold and submitted.parts is not None:
-            raise StateError("This case counts whole", remedy="submit the whole mask")
+        if submitted.parts is not None:
+            require_no_tutorial(tx, edit.assignment)
         if submitted.parts is None and not submitted.whole and not gold:
             submitted = replace(submitted, parts=queried_parts(tx, edit.assignment) or None)
         if submitted.parts is not None and own_annotation(tx, edit.case.id, edit.assignment.annotator_id) is not None:
@@ -247,8 +247,9 @@ def _held(workspace: Workspace, edit: OpenEdit, submitted: Submitted, mask: Mask
         truth = tx.get(Annotation, gold.annotation_id) if gold else None
     if truth is None:
         return None
+    given = mask if mask is not None else submitted.tag or 0
     try:
-        return hold(workspace, edit.case, mask if mask is not None else submitted.tag or 0, truth)
+        return hold(workspace, edit.case, given, truth, within=submitted.parts)
     except BlobError:
         return None
 

@@ -1,22 +1,28 @@
 """Drawn in another front end: found again by its voxels, what is drawn on a case's image becomes a person's draft of the case.
 
-A draft replaces nothing: the person looks at it on the page and submits it there. Voxels of other labels stay as they are in it.
+A draft replaces nothing: the person looks at it on the page and submits it there. Labels that are locked keep their voxels in it, and what
+is drawn goes around them; labels that may share voxels with the one that is drawn do.
 """
 
 import hashlib
 import logging
-from functools import partial
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import MaskArray, ObjectNumbers
+from medloop.core.drawing import drawn_table, erased_table
 from medloop.core.image import Image
-from medloop.core.records import Annotator, Case
+from medloop.core.labels import held_by_value
+from medloop.core.records import Annotator, Assignment, Case, Label
+from medloop.datasets.objects import DrawnObjects
 from medloop.images.encode import encode_voxels
-from medloop.interaction.nninteractive.session import Keep, KeepChange
+from medloop.interaction.nninteractive.session import Keep, Kept
 from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.annotations import choose_case
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
+from medloop.loop.annotating.drawn_objects import keep_objects, objects_of_assignment
 from medloop.loop.foundation.workspace import Workspace
 
 STORED = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32")
@@ -25,15 +31,35 @@ STORED = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32")
 _LOG = logging.getLogger(__name__)
 
 
-def keep_drafts(workspace: Workspace, annotator: Annotator, label: int) -> Keep:
+@dataclass(frozen=True)
+class Drawing:
+    """How a person draws one label in another front end.
+
+    Attributes:
+        annotator: Whose draft it is.
+        label: Its value.
+        locked: Values of labels that keep their voxels; None for all others.
+    """
+
+    annotator: Annotator
+    label: int
+    locked: frozenset[int] | None = None
+
+    def locks(self, labels: Collection[Label]) -> frozenset[int]:
+        """The values of the labels that stay."""
+        others = frozenset(one.value for one in labels if one.value != self.label)
+        return others if self.locked is None else others & self.locked
+
+
+def keep_drafts(workspace: Workspace, drawing: Drawing) -> Keep:
     """Keeps what sessions draw as drafts of one person; an image that is no case of the project is logged, and nothing of it kept."""
 
-    def keep(image: Image) -> KeepChange | None:
+    def keep(image: Image) -> Kept | None:
         case = case_of_image(workspace, image)
         if case is None:
             _LOG.warning("An image of %s voxels is no case of this project (or several): what is drawn on it is not kept", image.grid.shape)
             return None
-        return partial(draw_change, workspace, case.id, annotator.id, label)
+        return _Draft(workspace, case, drawing).kept()
 
     return keep
 
@@ -53,17 +79,63 @@ def case_of_image(workspace: Workspace, image: Image) -> Case | None:
     return None
 
 
-def draw_change(workspace: Workspace, case_id: str, annotator_id: str, label: int, before: MaskArray, after: MaskArray) -> None:
-    """Repeat in a person's draft what a structure's mask gained and lost; both masks 0 or 1, shape (I, J, K) of the case.
+class _Draft:
+    """One person's draft of one case while a front end draws in it."""
 
-    Raises:
-        ConflictError: The draft was changed in this moment; nothing is saved.
-    """
-    assignment = choose_case(workspace, case_id, annotator_id).assignment
-    draft = read_draft(workspace, assignment.id)
-    mask = draft.mask.copy(order="K")
-    mask[(after > before) & (mask == 0)] = label
-    mask[(before > after) & (mask == label)] = 0
-    runs = runs_between(draft.mask, mask)
-    if runs:
-        save_patch(workspace, assignment.id, Edit(draft.revision, runs, elsewhere=True))
+    def __init__(self, workspace: Workspace, case: Case, drawing: Drawing) -> None:
+        self._workspace, self._case, self._drawing = workspace, case, drawing
+        self._before: DrawnObjects | None = None
+
+    def kept(self) -> Kept:
+        """How a session keeps what is drawn; where objects are kept apart this opens the case, to know those of the draft."""
+        if self._workspace.settings.objects == "merged":
+            return Kept(self.change, self.locked)
+        opened, blobs = self._open(), self._workspace.store.blobs
+        with self._workspace.store.read() as tx:
+            self._before = objects_of_assignment(tx, blobs, self._case, opened.id)
+        return Kept(self.change, self.locked, self._before.numbers if self._before else None, self.number)
+
+    def change(self, before: MaskArray, after: MaskArray) -> None:
+        """Repeat in the draft what a structure's mask gained and lost; both masks 0 or 1, shape (I, J, K) of the case.
+
+        Raises:
+            ConflictError: The draft was changed in this moment; nothing is saved.
+        """
+        assignment = self._open()
+        draft = read_draft(self._workspace, assignment.id)
+        labels, label = self._workspace.task.labels, self._drawing.label
+        locks = self._drawing.locks(labels)
+        mask = draft.mask.copy(order="K")
+        for changed, table in ((after > before, drawn_table(labels, label)), (before > after, erased_table(labels, label))):
+            free = ~(losing(labels, table, locks) > 0)[mask]
+            mask = np.where(changed & free, table[mask], mask)
+        runs = runs_between(draft.mask, mask)
+        if runs:
+            save_patch(self._workspace, assignment.id, Edit(draft.revision, runs, elsewhere=True))
+
+    def locked(self) -> MaskArray | None:
+        """A locked label wherever drawing would take it away, else 0."""
+        labels = self._workspace.task.labels
+        lost = losing(labels, drawn_table(labels, self._drawing.label), self._drawing.locks(labels))
+        if not lost.any():
+            return None
+        found: MaskArray = lost[read_draft(self._workspace, self._open().id).mask]
+        return found if found.any() else None
+
+    def number(self, numbers: ObjectNumbers) -> None:
+        """Keep which objects there are; those that came later are of the label that is drawn."""
+        known = self._before.labels if self._before else ()
+        more = int(numbers.max(initial=0)) - len(known)
+        keep_objects(self._workspace, self._open(), DrawnObjects(numbers, (*known, *[self._drawing.label] * max(0, more))))
+
+    def _open(self) -> Assignment:
+        return choose_case(self._workspace, self._case.id, self._drawing.annotator.id).assignment
+
+
+def losing(labels: tuple[Label, ...], table: MaskArray, locks: Collection[int]) -> MaskArray:
+    """Value of a voxel → a locked label that a change takes from it, 0 for none; `table` is value → value after, both shape (256,)."""
+    held = held_by_value(labels)
+    lost = np.zeros(256, dtype=np.uint8)
+    for value, of in held.items():
+        lost[value] = min((of - held.get(int(table[value]), frozenset())) & set(locks), default=0)
+    return lost

@@ -10,14 +10,19 @@ from medloop.core.records import Model
 from medloop.core.settings import ImageAdaptation
 from medloop.interaction.engine import Engine
 from medloop.loop.foundation.label_versions import knows_every_label
+from medloop.loop.foundation.model_servers import ModelServer, model_server
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import ANY_LABEL, weights_of
 from medloop.store.blobs import Blobs
 
 AUTO = "auto"
-"""The model's interactive network where it has one that knows every label, else its network for any label, else the classical engine."""
+"""The engine of the setting `prompt_engine`, else the model's interactive network where it has one that knows every label, else its network
+for any label, else the classical engine."""
 
-ENGINES = (AUTO, "classical", "network", "any-label")
+NNINTERACTIVE = "nninteractive"
+"""A server that speaks nnInteractive, one of `model-servers.toml`."""
+
+ENGINES = (AUTO, "classical", "network", "any-label", NNINTERACTIVE)
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,13 @@ def choose_engine(workspace: Workspace, name: str = AUTO) -> EngineChoice:
     Raises:
         SettingError: An unknown name.
         UnavailableError: A network is asked for that the model in use does not have.
+        NotFoundError: No nnInteractive server is listed, or several are.
     """
     if name not in ENGINES:
         raise SettingError(f"An engine is one of {', '.join(ENGINES)}, got {name!r}")
+    if name == NNINTERACTIVE or (name == AUTO and workspace.settings.prompt_engine == NNINTERACTIVE):
+        server = model_server(workspace.folder, "", "nninteractive")
+        return EngineChoice(f"{NNINTERACTIVE} {server.url}", partial(_served, server))
     with workspace.store.read() as tx:
         model = tx.live_model()
     guided = model is not None and bool(model.recipe.get("guided", False))
@@ -79,6 +88,13 @@ def _network(blobs: Blobs, model: Model, adaptation: ImageAdaptation, *, any_lab
     weights = weights_of(blobs, model, any_label=any_label)
     bend = None if adaptation == "none" else Adaptation(unsupervised=adaptation == "image")
     return NetworkEngine.load(recipe, weights, refinement=Refinement(adaptation=bend), any_label=any_label)
+
+
+def _served(server: ModelServer) -> Engine:
+    from medloop.interaction.external.nninteractive import NNInteractiveEngine
+
+    key = server.secrets.token() or server.secrets.password() or None
+    return NNInteractiveEngine(server.url, key=key, timeout_seconds=server.timeout_seconds)
 
 
 def _classical() -> Engine:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medloop.core.arrays import MaskArray
+from medloop.core.arrays import UNKNOWN, MaskArray
 from medloop.core.errors import ConflictError, StateError
 from medloop.core.image import Mask
 from medloop.core.labels import region_values
@@ -21,11 +21,15 @@ from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.gold import tutorial_of
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.nested import region_dice
+from medloop.loop.foundation.partial_annotations import Part, annotated_voxels
 from medloop.loop.foundation.readings import gold_in_force
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
+
+SCORED = ("mask", "partial", "tag")
+"""Kinds of annotations that are held against a truth; marks and rejected proposals are kept, and score nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def add_gold(workspace: Workspace, case_id: str, *, annotator_id: str) -> GoldCa
             raise StateError(f"{case.name} has no annotation in force to be the truth", remedy="annotate it whole, or review it first")
         if (known := gold_in_force(tx, [case_id]).get(case_id)) is not None:
             return known
-        before = tx.find(Annotation, where={"case_id": case_id, "origin": "gold"})
+        before = tx.find(Annotation, where={"case_id": case_id, "origin": "gold", "kind": SCORED})
         tutorials = {r.annotation_id for r in tx.find(GoldReading, where={"case_id": case_id}) if r.tutorial}
     held = {a.id: hold(workspace, case, a, truth) for a in before}
     gold = GoldCase(id=new_id("gold"), case_id=case_id, annotation_id=truth.id, annotator_id=annotator_id, created_at=now())
@@ -103,20 +107,36 @@ def require_admitted(tx: Reader, annotator_id: str) -> None:
         raise StateError(f"{annotator.name} has not passed the tutorial yet ({tutorial.words})", remedy=remedy)
 
 
+def require_no_tutorial(tx: Reader, assignment: Assignment) -> None:
+    """Refuse less than a whole annotation of a gold case in a tutorial, whose reader knows what it is.
+
+    In work nothing that other cases allow is refused of a gold case: a refusal would tell it from them.
+
+    Raises:
+        StateError: Then.
+    """
+    tutorial = tutorial_of(tx, tx.get(Annotator, assignment.annotator_id)) if assignment.gold_id is not None else None
+    if tutorial is not None and not tutorial.passed:
+        raise StateError("A case of the tutorial counts whole", remedy="annotate all of it")
+
+
 def gold_of(tx: Reader, assignment: Assignment) -> GoldCase | None:
     """The gold case that an assignment is a check by, while it is in use; None otherwise."""
     found = gold_in_force(tx, [assignment.case_id]).get(assignment.case_id) if assignment.gold_id else None
     return found if found is not None and found.id == assignment.gold_id else None
 
 
-def hold(workspace: Workspace, case: Case, given: Annotation | MaskArray | int, truth: Annotation) -> Held:
-    """How near an annotation is to the truth.
+def hold(
+    workspace: Workspace, case: Case, given: Annotation | MaskArray | int, truth: Annotation, *, within: Sequence[Part] | None = None
+) -> Held:
+    """How near an annotation is to the truth; one of parts of the case is held against what the truth says there.
 
     Args:
         workspace: The project.
         case: The case of both.
         given: The annotation, its mask, shape (I, J, K), or its class.
         truth: The truth; labels that it says nothing of are left out.
+        within: The only parts that a mask says something of; of an annotation they are known.
 
     Returns:
         For masks the mean Dice over the labels that one of both has; 1 where neither has any.
@@ -127,9 +147,10 @@ def hold(workspace: Workspace, case: Case, given: Annotation | MaskArray | int, 
     if not isinstance(right, Mask) or isinstance(own, int):
         return Held(float(own == right), {})
     mask = own.array if isinstance(own, Mask) else own
+    known = mask != UNKNOWN if within is None else annotated_voxels(within, case.grid.shape)
     with workspace.store.read() as tx:
         values = [label.value for label in annotated_labels(tx, workspace.task).of(truth)]
-    return hold_masks(mask, right.array, values, workspace.task.labels)
+    return hold_masks(np.where(known, mask, np.uint8(0)), np.where(known, right.array, np.uint8(0)), values, workspace.task.labels)
 
 
 def hold_masks(mask: MaskArray, truth: MaskArray, values: Sequence[int], labels: Sequence[Label]) -> Held:

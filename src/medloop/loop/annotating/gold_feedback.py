@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from markupsafe import Markup
 
+from medloop.core.arrays import UNKNOWN
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Mask
 from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading
-from medloop.loop.annotating.gold import gold_of
+from medloop.loop.annotating.gold import SCORED, gold_of
 from medloop.loop.foundation.arrays import load_annotation, shown_channels
 from medloop.loop.foundation.gold import Tutorial, tutorial_of
 from medloop.loop.foundation.skills import gold_scores
@@ -64,7 +66,7 @@ def gold_feedback(workspace: Workspace, assignment_id: str) -> GoldFeedback:
             mean=mean_score(scores) if scores else None,
             tutorial=tutorial_of(tx, tx.get(Annotator, assignment.annotator_id)) if reading and reading.tutorial else None,
             instructions=workspace.task.instructions,
-            note=_note(tx, assignment) if reading is None else "",
+            note=_note(tx, assignment, given) if reading is None else "",
         )
 
 
@@ -88,6 +90,8 @@ def feedback_picture(workspace: Workspace, assignment_id: str) -> Markup:
     blobs = workspace.store.blobs
     own, right = load_annotation(blobs, given, case), load_annotation(blobs, truth, case)
     masks = [(style, mask.array) for style, mask in (("truth", right), ("predicted", own)) if isinstance(mask, Mask)]
+    known = masks[1][1] != UNKNOWN
+    masks = [(style, np.where(known, mask, np.uint8(0))) for style, mask in masks]
     channels, windows = shown_channels(blobs, case)
     shot = largest_disagreement(case.grid, masks[0][1], masks[1][1])
     shapes = Shape.each(workspace.task.labels, workspace.task.labels)
@@ -104,7 +108,9 @@ def _submitted(tx: Reader, assignment_id: str) -> tuple[Assignment, Annotation]:
     return assignment, made[0]
 
 
-def _note(tx: Reader, assignment: Assignment) -> str:
+def _note(tx: Reader, assignment: Assignment, given: Annotation) -> str:
+    if given.kind not in SCORED:
+        return "Only masks are held against the truth: what you gave is kept, and not scored"
     if gold_of(tx, assignment) is None:
         return "The case went out of use as a gold case while you read it: your annotation is kept, and not scored"
     return "The truth of the case cannot be read: your annotation is kept, and not scored"

@@ -1,8 +1,9 @@
 """Marks in place of a mask: check them, keep them as an annotation of their own kind, close the assignment.
 
 Marks given again by the same person replace their earlier ones of the case by name; other people's add up. They are refused where they
-contradict each other or what stands for the case, on cases that evaluate, and as a reading of a gold case or of a case that this person
-has annotated whole: nothing learned there would be worth what was lost.
+contradict each other or what stands for the case, on cases that evaluate, in a tutorial, and as a reading of a case that this person
+has annotated whole: nothing learned there would be worth what was lost. Of a gold case they are taken as of any other, so that nobody
+knows it by a refusal; they are kept, learned by nothing and not scored.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,6 +17,7 @@ from medloop.core.labels import nested_regions, shared_names
 from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, Case, new_id, now
 from medloop.interaction.weak.marks import Mark
 from medloop.interaction.weak.supervision import require_agreement, supervise
+from medloop.loop.annotating.gold import require_no_tutorial
 from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.foundation.annotated_labels import checked_labels
 from medloop.loop.foundation.arrays import load_mask
@@ -51,8 +53,8 @@ def submit_marks(workspace: Workspace, assignment_id: str, given: SubmittedMarks
     """Finish an open assignment with marks; the case may be queried again.
 
     Raises:
-        StateError: A classification, a case that evaluates, a gold case, a review, a closed assignment, or a case that this person has
-            annotated whole.
+        StateError: A classification, a case that evaluates, one of a tutorial, a review, a closed assignment, or a case that this person
+            has annotated whole.
         InputError: Marks that contradict each other or an annotation of the case, or lie outside the image; an effort out of range.
         LabelError: A label that the task does not have, or that is called not annotated.
         ConflictError: The draft holds edits, which marks would leave behind.
@@ -69,6 +71,7 @@ def submit_marks(workspace: Workspace, assignment_id: str, given: SubmittedMarks
         require_sound(workspace, tx, edit.case, given.marks, annotated=annotated, annotator_id=annotator.id, standing=standing)
     blob = workspace.store.blobs.put(encode_marks(given.marks))
     origin: AnnotationOrigin = "simulated" if annotator.kind == "simulated" else "human"
+    origin = "gold" if edit.assignment.gold_id is not None else origin
     with workspace.store.write(annotator.id) as tx:
         assignment = require_open(tx.get(Assignment, assignment_id))
         values = frozenset(mark.label for mark in given.marks) - {0}
@@ -157,9 +160,9 @@ def _known_of(mask: MaskArray, annotated: tuple[int, ...]) -> MaskArray:
 def _require_markable(tx: Reader, edit: OpenEdit) -> None:
     if is_reviewing(edit.assignment):
         raise StateError("This case is open as its reviewer: its draft is a decision and no reading", remedy="adjudicate with it")
-    if edit.assignment.gold_id is not None:
-        raise StateError("This case counts whole", remedy="submit the whole mask")
-    require_trainable(edit.case)
+    require_no_tutorial(tx, edit.assignment)
+    if edit.assignment.gold_id is None:  # a check looks like a training case
+        require_trainable(edit.case)
     own = own_annotation(tx, edit.case.id, edit.assignment.annotator_id)
     if own is not None:
         raise StateError("You have annotated this whole case already, and marks say less", remedy="correct the whole mask instead")

@@ -9,8 +9,9 @@ and the next queries begin with it (`medloop.loop.querying.rejected`); the chanc
 import numpy as np
 
 from medloop.core.errors import ConflictError, StateError
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Assignment, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotation, AnnotationOrigin, Annotator, Assignment, new_id, now
 from medloop.loop.annotating.annotations import require_known_revision
+from medloop.loop.annotating.gold import require_no_tutorial
 from medloop.loop.annotating.open_edit import OpenEdit, load_edit, require_open
 from medloop.loop.foundation.blinding import is_hidden, own_annotation
 from medloop.loop.foundation.effort_log import UNKNOWN_EFFORT, Reported, checked_report, record_effort
@@ -25,8 +26,8 @@ def reject_proposal(workspace: Workspace, assignment_id: str, *, effort: Reporte
     """Finish an open assignment by rejecting its proposal; the case is queried again, before others.
 
     Raises:
-        StateError: A classification, no proposal, a case that evaluates, a gold case, a review, a closed assignment, or a case that is
-            annotated.
+        StateError: A classification, no proposal, a case that evaluates, one of a tutorial, a review, a closed assignment, or a case that
+            is annotated.
         ConflictError: The draft holds edits, which a rejection would leave behind.
         InputError: An effort out of range.
     """
@@ -50,7 +51,7 @@ def reject_proposal(workspace: Workspace, assignment_id: str, *, effort: Reporte
             task_id=workspace.task.id,
             annotator_id=annotator_id,
             kind="rejected",
-            origin="simulated" if tx.get(Annotator, annotator_id).kind == "simulated" else "human",
+            origin=_origin(tx, assignment),
             assignment_id=assignment.id,
             proposal_id=assignment.proposal_id,
             supersedes=earlier[-1].id if earlier else None,
@@ -64,17 +65,24 @@ def reject_proposal(workspace: Workspace, assignment_id: str, *, effort: Reporte
     return made
 
 
+def _origin(tx: Reader, assignment: Assignment) -> AnnotationOrigin:
+    if assignment.gold_id is not None:  # taken as of any other case, so that nobody knows a gold case by a refusal, and counts nowhere
+        return "gold"
+    return "simulated" if tx.get(Annotator, assignment.annotator_id).kind == "simulated" else "human"
+
+
 def _require_rejectable(tx: Reader, edit: OpenEdit) -> None:
     assignment, case = edit.assignment, edit.case
     if is_reviewing(assignment):
         raise StateError("This case is open as its reviewer: its draft is a decision and no reading", remedy="adjudicate with it")
-    if assignment.gold_id is not None:
-        raise StateError("This case counts whole", remedy="submit the whole mask")
-    if case.split in EVALUATION_SPLITS:
+    require_no_tutorial(tx, assignment)
+    if case.split in EVALUATION_SPLITS and assignment.gold_id is None:
         rule = f"A rejected proposal leaves a case to be queried again, and {case.name} is a {case.split} case"
         raise StateError(rule, remedy="annotate the whole mask")
     if assignment.proposal_id is None or assignment.began_with not in (None, "prediction"):
         raise StateError("There is no proposal to reject: this draft does not begin with one", remedy="annotate the case, or skip it")
+    if assignment.gold_id is not None:
+        return
     if own_annotation(tx, case.id, assignment.annotator_id) is None and is_hidden(tx, case.id, assignment.annotator_id):
         return  # that others have annotated it is nothing to tell who reads it blind; a rejection lifts no annotated case
     if own_annotation(tx, case.id, assignment.annotator_id) is not None or standing_annotation(tx, case.id) is not None:

@@ -4,7 +4,7 @@ Reading may fail in any way: it costs the case, which is named. Only a store tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -13,18 +13,20 @@ from medloop.core.errors import BlobError, ConflictError, InputError, IntegrityE
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
 from medloop.core.names import composed
-from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Json, Split
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Case, Json, Source, Split
 from medloop.datasets.channels import known_names
 from medloop.datasets.dataset import Blank, CaseSource, Dataset, Refusal
 from medloop.images.encode import encode_voxels
-from medloop.images.read import ReadImage, read_image
+from medloop.images.read import ReadImage
 from medloop.images.result import UNSIZED, require_intensities
 from medloop.loop.data.cases import IMPORTER, Incoming, NewCase, add_case, storable
 from medloop.loop.data.deidentifying import Deidentifying, aliases_of
 from medloop.loop.data.import_report import Tally
 from medloop.loop.data.import_splits import drawn_along, import_splits
+from medloop.loop.data.keeping_references import NewReference, beside_cases, keep_reference
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
+from medloop.loop.data.read_ahead import ReadAhead, image_of
 from medloop.loop.data.source_annotated import annotated_by, annotated_in, require_annotated, rule_of
 from medloop.loop.data.source_labels import read_label
 from medloop.loop.data.source_segments import read_objects
@@ -61,6 +63,7 @@ class Intake:
         self.tally.removed = self._words.removed
         self._channels = known_names(dataset.channels)
         self._annotations = annotations
+        self._images = ReadAhead(dataset.cases)
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
         self._look()
@@ -77,6 +80,7 @@ class Intake:
         self._along = drawn_along(self._dataset.cases, self._splits)
         with self._workspace.store.read() as tx:
             cases = tx.find(Case)
+            self._beside = beside_cases(tx, cases)
         self._seen = len(cases)
         self._cases = {composed(c.name): c for c in cases}
         self._digests = {c.source.sha256: c.name for c in cases}
@@ -84,6 +88,7 @@ class Intake:
 
     def close(self) -> None:
         """Set in motion what new cases and new annotations ask for."""
+        self._images.close()
         if self.tally.added:
             pretrain_before_annotations(self._workspace)
             request_description(self._workspace)
@@ -100,7 +105,7 @@ class Intake:
         ConflictError: Another import has given the patient another split meanwhile than this source says.
         """
         try:
-            read = _read(case, self._words, self._dataset.blank)
+            read = _kept(case, self._images.read(case), self._words, self._dataset.blank)
             known = self._known(case, read)
             grid = read.image.grid if known is None else known.grid
             label, said = self._label(case, read, grid)
@@ -123,6 +128,9 @@ class Intake:
             return
         for other in case.more:
             self._take_more(other, read)
+        for number, reference in enumerate(case.references, start=1):
+            renamed = case.label and reference.acquired is None  # its file's name holds what the case's does
+            self._take_reference(case, replace(reference, name=f"series {number}") if renamed else reference)
 
     def _take_more(self, case: CaseSource, read: "_Read") -> None:
         """Store what somebody else says of a case that is there now, or note why not."""
@@ -140,6 +148,19 @@ class Intake:
         elif taken in ("annotated", "corrected"):
             self.tally.further += 1
             self.tally.remark(case.name, "more people than one have annotated it")
+
+    def _take_reference(self, case: CaseSource, reference: CaseSource) -> None:
+        """Keep another series of a case's patient beside it, or note why not."""
+        known = self._cases[case.name]
+        named = replace(reference, label=case.label and (reference.label or reference.name))
+        try:
+            found = _kept(named, image_of(named), self._words, self._dataset.blank)
+            new = NewReference(named.name, self._words.notes(named, found.notes), registered=case.joining.registered)
+            kept = keep_reference(self._workspace, known, found.found, new, actor=self._actor)
+        except _READ_FAULTS as error:
+            self.tally.refused.append(_refusal(replace(named, label=f"{case.label or case.name}, reference {named.name}"), error))
+            return
+        self.tally.references += kept.is_new
 
     def _label(self, case: CaseSource, read: "_Read", grid: Grid) -> tuple["_Labelled | None", tuple[str, ...]]:
         """What the source says of a case; a DICOM annotation that cannot be used costs itself, not the image."""
@@ -171,8 +192,21 @@ class Intake:
         elif read.found.source.sha256 in self._digests:
             what = f"its bytes equal those of {self._digests[read.found.source.sha256]}, a duplicate"
         else:
+            self._require_own_patient(case, read.found.source)
             return None
         raise InputError(f"{case.name}: {what}", remedy="rename it, or leave one of the two out")
+
+    def _require_own_patient(self, case: CaseSource, source: Source) -> None:
+        """Refuse an image that stands beside a case of another patient: one patient would be in two splits.
+
+        Raises:
+            InputError: Then.
+        """
+        named, patient = self._beside.get(source.sha256, ("", ""))
+        if named and patient != self._words.patient(case):
+            raise InputError(
+                f"{case.name}: it is {named}, whose patient is {patient}", remedy="give it that patient, or take the reference away"
+            )
 
     def _has_voxels(self, case: Case, image: Image) -> bool:
         """Whether a case has the very voxels of an image at the same place: one exported here, or packed again, is another file."""
@@ -225,6 +259,7 @@ class Intake:
             stratum=case.stratum or (case.tag or ""),
             channel_names=self._channels,
             frames=case.frames,
+            groups=case.groups,
         )
         made = add_case(self._workspace, read.image, new, given, actor=self._actor, follow=False)
         self._seen += 1
@@ -233,6 +268,8 @@ class Intake:
         twin = self._voxels.setdefault((made.voxels, made.grid.shape), made.name)
         if twin != made.name:
             self.tally.remark(case.name, f"has the very voxels of {twin}; where it is the same image, flag one of the two")
+        if made.source.sha256 in self._beside:
+            self.tally.remark(case.name, f"is {self._beside[made.source.sha256][0]}, too")
         self.tally.labelled += given is not None
         self.tally.remark(case.name, *notes)
         if case.name in self._along:
@@ -290,8 +327,7 @@ class _Read:
         return (*kept, self.unused_size) if self.unused_size else kept
 
 
-def _read(case: CaseSource, words: Deidentifying, blank: Blank) -> _Read:
-    stored = read_image(case.images[0] if len(case.images) == 1 else case.images)
+def _kept(case: CaseSource, stored: ReadImage, words: Deidentifying, blank: Blank) -> _Read:
     require_intensities(case.images[0].name, stored)
     found = words.read(case, stored, blank)
     return _Read(found, case.sized(found.image), stored.source.dicom, _unused_size(case, found.image))

@@ -115,7 +115,8 @@ def predict_alone(
     card, metrics = model.card, model.card["metrics"]
     fitted = metrics.get("calibration", {}).get("calibrator", {})
     calibrated = calibrator_from_json(fitted) if fitted else None
-    predictor = predictor_of(model.recipe, model.weights, metrics.get("uncertainty_source", "all"), calibrated)
+    source = metrics.get("uncertainty_source", "all")
+    predictor = predictor_of(model.recipe, model.weights, source, calibrated, unlearned=metrics.get(NOT_LEARNED, ()))
     facts = _Facts(
         card["task"]["kind"],
         model.labels,

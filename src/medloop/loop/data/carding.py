@@ -17,6 +17,7 @@ TABLES = ("table", "parquet")
 
 CROISSANT = "croissant"
 CARD = "model-card"
+RECORD = "change-record"
 
 
 def croissant_exporter(workspace: Workspace) -> Exporter:

@@ -32,6 +32,7 @@ class NewCase:
     stratum: str = ""
     channel_names: tuple[str, ...] = ()
     frames: tuple[tuple[str, int], ...] = ()
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def storable(image: Image) -> ImageArray:
 
 
 def _case_record(workspace: Workspace, array: ImageArray, image: Image, new: NewCase) -> Case:
-    source = replace(displayed(new.source, array, new.channel_names), frames=dict(new.frames))
+    source = replace(displayed(new.source, array, new.channel_names), frames=dict(new.frames), groups=dict(new.groups))
     least, most = float(array.min()), float(array.max())
     return Case(
         id=new_id("case"),

@@ -135,8 +135,10 @@ class Deidentifying:
     def _dicom(self, dicom: dict[str, Any]) -> dict[str, Any]:
         if self._words is None or not dicom:
             return dicom
-        single = {name: self._words.uid(dicom[name]) for name in ("study", "series", "frame_of_reference") if name in dicom}
+        single: dict[str, Any] = {name: self._words.uid(dicom[name]) for name in ("study", "series", "frame_of_reference") if name in dicom}
         instances = [self._words.uid(uid) for uid in dicom.get("instances", ())]
+        if "channel_instances" in dicom:
+            single["channel_instances"] = [self._words.uid(uid) for uid in dicom["channel_instances"]]
         sop_class = dicom.get("sop_class", "")
         kept = {"sop_class": sop_class if str(sop_class).startswith(STANDARD) else "", "instances": instances, "key": self._words.mark}
         return dicom | single | kept

@@ -5,6 +5,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.image import Mask
 from medloop.core.labels import class_regions, nested_regions, region_values, value_names, values_of
@@ -13,18 +15,20 @@ from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case,
 from medloop.datasets.dicom_objects.references import Originals
 from medloop.datasets.export import ExportCase, Exporter, export_csv, export_msd, export_nifti, export_nnunet
 from medloop.datasets.export_volumes import export_mha, export_nrrd
+from medloop.datasets.objects import DrawnObjects
 from medloop.datasets.regular import is_sheared
 from medloop.datasets.shapes.coco_out import COCO_EXPORTERS
 from medloop.datasets.shapes.cvat_out import export_cvat
 from medloop.datasets.shapes.labelstudio_out import export_labelstudio
-from medloop.loop.data.carding import CARD, CROISSANT, TABLES, croissant_exporter
+from medloop.loop.annotating.drawn_objects import objects_of_annotation
+from medloop.loop.data.carding import CROISSANT, TABLES, croissant_exporter
 from medloop.loop.data.cases import IMPORTER
 from medloop.loop.data.export_report import ExportReport, note_export
 from medloop.loop.data.exports_apart import WITHOUT_IMAGES, export_measured_reports, export_table
 from medloop.loop.data.framed import frame_files, frame_lines
 from medloop.loop.data.marks_files import marks_files
 from medloop.loop.data.measured import measurement_files, measurement_lines
-from medloop.loop.data.model_exports import MODEL_FORMATS, export_card, export_model
+from medloop.loop.data.model_exports import MODEL_FORMATS, MODEL_TEXTS, export_model, export_text
 from medloop.loop.data.object_exports import OBJECT_FORMATS, REPORTS, object_exporter
 from medloop.loop.data.part_exports import part_cases, partly_annotated
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, label_gaps
@@ -42,7 +46,8 @@ PICTURES = (*COCO_EXPORTERS, "labelstudio", "cvat")
 
 _MASKS = ("nifti", "msd", "nnunet", "nrrd", "mha")
 FORMATS = (
-    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks", *MODEL_FORMATS, CARD,
+    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks",
+    *MODEL_FORMATS, *MODEL_TEXTS,
 )  # fmt: skip
 """Formats that can be written now."""
 
@@ -66,7 +71,7 @@ def export_project(
         workspace: The project.
         out: A new or empty folder.
         fmt: One of `FORMATS`.
-        model: Index of the model to write; None takes the one in use. Only for the formats "model" and "model-card".
+        model: Index of the model to write; None takes the one in use. Only for the formats of a model.
         regular_grid: Resample cases whose voxel axes are not at right angles, as ITK and nnU-Net require.
         source: Where the original DICOM files lie, for patient and study of DICOM objects; None for the project's pseudonyms.
         actor: Who takes it, for the audit.
@@ -79,8 +84,8 @@ def export_project(
     """
     out = Path(out)
     _require_fitting(fmt, model, source)
-    if fmt in (*MODEL_FORMATS, CARD):
-        return export_card(workspace, out, model, actor) if fmt == CARD else export_model(workspace, out, fmt, model, actor)
+    if fmt in (*MODEL_FORMATS, *MODEL_TEXTS):
+        return (export_text if fmt in MODEL_TEXTS else export_model)(workspace, out, fmt, model, actor)
     if fmt == REPORTS:
         return export_measured_reports(workspace, out, source, actor)
     if fmt in WITHOUT_IMAGES:
@@ -102,6 +107,9 @@ def export_project(
     named = frame_lines(workspace)
     beside = (measurement_files(measured) if measured else {}) | (frame_files(named) if named else {}) | marks_files(workspace)
     write = object_exporter(workspace, fmt, source) if fmt in OBJECT_FORMATS else _exporter(workspace, fmt)
+    if fmt == "nnunet":
+        learned = [a for a, case in answers if case.split in ("train", "validation")]
+        write = partial(export_nnunet, nowhere=_nowhere(workspace, [*learned, *(a for _, given in parts.values() for a in given)]))
     cases = chain(_cases(workspace, answers), part_cases(workspace, parts, left_out))
     done = write(cases, out, names, regular_grid=regular_grid, beside=beside, regions=_regions(workspace, fmt))
     note_export(workspace, actor, "project", workspace.project.id, {"format": fmt, "cases": done.cases, "at": now()})
@@ -119,9 +127,9 @@ def _require_fitting(fmt: str, model: int | None, source: Path | None) -> None:
         raise SettingError(f"Unknown export format {fmt!r}", remedy=f"use one of {', '.join(FORMATS)}")
     if source is not None and fmt not in objects:
         raise SettingError(f"Original files are used by {', '.join(objects)} only, got {fmt}", remedy="leave --source out")
-    if model is not None and fmt not in (*MODEL_FORMATS, CARD):
+    if model is not None and fmt not in (*MODEL_FORMATS, *MODEL_TEXTS):
         raise SettingError(
-            f"A model is chosen for the formats {', '.join((*MODEL_FORMATS, CARD))} only, got {fmt}", remedy="leave --model out"
+            f"A model is chosen for the formats {', '.join((*MODEL_FORMATS, *MODEL_TEXTS))} only, got {fmt}", remedy="leave --model out"
         )
 
 
@@ -149,6 +157,7 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
         people = {a.id: a.name for a in tx.find(Annotator) if a.name != IMPORTER}  # the importer is nobody in particular
         leaning = {a.id: 1.0 if a.untouched is None else a.untouched for a, _ in answers if leans_on_proposal(tx, a)}
         scope = annotated_labels(tx, workspace.task)
+    apart = workspace.settings.objects == "apart"
     for annotation, case in answers:
         answer = load_annotation(workspace.store.blobs, annotation, case)
         yield ExportCase(
@@ -165,7 +174,22 @@ def _cases(workspace: Workspace, answers: list[tuple[Annotation, Case]]) -> Iter
             effort_seconds=annotation.effort_seconds,
             untouched=leaning.get(annotation.id),
             annotated=_said(workspace, scope, annotation) if scope.lacking(annotation) and isinstance(answer, Mask) else (),
+            objects=_objects(workspace, case, annotation) if apart else None,
         )
+
+
+def _objects(workspace: Workspace, case: Case, annotation: Annotation) -> DrawnObjects:
+    with workspace.store.read() as tx:
+        found = objects_of_annotation(tx, workspace.store.blobs, case, annotation)
+    return found or DrawnObjects(np.zeros(case.grid.shape, dtype=np.uint16))
+
+
+def _nowhere(workspace: Workspace, annotations: Sequence[Annotation]) -> tuple[str, ...]:
+    """Names of the values of a mask that no annotation annotates."""
+    with workspace.store.read() as tx:
+        scope = annotated_labels(tx, workspace.task)
+    said = {name for annotation in annotations for name in _said(workspace, scope, annotation)}
+    return tuple(name for name in value_names(workspace.task) if name not in said)
 
 
 def _said(workspace: Workspace, scope: AnnotatedLabels, annotation: Annotation) -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from medloop.core.arrays import ImageArray
 from medloop.core.records import Display, Source, Window
+from medloop.images.quantiles import percentiles
 
 AUTO = "Auto"
 """Name of the window between the 0.5 and the 99.5 percentile."""
@@ -16,7 +15,7 @@ Range = tuple[float, float]
 def displayed(source: Source, array: ImageArray, channel_names: tuple[str, ...] = ()) -> Source:
     """The source with all that showing its case needs, from intensities (C, I, J, K); channel names are kept if one per channel."""
     stated = source.display or Display(oriented=source.format != "raster")
-    looked = [np.percentile(channel, (0, 5, 95, 100, 0.5, 99.5)).tolist() for channel in array]
+    looked = [percentiles(channel, (0, 5, 95, 100, 0.5, 99.5)) for channel in array]
     spread = tuple(_spread(least, most, low, high) for least, _, _, most, low, high in looked)
     first = (stated.windows[0].low, stated.windows[0].high) if stated.windows else spread[0]
     own = (*stated.windows, Window(name=AUTO, low=spread[0][0], high=spread[0][1])) if stated.windows else ()

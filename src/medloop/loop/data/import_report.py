@@ -23,6 +23,7 @@ class ImportReport:
         corrected: Cases whose imported annotation was superseded by what the source says now.
         notes: What was noticed and not repaired, the same over many cases as one; those without cases are about the source.
         removed: DICOM attribute → in how many files it stood and is not kept; no values.
+        references: How many other series were kept to look at beside the cases.
     """
 
     added: tuple[str, ...]
@@ -33,6 +34,7 @@ class ImportReport:
     corrected: tuple[str, ...] = ()
     notes: tuple[NoteGroup, ...] = ()
     removed: Mapping[str, int] = field(default_factory=dict)
+    references: int = 0
 
 
 def removal_line(removed: Mapping[str, int], *, shown: int = 6) -> str:
@@ -72,6 +74,7 @@ class Tally:
     labelled: int = 0
     further: int = 0
     removed: Counter[str] = field(default_factory=Counter)
+    references: int = 0
 
     @property
     def kept(self) -> int:
@@ -93,4 +96,5 @@ class Tally:
             corrected=tuple(self.corrected),
             notes=(*(NoteGroup("source", text, ()) for text in self.about_source), *grouped_notes(self.remarks)),
             removed=dict(self.removed.most_common()),
+            references=self.references,
         )

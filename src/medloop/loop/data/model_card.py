@@ -66,14 +66,14 @@ def _look(workspace: Workspace, model: Model) -> _Known:
 
 def _details(known: _Known) -> Iterator[str]:
     model, recipe = known.model, known.model.recipe
-    yield f"# Model card: {_plain(known.workspace.project.name)}, model {model.index}"
+    yield f"# Model card: {plain(known.workspace.project.name)}, model {model.index}"
     yield ""
     yield "## Model details"
     yield f"- Made with medloop on {model.created_at[:10]}; id `{model.id}`, snapshot of annotations `{model.snapshot_id}`"
     kind = f"{recipe.get('dimension', '?')}D {known.workspace.task.kind}, {counted(len(model.weights), 'network')}"
     made = learner_words(model) or f"channels of its levels: {', '.join(map(str, recipe.get('features', ()))) or 'unknown'}"
     yield f"- {kind}, {made}"
-    yield f"- Labels: {', '.join(_plain(label.name) for label in known.workspace.task.labels)}"
+    yield f"- Labels: {', '.join(plain(label.name) for label in known.workspace.task.labels)}"
     yield f"- Calibration: {calibration_words(model)}"
     yield f"- {OPEN} who developed it, licence, how to cite it, whom to ask"
 
@@ -89,8 +89,8 @@ def _factors(known: _Known) -> Iterator[str]:
     groups = sorted({case.stratum for case in known.judged_on.values() if case.stratum})
     kinds = sorted({case.display.modality for case in known.judged_on.values() if case.display.modality})
     yield "## Factors"
-    yield f"- Groups that the project knows (its strata): {first_named([_plain(one) for one in groups]) if groups else 'none'}"
-    yield f"- Modalities of the evaluated images: {', '.join(map(_plain, kinds)) if kinds else 'not known'}"
+    yield f"- Groups that the project knows (its strata): {first_named([plain(one) for one in groups]) if groups else 'none'}"
+    yield f"- Modalities of the evaluated images: {', '.join(map(plain, kinds)) if kinds else 'not known'}"
     yield f"- {OPEN} groups, instruments and environments that matter, and why others were not evaluated"
 
 
@@ -161,7 +161,7 @@ def _row(known: _Known, one: Evaluation, what: str, scores: Mapping[str, float])
     patients = [known.judged_on[i].patient for i in ids]
     drawn = generator(known.workspace.settings.seed, "card", one.split, known.model.index, what)
     interval = bootstrap_mean([scores[i] for i in ids], patients, drawn)
-    return f"| {_plain(what)} | {len(set(patients))} | {len(ids)} | {interval.mean:.3f} | {interval_words(interval)} |"
+    return f"| {plain(what)} | {len(set(patients))} | {len(ids)} | {interval.mean:.3f} | {interval_words(interval)} |"
 
 
 def _ethics(known: _Known) -> Iterator[str]:  # noqa: ARG001  # a project does not know it
@@ -177,6 +177,6 @@ def _caveats(known: _Known) -> Iterator[str]:
     yield f"- {OPEN} limits, further tests, and what whoever uses it must know"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown takes for nothing else."""
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|!" else " " if not letter.isprintable() else letter for letter in text)

@@ -10,7 +10,8 @@ from medloop.core.labels import class_regions, region_values, value_names
 from medloop.core.names import counted
 from medloop.core.records import Json, Model, Task, now
 from medloop.datasets.staging import staged_folder
-from medloop.loop.data.carding import CARD
+from medloop.loop.data import change_record
+from medloop.loop.data.carding import CARD, RECORD
 from medloop.loop.data.export_report import ExportReport, note_export
 from medloop.loop.data.model_card import FILE, OPEN, model_card
 from medloop.loop.foundation.workspace import Workspace
@@ -27,25 +28,29 @@ TORCHSCRIPT_USE = """    import torch
     values = program.mask(image, affine)  # image (1, channels, I, J, K) as stored, affine (4, 4): label values (1, I, J, K)
     probabilities = program(image, affine)  # (1, classes, I, J, K)
 """
+MODEL_TEXTS = (CARD, RECORD)
+"""Formats that describe a model."""
+
 ONNX_USE = """The graph holds the networks alone: `images` (B, channels, sizes of a window) to `logits` (B, networks × classes, …).
 What comes before and after stands below, and as JSON in `model.onnx.json` and in the metadata `medloop` of the graph.
 `medloop predict --model model.onnx IMAGE --out OUT` does all of it.
 """
 
 
-def export_card(workspace: Workspace, out: Path, index: int | None, actor: str) -> ExportReport:
-    """Write the card of a model, of the one in use without an index.
+def export_text(workspace: Workspace, out: Path, fmt: str, index: int | None, actor: str) -> ExportReport:
+    """Write the card of a model, or the record of its change, of the one in use without an index.
 
     Raises:
         NotFoundError: There is none.
     """
     model = _model(workspace, index)
-    text = model_card(workspace, model)
-    with staged_folder(out, {FILE: text}):
+    name, write = (FILE, model_card) if fmt == CARD else (change_record.FILE, change_record.change_record)
+    text = write(workspace, model)
+    with staged_folder(out, {name: text}):
         pass
-    note_export(workspace, actor, "model", model.id, {"format": CARD, "at": now()})
+    note_export(workspace, actor, "model", model.id, {"format": fmt, "at": now()})
     fields = counted(text.count(OPEN), "field")
-    return ExportReport(out, CARD, len(model.weights), (f"{FILE} has {fields} that only the project's lead can fill in",))
+    return ExportReport(out, fmt, len(model.weights), (f"{name} has {fields} that only the project's lead can fill in",))
 
 
 def export_model(workspace: Workspace, out: Path, fmt: str, index: int | None, actor: str) -> ExportReport:

@@ -4,7 +4,7 @@ They are kept as predictions of a model from elsewhere (`medloop.loop.foundation
 count them like any proposal. Where the project's own model predicts a case, its proposal takes their place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,18 +85,19 @@ def import_proposals(workspace: Workspace, folder: str | Path, *, name: str, act
     if workspace.task.kind != "segmentation":
         raise SettingError("Proposals are masks, and this project is a classification", remedy="import them into a segmentation")
     root = Root.of(Path(folder))
-    values, tally = _label_map(workspace, root), _Tally()
+    values, tally = described_labels(workspace, root), _Tally()
     with workspace.store.read() as tx:
         cases = {composed(case.name): case for case in tx.find(Case)}
     files, tally.refused = root.walk()
-    for case, path in _one_each(root, files, cases, tally).items():
+    for case, path in one_file_each(root, files, cases, tally.refused, "a proposal").items():
         _take(workspace, called, root.label(path), (path, cases[case]), values, tally, actor)
     if len(tally.taken) > tally.sure:
         tally.notes.append(WITHOUT_PROBABILITIES)
     return ProposalsReport(called, tuple(tally.taken), tally.sure, tuple(tally.known), tuple(tally.refused), tuple(tally.notes))
 
 
-def _label_map(workspace: Workspace, root: Root) -> LabelMap:
+def described_labels(workspace: Workspace, root: Root) -> LabelMap:
+    """What the values of a folder's masks mean: by the dataset.json of nnU-Net in it, else they are the project's."""
     described = root.folder / "dataset.json"
     if not root.has(described):
         return label_map(workspace, Dataset("folder", "segmentation"))
@@ -105,29 +106,31 @@ def _label_map(workspace: Workspace, root: Root) -> LabelMap:
     return label_map(workspace, named)
 
 
-def _one_each(root: Root, files: Sequence[Path], cases: dict[str, Case], tally: _Tally) -> dict[str, Path]:
-    """One file for each case by name, probabilities before masks; every other file is named."""
+def one_file_each(
+    root: Root, files: Sequence[Path], cases: Mapping[str, Case], refused: list[Refusal], what: str = "a proposal"
+) -> dict[str, Path]:
+    """One file for each case by name, probabilities before masks; every other file joins `refused`, which calls a file `what`."""
     chosen: dict[str, Path] = {}
     for path in sorted(files, key=lambda path: (not path.name.lower().endswith(".npz"), path)):
         stem = path.name[:-4] if path.name.lower().endswith(".npz") else split_suffix(path.name)[0]
         if path.name in _BESIDE or (path.name == stem and not split_suffix(path.name)[1]):
             continue
         if not root.holds(path):
-            tally.refused.append(Refusal(root.label(path), "a link must not lead out of the folder", "", "copy the file"))
+            refused.append(Refusal(root.label(path), "a link must not lead out of the folder", "", "copy the file"))
             continue
         case = _case_of(composed(stem), cases)
         if case is None:
-            rule = "a proposal is called like a case of the project"
-            tally.refused.append(Refusal(root.label(path), rule, stem, "rename the file, or import its image first"))
+            rule = f"{what} is called like a case of the project"
+            refused.append(Refusal(root.label(path), rule, stem, "rename the file, or import its image first"))
         elif case in chosen and not chosen[case].name.lower().endswith(".npz"):
-            rule = f"a case has one proposal of a name, {root.label(chosen[case])} is read"
-            tally.refused.append(Refusal(root.label(path), rule, "", "keep one of them"))
+            rule = f"a case has one file of a name, {root.label(chosen[case])} is read"
+            refused.append(Refusal(root.label(path), rule, "", "keep one of them"))
         else:
             chosen.setdefault(case, path)
     return chosen
 
 
-def _case_of(stem: str, cases: dict[str, Case]) -> str | None:
+def _case_of(stem: str, cases: Mapping[str, Case]) -> str | None:
     if stem in cases:
         return stem
     return next((plain for ending in MASK_ENDINGS if stem.endswith(ending) and (plain := stem.removesuffix(ending)) in cases), None)
@@ -210,6 +213,11 @@ def prediction_of(workspace: Workspace, case: Case, samples: ProbabilitySamples,
     made = _prediction(workspace, case, OutsideMap(mask, mean), samples)
     agreement = float(made.scores.get("agreement", 1.0)) if len(samples) > 1 else _expected_dice(mean, mask)
     return replace(made, model_id=model_id, scores={**made.scores, "agreement": agreement})
+
+
+def mask_prediction_of(workspace: Workspace, case: Case, mask: MaskArray, model_id: str) -> Prediction:
+    """The same of a model that gives masks alone: it has no uncertainty, and queries do not go by it."""
+    return replace(_prediction(workspace, case, OutsideMap(mask)), model_id=model_id)
 
 
 def _expected_dice(mean: FloatArray, mask: MaskArray) -> float:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from pydicom.dataset import Dataset
 
 from medloop.core.errors import InputError, StorageError
-from medloop.core.records import Case
+from medloop.core.records import Case, ReferenceSeries
 from medloop.datasets.dicom_objects.references import Originals
 from medloop.images.dicom_series import read_header
 from medloop.images.files import write_atomic
@@ -74,8 +74,10 @@ def _links(workspace: Workspace) -> dict[str, tuple[str, str]]:
 def instances_known(workspace: Workspace) -> Callable[[Iterable[str]], bool]:
     """What finds out whether the project has all of some images, by the UIDs of their files."""
     with workspace.store.read() as tx:
-        cases: Iterable[Case] = tx.find(Case)
-    known = {uid for case in cases if case.source.format == "dicom" for uid in case.source.dicom.get("instances", ())}
+        sources = [case.source for case in tx.find(Case)]
+        sources += [one.source for one in tx.find(ReferenceSeries) if one.removed_at is None]
+    kept = ("instances", "channel_instances")
+    known = {uid for source in sources if source.format == "dicom" for name in kept for uid in source.dicom.get(name, ())}
     call = pseudonyms_of(workspace).uid
     return lambda uids: all(uid in known or call(uid) in known for uid in uids)
 

@@ -10,7 +10,8 @@ from collections.abc import Collection
 from medloop.core.records import EVALUATION_SPLITS, Evaluation, Job, Model, Split
 from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases, damaged_now
-from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, Reconcile, request_job
+from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, Propose, Reconcile, request_job
+from medloop.loop.foundation.outside import standing_proposer
 from medloop.loop.foundation.readings import due_for_consensus
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -26,8 +27,12 @@ def follow_up(workspace: Workspace) -> None:
     with workspace.store.read() as tx:
         live = tx.live_model()
         lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
+        proposer = standing_proposer(tx)
+        waiting = proposer is not None and tx.unpredicted(proposer.id, POOL) > 0
     if live is not None and lacking:
         request_pool(workspace, live)
+    if proposer is not None and waiting:
+        _request(workspace, Propose(proposer.id), f"propose-{proposer.id}")
     with workspace.store.read() as tx:
         unfused = due_for_consensus(tx)
     if unfused:

@@ -5,7 +5,7 @@ rooms above this one; they are named as `module:function` and loaded when a job 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pkgutil import resolve_name
 from typing import Literal, cast
 
@@ -73,10 +73,35 @@ class Predict(Payload):
 
 
 @dataclass(frozen=True)
+class Propose(Payload):
+    """Let a model from elsewhere see the cases that came since it did."""
+
+    model_id: str
+
+
+@dataclass(frozen=True)
 class Evaluate(Payload):
     """Hold a model against the annotations of the evaluation cases."""
 
     model_id: str
+
+
+@dataclass(frozen=True)
+class PullSeries(Payload):
+    """Fetch studies of an archive and import their series; which ones stands in a private file, never in the queue."""
+
+    server: str
+    wanted: str
+
+
+@dataclass(frozen=True)
+class PushObjects(Payload):
+    """Store annotations or measurements of cases in the archive of their images; no cases are all that have one."""
+
+    server: str
+    fmt: str
+    case_ids: list[str] = field(default_factory=list)
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +115,7 @@ class Kind:
         payload: What such a job is about.
         run: `module:function` that runs it; takes the workspace and the job's control, returns the result.
         then: Kinds that such a job asks for.
-        short: It takes seconds and no network, and runs beside a long job rather than after it.
+        short: It takes seconds and no network, or waits for an archive; it runs beside a long job rather than after it.
     """
 
     name: str
@@ -118,9 +143,20 @@ KINDS = (
         ("train", "evaluate", "reconcile"),
         short=True,
     ),
+    Kind(
+        "pull",
+        "Pull",
+        6,
+        PullSeries,
+        "medloop.loop.data.pacs_jobs:run_pull",
+        ("describe", "pretrain", "predict", "evaluate", "train", "reconcile"),
+        short=True,
+    ),
+    Kind("push", "Push", 6, PushObjects, "medloop.loop.data.pacs_jobs:run_push", short=True),
     Kind("pretrain", "Pretraining", 5, Pretrain, "medloop.loop.learning.pretraining:run_pretraining", ("describe",)),
     Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
+    Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
 )
 

@@ -10,6 +10,8 @@ from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
 LONGEST_NAME = 80
+NOUN, ARRANGE, RUN = "proposer", "arrange", "run"
+"""Of the entries that say how a model from elsewhere is run by itself, and when it was run; ids are those of models."""
 
 
 def checked_outside_name(name: str) -> str:
@@ -51,3 +53,30 @@ def outside_model(tx: Writer, name: str, *, metrics: Json | None = None) -> Mode
 def outside_models(tx: Reader) -> list[Model]:
     """Every model from elsewhere, oldest first."""
     return [model for model in tx.find(Model, order=("index",)) if model.outside]
+
+
+def arrange(tx: Writer, model: Model, how: Json | None) -> None:
+    """Let a model from elsewhere see the cases that come from now on, run in this way; None: no longer."""
+    if arranged(tx).get(model.id) != how:
+        tx.record(ARRANGE, NOUN, model.id, {"how": how})
+
+
+def arranged(tx: Reader) -> dict[str, Json]:
+    """Id of each model from elsewhere that runs by itself → how, the one arranged last at the end."""
+    found: dict[str, Json] = {}
+    for event in tx.events_about(NOUN, verbs=[ARRANGE]):
+        found.pop(event.noun_id, None)
+        if event.body["how"] is not None:
+            found[event.noun_id] = event.body["how"]
+    return found
+
+
+def standing_proposer(tx: Reader) -> Model | None:
+    """The model from elsewhere that proposes for new cases: the one arranged last, while no model of the project is in use."""
+    known = list(arranged(tx)) if tx.live_model() is None else []
+    return tx.get(Model, known[-1]) if known else None
+
+
+def note_run(tx: Writer, model: Model, body: Json) -> None:
+    """Keep that a model from elsewhere was run: on how many cases, and what its server says of its weights."""
+    tx.record(RUN, NOUN, model.id, body)

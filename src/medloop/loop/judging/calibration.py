@@ -21,7 +21,7 @@ from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.label_versions import has_every_output, knows_every_label
+from medloop.loop.foundation.label_versions import has_every_output, labels_of_model
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.metrics.calibration import ece
@@ -72,8 +72,17 @@ class CalibrationReport:
     after: Calibration | None
 
 
-def calibration_of(workspace: Workspace, load: "Callable[[], AnyPredictor]", validation: "Sequence[TrainingCase]", *, seed: int) -> Json:
+def calibration_of(
+    workspace: Workspace,
+    load: "Callable[[], AnyPredictor]",
+    validation: "Sequence[TrainingCase]",
+    *,
+    seed: int,
+    missing: Sequence[int] = (),
+) -> Json:
     """What a model that was just trained keeps of its calibration, as `calibration_words` reads it; loaded only where that can be told.
+
+    Fitted on cases that annotate every label which it has learned; `missing` are values of those that it has not.
 
     Returns:
         `calibrator` if there is one, else `note` with the reason; `patients` and the calibration errors `before` and `after` over
@@ -81,7 +90,8 @@ def calibration_of(workspace: Workspace, load: "Callable[[], AnyPredictor]", val
     """
     if workspace.settings.calibration == "none":
         return {"note": "off by the setting calibration"}
-    complete = [case for case in validation if not case.known]
+    learned = {0, *workspace.task.mask_values} - {*missing}
+    complete = [case for case in validation if not case.known or learned <= {*case.known}]
     with workspace.store.read() as tx:
         found = sorted(tx.find(Case, where={"name": [case.id for case in complete]}), key=lambda c: c.name)
     patient = {c.name: c.patient for c in found}
@@ -93,7 +103,8 @@ def calibration_of(workspace: Workspace, load: "Callable[[], AnyPredictor]", val
     if len(patients) < fewest:
         copies = len(patient) - len(complete)
         same = f"; {counted(copies, 'case')} with the same image as another left out" if copies else ""
-        return {"note": f"needs {fewest} validation patients, got {len(patients)}{same}"}
+        every = " that annotate every label" if len(complete) + copies < len(validation) else ""
+        return {"note": f"needs {fewest} validation patients{every}, got {len(patients)}{same}"}
     samples, predictor = workspace.settings.samples, load()
     rows = [
         _rows_of(predictor, *case.load(), samples=samples, rng=generator(seed, "calibrate", case.id), soft=case.soft and case.soft())
@@ -143,14 +154,15 @@ def calibrate_model(workspace: Workspace, *, method: Method = "temperature") -> 
     with workspace.store.read() as tx:
         model = tx.live_model()
         scope = annotated_labels(tx, workspace.task)
-        found = {split: [a for a in consensus_annotations(tx, split) if not scope.lacking(a)] for split in EVALUATION_SPLITS}
+        learned = labels_of_model(model, workspace.task) if model else workspace.task.labels
+        found = {split: [a for a in consensus_annotations(tx, split) if scope.of(a) == learned] for split in EVALUATION_SPLITS}
         cases = {a.case_id: tx.get(Case, a.case_id) for answers in found.values() for a in answers}
     left_out = LeftOut(workspace)
     answered = {split: [(a, cases[a.case_id]) for a in sound_annotations(answers, cases, left_out)] for split, answers in found.items()}
     if model is None or not answered["validation"]:
         have = "no model" if model is None else "no validation annotations"
         raise InputError(f"A calibration is fitted on validation annotations and predictions, got {have}", remedy="annotate and train")
-    if not knows_every_label(model, workspace.task) or not has_every_output(model, workspace.task):
+    if not has_every_output(model, workspace.task):
         raise InputError(
             f"Model {model.index} does not know every label of the task, or of which labels voxels may be together", remedy="train again"
         )

@@ -4,26 +4,33 @@
     nothing to judge by             the model of the newest snapshot goes live at once
     evaluation patients             it waits for its evaluation, and goes live unless it is worse than the one in use
                                     beyond the interval (`medloop.metrics.succession`)
+    setting release=gate            it goes live once it is shown not to be worse anywhere (`medloop.metrics.release`), else it stays a
+                                    candidate that a person may release
     pinned by a person              nothing changes until the choice is given back
 
 Every decision is a `LiveChoice`, stored with its audit event; `Reader.live_model` is the one truth of what is in use.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from medloop.core.errors import NotFoundError
+from medloop.core.errors import NotFoundError, StateError
 from medloop.core.names import counted
-from medloop.core.records import EVALUATION_SPLITS, Annotator, Evaluation, LiveChoice, Model, Snapshot, Split, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Json, LiveChoice, Model, Snapshot, new_id, now
+from medloop.core.settings import Release
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of, request_query
+from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
-from medloop.metrics.succession import Comparison, compare
+from medloop.loop.judging.release_costs import measured_costs
+from medloop.loop.judging.release_gate import judge_release
+from medloop.loop.judging.shared_scores import comparison_of, shared_scores
+from medloop.metrics.release import Gate
+from medloop.metrics.succession import Comparison
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
-FAIR_SPLITS: tuple[Split, ...] = ("test", "audit")
 WAITS = "waits for its evaluation"
+CANDIDATE = "candidate"
+"""Among what a decision was made on: whether the model may be released by a person."""
 
 
 def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
@@ -34,18 +41,22 @@ def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
         reason = f"model {model.index} is the first"
     elif not _knows_more(tx, model, before):
         reason = f"model {model.index} {_learned(tx, model)}, before model {before.index} {_learned(tx, before)}: kept, not in use"
-        _decide(tx, before, model, reason, pinned=pinned)
+        decide(tx, before, model, reason, pinned=pinned)
         return False
     elif pinned:
         reason = f"model {model.index} is kept, model {before.index} stays in use as it is pinned"
-        _decide(tx, before, model, reason, pinned=True)
+        decide(tx, before, model, reason, pinned=True)
         return False
     elif tx.current_annotation_ids(EVALUATION_SPLITS):
-        _decide(tx, before, model, f"model {model.index} {WAITS}, model {before.index} is in use", pinned=False)
+        decide(tx, before, model, f"model {model.index} {WAITS}, model {before.index} is in use", pinned=False)
+        return False
+    elif _gated(tx):
+        reason = f"model {model.index} is a candidate, model {before.index} is in use: the gate needs annotated evaluation patients"
+        decide(tx, before, model, reason, pinned=False, found={CANDIDATE: True})
         return False
     else:
         reason = f"model {model.index} learned most recently; without evaluation patients it is not compared with model {before.index}"
-    _decide(tx, model, model, reason, pinned=False)
+    decide(tx, model, model, reason, pinned=False)
     return True
 
 
@@ -54,19 +65,65 @@ def choose_live(workspace: Workspace, model: Model) -> LiveChoice | None:
 
     Its comparison with the model in use is kept also where a pinned model stays.
     """
-    with workspace.store.write("worker") as tx:
-        live, choice = tx.live_model(), tx.live_choice()
+    with workspace.store.read() as tx:
+        live = tx.live_model()
         if live is None or live.id == model.id or not _knows_more(tx, model, live):
             return None
-        found = compare_models(tx, model, live)
+        shared, settings = shared_scores(tx, model, live), project_settings(tx)
+    gate = None
+    if settings.release == "gate" and shared is not None:
+        gate = judge_release(workspace, model, live, shared, settings)
+        if gate.passes:  # what is stopped already needs no measuring
+            gate = replace(gate, costs=measured_costs(workspace, model, live, list(shared.cases), settings.release_slowdown))
+    with workspace.store.write("worker") as tx:
+        if tx.live_model() != live:  # somebody chose meanwhile
+            return None
+        choice = tx.live_choice()
+        judged = _Judged(model, live, comparison_of(shared, live) if shared is not None else None, gate, settings.release)
         pinned = choice is not None and choice.pinned
-        stays = pinned or (found is not None and found.verdict == "worse")
-        made = _decide(tx, live if stays else model, model, _reason(model, live, found, pinned=pinned), pinned=pinned, comparison=found)
+        stays = pinned or judged.stays
+        made = decide(tx, live if stays else model, model, judged.reason(pinned=pinned), pinned=pinned, found=judged.to_json())
     if stays:
         request_query(workspace, live)
     else:
         request_predictions_of(workspace, model)
     return made
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A model held against the one in use."""
+
+    model: Model
+    live: Model
+    comparison: Comparison | None
+    gate: Gate | None
+    release: Release
+
+    @property
+    def stays(self) -> bool:
+        """Whether the one in use stays so."""
+        if self.release == "gate":
+            return self.gate is None or not self.gate.passes
+        return self.comparison is not None and self.comparison.verdict == "worse"
+
+    def reason(self, *, pinned: bool) -> str:
+        """Why, in words."""
+        model, live = f"model {self.model.index}", f"model {self.live.index}"
+        found = self.gate or self.comparison
+        judged = found.text if found else f"not compared with {live}: no patient was judged with both"
+        if pinned:
+            return f"{live} stays in use as it is pinned; {model}: {judged}"
+        if self.stays and self.release == "gate":
+            return f"{model} is a candidate, {live} stays in use: {judged}"
+        return f"{live} stays in use, {model} is worse: {judged}" if self.stays else f"{model} is in use: {judged}"
+
+    def to_json(self) -> Json:
+        """As a decision keeps it."""
+        found = self.comparison.to_json() if self.comparison else {}
+        if self.gate is not None:
+            found["gate"] = self.gate.to_json()
+        return {**found, CANDIDATE: True} if self.stays and self.release == "gate" else found
 
 
 def keep_unjudged(workspace: Workspace, model: Model, problem: str) -> None:
@@ -76,7 +133,7 @@ def keep_unjudged(workspace: Workspace, model: Model, problem: str) -> None:
         if live is None or live.id == model.id or not _knows_more(tx, model, live):
             return
         reason = f"model {model.index} could not be evaluated ({problem}); model {live.index} stays in use"
-        _decide(tx, live, model, reason, pinned=choice is not None and choice.pinned)
+        decide(tx, live, model, reason, pinned=choice is not None and choice.pinned)
 
 
 def use_model(workspace: Workspace, index: int, *, actor: str) -> Model:
@@ -84,10 +141,16 @@ def use_model(workspace: Workspace, index: int, *, actor: str) -> Model:
 
     Raises:
         NotFoundError: No such model.
+        StateError: The project releases by the gate, and it has not passed.
     """
     with workspace.store.write(actor) as tx:
         model = model_of_index(tx, index)
-        _decide(tx, model, model, f"model {index} was pinned by {_called(tx, actor)}", pinned=True, verb="pin")
+        if _gated(tx) and not _was_in_use(tx, model):
+            raise StateError(
+                f"Model {index} is a candidate: the gate has not let it pass",
+                remedy=f"release it: medloop models DIR release {index} --why …",
+            )
+        decide(tx, model, model, f"model {index} was pinned by {called(tx, actor)}", pinned=True, verb="pin")
     request_predictions_of(workspace, model)
     return model
 
@@ -104,7 +167,7 @@ def use_automatic(workspace: Workspace, *, actor: str) -> Model:
             raise NotFoundError("There is no model yet", remedy="train one with: medloop train")
         if choice is None or not choice.pinned:
             return model
-        _decide(tx, model, model, f"{_called(tx, actor)} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
+        decide(tx, model, model, f"{called(tx, actor)} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
         later = [learned.model for learned in tx.learned_models() if _knows_more(tx, learned.model, model)]
     request_predictions_of(workspace, model)
     for one in later:
@@ -126,61 +189,19 @@ def model_of_index(tx: Reader, index: int) -> Model:
     return found[0]
 
 
-def compare_models(tx: Reader, newer: Model, older: Model) -> Comparison | None:
-    """Both models on the same test and audit cases, or on validation cases where there are no others; None without shared ones.
-
-    Of each case only the labels that both were scored on count: one of them may not know a label that was added later.
-    """
-    first, second = _scored(tx, newer), _scored(tx, older)
-    for splits in (FAIR_SPLITS, ("validation",)):
-        used = [s for s in splits if s in first and s in second and _same_truth(tx, newer, older, s)]
-        pairs = [pair for s in used for pair in paired_scores(first[s], second[s])]
-        if pairs:
-            known = tx.patients_of([case_id for case_id, _, _ in pairs])
-            patients = [known[case_id][1] for case_id, _, _ in pairs]
-            scores = np.array([(a, b) for _, a, b in pairs])
-            return compare(scores[:, 0], scores[:, 1], patients, with_index=older.index, source=_source(used))
-    return None
+def _gated(tx: Reader) -> bool:
+    return project_settings(tx).release == "gate"
 
 
-def paired_scores(first: Evaluation, second: Evaluation) -> list[tuple[str, float, float]]:
-    """(case id, score of the first, score of the second) of the cases that both scored, over the labels that both know."""
-    pairs = []
-    for case_id, ours in first.per_case.items():
-        theirs = second.per_case.get(case_id, {})
-        if shared := sorted(ours.keys() & theirs.keys()):
-            pairs.append((case_id, float(np.mean([ours[name] for name in shared])), float(np.mean([theirs[name] for name in shared]))))
-    return pairs
+def _was_in_use(tx: Reader, model: Model) -> bool:
+    live = tx.live_model()
+    return (live is not None and live.id == model.id) or bool(tx.find(LiveChoice, where={"model_id": model.id}, limit=1))
 
 
-def _scored(tx: Reader, model: Model) -> dict[Split, Evaluation]:
-    return {e.split: e for e in tx.current_evaluations(model_id=model.id)}
-
-
-def _same_truth(tx: Reader, newer: Model, older: Model, split: Split) -> bool:
-    """Whether both were held against the same annotations; figures from before that was kept count as such."""
-    first, second = tx.evaluation_truth(newer.id, split), tx.evaluation_truth(older.id, split)
-    return first is None or second is None or first.digest == second.digest
-
-
-def _source(splits: Sequence[str]) -> str:
-    words = " and ".join(splits)
-    return f"{words} cases, which also chose the weights" if "validation" in splits else f"{words} cases"
-
-
-def _called(tx: Reader, actor: str) -> str:
+def called(tx: Reader, actor: str) -> str:
     """The name of a person, where the actor is one."""
     person = next(iter(tx.find(Annotator, where={"id": actor})), None)
     return person.name if person is not None else actor
-
-
-def _reason(model: Model, live: Model, found: Comparison | None, *, pinned: bool) -> str:
-    judged = found.text if found else f"not compared with model {live.index}: no patient was judged with both"
-    if pinned:
-        return f"model {live.index} stays in use as it is pinned; model {model.index}: {judged}"
-    if found is not None and found.verdict == "worse":
-        return f"model {live.index} stays in use, model {model.index} is worse: {judged}"
-    return f"model {model.index} is in use: {judged}"
 
 
 def _knows_more(tx: Reader, model: Model, other: Model) -> bool:
@@ -194,16 +215,17 @@ def _learned(tx: Reader, model: Model) -> str:
     return f"learned from {counted(count, 'annotation')}"
 
 
-def _decide(
-    tx: Writer, live: Model, judged: Model, reason: str, *, pinned: bool, comparison: Comparison | None = None, verb: str = "choose"
+def decide(
+    tx: Writer, live: Model, judged: Model, reason: str, *, pinned: bool, found: Json | None = None, verb: str = "choose"
 ) -> LiveChoice:
+    """Store a decision about a model: which one is in use from now on, and why; `found` is what it was judged on."""
     choice = LiveChoice(
         id=new_id("choice"),
         model_id=live.id,
         judged_id=judged.id,
         pinned=pinned,
         reason=reason,
-        comparison=comparison.to_json() if comparison else {},
+        comparison=found or {},
         created_at=now(),
     )
     tx.add(choice, verb=verb)

@@ -55,20 +55,26 @@ def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "
     recipe = recipe_of(model)
     fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
     calibrated = calibrator_from_json(fitted) if fitted else None
-    return predictor_of(recipe, weights_of(blobs, model), model.metrics.get("uncertainty_source", "all"), calibrated)
+    source, unlearned = model.metrics.get("uncertainty_source", "all"), model.metrics.get(NOT_LEARNED, ())
+    return predictor_of(recipe, weights_of(blobs, model), source, calibrated, unlearned=unlearned)
 
 
 def predictor_of(
-    recipe: AnyRecipe, weights: Sequence[bytes], source: UncertaintySource, calibrated: "Calibrated | None" = None
+    recipe: AnyRecipe,
+    weights: Sequence[bytes],
+    source: UncertaintySource,
+    calibrated: "Calibrated | None" = None,
+    *,
+    unlearned: Collection[int] = (),
 ) -> "AnyPredictor":
-    """Networks of a recipe, whatever trained them."""
+    """Networks of a recipe, whatever trained them; `unlearned` are values of labels that no case taught."""
     if isinstance(recipe, NnunetRecipe):
         from medloop.models.exchange.nnunet_networks import NnunetNetworks
 
-        return NnunetNetworks(recipe, weights, sampler=source, calibrated=calibrated)
+        return NnunetNetworks(recipe, weights, sampler=source, calibrated=calibrated, unlearned=unlearned)
     from medloop.models.inference.predict import Predictor
 
-    return Predictor.load(recipe, weights, sampler=source, calibrated=calibrated)
+    return Predictor.load(recipe, weights, sampler=source, calibrated=calibrated, unlearned=unlearned)
 
 
 def own_networks(predictor: "AnyPredictor", what: str) -> "Predictor":

@@ -7,13 +7,14 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 import dataclasses
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names, learns_mark_weights, mark_weights
+from medloop.core.settings import UncertaintySource, current_names, learns_mark_weights, mark_weights
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
@@ -39,6 +40,7 @@ from medloop.models.foundation.recipes import USUAL_WEAK, CaseShape, Recipe, cho
 from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
+    from medloop.models.inference.predict import AnyPredictor
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.guiding import Guide
     from medloop.models.training.train import TrainingProgress
@@ -93,7 +95,7 @@ def _learn(begun: Begun) -> Learned:
     metrics |= beginning.facts
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
-    metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, validation, control)
+    metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, (validation, taught.missing), control)
     more, facts = train_any_label(workspace, recipe, taught, plan.folder, report=report)
     return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts})
 
@@ -115,11 +117,21 @@ def _finish(begun: Begun, learned: Learned) -> Json:
 
 
 def _calibrated(
-    workspace: Workspace, recipe: Recipe, weights: Sequence[Path], validation: "Sequence[TrainingCase]", control: JobControl
+    workspace: Workspace,
+    recipe: Recipe,
+    weights: Sequence[Path],
+    held_out: "tuple[Sequence[TrainingCase], Sequence[int]]",
+    control: JobControl,
 ) -> Json:
+    """Of new weights; `held_out` are the validation cases, and the values of the labels that are not learned."""
     control.report(1.0, "calibrating on the validation cases")
     source = workspace.settings.uncertainty_source
-    return calibration_of(workspace, lambda: predictor_of(recipe, [p.read_bytes() for p in weights], source), validation, seed=recipe.seed)
+    load = partial(_loaded, recipe, weights, source, held_out[1])
+    return calibration_of(workspace, load, held_out[0], seed=recipe.seed, missing=held_out[1])
+
+
+def _loaded(recipe: Recipe, weights: Sequence[Path], source: UncertaintySource, unlearned: Sequence[int]) -> "AnyPredictor":
+    return predictor_of(recipe, [path.read_bytes() for path in weights], source, unlearned=unlearned)
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:

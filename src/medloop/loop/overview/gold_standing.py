@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from medloop.core.names import counted
-from medloop.core.records import Annotator, Assignment, Case, GoldCase, GoldReading
+from medloop.core.records import Annotation, Annotator, Assignment, Case, GoldCase, GoldReading, ProjectSettings
 from medloop.loop.annotating.gold_feedback import mean_score
 from medloop.loop.foundation.annotators import annotating_people
 from medloop.loop.foundation.gold import gold_left, tutorial_of
@@ -13,6 +13,9 @@ from medloop.loop.foundation.skills import gold_scores
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.intervals import Interval
 from medloop.store.reader import Reader
+
+UNSCORED = {"marks": "marked", "rejected": "its proposal was rejected"}
+"""Kinds of annotations of gold cases that score nothing, in words."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def gold_standing(workspace: Workspace) -> GoldStanding:
         wanted = bool(settings.gold_rate or settings.tutorial or lines)
         known = annotating_people(tx) if wanted else []
         people = tuple(_person(tx, one, scores.get(one.id, ())) for one in sorted(known, key=lambda one: one.name))
-    return GoldStanding(lines, people, tuple(_warnings(lines, people, settings.gold_rate, settings.tutorial)))
+    return GoldStanding(lines, people, tuple(_warnings(lines, people, settings)))
 
 
 def _line(tx: Reader, gold: GoldCase, *, in_use: bool) -> GoldLine:
@@ -82,6 +85,8 @@ def _line(tx: Reader, gold: GoldCase, *, in_use: bool) -> GoldLine:
     reported = tx.find(Assignment, where={"gold_id": gold.id, "state": ["skipped", "flagged"]})
     notes = [] if in_use else ["its truth was replaced or taken back: make it gold again, or withdraw it"]
     notes += [f"{one.state} by {tx.get(Annotator, one.annotator_id).name}: {one.reason}" for one in reported]
+    unscored = tx.find(Annotation, where={"case_id": gold.case_id, "origin": "gold", "kind": UNSCORED})
+    notes += [f"{UNSCORED[one.kind]} by {tx.get(Annotator, one.annotator_id).name}, not scored" for one in unscored]
     mean = sum(r.score for r in readings) / len(readings) if readings else None
     by = tx.get(Annotator, gold.annotator_id).name
     return GoldLine(tx.get(Case, gold.case_id).name, gold.case_id, by, gold.created_at, in_use, len(readings), mean, "; ".join(notes))
@@ -96,9 +101,9 @@ def _person(tx: Reader, annotator: Annotator, scores: tuple[float, ...]) -> Gold
     )
 
 
-def _warnings(lines: tuple[GoldLine, ...], people: tuple[GoldPerson, ...], rate: float, tutorial: int) -> list[str]:
+def _warnings(lines: tuple[GoldLine, ...], people: tuple[GoldPerson, ...], settings: ProjectSettings) -> list[str]:
     """What keeps gold cases from doing what the settings want."""
-    used = sum(line.in_use for line in lines)
+    rate, tutorial, used = settings.gold_rate, settings.tutorial, sum(line.in_use for line in lines)
     found = [f"{line.case} is no gold case any more: {line.note}" for line in lines if not line.in_use]
     if rate and not used:
         found.append(f"gold_rate is {rate:g}, and there is no gold case: medloop gold add DIR CASE")
@@ -106,6 +111,9 @@ def _warnings(lines: tuple[GoldLine, ...], people: tuple[GoldPerson, ...], rate:
         found.append(
             f"A tutorial needs {counted(tutorial, 'gold case')}, there are {used}: nobody new can begin; medloop gold add DIR CASE"
         )
+    if rate and settings.query_unit not in ("case", "best"):
+        unit = settings.query_unit
+        found.append(f"gold_rate is {rate:g}, but query_unit={unit} queries parts: gold cases come only in place of cases queried whole")
     ended = Counter(not person.left for person in people if person.readings)[True]
     if rate and used and ended:
         found.append(f"{counted(ended, 'annotator')} have read every gold case: add more, or their checks end")

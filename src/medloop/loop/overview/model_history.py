@@ -8,7 +8,9 @@ from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split,
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import shown_interval
+from medloop.loop.judging.live_models import CANDIDATE
 from medloop.metrics.intervals import Interval, interval_words
+from medloop.metrics.release import Gate
 from medloop.metrics.succession import Comparison
 from medloop.models.foundation.nnunet_recipe import learner_words
 from medloop.store.lineage import Learned
@@ -49,6 +51,9 @@ class ModelLine:
         nothing_new: Whether an older model learned from the same annotations: it is no further evidence.
         score_note: Why the score has no interval; "" where it has one, or without a score.
         calibration: What was done for its probabilities to come true, in words.
+        candidate: Whether the gate keeps it out of use until a person releases it.
+        gate: What the gate found, one line each; empty where it was not asked.
+        before: Whether it was in use once.
     """
 
     id: str
@@ -69,6 +74,9 @@ class ModelLine:
     nothing_new: bool
     score_note: str = ""
     calibration: str = ""
+    candidate: bool = False
+    gate: tuple[str, ...] = ()
+    before: bool = False
 
     @property
     def interval_words(self) -> str:
@@ -116,14 +124,18 @@ class _Said:
 
     note: str
     comparison: Comparison | None
+    candidate: bool = False
+    gate: tuple[str, ...] = ()
+    before: bool = False
 
 
 def _said(choices: Sequence[LiveChoice], model_id: str, indices: Mapping[str, int]) -> _Said:
     """The last decision about a model, brought up to date: what was in use once is not said to be in use now."""
     about = [n for n, choice in enumerate(choices) if choice.judged_id == model_id]
+    before = any(choice.model_id == model_id for choice in choices)
     if not about:
-        return _Said("", None)
-    compared = [choices[n].comparison for n in about if choices[n].comparison]
+        return _Said("", None, before=before)
+    compared = [choices[n].comparison for n in about if "verdict" in choices[n].comparison]
     comparison = Comparison.from_json(compared[-1]) if compared else None
     last = choices[about[-1]]
     later = [choice.model_id for choice in choices[about[-1] + 1 :] if choice.model_id != model_id]
@@ -131,7 +143,10 @@ def _said(choices: Sequence[LiveChoice], model_id: str, indices: Mapping[str, in
     if last.model_id != model_id and choices[-1].model_id != last.model_id:
         note += f" (at that time; model {indices[choices[-1].model_id]} is in use now)"
     extra = f"; {comparison.text}" if comparison and comparison.text not in note else ""
-    return _Said(note + extra, comparison)
+    candidate = bool(last.comparison.get(CANDIDATE)) and choices[-1].model_id != model_id
+    gates = [choices[n].comparison["gate"] for n in about if "gate" in choices[n].comparison]
+    found = Gate.from_json(gates[-1]).lines if gates else ()
+    return _Said(note + extra, comparison, candidate, found, before)
 
 
 def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, repeat: bool, live: Model | None, pinned: bool) -> ModelLine:
@@ -170,6 +185,9 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
         nothing_new=repeat,
         score_note=shown.note if shown else "",
         calibration=calibration_words(model),
+        candidate=said.candidate,
+        gate=said.gate,
+        before=said.before,
     )
 
 

@@ -47,6 +47,7 @@ def readme(description: Description, what: str, use: str) -> str:
     fitted = d.calibration.get("kind", "none")
     flips = ", ".join(str(list(run.flips)) for run in d.runs)
     shared = "".join(f"\n- {name}: all voxels of the values {list(values)}" for name, values in d.regions.items())
+    unlearned = f"\n\nNo case annotated {list(d.not_learned)}: their probability says nothing, pass over it.\n" if d.not_learned else ""
     return (
         f"# {d.kind.capitalize()} as {what}\n\nWritten by medloop {version('medloop')}. Trained for research; no medical device.\n\n{use}\n"
         f"## Input\n\n- {d.dimension}D images of {d.channels} channel(s), axes (channel, I, J, K) in the order of the file, as stored\n"
@@ -54,7 +55,8 @@ def readme(description: Description, what: str, use: str) -> str:
         f"before the resampling\n- Working spacing: {spacing}, linear, corners not aligned, averages where it shrinks{size}\n"
         f"- Window: {window}, overlap {d.window.overlap:g}, Gaussian blend; images up to {d.window.whole:g} windows long are seen whole\n"
         f"- Mirrored axes, one answer each: {flips}; their mean counts\n\n"
-        f"## Output\n\nProbabilities (softmax); the likeliest value is the answer. Calibration: {fitted}. Values:\n\n{labels}{shared}\n"
+        f"## Output\n\nProbabilities (softmax); the likeliest value is the answer. Calibration: {fitted}. "
+        f"Values:\n\n{labels}{shared}\n{unlearned}"
     )
 
 

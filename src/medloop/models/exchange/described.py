@@ -18,8 +18,8 @@ from medloop.models.exchange.description import Description, Run
 from medloop.models.exchange.intensities import apply_steps
 from medloop.models.exchange.orienting import Turn, turn_to
 from medloop.models.foundation.plans import COLOURED, GREY, Spacing, common_channels
-from medloop.models.foundation.resample import ALWAYS_VOXELS, CLOSE_ENOUGH, MOST_VOXELS, TIMES_LARGER, resample
-from medloop.models.inference.predict import Calibrated, ModelOutput
+from medloop.models.foundation.resample import ALWAYS_VOXELS, CLOSE_ENOUGH, MOST_VOXELS, TIMES_LARGER, fitting_shape, resample
+from medloop.models.inference.predict import Calibrated, ModelOutput, only_learned
 
 Arrays: TypeAlias = Sequence[npt.NDArray[np.generic]]
 RunNetwork: TypeAlias = Callable[[Arrays], npt.NDArray[np.float32]]
@@ -89,7 +89,7 @@ class DescribedPredictor:
             if one.flips not in seen:
                 seen = {one.flips: self._look(np.flip(prepared, tuple(axis + 1 for axis in one.flips)))}
             answers += self._answers(seen[one.flips], one, own, turn)
-        stacked = np.stack(answers)
+        stacked = only_learned(np.stack(answers), d.not_learned)
         if self.calibrated is not None:
             stacked = self.calibrated(stacked, axis=1).astype(np.float32)
         return stacked
@@ -190,6 +190,8 @@ def _working_shape(d: Description, shape: Shape3, spacing_mm: Spacing) -> Shape3
     """Voxels at which the network sees an image, as `models.foundation.resample.working_shape` has it."""
     if d.size is not None:
         return d.size
+    if d.fitted is not None:
+        return fitting_shape(shape, d.fitted)
     if d.spacing_mm is None:
         return shape
     wanted = np.array(shape) * np.array(d.framed_mm or spacing_mm) / np.array(d.spacing_mm)

@@ -76,6 +76,7 @@ class Description:
         spacing_mm: Spacing that images are resampled to; None keeps their own.
         framed_mm: Spacing that every image is taken to have, see `Recipe.framed_mm`.
         size: Voxels that every image is resized to, in place of a spacing.
+        fitted: Voxels that every picture is made to fit into, its proportions kept, in place of a spacing.
         intensities: What is done to the voxels, in order.
         normalise_first: Whether that comes before the resampling.
         window: How it is slid over an image.
@@ -99,6 +100,7 @@ class Description:
     spacing_mm: Spacing | None = None
     framed_mm: Spacing | None = None
     size: Shape3 | None = None
+    fitted: Shape3 | None = None
     intensities: tuple[Step, ...] = ()
     normalise_first: bool = True
     window: Window = Window()
@@ -123,7 +125,9 @@ class Description:
         _require(is_orientation(self.orientation), "orientation", "three letters such as RAS, or empty", self.orientation)
         for spacing in (self.spacing_mm, self.framed_mm):
             _require(spacing is None or min(spacing) > 0, "spacing_mm", "three positive numbers", spacing)
-        _require(self.size is None or min(self.size) > 0, "size", "three positive numbers", self.size)
+        for size in (self.size, self.fitted):
+            _require(size is None or min(size) > 0, "size", "three positive numbers", size)
+        _require(self.fitted is None or self.dimension == 2, "fitted", "for single slices", self.fitted)
         sizes, strides = self.window.size, self.window.stride
         _require(sizes == (0, 0, 0) or min(sizes) > 0, "window size", "three positive numbers, or 0 0 0", sizes)
         _require(
@@ -161,7 +165,7 @@ class Description:
             given = {key: value for key, value in record.items() if key != KEY}
             if unknown := sorted(set(given) - {one.name for one in fields(cls)}):
                 raise FormatError(f"a description of a network has no field {unknown[0]!r:.40}", remedy="leave it out")
-            return cls(**{key: _read(key, value) for key, value in given.items()})
+            return cls(**{key: read_fact(key, value) for key, value in given.items()})
         except MedloopError as error:
             raise FormatError(f"{name}: {error.message}", remedy=error.remedy) from None
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
@@ -191,11 +195,15 @@ def is_orientation(letters: str) -> bool:
     )
 
 
-_SHAPES, _SPACINGS = ("size",), ("spacing_mm", "framed_mm")
+_SHAPES, _SPACINGS = ("size", "fitted"), ("spacing_mm", "framed_mm")
 
 
-def _read(key: str, value: Any) -> Any:
-    """A field as it is in a description."""
+def read_fact(key: str, value: Any) -> Any:
+    """A field of a description from its plain value.
+
+    Raises:
+        FormatError: A value of another kind.
+    """
     if value is None:
         return None
     if key in _SHAPES:

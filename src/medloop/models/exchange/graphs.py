@@ -68,6 +68,7 @@ def describe(parts: ModelParts) -> tuple[Description, tuple[str, ...]]:
         spacing_mm=recipe.spacing_mm if recipe.kind == "segmentation" else None,
         framed_mm=recipe.framed_mm if recipe.kind == "segmentation" else None,
         size=recipe.patch if recipe.kind == "classification" else None,
+        fitted=recipe.patch if recipe.fitted else None,
         intensities=(ROBUST,),
         window=Window(recipe.patch, OVERLAP, "gaussian", WHOLE, recipe.stride) if recipe.kind == "segmentation" else Window(),
         runs=plain,

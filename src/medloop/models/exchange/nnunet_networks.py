@@ -6,7 +6,7 @@ and lives as long as the predictor.
 
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from medloop.models.exchange.nnunet_weights import folder_files, told_spacing
 from medloop.models.foundation.nnunet_recipe import NnunetRecipe
 from medloop.models.foundation.plans import COLOURED, GREY, common_channels
 from medloop.models.foundation.resample import working_shape
-from medloop.models.inference.predict import Calibrated, ModelOutput
+from medloop.models.inference.predict import Calibrated, ModelOutput, only_learned
 from medloop.models.inference.uncertainty import Pass, sampler_of
 
 SECONDS_PER_PASS = 3600.0
@@ -37,6 +37,7 @@ class NnunetNetworks:
         weights: Safetensors of each fold.
         sampler: Where samples come from.
         calibrated: Applied to the samples, classes on axis 1; None leaves them as trained.
+        unlearned: Values of labels that no case taught.
 
     Raises:
         UnavailableError: There is no nnU-Net.
@@ -50,9 +51,10 @@ class NnunetNetworks:
         *,
         sampler: UncertaintySource = "all",
         calibrated: Calibrated | None = None,
+        unlearned: Collection[int] = (),
     ) -> None:
         threads = recipe.threads
-        self.recipe, self.calibrated = recipe, calibrated
+        self.recipe, self.calibrated, self.unlearned = recipe, calibrated, tuple(unlearned)
         self.sampler = sampler_of(sampler, members=len(weights), axes=recipe.flips)
         command = runner("serve")
         with tempfile.TemporaryDirectory(prefix="medloop-nnunet-") as place:  # read once, when the child starts
@@ -78,7 +80,7 @@ class NnunetNetworks:
         for one in passes:
             answers.append(self._run(one, fitted, image))
             features = features if features.size else np.array(self._child.features, dtype=np.float32)
-        stacked = np.stack(answers)
+        stacked = only_learned(np.stack(answers), self.unlearned)
         if self.calibrated is not None:
             stacked = self.calibrated(stacked, axis=1).astype(np.float32)
         return ModelOutput(stacked, features)

@@ -31,6 +31,7 @@ class Whole(nn.Module):
     spacing: list[float]
     framed: list[float]
     size: list[int]
+    fitted: list[int]
     flips_of: list[list[int]]
     not_learned: list[int]
     curves_x: list[Tensor]
@@ -49,6 +50,7 @@ class Whole(nn.Module):
         self.spacing = [float(mm) for mm in d.spacing_mm or ()]
         self.framed = [float(mm) for mm in d.framed_mm or ()]
         self.size = [int(n) for n in d.size or ()]
+        self.fitted = [int(n) for n in d.fitted or ()]
         self.window = [int(n) for n in d.window.size]
         self.stride = [int(n) for n in d.window.stride]
         self.whole = float(d.window.whole)
@@ -163,6 +165,9 @@ class Whole(nn.Module):
         """The shape at which the network sees the image."""
         if len(self.size) == 3:
             return self.size
+        if len(self.fitted) == 3:
+            times = min(self.fitted[0] / shape[0], self.fitted[1] / shape[1])
+            return [max(1, min(self.fitted[axis], self.rounded(shape[axis] * times))) for axis in range(2)] + [1]
         if len(self.spacing) != 3:
             return shape
         wanted: list[int] = []
@@ -205,6 +210,10 @@ class Whole(nn.Module):
         for head in range(self.heads):
             first = (member * self.heads + head) * self.classes
             probabilities = logits[first : first + self.classes].softmax(dim=0)
+            for value in self.not_learned:
+                probabilities[value] = 0.0
+            if len(self.not_learned) > 0:
+                probabilities = probabilities / probabilities.sum(dim=0, keepdim=True).clamp(min=1e-37)
             if self.segments:
                 if len(axes) > 0:
                     probabilities = torch.flip(probabilities, axes)

@@ -34,6 +34,8 @@ class Reads(Protocol):
     def framed_mm(self) -> Spacing | None: ...  # noqa: D102
     @property
     def patch(self) -> Shape3: ...  # noqa: D102
+    @property
+    def fitted(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ class NnunetRecipe:
     learner: str = "nnunet"
     kind: TaskKind = "segmentation"
     framed_mm: Spacing | None = None
+    fitted: bool = False
 
     def to_json(self) -> Json:
         """As plain numbers, strings, lists and objects."""

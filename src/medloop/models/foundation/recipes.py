@@ -36,6 +36,9 @@ against 0.62)."""
 FRAMED = 2.0
 """Pictures count as zoomed to their object when their extents in mm vary more than this times their sizes in voxels."""
 
+VARIED = 0.35
+"""Pictures of unknown pixel size count as shown whole, however large they are, when their sizes vary by more than this (`_spread`)."""
+
 NOBODY = -1
 """Index of an annotator who is not modelled: unknown, new, or without an annotator model."""
 
@@ -68,7 +71,7 @@ class WeakWeights(NamedTuple):
 
 USUAL_WEAK = WeakWeights()
 
-LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "weak_learned": False, "regions": (), "augmented": 1.0}
+LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "weak_learned": False, "regions": (), "augmented": 1.0, "fitted": False}
 """Fields that recipes did not have at first, and what those are that have no effect."""
 
 
@@ -84,6 +87,7 @@ class Recipe:
         spacing_mm: Spacing that images are resampled to; None keeps each image's own.
         framed_mm: Spacing that every image is taken to have in place of its own: for pictures zoomed to their object
             (`Fingerprint.framed`), where millimetres would undo the zoom. None goes by each image's own.
+        fitted: Whether every picture is made as large as fits into the patch, its proportions kept (`Fingerprint.varied`).
         patch: Voxels the network sees at once (I, J, K); for a classification the size every image is resized to.
         fold: Neighbouring voxels per axis that become channels before the finest level; (1, 1, 1) folds none.
         features: Channels of each level, finest first.
@@ -134,6 +138,7 @@ class Recipe:
     strides: tuple[Shape3, ...]
     kernels: tuple[Shape3, ...]
     framed_mm: Spacing | None = None
+    fitted: bool = False
     fold: Shape3 = (1, 1, 1)
     dropout: float = 0.1
     batch: int = 2
@@ -170,6 +175,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
+        _require(not self.fitted or self.dimension == 2, "fitted", "off for volumes", self.fitted)
         _require(self.kind in ("segmentation", "classification"), "kind", "segmentation or classification", self.kind)
         _require(self.dimension in (2, 3), "dimension", "2 or 3", self.dimension)
         _require(min(self.channels, self.batch, self.members, self.threads) >= 1, "channels, batch, members, threads", "at least 1", self)
@@ -276,6 +282,7 @@ class Fingerprint:
         spacing_mm: Median spacing per axis.
         uniform: Whether every case has the median spacing within 5 % per axis.
         framed: Whether pictures are zoomed to their object: in voxels their sizes agree, in mm they do not.
+        varied: Whether nothing tells the pixel size of pictures and they differ much in size, as such cut around their object do.
     """
 
     cases: int
@@ -284,6 +291,7 @@ class Fingerprint:
     spacing_mm: Spacing
     uniform: bool
     framed: bool = False
+    varied: bool = False
 
     @property
     def dimension(self) -> int:
@@ -309,7 +317,8 @@ def fingerprint(cases: Sequence[CaseShape]) -> Fingerprint:
     shape = np.maximum(1, np.round(np.median(shapes, axis=0))).astype(int)
     uniform = bool((np.abs(spacings / spacing - 1) <= 0.05).all())
     framed = int(shape[2]) == 1 and _spread(shapes * spacings) > FRAMED * max(_spread(shapes), 0.05)
-    return Fingerprint(len(cases), channels, triple(shape), _spacing(spacing), uniform, framed)
+    varied = int(shape[2]) == 1 and bool((spacings == 1).all()) and _spread(shapes) > VARIED
+    return Fingerprint(len(cases), channels, triple(shape), _spacing(spacing), uniform, framed, varied)
 
 
 def _spread(sizes: npt.NDArray[np.float64]) -> float:
@@ -367,8 +376,8 @@ def choose_recipe(found: Fingerprint, *, kind: TaskKind, classes: int, minutes: 
     batch = int(np.clip(voxels / float(np.prod(patch)) / 4000, smallest_batch, 4 * smallest_batch))
     return Recipe(
         kind=kind, dimension=found.dimension, channels=found.channels, classes=classes,
-        spacing_mm=spacing if kind == "segmentation" else None, framed_mm=found.spacing_mm if found.framed else None,
-        patch=patch, fold=fold, features=features, strides=strides,
+        spacing_mm=spacing if kind == "segmentation" and not found.varied else None, framed_mm=found.spacing_mm if found.framed else None,
+        fitted=kind == "segmentation" and found.varied, patch=patch, fold=fold, features=features, strides=strides,
         kernels=kernels, batch=batch, minutes=minutes, threads=threads, seed=seed, members=members,
         dropout=0.1 if kind == "segmentation" else 0.3,
         learning_rate=5e-3 if kind == "segmentation" else 1e-3,

@@ -35,6 +35,8 @@ def working_shape(recipe: Reads, grid: Grid) -> Shape3:
     """
     if recipe.kind == "classification":
         return recipe.patch
+    if recipe.fitted:
+        return fitting_shape(grid.shape, recipe.patch)
     if recipe.spacing_mm is None:
         return _affordable(grid.shape, grid, recipe)
     wanted = np.array(grid.shape) * np.array(recipe.framed_mm or grid.spacing_mm) / np.array(recipe.spacing_mm)
@@ -55,6 +57,13 @@ def _affordable(shape: Shape3, grid: Grid, recipe: Reads) -> Shape3:
         f"and {TIMES_LARGER} times its own {grid.voxels} can be computed",
         remedy="check the voxel size in its file",
     )
+
+
+def fitting_shape(shape: Shape3, patch: Shape3) -> Shape3:
+    """The largest shape of the same proportions in plane that fits into a patch."""
+    times = min(patch[0] / shape[0], patch[1] / shape[1])
+    i, j = (max(1, min(p, round(n * times))) for n, p in zip(shape[:2], patch[:2], strict=True))
+    return (i, j, 1)
 
 
 def working_spacing(grid: Grid, shape: Shape3) -> Spacing:

@@ -246,7 +246,7 @@ def _nothing_fits(fresh: Weights, offered: Weights, source: str) -> str:
 
 def _remedy(fresh: Weights, offered: Weights, *, inflate: bool) -> str:
     deepest = max((t.ndim for t in fresh.values()), default=0)
-    flat = all(t.ndim <= 4 for t in offered.values()) and deepest == 5
+    flat = max((t.ndim for t in offered.values()), default=0) == 4 and deepest == 5
     if flat and not inflate:
         return "2D weights become 3D ones with --inflate (inflate=True)"
     return "give weights of a network of the same levels and widths, or pretrain on the project's own images"

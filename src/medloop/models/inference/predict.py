@@ -1,6 +1,6 @@
 """A trained model's answer to an image: probability samples on the image's own grid, and an embedding."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,6 +60,20 @@ class AnyPredictor(Protocol):
         ...
 
 
+def only_learned(stated: ProbabilitySamples, unlearned: Collection[int]) -> ProbabilitySamples:
+    """Probabilities without classes that no case taught, (samples, classes, …): the others share what these had.
+
+    A short training leaves such classes some of the probability that random weights gave them, which says nothing of the image and would
+    count as uncertainty wherever it is.
+    """
+    if not unlearned:
+        return stated
+    learned = stated.copy()
+    learned[:, list(unlearned)] = 0.0
+    found: ProbabilitySamples = learned / np.maximum(learned.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return found
+
+
 class Predictor:
     """Networks ready to predict.
 
@@ -69,6 +83,7 @@ class Predictor:
         device: Where they are.
         sampler: Where samples come from, or the name of a source.
         calibrated: Applied to the samples, classes on axis 1; for example a fitted temperature. None leaves them as trained.
+        unlearned: Classes that no training case annotates, which get no probability.
     """
 
     def __init__(
@@ -79,16 +94,24 @@ class Predictor:
         device: torch.device,
         sampler: Sampler | UncertaintySource = "all",
         calibrated: Calibrated | None = None,
+        unlearned: Collection[int] = (),
     ) -> None:
         self.recipe = recipe
         self.networks = tuple(networks)
         self.device = device
         self.sampler = sampler_of(sampler, members=len(self.networks), axes=recipe.flips) if isinstance(sampler, str) else sampler
         self.calibrated = calibrated
+        self.unlearned = tuple(unlearned)
 
     @classmethod
     def load(
-        cls, recipe: Recipe, weights: Sequence[bytes], *, sampler: Sampler | UncertaintySource = "all", calibrated: Calibrated | None = None
+        cls,
+        recipe: Recipe,
+        weights: Sequence[bytes],
+        *,
+        sampler: Sampler | UncertaintySource = "all",
+        calibrated: Calibrated | None = None,
+        unlearned: Collection[int] = (),
     ) -> "Predictor":
         """Networks from the safetensors bytes of a model's members.
 
@@ -99,7 +122,7 @@ class Predictor:
         if not weights:
             raise InputError("A predictor needs the weights of at least one member, got none")
         networks = [load_network(recipe, data) for data in weights]
-        return cls(recipe, networks, device=choose_device(), sampler=sampler, calibrated=calibrated)
+        return cls(recipe, networks, device=choose_device(), sampler=sampler, calibrated=calibrated, unlearned=unlearned)
 
     def predict(self, image: Image, *, samples: int, rng: np.random.Generator) -> ModelOutput:
         """Predict one image.
@@ -117,6 +140,7 @@ class Predictor:
         with limited_threads(self.recipe.threads):
             answers = [self._run(one, prepared) for one in passes]
         stacked = np.stack([self._on_grid(probabilities, image) for heads, _ in answers for probabilities in heads])
+        stacked = only_learned(stacked, self.unlearned)
         if self.calibrated is not None:
             stacked = self.calibrated(stacked, axis=1).astype(np.float32)
         return ModelOutput(stacked, answers[0][1])

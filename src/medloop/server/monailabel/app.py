@@ -38,11 +38,12 @@ def create_surface(site: Site) -> FastAPI:
     """The surface of a server."""
     app = FastAPI(title="medloop for clients of MONAI Label", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     basic = Basic(site.people, passwords=site.settings.password_sign_in)
-    app.state.surface = Surface(site, basic, ImageFiles(), Sessions())
+    surface = Surface(site, basic, ImageFiles(), Sessions())
+    app.state.surface = surface
     failures.install(app)
     for router in (*(part.router for part in _PARTS), _own()):
         app.include_router(router)
-    app.add_middleware(Door, site=site, basic=basic)
+    app.add_middleware(Door, site=site, basic=basic, links=surface.links)
     return app
 
 

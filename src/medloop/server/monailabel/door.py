@@ -20,6 +20,7 @@ from medloop.core.errors import ForbiddenError, MedloopError, SignInError
 from medloop.core.roles import VERBS, Verb
 from medloop.server.monailabel.basic import Basic
 from medloop.server.monailabel.failures import refused
+from medloop.server.monailabel.links import ImageLinks
 from medloop.server.web.callers import SCOPE_KEY, Caller, require_role
 from medloop.server.web.security import is_begun_here
 from medloop.server.web.site import Site
@@ -88,6 +89,7 @@ NEEDS: Mapping[str, Verb | Literal["open"]] = {
 """What each route needs; addresses are those below the project's."""
 
 _ROUTES = tuple((route.partition(" ")[0], compile_path(route.partition(" ")[2])[0], need) for route, need in NEEDS.items())
+IMAGE = "/datastore/image"
 _METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _VARY = "Origin"
 
@@ -99,12 +101,14 @@ class Door:
         app: What it stands before; mounted at an address with a `project`.
         site: The running server.
         basic: Who names and passwords of the Basic scheme belong to.
+        links: Ids that open their image without a sign-in.
     """
 
-    def __init__(self, app: ASGIApp, site: Site, basic: Basic) -> None:
+    def __init__(self, app: ASGIApp, site: Site, basic: Basic, links: ImageLinks) -> None:
         self._app = app
         self._site = site
         self._basic = basic
+        self._links = links
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on; what is answered says which origin may read it."""
@@ -128,7 +132,7 @@ class Door:
             await _preflight(headers)(scope, receive, readable.send)
             return
         try:
-            _admit(scope, found.caller)
+            _admit(scope, found.caller or self._by_link(scope))
         except MedloopError as error:
             await refused(error)(scope, receive, readable.send)
             return
@@ -143,6 +147,12 @@ class Door:
             return _Found(accounts, None if foreign and accounts else await self._basic.caller(connection))
         sent = Headers(raw=[(name, value) for name, value in connection.headers.raw if name != b"cookie"])
         return await anyio.to_thread.run_sync(self._look, sent)
+
+    def _by_link(self, scope: Scope) -> Caller | None:
+        """In whose name a link opens the image that is fetched; nothing else is opened by one."""
+        if scope["method"] != "GET" or _path(scope) != IMAGE:
+            return None
+        return self._links.caller(scope["path_params"]["project"], HTTPConnection(scope).query_params.get("image", ""))
 
     def _look(self, sent: Headers) -> "_Found":
         caller = self._site.people.caller(sent)
@@ -175,8 +185,13 @@ def _admit(scope: Scope, caller: Caller | None) -> None:
 
 def _need(scope: Scope) -> Verb | Literal["open"] | None:
     """What a route needs; None for an address that is none."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    path = _path(scope)
     return next((need for method, address, need in _ROUTES if method == scope["method"] and address.match(path)), None)
+
+
+def _path(scope: Scope) -> str:
+    """The address below the project's."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 def _preflight(headers: Headers) -> Response:

@@ -33,4 +33,6 @@ def post_next(scene: SceneHere, strategy: str, asked: Annotated[dict[str, Any] |
         noted = notes(tx, [opened.case.id]).get((opened.case.id, ""), {})
     file = scene.surface.files.of(scene.workspace, opened.case)
     info = image_info(opened.case, noted)
-    return {**info, "id": opened.case.name, "path": path_of(scene, opened.case), "checksum": f"SHA256:{file.sha256}", "weight": 1.0}
+    name, caller = opened.case.name, scene.caller
+    image = name if caller.person is None else scene.surface.links.give(scene.workspace.project.id, name, caller)
+    return {**info, "id": image, "path": path_of(scene, opened.case), "checksum": f"SHA256:{file.sha256}", "weight": 1.0}

@@ -18,6 +18,7 @@ from medloop.loop.foundation.pseudonyms import known_as
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.monailabel.basic import Basic
 from medloop.server.monailabel.files import ImageFiles
+from medloop.server.monailabel.links import ImageLinks, plain_name
 from medloop.server.monailabel.sessions import Sessions
 from medloop.server.web.callers import SCOPE_KEY, Caller, unknown_project
 from medloop.server.web.site import Site, Viewer
@@ -56,6 +57,7 @@ class Surface:
     basic: Basic
     files: ImageFiles
     sessions: Sessions
+    links: ImageLinks = field(default_factory=ImageLinks)
     taken: Taken = field(default_factory=Taken)
     packing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     """Files of inferences are read and written few at a time, so that they take no thread from short requests."""
@@ -100,6 +102,8 @@ class Scene:
         """
         with self.workspace.store.read() as tx:
             found = tx.find(Case, where={"name": image}, limit=1) or tx.find(Case, where={"id": image}, limit=1)
+            if not found and (plain := plain_name(image)) != image:
+                found = tx.find(Case, where={"name": plain}, limit=1)
             uids = () if found or not image else {image, known_as(self.workspace)(image)}
             found = found or [case for case in tx.find(Case, order=("name",)) if series_of(case) in uids]
         if not image or not found:

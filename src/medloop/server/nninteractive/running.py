@@ -1,7 +1,7 @@
 """`medloop nninteractive`: a project's engine for napari and Slicer, in a process of its own that may load torch."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +15,7 @@ from medloop.interaction.nninteractive.protocol import DEFAULT_PORT
 from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.nninteractive.session import Keep, Service
 from medloop.interaction.nninteractive.wire import require_blosc2
-from medloop.loop.annotating.elsewhere import keep_drafts
+from medloop.loop.annotating.elsewhere import Drawing, keep_drafts
 from medloop.loop.annotating.engines import choose_engine
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
@@ -46,6 +46,8 @@ class Offer:
         label: Name of the task's label that they draw; None takes the first.
         slowest_first: Whether they send axes as (k, j, i).
         annotator: Whose drafts hold what is drawn on images of the project's cases; None keeps nothing.
+        locked: Names of the labels that keep their voxels in these drafts; None for all others.
+        neighbours: Whether finished objects are in the way of the next; None where drafts hold them.
 
     Raises:
         SettingError: A host beyond loopback without a key, or a number out of range.
@@ -58,6 +60,8 @@ class Offer:
     label: str | None = None
     slowest_first: bool = True
     annotator: str | None = None
+    locked: tuple[str, ...] | None = None
+    neighbours: bool | None = None
 
     def __post_init__(self) -> None:
         if not is_loopback(self.host) and len(self.key or "") < SHORTEST_KEY:
@@ -117,13 +121,30 @@ def _application(workspace: Workspace, offer: Offer, make_engine: MakeEngine) ->
         raise SettingError(f"--label must be one of the task's labels {', '.join(labels)}, got {name!r}")
     keep: Keep = lambda _image: None  # noqa: E731 - a value like the other one
     if offer.annotator is not None:
-        keep = keep_drafts(workspace, annotator_named(workspace, offer.annotator), labels[name])
+        drawing = Drawing(annotator_named(workspace, offer.annotator), labels[name], _locked(offer, labels, name))
+        keep = keep_drafts(workspace, drawing)
+    elif offer.locked:
+        raise SettingError(
+            "Labels are locked in somebody's drafts, and nothing is kept", remedy="give --annotator too, or leave --lock out"
+        )
     engine, order = make_engine(workspace), AxisOrder(offer.slowest_first)
-    service = Service(engine, labels=tuple(labels.values()), label=labels[name], order=order, keep=keep)
+    around = offer.annotator is not None if offer.neighbours is None else offer.neighbours
+    service = Service(engine, labels=tuple(labels.values()), label=labels[name], order=order, keep=keep, neighbours=around)
     about = f"medloop ({engine.name}), drawing {name}; the weights' own licence applies"
     most = int(_memory_bytes() * MEMORY_SHARE)
     limits = Limits(array_bytes=most, sent_bytes=most)
     return create_app(service, limits=limits, key=offer.key, host=offer.host, license_text=about, terms=Terms(most=offer.max_sessions))
+
+
+def _locked(offer: Offer, labels: Mapping[str, int], drawn: str) -> frozenset[int] | None:
+    """Values of the labels that are locked; None for all others."""
+    if offer.locked is None:
+        return None
+    for one in offer.locked:
+        if one not in labels or one == drawn:
+            others = ", ".join(label for label in labels if label != drawn) or "none"
+            raise SettingError(f"--lock must be a label other than the one that is drawn ({others}), got {one!r}")
+    return frozenset(labels[one] for one in offer.locked)
 
 
 def _memory_bytes() -> int:

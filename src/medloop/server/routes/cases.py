@@ -20,6 +20,7 @@ from medloop.loop.foundation.assignees import assigned
 from medloop.loop.foundation.given import Given, given_kinds
 from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
+from medloop.loop.foundation.references import references_of
 from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.thumbnails import Thumbnail, thumbnail, wanted_thumbnail
@@ -235,7 +236,7 @@ def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
 def get_case(workspace: WorkspaceHere, case: CaseHere, viewer: ViewerHere) -> CaseView:
     """Everything needed to draw a case: shape, affine, planes, windows."""
     with workspace.store.read() as tx:
-        return case_view(case, unread=case.id in viewer.unread(tx))
+        return case_view(case, unread=case.id in viewer.unread(tx), references=len(references_of(tx, case.id)))
 
 
 @router.get("/{case}/voxels", response_class=Response, responses=VOXELS)

@@ -49,11 +49,13 @@ Format: TypeAlias = Annotated[
         "parquet",
         "frames",
         "measurements",
+        "marks",
         "model",
         "torchscript",
         "onnx",
         "monai-bundle",
         "model-card",
+        "change-record",
     ],
     Query(description="As `medloop export` has it."),
 ]

@@ -41,7 +41,7 @@ def post_marks(workspace: WorkspaceHere, assignment: OwnAssignment, body: MarksB
         task_version=body.task_version,
     )
     made = submit_marks(workspace, assignment, given)
-    return SubmittedView(annotation_id=made.id, next=True, gold=False)
+    return SubmittedView(annotation_id=made.id, next=True, gold=made.origin == "gold")
 
 
 @router.get("/cases/{case}/superpixels")

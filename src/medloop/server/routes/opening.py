@@ -12,6 +12,7 @@ from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING
+from medloop.loop.foundation.references import references_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import outlooks, upcoming_case, why_nothing
 from medloop.server.routes.reviewing import require_others_reading
@@ -67,7 +68,7 @@ def get_look(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> SeenView
         proposal = independent_proposal(tx, found.id) if unread else proposal
         return SeenView(
             situation=seen_case_view(tx, found, shown, proposal, standing, Sight(viewer.annotator_id, sees, unread)),
-            case=case_view(found, unread=unread),
+            case=case_view(found, unread=unread, references=len(references_of(tx, found.id))),
             prediction=prediction_view(proposal, tx.get(Model, proposal.model_id)) if proposal else None,
             previous=PreviousView(id=shown.id, tag=shown.tag) if shown else None,
         )
@@ -95,12 +96,13 @@ def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
         assignment = open_assignment_view(tx, opened)
         author = newest if shown is None or (newest and newest.id == shown.model_id) else tx.get(Model, shown.model_id)
         known = shown or hidden_proposal(tx, opened.assignment)
+        references = len(references_of(tx, opened.case.id))
     if not check:
         site.proposer.want(workspace.project.id, opened.case.id, shown=known, newest=newest)
     earlier = opened.annotation
     return OpenedView(
         assignment=assignment,
-        case=case_view(opened.case, unread=check),
+        case=case_view(opened.case, unread=check, references=references),
         prediction=prediction_view(shown, author) if shown and author else None,
         previous=PreviousView(id=earlier.id, tag=earlier.tag) if earlier else None,
     )

@@ -10,6 +10,7 @@ from medloop.loop.foundation.marked import marked_lines
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.status import current_round
 from medloop.loop.querying.rejected import rejected_lines
+from medloop.pacs.sites import sites_file
 from medloop.server.web.callers import CallerHere
 from medloop.server.web.locks import WORKER_LOCK, is_held
 from medloop.server.web.site import SiteHere, WorkspaceHere
@@ -44,6 +45,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         workers=WorkersView(alive=running or is_held(workspace.folder, WORKER_LOCK)),
         damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
         oversized=[DamagedView.model_validate(case) for case in oversized_cases(workspace)],
+        archives=sites_file(workspace.folder).exists(),
         read_only=workspace.store.read_only or why_full(workspace.folder),
     )
 

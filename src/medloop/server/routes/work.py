@@ -14,6 +14,7 @@ from medloop.core.errors import ForbiddenError, InputError, SettingError
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import use_automatic, use_model
+from medloop.loop.judging.releasing import release_model, roll_back
 from medloop.loop.judging.triage import HARD_DICE, triage_pool
 from medloop.loop.learning.settling import settle
 from medloop.loop.overview.model_change import change_picture, model_change, no_comparison
@@ -26,7 +27,7 @@ from medloop.server.web.security import REPORT_POLICY
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelChangeView, ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
-from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, TrainBody
+from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, ReleaseBody, TrainBody
 from medloop.server.wire.triage_views import TriageResult, TriageView
 from medloop.server.wire.views import JobView, job_view
 
@@ -151,6 +152,25 @@ def post_automatic(workspace: WorkspaceHere, person: PersonHere, _body: Nothing)
 def post_use_model(workspace: WorkspaceHere, person: PersonHere, index: ModelIndex, _body: Nothing) -> list[ModelLineView]:
     """Pin a model: it predicts, ranks and proposes until another one is pinned or the choice is given back."""
     use_model(workspace, index, actor=person.id)
+    return _models(workspace)
+
+
+@router.post("/models/{index}/release")
+def post_release_model(
+    workspace: WorkspaceHere, person: PersonHere, caller: CallerHere, index: ModelIndex, body: ReleaseBody
+) -> list[ModelLineView]:
+    """Put a candidate to use against the gate, with a reason and a signature; with accounts one signs in one's own name, by no token."""
+    if caller.is_program:
+        raise ForbiddenError("A release is signed by a person: a token signs nothing", remedy="sign in")
+    signed_as = body.signed_as if caller.person is None else caller.name
+    release_model(workspace, index, why=body.why, signed_as=signed_as, actor=person.id)
+    return _models(workspace)
+
+
+@router.post("/models/back")
+def post_roll_back(workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> list[ModelLineView]:
+    """Put the model that was in use before the present one to use again; it stays so until another choice."""
+    roll_back(workspace, actor=person.id)
     return _models(workspace)
 
 

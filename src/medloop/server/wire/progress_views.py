@@ -42,7 +42,13 @@ class ComparisonView(View):
 
 
 class ModelLineView(View):
-    """One model: what it learned from, its score, whether it is in use (`live`) and why (`note`)."""
+    """One model: what it learned from, its score, whether it is in use (`live`) and why (`note`).
+
+    Attributes:
+        candidate: Whether the gate keeps it out of use until a person releases it.
+        gate: What the gate found, one line each.
+        before: Whether it was in use once.
+    """
 
     id: str
     index: int
@@ -62,6 +68,9 @@ class ModelLineView(View):
     nothing_new: bool
     score_note: str
     calibration: str
+    candidate: bool
+    gate: list[str]
+    before: bool
 
 
 class CaseWorkView(View):

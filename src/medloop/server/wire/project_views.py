@@ -62,6 +62,8 @@ class ProjectView(ProjectLine):
     damaged: list[DamagedView]
     oversized: list[DamagedView]
     read_only: str
+    archives: bool
+    """Whether there is a list of archives that the project may contact."""
 
 
 class VerdictView(View):

@@ -79,7 +79,7 @@ def prompt_of(body: PromptBody) -> Prompt:
 class Readiness(Body):
     """Which engine to make ready."""
 
-    engine: Literal["auto", "classical", "network", "any-label"] = "auto"
+    engine: Literal["auto", "classical", "network", "any-label", "nninteractive"] = "auto"
 
 
 class Removal(Readiness):

@@ -67,6 +67,18 @@ class TrainBody(Body):
     again: Annotated[bool, Field(strict=True)] = False
 
 
+class ReleaseBody(Body):
+    """A release of a candidate.
+
+    Attributes:
+        why: The reason, which the change record repeats.
+        signed_as: The signer's printed name; with accounts it is the account's name.
+    """
+
+    why: Annotated[str, Field(min_length=1, max_length=500)]
+    signed_as: Annotated[str, Field(max_length=100)] = ""
+
+
 class DraftEdit(Body):
     """One autosaved edit.
 

@@ -28,7 +28,7 @@ from medloop.loop.foundation.named_frames import named_slices
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
 from medloop.loop.foundation.refusals import refusals
-from medloop.loop.querying.chosen import choice_of
+from medloop.loop.querying.gold_checks import choice_shown
 from medloop.loop.querying.parts import queried_parts
 from medloop.server.wire.schemas import BoxBody, SliceBody
 from medloop.server.wire.views import AssignmentView, Number, View
@@ -182,7 +182,7 @@ def open_assignment_view(tx: Reader, opened: Opened) -> OpenAssignmentView:
     who = opened.assignment.annotator_id
     sees = is_reviewing(opened.assignment) or not is_hidden(tx, opened.case.id, who)
     situation = _situation(tx, opened.case, opened.annotation, _base(tx, opened.assignment), Sight(who, sees, check))
-    named, chosen = NamedFramesView.of(tx, opened.assignment), choice_of(tx, opened.assignment.round_id, opened.assignment.case_id)
+    named, chosen = NamedFramesView.of(tx, opened.assignment), choice_shown(tx, opened.assignment)
     hidden = opened.assignment.revision == 0 and hidden_proposal(tx, opened.assignment) is not None
     seconds = spent_on(tx, opened.assignment)
     return OpenAssignmentView(

@@ -172,6 +172,8 @@ class CaseView(View):
     channel_windows: tuple[tuple[float, float], ...]
     over_time: bool
     frame_seconds: tuple[float, ...]
+    references: int
+    """Other series of the patient that stand beside the case."""
 
 
 class PredictionView(View):
@@ -227,7 +229,7 @@ def round_brief(current: Round | None) -> RoundBrief | None:
     return RoundBrief(index=current.index, state=str(current.state)) if current else None
 
 
-def case_view(case: Case, *, unread: bool = False) -> CaseView:
+def case_view(case: Case, *, unread: bool = False, references: int = 0) -> CaseView:
     """The header of a case; of a gold case that is still to be read it does not say that it is no training case."""
     shown = case.display
     windows = [[Preset.model_validate(window) for window in presets(case, channel)] for channel in range(case.channels)]
@@ -252,6 +254,7 @@ def case_view(case: Case, *, unread: bool = False) -> CaseView:
         channel_presets=windows,
         colour=is_colour(case.source, case.channels, case.dtype),
         channel_windows=channel_windows(case),
+        references=references,
     )
 
 

@@ -1,0 +1,72 @@
+"""Time and memory that a proposal takes, of two models in turn on the same image and machine."""
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from medloop.core.errors import MedloopError
+from medloop.core.records import Case, Model
+from medloop.core.seeds import generator
+from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.predictions import load_predictor
+from medloop.metrics.release import Cost
+
+ROUNDS = 3
+"""How often each model predicts; the fastest counts, since whatever else the machine does only slows down."""
+
+_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
+
+def measured_costs(workspace: Workspace, newer: Model, older: Model, case_ids: Sequence[str], most: float) -> tuple[Cost, ...]:
+    """What the newer model's proposal takes against the older one's, on the case of median size; nothing where a model cannot be loaded.
+
+    Args:
+        workspace: The project.
+        newer: The candidate.
+        older: The model in use.
+        case_ids: Cases that both were scored on.
+        most: How many times as much the newer one may take.
+    """
+    if not (newer.weights and older.weights):
+        return ()
+    with workspace.store.read() as tx:
+        cases = sorted((tx.get(Case, case_id) for case_id in case_ids), key=lambda case: (case.grid.voxels, case.name))
+    case = cases[len(cases) // 2]
+    taken: tuple[list[tuple[float, int]], ...] = ([], [])
+    try:
+        for _ in range(ROUNDS):
+            for model, own in zip((newer, older), taken, strict=True):
+                own.append(_taken(_proposing(workspace, model, case)))
+    except MedloopError:  # damaged weights or voxels: the evaluation has said so
+        return ()
+    seconds, peaks = ([min(one[n] for one in own) for own in taken] for n in (0, 1))
+    found = (Cost(f"time of a proposal in s, {case.name}", seconds[0], seconds[1], most),)
+    return (*found, Cost("memory at its peak in MB", peaks[0] / 2**20, peaks[1] / 2**20, most)) if min(peaks) > 0 else found
+
+
+def _proposing(workspace: Workspace, model: Model, case: Case) -> Callable[[], object]:
+    predictor, image = load_predictor(workspace.store.blobs, model), load_image(workspace.store.blobs, case)
+    samples = int(model.metrics.get("samples", workspace.settings.samples))
+    rng = generator(workspace.settings.seed, "cost", model.index, case.name)
+    return lambda: predictor.predict(image, samples=samples, rng=rng)
+
+
+def _taken(work: Callable[[], object]) -> tuple[float, int]:
+    """Seconds, and the peak of this process's memory in bytes; 0 where the system does not say it anew."""
+    fresh = False
+    with suppress(OSError):
+        _CLEAR.write_text("5")  # Linux: the peak begins again (proc(5))
+        fresh = True
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began, _peak() if fresh else 0
+
+
+def _peak() -> int:
+    with suppress(OSError, StopIteration, ValueError):
+        line = next(one for one in _STATUS.read_text().splitlines() if one.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

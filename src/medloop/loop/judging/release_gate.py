@@ -1,0 +1,135 @@
+"""What a newly trained model has to hold before it replaces the one in use: the questions of `medloop.metrics.release`, from a project."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from medloop.core.arrays import UNKNOWN, FloatArray
+from medloop.core.errors import BlobError
+from medloop.core.image import Mask
+from medloop.core.records import Annotation, Case, Model, Prediction
+from medloop.core.seeds import generator
+from medloop.core.settings import ProjectSettings
+from medloop.images.encode import decode_mask
+from medloop.loop.foundation.arrays import load_annotation, load_proposal
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.subgroups import subgroups_of
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.shared_scores import SharedScores
+from medloop.metrics.expected_errors import expected_wrong
+from medloop.metrics.release import Gate, Kind, Question, judge
+
+SIZES = ("small", "medium", "large")
+"""Thirds of the cases by annotated voxels."""
+
+FEWEST_FOR_SIZES = 18
+"""Cases below which thirds hold too few patients to be judged."""
+
+
+def judge_release(workspace: Workspace, newer: Model, older: Model, shared: SharedScores, settings: ProjectSettings) -> Gate:
+    """Hold a newer model against the one in use, on cases that both were scored on, with the margins of today's settings."""
+    margins = settings.release_margin, settings.release_group_margin
+    return judge(
+        list(_questions(_Looked(workspace, newer, older, list(shared.cases)), shared, *margins)),
+        generator(settings.seed, "release", newer.index, older.index),
+    )
+
+
+def _questions(looked: "_Looked", shared: SharedScores, margin: float, group_margin: float) -> Iterator[Question]:
+    means = shared.means[:, 0] - shared.means[:, 1]
+    yield Question("all", "", means, shared.patients, margin)
+    labels = sorted({name for by_label in shared.cases.values() for name in by_label})
+    for name in labels if len(labels) > 1 else ():
+        found = [by_label.get(name) for by_label in shared.cases.values()]
+        yield from _some("label", name, [np.nan if pair is None else pair[0] - pair[1] for pair in found], shared, group_margin)
+    for attribute, values in looked.groups().items():
+        for value in sorted(set(values) - {""}):
+            inside = np.array([one == value for one in values])
+            yield from _some("subgroup", f"{attribute} {value}", np.where(inside, means, np.nan), shared, group_margin)
+    yield from _some("calibration", looked.calibration_words, looked.calibration(), shared, group_margin)
+
+
+def _some(kind: Kind, name: str, differences: Sequence[float] | FloatArray, shared: SharedScores, margin: float) -> Iterator[Question]:
+    """A question about the cases that have a difference, if there are any."""
+    values = np.asarray(differences, dtype=np.float64)
+    there = np.flatnonzero(np.isfinite(values))
+    if len(there):
+        yield Question(kind, name, values[there], [shared.patients[n] for n in there], margin)
+
+
+class _Looked:
+    """The cases of a comparison with their annotations and both models' predictions."""
+
+    def __init__(self, workspace: Workspace, newer: Model, older: Model, case_ids: Sequence[str]) -> None:
+        self._blobs, self._models = workspace.store.blobs, (newer, older)
+        self._of_masks = workspace.task.kind == "segmentation"
+        self._classes = workspace.task.classes
+        with workspace.store.read() as tx:
+            self._cases = [tx.get(Case, case_id) for case_id in case_ids]
+            self._predictions = [{p.case_id: p for p in tx.latest_predictions(model.id)} for model in self._models]
+            splits = sorted({case.split for case in self._cases})
+            self._answers = {a.case_id: a for split in splits for a in consensus_annotations(tx, split)}
+        self._truths: dict[str, Mask | int | None] = {}
+
+    def groups(self) -> Mapping[str, Sequence[str]]:
+        """Attribute → its value for each case, of attributes that tell cases apart; thirds by size where there are cases enough."""
+        known = [subgroups_of(case) for case in self._cases]
+        names = sorted({name for one in known for name in one})
+        found = {name: [one.get(name, "") for one in known] for name in names}
+        sizes = self._sizes()
+        return {name: values for name, values in {**found, **({"size": sizes} if sizes else {})}.items() if len({*values} - {""}) > 1}
+
+    def _sizes(self) -> list[str]:
+        if not self._of_masks or len(self._cases) < FEWEST_FOR_SIZES:
+            return []
+        voxels = [self._annotated_voxels(case) for case in self._cases]
+        bounds = np.nanquantile(voxels, (1 / 3, 2 / 3))
+        return ["" if np.isnan(count) else SIZES[int(np.searchsorted(bounds, count, side="left"))] for count in voxels]
+
+    def _annotated_voxels(self, case: Case) -> float:
+        truth = self._truth(case)
+        return float(((truth.array > 0) & (truth.array != UNKNOWN)).sum()) if isinstance(truth, Mask) else np.nan
+
+    def _truth(self, case: Case) -> Mask | int | None:
+        if case.id not in self._truths:
+            self._truths[case.id] = self._read(self._answers.get(case.id), case)
+        return self._truths[case.id]
+
+    def _read(self, answer: Annotation | None, case: Case) -> Mask | int | None:
+        try:
+            return None if answer is None else load_annotation(self._blobs, answer, case)
+        except BlobError:  # an evaluation leaves such a case out, and says so
+            return None
+
+    @property
+    def calibration_words(self) -> str:
+        """What `calibration` is about."""
+        return "calibration, voxels expected to be wrong" if self._of_masks else "calibration, Brier score"
+
+    def calibration(self) -> FloatArray:
+        """How much better the newer model's probabilities come true, for each case; NaN where a prediction is lacking."""
+        found = np.full(len(self._cases), np.nan)
+        for place, case in enumerate(self._cases):
+            pair = [predictions.get(case.id) for predictions in self._predictions]
+            truth = self._truth(case)
+            if truth is None or None in pair:
+                continue
+            with suppress(BlobError):  # damaged: the case tells nothing of calibration
+                newer, older = (
+                    self._off(one, model, case, truth) for one, model in zip(pair, self._models, strict=True) if one is not None
+                )
+                found[place] = older - newer
+        return found
+
+    def _off(self, prediction: Prediction, model: Model, case: Case, truth: Mask | int) -> float:
+        if not isinstance(truth, Mask):
+            chances = np.array(prediction.probabilities)
+            return float(((chances - np.eye(len(chances))[truth]) ** 2).sum()) if truth < len(chances) else np.nan
+        if prediction.uncertainty is None:
+            return np.nan
+        proposed, known = load_proposal(self._blobs, prediction, case), truth.array != UNKNOWN
+        uncertainty = decode_mask(self._blobs.get(prediction.uncertainty), case.grid.shape)
+        wrong = float(((proposed != truth.array) & known).sum())
+        held = max(1, int((((proposed > 0) | (truth.array > 0)) & known).sum()))
+        return abs(expected_wrong(uncertainty[known], int(model.recipe.get("classes", self._classes))) - wrong) / held

@@ -1,0 +1,92 @@
+"""Archives over REST against a real Orthanc: looked up, pulled and pushed by jobs, and nothing of whom one looked for is kept."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from medloop.core.records import Job
+from medloop.loop.annotating.measuring import MeasurementRequest
+from medloop.loop.project import Project
+from medloop.loop.worker import drain
+
+from ..dicom_series import IDENTITY, write_stack
+from ..orthanc import Orthanc, write_sites
+from .conftest import Site, serve_in_process
+
+
+@pytest.fixture
+def archived(running_orthanc: Orthanc, tmp_path: Path) -> Iterator[Site]:
+    """A project whose archive holds a series of one patient."""
+    running_orthanc.empty()
+    running_orthanc.put(sorted(write_stack(tmp_path / "files").iterdir()))
+    folder = tmp_path / "project"
+    Project.create(folder, kind="segmentation", labels=["liver"]).close()
+    write_sites(folder, running_orthanc)
+    yield from serve_in_process(folder)
+
+
+def sent(site: Site, verb: str, **body: object) -> httpx.Response:
+    return site.client.post(f"{site.url}/archives/{verb}", json=body)
+
+
+def job(site: Site, reply: httpx.Response) -> Job:
+    """The job that a reply names, once it has ended."""
+    assert reply.status_code == 200, reply.text
+    drain(site.workspace)
+    return site.workspace.store.jobs.get(reply.json()["job_id"])
+
+
+def test_what_is_found_is_pulled_annotated_and_pushed_back_once(archived: Site, running_orthanc: Orthanc) -> None:
+    assert archived.client.get(f"{archived.url}/archives").json() == {"servers": ["dimse", "web"], "trouble": ""}
+    found = sent(archived, "find", server="web", patient=IDENTITY).json()
+    (study,) = found["studies"]
+    assert (study["patient"], study["instances"], found["more"]) == (IDENTITY, 4, False)
+    wanted = {"server": "web", "studies": [study["study"]], "modality": "CT"}
+    first, again = sent(archived, "pull", **wanted), sent(archived, "pull", **wanted)
+    assert first.json() == again.json()  # the same pull that waits already counts
+    assert job(archived, first).result["message"].startswith("1 series, 0 were there; 4 files fetched, 1 case added")
+    assert not list((archived.workspace.work_folder / "pacs-wanted").iterdir())
+    assert job(archived, sent(archived, "pull", **wanted)).result["there"] == 1
+
+    project = Project(archived.workspace)
+    opened = project.next()
+    assert opened is not None
+    project.measure(opened, MeasurementRequest(kind="length", points=[(1, 1, 1), (4, 3, 1)], axis=2, index=1))
+    project.submit(opened, (np.indices(opened.case.grid.shape)[0] > 2).astype(np.uint8))
+    for fmt, modality in (("dicom-seg", "SEG"), ("dicom-sr", "SR")):
+        body = {"server": "web", "format": fmt, "case_ids": [opened.case.id]}
+        assert (
+            job(archived, sent(archived, "push", **body)).result["message"]
+            == f"1 object stored on web as {fmt}, 0 there before, 0 left out"
+        )
+        assert job(archived, sent(archived, "push", **body)).result["before"] == 1
+        stored = [running_orthanc.call("GET", f"/series/{one}").json() for one in running_orthanc.call("GET", "/series").json()]
+        assert [one["MainDicomTags"]["Modality"] for one in stored].count(modality) == 1
+        assert {one["ParentStudy"] for one in stored} == {stored[0]["ParentStudy"]}
+
+    with archived.workspace.store.read() as tx:
+        kept = str([event.body for event in tx.events()]) + str(tx.find(Job))
+    assert IDENTITY not in kept
+    assert study["study"] not in kept
+
+
+def test_a_search_for_everything_and_a_server_that_is_not_listed_are_refused(archived: Site, running_orthanc: Orthanc) -> None:
+    assert "something that narrows it" in sent(archived, "find", server="web").json()["error"]["message"]
+    assert "lists no server 'other'" in sent(archived, "find", server="other", patient="4711*").json()["error"]["message"]
+    assert "lists no server 'other'" in sent(archived, "pull", server="other", studies=["1.2.3"]).json()["error"]["message"]
+    write_sites(archived.workspace.folder, running_orthanc, hosts='"pacs.example"')
+    refused = sent(archived, "pull", server="web", studies=["1.2.3"]).json()["error"]
+    assert "is not allowed" in refused["message"]
+    assert archived.client.get(f"{archived.url}/archives").json()["servers"] == []
+    (archived.workspace.folder / "pacs.toml").unlink()
+    assert "pacs.toml" in archived.client.get(f"{archived.url}/archives").json()["trouble"]
+
+
+def test_a_pull_of_what_is_not_there_fails_in_one_line(archived: Site) -> None:
+    reply = sent(archived, "pull", server="web", studies=["1.2.3"])
+    with pytest.raises(Exception, match="No series of images is in these studies"):
+        drain(archived.workspace)
+    assert archived.workspace.store.jobs.get(reply.json()["job_id"]).state == "failed"
