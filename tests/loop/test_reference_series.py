@@ -191,6 +191,10 @@ def test_the_image_of_another_patients_case_is_no_reference(project: Project, tm
     project.add_reference("b", other)
     with pytest.raises(InputError, match="this is the reference ct of b, whose patient is b"):
         project.add_reference("a", other)
+    assert project.add_reference("b", other).name == "ct"
+    for how in (HowToAdd(name="mr"), HowToAdd(registered=True)):
+        with pytest.raises(ConflictError, match="stands beside b already, as ct"):
+            project.add_reference("b", other, how)
     project.remove_reference("b", "ct")
     project.remove_reference("a", project.add_reference("a", other).name)
     with project.workspace.store.read() as tx:
