@@ -118,6 +118,7 @@ def add_answer(
     seconds: float = 60.0,
     labels: Sequence[int] = (1,),
     proposal: Prediction | None = None,
+    annotated: tuple[int, ...] = (),
 ) -> Annotation:
     mask = np.zeros(case.grid.shape, dtype=np.uint8)
     for n, label in enumerate(labels):
@@ -131,6 +132,7 @@ def add_answer(
         blob=workspace.store.blobs.put(encode_mask(mask)),
         proposal_id=proposal.id if proposal else None,
         effort_seconds=seconds,
+        annotated=annotated,
         created_at=now(),
     )
     with workspace.store.write(annotator.id) as tx:

@@ -10,7 +10,7 @@ import pytest
 from medloop.core.errors import InputError
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.parts_in import import_parts, parts_of
-from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, annotated_voxels, load_partial
+from medloop.loop.foundation.partial_annotations import BoxPart, SlicePart, annotated_voxels, load_partial, merged_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.audit import verify
 
@@ -67,3 +67,18 @@ def given(workspace: Workspace) -> np.ndarray:
     with workspace.store.read() as tx:
         (made,) = tx.partial_annotations(case_ids=[case.id])
     return load_partial(workspace.store.blobs, made, case)[1]
+
+
+def test_parts_that_are_put_back_as_they_were_count_again(make_workspace: MakeWorkspace, tmp_path: Path) -> None:
+    workspace = make_workspace(["train"])
+    case, other = case_named(workspace, "case00"), tmp_path / "other"
+    for folder, k, value in ((tmp_path / "first", 3, 1), (tmp_path / "corrected", 3, 2), (other, 5, 1)):
+        mask = np.full(case.grid.shape, 255, np.uint8)
+        mask[:, :, k] = value
+        folder.mkdir()
+        nib.save(nib.Nifti1Image(mask, case.grid.affine), folder / "case00.nii.gz")
+    folders = [tmp_path / name for name in ("first", "other", "first", "corrected", "first", "first", "other")]
+    assert [len(import_parts(workspace, folder).taken) for folder in folders] == [1, 1, 0, 1, 1, 0, 0]
+    with workspace.store.read() as tx:
+        parts = tx.partial_annotations(case_ids=[case.id])
+    assert set(np.unique(merged_annotation(workspace.store.blobs, parts, case).array[:, :, 3])) == {1}

@@ -187,6 +187,16 @@ def test_the_image_of_another_patients_case_is_no_reference(project: Project, tm
         project.add_reference("a", tmp_path / "set/b_T1.nii.gz")
     with pytest.raises(InputError, match="another image than its case"):
         project.add_reference("a", tmp_path / "set/a_T1.nii.gz")
+    other = volume(tmp_path / "ct.nii.gz", seed=7)
+    project.add_reference("b", other)
+    with pytest.raises(InputError, match="this is the reference ct of b, whose patient is b"):
+        project.add_reference("a", other)
+    assert project.add_reference("b", other).name == "ct"
+    for how in (HowToAdd(name="mr"), HowToAdd(registered=True)):
+        with pytest.raises(ConflictError, match="stands beside b already, as ct"):
+            project.add_reference("b", other, how)
+    project.remove_reference("b", "ct")
+    project.remove_reference("a", project.add_reference("a", other).name)
     with project.workspace.store.read() as tx:
         assert all(references_of(tx, case.id) == () for case in tx.find(Case))
 

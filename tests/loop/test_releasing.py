@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +12,23 @@ from medloop.core.errors import InputError, NotFoundError, SettingError, StateEr
 from medloop.core.records import Case, Evaluation, LiveChoice, Model, Snapshot, new_id, now
 from medloop.core.settings import SettingValue
 from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging import live_models
 from medloop.loop.judging.live_models import choose_live, place_trained, use_automatic, use_model
 from medloop.loop.judging.release_costs import measured_costs
+from medloop.loop.judging.release_gate import judge_release
 from medloop.loop.judging.releasing import release_model, roll_back
+from medloop.loop.judging.shared_scores import SharedScores
 from medloop.loop.overview.model_history import list_models
 from medloop.loop.worker import drain
 from medloop.metrics.release import Gate
 
 from .conftest import MakeWorkspace
-from .made_up import case_named
+from .made_up import add_answer, add_prediction, case_named, every_case
 from .test_live_models import line, live
 
 TESTS = [f"case{n:02d}" for n in range(2, 22)]
@@ -226,3 +232,92 @@ def test_a_candidate_that_takes_too_much_is_stopped(make_workspace: MakeWorkspac
     assert seconds.stops
     seconds, _ = measured_costs(workspace, model, several, case_ids, 2.0)
     assert not seconds.stops
+
+
+def test_rolled_back_twice_the_model_that_was_rolled_back_first_stays_out_of_use(project: Workspace) -> None:
+    two_models(project, {"large": 0.05})
+    evaluated(project, trained(project, 3), {name: {"large": 0.99} for name in TESTS})
+    assert live(project) == 3
+    assert [roll_back(project, actor="test").index for _ in range(2)] == [2, 1]
+    with pytest.raises(StateError, match="No other model"):
+        roll_back(project, actor="test")
+    use_model(project, 3, actor="test")
+    assert roll_back(project, actor="test").index == 1
+
+
+def test_a_model_judged_while_another_is_released_is_held_against_that_one(project: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_models(project, {"large": -0.3})
+    third, asked = trained(project, 3), live_models.judge_release
+
+    def meanwhile(workspace: Workspace, newer: Model, older: Model, *more: Any) -> Gate:
+        if older.index == 1:
+            release_model(project, 2, why="the new scanner", signed_as="Ada", actor="test")
+        return asked(workspace, newer, older, *more)
+
+    monkeypatch.setattr(live_models, "judge_release", meanwhile)
+    evaluated(project, third, {name: {"large": 0.8} for name in TESTS})
+    found = line(project, 3).comparison
+    assert found is not None
+    assert (found.with_index, live(project)) == (2, 3)
+
+
+def test_a_candidate_that_waits_for_evaluation_patients_is_judged_when_they_come(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace([*["train"] * 3, *["test"] * 7], labelled=3)
+    configured(workspace, release="gate", release_margin=1.0, release_group_margin=1.0, release_slowdown=1000.0)
+    for _ in range(2):
+        start_training(workspace, again=True)
+        drain(workspace)
+    assert "no patient was judged with both" in line(workspace, 2).note
+    tests, ann = [case for case in every_case(workspace) if case.split == "test"], annotator_named(workspace, "Ann")
+    for case in tests[:5]:
+        add_answer(workspace, ann, case)
+    follow_up(workspace)
+    drain(workspace)
+    assert "too few to judge" in line(workspace, 2).note
+    add_answer(workspace, ann, tests[5])
+    follow_up(workspace)
+    drain(workspace)
+    assert live(workspace) == 2
+    last = line(workspace, 2).note
+    add_answer(workspace, ann, tests[6])
+    follow_up(workspace)
+    drain(workspace)
+    assert line(workspace, 2).note == last
+
+
+def test_what_a_model_proposes_of_a_label_that_nobody_annotated_does_not_count_against_its_calibration(
+    make_workspace: MakeWorkspace,
+) -> None:
+    workspace = configured(make_workspace(["train", "train", *["test"] * 6], labelled=2), release="gate")
+    models = [trained(workspace, 1), trained(workspace, 2)]
+    tests, ann = [case for case in every_case(workspace) if case.split == "test"], annotator_named(workspace, "Ann")
+    for case in tests:
+        add_prediction(workspace, models[0], case, label=1, foreground=0.0, uncertain=True)
+        add_prediction(workspace, models[1], case, label=2, foreground=0.5, uncertain=True)
+        add_answer(workspace, ann, case, labels=(1,), annotated=(1,))
+    cases = {case.id: {"large": (0.8, 0.8)} for case in tests}
+    shared = SharedScores("test cases", tuple(case.patient for case in tests), cases)
+    gate = judge_release(workspace, models[1], models[0], shared, workspace.settings)
+    (calibration,) = [one for one in gate.findings if one.kind == "calibration"]
+    assert abs(calibration.difference) < 0.05
+
+
+def test_a_change_record_names_long_entries_of_a_recipe_by_their_digest_and_the_margins_of_the_decision(
+    project: Workspace, tmp_path: Path
+) -> None:
+    second = two_models(project, {"large": -0.3})
+    configured(project, release="unless-worse", release_margin=0.5)
+    plans = {"plans": {"configurations": {str(n): {"patch_size": [n] * 3} for n in range(500)}}, "words": "a`b"}
+    with project.store.write("test") as tx:
+        snapshot = tx.get(Snapshot, second.snapshot_id)
+        tx.add(replace(second, id=new_id("model"), index=9, recipe={**second.recipe, **plans}, snapshot_id=snapshot.id))
+        place_trained(tx, tx.find(Model, where={"index": 9})[0], tx.live_model())
+    export_project(project, tmp_path / "out", "change-record", model=9)
+    lines = (tmp_path / "out" / "CHANGE_RECORD.md").read_text().splitlines()
+    (told,) = [one for one in lines if "`plans`" in one]
+    assert len(told) < 250
+    assert "was not there, is `{'configurations'" in told
+    assert "SHA-256" in told
+    assert any("is `a'b`" in one for one in lines)
+    export_project(project, tmp_path / "judged", "change-record", model=2)
+    assert "at least −0.02 for all cases and −0.05 for each" in (tmp_path / "judged" / "CHANGE_RECORD.md").read_text()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medloop.core.errors import InputError, StateError
+from medloop.core.errors import ConflictError, InputError, StateError
+from medloop.core.names import folded
 from medloop.core.records import Case, ReferenceSeries, now
 from medloop.datasets.dataset import NOTHING_BLANK, CaseSource, Dataset
 from medloop.datasets.files import split_suffix
@@ -41,7 +42,7 @@ def add_reference(
 
     Raises:
         InputError: Its header names another patient than the case's, or it is the image of another patient's case.
-        ConflictError: Another reference of the case has that name.
+        ConflictError: Another reference of the case has that name, or the image is one already under another name or not registered.
         FormatError: The files cannot be read, or are a segmentation.
         NotFoundError: No such file.
         StateError: The project can only be read.
@@ -60,7 +61,10 @@ def add_reference(
         _require_same_patient(case, source, words)
     found = words.read(source, stored, NOTHING_BLANK)
     new = NewReference(how.name or (described if described.acquired else source).name, words.notes(source, found.notes), how.registered)
-    return keep_reference(workspace, case, found, new, actor=actor).reference
+    kept = keep_reference(workspace, case, found, new, actor=actor)
+    if not kept.is_new:
+        _require_as_said(case, kept.reference, how)
+    return kept.reference
 
 
 def remove_reference(workspace: Workspace, case: Case, name: str, *, actor: str = "system") -> ReferenceSeries:
@@ -76,6 +80,18 @@ def remove_reference(workspace: Workspace, case: Case, name: str, *, actor: str 
         found = reference_named(tx, case, name)
         tx.change(ReferenceSeries, found.id, verb="remove", fields={"removed_at": now(), "voxels": ""})
     return found
+
+
+def _require_as_said(case: Case, there: ReferenceSeries, how: HowToAdd) -> None:
+    """Refuse to call a reference that is there something else in silence.
+
+    Raises:
+        ConflictError: It has another name than is wanted, or was not said to be registered.
+    """
+    other = bool(how.name) and folded(how.name) != folded(there.name)
+    if other or (how.registered and there.frame not in ("registered", "none")):
+        what = f"as {there.name}" if other else f"as {there.name}, and was not said to be registered"
+        raise ConflictError(f"This image stands beside {case.name} already, {what}", remedy="take that one away first")
 
 
 def _described(case: Case, paths: Sequence[Path], how: HowToAdd) -> CaseSource:

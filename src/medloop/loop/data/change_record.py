@@ -5,6 +5,8 @@ Control Plan for Artificial Intelligence-Enabled Device Software Functions", 202
 protocol, impact assessment. What only people know stands open.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,8 @@ from medloop.metrics.release import Gate
 from medloop.store.reader import Reader
 
 FILE = "CHANGE_RECORD.md"
+LONGEST_VALUE = 120
+"""Characters of one entry of a recipe."""
 
 
 @dataclass(frozen=True)
@@ -128,25 +132,45 @@ def _recipe_lines(before: Json, now: Json) -> Iterator[str]:
     if not changed:
         yield "- Recipe: the same"
     for name in changed:
-        yield f"- Recipe: `{name}` was `{before.get(name)}`, is `{now.get(name)}`"
+        yield f"- Recipe: `{name}` was {_value(before, name)}, is {_value(now, name)}"
+
+
+def _value(recipe: Json, name: str) -> str:
+    """One entry of a recipe as code; nnU-Net's plans and data set are whole documents, of which the digest tells that they changed."""
+    if name not in recipe:
+        return "not there"
+    value = recipe[name]
+    shown = str(value).replace("`", "'")
+    if len(shown) <= LONGEST_VALUE:
+        return f"`{shown}`"
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+    return f"`{shown[:LONGEST_VALUE]}…` (SHA-256 {digest}…)"
 
 
 def _protocol(change: _Change) -> Iterator[str]:
-    settings, newer = change.settings, change.newer
+    newer = change.newer
     yield "## 2 Modification protocol"
     yield f"- Training: {newer.metrics.get('steps', '?')} steps from the snapshot `{newer.snapshot_id}` (digest `{change.digest}`)"
     yield f"- Weights: {', '.join(f'`{one}`' for one in newer.weights) or 'none'} (SHA-256)"
     for one, _ in change.figures:
         yield f"- Evaluation: {counted(len(one.per_case), f'{one.split} case')}, never trained on"
-    if settings.release == "gate":
-        yield (
-            f"- Acceptance: lower end of a one-sided 95 % interval over patients at least −{settings.release_margin:g} for all cases and "
-            f"−{settings.release_group_margin:g} for each label, subgroup and calibration; at most {settings.release_slowdown:g} times the "
-            "time and memory; else a person decides"
-        )
-    else:
-        yield "- Acceptance: a new model replaces the one in use unless the 95 % interval of the difference shows it to be worse"
+    yield f"- Acceptance: {_acceptance(change)}"
     yield f"- {OPEN} who verified the protocol, and how the change reaches its users"
+
+
+def _acceptance(change: _Change) -> str:
+    """By what it was judged, where it was by the gate; else what the settings say now."""
+    settings, gate = change.settings, change.gate
+    if gate is None and settings.release != "gate":
+        return "a new model replaces the one in use unless the 95 % interval of the difference shows it to be worse"
+    found = [] if gate is None else gate.findings
+    margin = next((one.margin for one in found), settings.release_margin)
+    group = next((one.margin for one in found if one.kind != "all"), settings.release_group_margin)
+    most = next((one.most for one in gate.costs), settings.release_slowdown) if gate else settings.release_slowdown
+    return (
+        f"lower end of a one-sided 95 % interval over patients at least −{margin:g} for all cases and −{group:g} for each label, subgroup "
+        f"and calibration; at most {most:g} times the time and memory; else a person decides"
+    )
 
 
 def _impact(change: _Change) -> Iterator[str]:

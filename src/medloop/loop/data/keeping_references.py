@@ -100,11 +100,12 @@ def _require_patient(tx: Reader, case: Case, source: Source) -> None:
     """
     if source.sha256 == case.source.sha256:
         raise InputError(f"A reference is another image than its case, got that of {case.name}", remedy="name another file")
-    for other in tx.find(Case):
-        if other.source.sha256 == source.sha256 and other.patient != case.patient:
-            rule = (
-                f"A reference is of its case's patient, {case.patient}; this is the image of {other.name}, whose patient is {other.patient}"
-            )
+    cases = tx.find(Case)
+    own = [(f"the image of {other.name}", other.patient) for other in cases if other.source.sha256 == source.sha256]
+    beside = beside_cases(tx, [other for other in cases if other.patient != case.patient]).get(source.sha256)
+    for what, patient in [*own, *([beside] if beside else [])]:
+        if patient != case.patient:
+            rule = f"A reference is of its case's patient, {case.patient}; this is {what}, whose patient is {patient}"
             raise InputError(rule, remedy="name the right file")
 
 

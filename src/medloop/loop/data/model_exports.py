@@ -17,7 +17,7 @@ from medloop.loop.data.model_card import FILE, OPEN, model_card
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import weights_of
-from medloop.models.foundation.nnunet_recipe import AnyRecipe, NnunetRecipe, own_recipe, recipe_of
+from medloop.models.foundation.nnunet_recipe import LEARNER, NnunetRecipe, own_recipe, recipe_of
 
 MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle")
 """Formats of a model; the first one is safetensors beside `model.json`."""
@@ -118,13 +118,14 @@ def _as_weights(workspace: Workspace, model: Model, weights: Sequence[bytes]) ->
         files["any-label.safetensors"] = more
     return (
         files
-        | _for_nnunet(recipe_of(model), weights)
+        | _for_nnunet(model, weights)
         | {"model.json": f"{json.dumps(_description(workspace, model), indent=2, sort_keys=True)}\n".encode()}
     )
 
 
-def _for_nnunet(recipe: AnyRecipe, weights: Sequence[bytes]) -> dict[str, bytes]:
+def _for_nnunet(model: Model, weights: Sequence[bytes]) -> dict[str, bytes]:
     """What nnU-Net predicts with, of a model that it trained."""
+    recipe = recipe_of(model) if LEARNER in model.recipe else None  # weights of another version's recipe are written all the same
     if not isinstance(recipe, NnunetRecipe):
         return {}
     from medloop.models.exchange.nnunet_weights import folder_files

@@ -23,7 +23,7 @@ from medloop.loop.data.label_maps import LabelMap
 from medloop.loop.data.outside_proposals import described_labels, one_file_each
 from medloop.loop.foundation.annotated_labels import labels_named, require_only
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, encode_partial
+from medloop.loop.foundation.partial_annotations import BoxPart, Part, SlicePart, encode_partial, load_partial
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 
@@ -132,7 +132,8 @@ def _take(workspace: Workspace, case: Case, path: Path, labels: tuple[LabelMap, 
     blob = workspace.store.blobs.put(encode_partial(mask, parts))
     with workspace.store.write(actor) as tx:
         before = [one for one in tx.partial_annotations(case_ids=[case.id]) if one.annotator_id == importer.id]
-        if any(one.blob == blob and one.annotated == named for one in before):
+        same = [n for n, one in enumerate(before) if one.blob == blob and one.annotated == named]
+        if same and not any(_replaces(workspace, one, case, mask, named) for one in before[same[-1] + 1 :]):
             return False
         made = Annotation(
             id=new_id("annotation"), case_id=case.id, task_id=workspace.task.id, annotator_id=importer.id, kind="partial", blob=blob,
@@ -140,6 +141,13 @@ def _take(workspace: Workspace, case: Case, path: Path, labels: tuple[LabelMap, 
         )  # fmt: skip
         tx.add(made, verb="import")
     return True
+
+
+def _replaces(workspace: Workspace, later: Annotation, case: Case, mask: MaskArray, named: tuple[int, ...]) -> bool:
+    """Whether a later mask of parts says something else of voxels that a mask, 255 for unknown, speaks of."""
+    _, other = load_partial(workspace.store.blobs, later, case)
+    both = (mask != UNKNOWN) & (other != UNKNOWN)
+    return bool(both.any()) and (later.annotated != named or not np.array_equal(mask[both], other[both]))
 
 
 def _mask(path: Path, case: Case, values: LabelMap) -> MaskArray:

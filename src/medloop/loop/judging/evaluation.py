@@ -17,7 +17,7 @@ from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_annotation, load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated
+from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated, request_evaluation_of
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Evaluate
 from medloop.loop.foundation.label_versions import labels_of_model
@@ -30,6 +30,7 @@ from medloop.loop.judging.live_models import choose_live
 from medloop.loop.judging.mask_figures import is_sized
 from medloop.loop.judging.predicted_quality import qualify_again
 from medloop.loop.judging.predictions import predict_cases
+from medloop.loop.judging.releasing import unjudged_candidate
 from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.surface import hd95_mm, surface_dice
 
@@ -52,10 +53,20 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     choice = choose_live(workspace, model)
     if choice is not None:
         control.log(choice.reason)
+    if result and live is not None and live.id == model.id:
+        _judge_waiting(workspace)
     _tell_quality(workspace, control)
     close_evaluated(workspace, model.id)
     advance(workspace)
     return {**result, **left_out.result()}
+
+
+def _judge_waiting(workspace: Workspace) -> None:
+    """Hold a candidate that waits for evaluation patients against the model in use: there are more of them now."""
+    with workspace.store.read() as tx:
+        waiting = unjudged_candidate(tx)
+    if waiting is not None:
+        request_evaluation_of(workspace, waiting)
 
 
 def _tell_quality(workspace: Workspace, control: JobControl) -> None:

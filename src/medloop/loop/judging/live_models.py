@@ -75,19 +75,26 @@ def choose_live(workspace: Workspace, model: Model) -> LiveChoice | None:
         gate = judge_release(workspace, model, live, shared, settings)
         if gate.passes:  # what is stopped already needs no measuring
             gate = replace(gate, costs=measured_costs(workspace, model, live, list(shared.cases), settings.release_slowdown))
-    with workspace.store.write("worker") as tx:
-        if tx.live_model() != live:  # somebody chose meanwhile
-            return None
-        choice = tx.live_choice()
-        judged = _Judged(model, live, comparison_of(shared, live) if shared is not None else None, gate, settings.release)
-        pinned = choice is not None and choice.pinned
-        stays = pinned or judged.stays
-        made = decide(tx, live if stays else model, model, judged.reason(pinned=pinned), pinned=pinned, found=judged.to_json())
-    if stays:
+    judged = _Judged(model, live, comparison_of(shared, live) if shared is not None else None, gate, settings.release)
+    made = _decided(workspace, judged)
+    if made is None:  # somebody chose meanwhile: it is held against what is in use now
+        return choose_live(workspace, model)
+    if made.model_id == live.id:
         request_query(workspace, live)
     else:
         request_predictions_of(workspace, model)
     return made
+
+
+def _decided(workspace: Workspace, judged: "_Judged") -> LiveChoice | None:
+    """Store what a comparison says, unless another model is in use by now."""
+    with workspace.store.write("worker") as tx:
+        if tx.live_model() != judged.live:
+            return None
+        choice = tx.live_choice()
+        pinned = choice is not None and choice.pinned
+        used = judged.live if pinned or judged.stays else judged.model
+        return decide(tx, used, judged.model, judged.reason(pinned=pinned), pinned=pinned, found=judged.to_json())
 
 
 @dataclass(frozen=True)

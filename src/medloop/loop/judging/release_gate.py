@@ -12,6 +12,7 @@ from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.core.seeds import generator
 from medloop.core.settings import ProjectSettings
 from medloop.images.encode import decode_mask
+from medloop.loop.foundation.annotated_labels import annotated_labels, without_others
 from medloop.loop.foundation.arrays import load_annotation, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.subgroups import subgroups_of
@@ -70,6 +71,7 @@ class _Looked:
             self._predictions = [{p.case_id: p for p in tx.latest_predictions(model.id)} for model in self._models]
             splits = sorted({case.split for case in self._cases})
             self._answers = {a.case_id: a for split in splits for a in consensus_annotations(tx, split)}
+            self._scope = annotated_labels(tx, workspace.task)
         self._truths: dict[str, Mask | int | None] = {}
 
     def groups(self) -> Mapping[str, Sequence[str]]:
@@ -116,11 +118,22 @@ class _Looked:
             if truth is None or None in pair:
                 continue
             with suppress(BlobError):  # damaged: the case tells nothing of calibration
-                newer, older = (
-                    self._off(one, model, case, truth) for one, model in zip(pair, self._models, strict=True) if one is not None
-                )
+                seen = [one for one in pair if one is not None]
+                judged = self._judged(case, truth, seen)
+                newer, older = (self._off(one, model, case, judged) for one, model in zip(seen, self._models, strict=True))
                 found[place] = older - newer
         return found
+
+    def _judged(self, case: Case, truth: Mask | int, predictions: Sequence[Prediction]) -> Mask | int:
+        """The annotation, which says nothing where either model proposes a label that it does not annotate."""
+        answer = self._answers[case.id]
+        if not isinstance(truth, Mask) or not self._scope.lacking(answer):
+            return truth
+        annotated, said = [label.value for label in self._scope.of(answer)], truth.array.copy()
+        for one in predictions:
+            proposed = load_proposal(self._blobs, one, case)
+            said[without_others(proposed, annotated, self._scope.task.labels) != proposed] = UNKNOWN
+        return Mask(said, truth.grid)
 
     def _off(self, prediction: Prediction, model: Model, case: Case, truth: Mask | int) -> float:
         if not isinstance(truth, Mask):
