@@ -6,9 +6,10 @@ import json
 import multiprocessing
 import re
 import shutil
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,39 @@ def test_what_comes_back_wrong_is_one_line_and_costs_nothing(
     assert proposals(workspace) == {}
     with workspace.store.read() as tx:
         assert arranged(tx) == {}, "what predicts nothing is not tried again by itself"
+
+
+def test_a_server_that_never_comes_to_its_response_is_waited_for_no_longer_than_it_may_take(workspace: Workspace) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Endless) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        listed(workspace, f"http://127.0.0.1:{server.server_address[1]}")
+        with (workspace.folder / "model-servers.toml").open("a") as file:
+            file.write("\ntimeout_seconds = 0.3\n")
+        with pytest.raises(UnavailableError, match="does not respond"):
+            import_model(workspace, "net", name="ward", how=WARD)
+        server.shutdown()
+
+
+class Endless(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@pytest.mark.parametrize("token", ["s3cret\r\nX-Evil: 1", "s3cret two", "s3crët", "s3cret\x1b[2J"])
+def test_a_token_that_cannot_stand_in_a_header_is_refused_and_quoted_nowhere(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    listed(workspace, "http://127.0.0.1:9", token_env="WARD_TOKEN")
+    monkeypatch.setenv("WARD_TOKEN", token)
+    with pytest.raises(SettingError, match="The token in the variable WARD_TOKEN must be one word of ASCII") as refused:
+        import_model(workspace, "net", name="ward", how=WARD)
+    assert token[:4] not in str(refused.value)
+    monkeypatch.setenv("WARD_TOKEN", "s3cret\n")  # as a file's contents come
+    with pytest.raises(UnavailableError, match="does not respond"):
+        import_model(workspace, "net", name="ward", how=WARD)
 
 
 @pytest.mark.parametrize(
