@@ -336,5 +336,28 @@ def test_an_nninteractive_server_answers_the_prompts_of_a_project(workspace: Wor
         import_model(workspace, "segmentation", name="ward", how=HowToRun(server=""))
 
 
+def test_no_proxy_stands_between_an_engine_and_its_server_and_no_key_of_another_is_sent(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NN_INTERACTIVE_API_KEY", "of-another-server")
+    with speaking(lambda _: (500, "text/plain", b"")) as (url, sent):
+        listed(workspace, url, kind="nninteractive")
+        choose = choose_engine(workspace, "nninteractive")
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        with pytest.raises(SettingError, match=r"by a proxy of the environment, which is not listed; export NO_PROXY=127\.0\.0\.1"):
+            choose.load()
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        engine, phantom = choose.load(), phantom_3d(0, 3, shape=SHAPE)
+        with pytest.raises(UnavailableError, match="does not respond as it should"):
+            engine.refine(engine.embed(phantom.image), [Point((1, 1, 1))], labels=[1, 2])
+    assert sent
+    assert not any(b"of-another-server" in request for request in sent)
+    listed(workspace, url, kind="nninteractive", ca_file="ward.pem")
+    with pytest.raises(SettingError, match="does not read ca_file of the server ward"):
+        choose_engine(workspace, "nninteractive").load()
+
+
 def serve_nninteractive(folder: Path, send: Any) -> None:
     serve_project(folder, Offer(port=0), make_engine=project_engine("classical"), ready=send.send)
