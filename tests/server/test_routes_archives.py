@@ -83,6 +83,7 @@ def test_a_search_for_everything_and_a_server_that_is_not_listed_are_refused(arc
     write_sites(archived.workspace.folder, running_orthanc, hosts='"pacs.example"')
     refused = sent(archived, "pull", server="web", studies=["1.2.3"]).json()["error"]
     assert "is not allowed" in refused["message"]
+    assert "127.0.0.1" not in str(refused)
     assert archived.client.get(f"{archived.url}/archives").json()["servers"] == []
     (archived.workspace.folder / "pacs.toml").unlink()
     assert "pacs.toml" in archived.client.get(f"{archived.url}/archives").json()["trouble"]

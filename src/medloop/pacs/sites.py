@@ -120,7 +120,7 @@ class Sites:
             raise NotFoundError(f"{FILE} lists no server {name!r}", remedy=f"use one of {names}, or add [servers.{name}]")
         found = self.servers[name] if name else next(iter(self.servers.values()))
         if found.host.lower() not in self.hosts:
-            raise SettingError(f"The host {found.host} is not allowed", remedy=f"an administrator adds it to hosts of {FILE}")
+            raise SettingError(f"The host of the server {found.name} is not allowed", remedy=f"an administrator adds it to hosts of {FILE}")
         return found
 
 
