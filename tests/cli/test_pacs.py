@@ -43,7 +43,7 @@ def test_a_wrong_server_and_a_pull_that_stops_are_failures(medloop: Medloop, run
     assert medloop("init", project, "--kind", "segmentation", "--label", "liver").status == 0
     write_sites(project, running_orthanc, hosts='"pacs.example"')
     said = medloop("pacs", "pull", project, "--server", "web", "--patient", IDENTITY)
-    assert (said.status, "The host 127.0.0.1 is not allowed" in said.err) == (2, True)
+    assert (said.status, "The host of the server web is not allowed" in said.err) == (2, True)
     said = medloop("pacs", "listen", project)
     assert (said.status, "give --accept TITLE" in said.err) == (2, True)
     path = write_sites(project, running_orthanc)

@@ -25,7 +25,7 @@ from medloop.loop.learning import nnunet
 from medloop.loop.overview.model_history import list_models
 from medloop.loop.querying.queries import make_query
 from medloop.loop.worker import drain, run_job
-from medloop.models.exchange.nnunet_child import PYTHON, failure
+from medloop.models.exchange.nnunet_child import PYTHON, failure, run_step
 from medloop.testing.check_predictor import check_predictor
 
 from ..conftest import NO_NNUNET
@@ -197,6 +197,35 @@ def test_without_nnunet_or_with_settings_it_cannot_follow_there_is_one_line(
         train(few)
     with pytest.raises(SettingError, match="nnU-Net learns masks, this is a classification"):
         Workspace.create(tmp_path / "tags", name="tags", kind="classification", labels=["a", "b"], settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("/bin/echo", f"{PYTHON} must name a Python that prints nothing by itself, got the line '.*runner.py plan'"),
+        ("/bin/true", "nnU-Net must plan 3d_fullres for these cases, it did not"),
+    ],
+)
+def test_a_program_that_is_no_python_is_refused_in_one_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, program: str, words: str
+) -> None:
+    monkeypatch.setenv(PYTHON, program)
+    with pytest.raises(MedloopError, match=words):
+        train(workspace)
+
+
+def test_nnunet_is_told_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = ("WARD_TOKEN", "PACS_PASSWORD", "MEDLOOP_OIDC_SECRET", "api_key", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY")
+    for name in secrets:
+        monkeypatch.setenv(name, "s3cret")
+    program = tmp_path / "python"
+    program.write_text(f"#!{sys.executable}\nimport os, sys\nsys.stderr.write(' '.join([*os.environ, *os.environ.values()]))\n")
+    program.chmod(0o700)
+    monkeypatch.setenv(PYTHON, str(program))
+    run_step("plan", {}, tmp_path, lambda _: None)
+    told = (tmp_path / "nnunet.log").read_text().split()
+    assert "s3cret" not in told
+    assert {"PATH", "HOME"} <= set(told)
 
 
 def test_settings_without_effect_are_named(make_workspace: MakeWorkspace) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from medloop.core.errors import MedloopError, SettingError, SignInError, UnavailableError
+from medloop.core.errors import MedloopError, SettingError, UnavailableError
 from medloop.pacs.archive import FoundSeries, PacsQuery
 from medloop.pacs.connect import open_archive
 from medloop.pacs.sites import read_sites
@@ -89,7 +89,7 @@ def test_credentials_open_a_server_and_are_in_no_refusal(tmp_path: Path, monkeyp
         monkeypatch.setenv("MEDLOOP_TEST_PASSWORD", PASSWORD)
         assert open_archive(sites.site("web")).studies(PacsQuery(patient="x")).studies == ()
         monkeypatch.setenv("MEDLOOP_TEST_PASSWORD", "wrong-" + PASSWORD)
-        with pytest.raises(SignInError, match=r"The server web refuses the credentials \(401\)") as refused:
+        with pytest.raises(UnavailableError, match=r"The server web refuses the credentials \(401\)") as refused:
             open_archive(sites.site("web")).studies(PacsQuery(patient="MUSTER"))
     assert PASSWORD not in str(refused.value)
     assert refused.value.__cause__ is None

@@ -6,9 +6,10 @@ import json
 import multiprocessing
 import re
 import shutil
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,39 @@ def test_what_comes_back_wrong_is_one_line_and_costs_nothing(
         assert arranged(tx) == {}, "what predicts nothing is not tried again by itself"
 
 
+def test_a_server_that_never_comes_to_its_response_is_waited_for_no_longer_than_it_may_take(workspace: Workspace) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Endless) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        listed(workspace, f"http://127.0.0.1:{server.server_address[1]}")
+        with (workspace.folder / "model-servers.toml").open("a") as file:
+            file.write("\ntimeout_seconds = 0.3\n")
+        with pytest.raises(UnavailableError, match="does not respond"):
+            import_model(workspace, "net", name="ward", how=WARD)
+        server.shutdown()
+
+
+class Endless(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@pytest.mark.parametrize("token", ["s3cret\r\nX-Evil: 1", "s3cret two", "s3crët", "s3cret\x1b[2J"])
+def test_a_token_that_cannot_stand_in_a_header_is_refused_and_quoted_nowhere(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    listed(workspace, "http://127.0.0.1:9", token_env="WARD_TOKEN")
+    monkeypatch.setenv("WARD_TOKEN", token)
+    with pytest.raises(SettingError, match="The token in the variable WARD_TOKEN must be one word of ASCII") as refused:
+        import_model(workspace, "net", name="ward", how=WARD)
+    assert token[:4] not in str(refused.value)
+    monkeypatch.setenv("WARD_TOKEN", "s3cret\n")  # as a file's contents come
+    with pytest.raises(UnavailableError, match="does not respond"):
+        import_model(workspace, "net", name="ward", how=WARD)
+
+
 @pytest.mark.parametrize(
     ("info", "model", "words"),
     [
@@ -300,6 +334,29 @@ def test_an_nninteractive_server_answers_the_prompts_of_a_project(workspace: Wor
         process.join(30)
     with pytest.raises(NotFoundError, match="lists 0 servers of monailabel"):
         import_model(workspace, "segmentation", name="ward", how=HowToRun(server=""))
+
+
+def test_no_proxy_stands_between_an_engine_and_its_server_and_no_key_of_another_is_sent(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NN_INTERACTIVE_API_KEY", "of-another-server")
+    with speaking(lambda _: (500, "text/plain", b"")) as (url, sent):
+        listed(workspace, url, kind="nninteractive")
+        choose = choose_engine(workspace, "nninteractive")
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        with pytest.raises(SettingError, match=r"by a proxy of the environment, which is not listed; export NO_PROXY=127\.0\.0\.1"):
+            choose.load()
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        engine, phantom = choose.load(), phantom_3d(0, 3, shape=SHAPE)
+        with pytest.raises(UnavailableError, match="does not respond as it should"):
+            engine.refine(engine.embed(phantom.image), [Point((1, 1, 1))], labels=[1, 2])
+    assert sent
+    assert not any(b"of-another-server" in request for request in sent)
+    listed(workspace, url, kind="nninteractive", ca_file="ward.pem")
+    with pytest.raises(SettingError, match="does not read ca_file of the server ward"):
+        choose_engine(workspace, "nninteractive").load()
 
 
 def serve_nninteractive(folder: Path, send: Any) -> None:

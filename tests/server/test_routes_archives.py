@@ -1,5 +1,8 @@
 """Archives over REST against a real Orthanc: looked up, pulled and pushed by jobs, and nothing of whom one looked for is kept."""
 
+import http.server
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +83,7 @@ def test_a_search_for_everything_and_a_server_that_is_not_listed_are_refused(arc
     write_sites(archived.workspace.folder, running_orthanc, hosts='"pacs.example"')
     refused = sent(archived, "pull", server="web", studies=["1.2.3"]).json()["error"]
     assert "is not allowed" in refused["message"]
+    assert "127.0.0.1" not in str(refused)
     assert archived.client.get(f"{archived.url}/archives").json()["servers"] == []
     (archived.workspace.folder / "pacs.toml").unlink()
     assert "pacs.toml" in archived.client.get(f"{archived.url}/archives").json()["trouble"]
@@ -90,3 +94,27 @@ def test_a_pull_of_what_is_not_there_fails_in_one_line(archived: Site) -> None:
     with pytest.raises(Exception, match="No series of images is in these studies"):
         drain(archived.workspace)
     assert archived.workspace.store.jobs.get(reply.json()["job_id"]).state == "failed"
+
+
+def test_an_archive_that_refuses_its_credentials_signs_nobody_out(archived: Site) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        place = archived.workspace.folder / "pacs.toml"
+        place.write_text(f'hosts = ["127.0.0.1"]\n[servers.ward]\nurl = "http://127.0.0.1:{server.server_address[1]}"\n')
+        refused = sent(archived, "find", patient="4711*")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+        wanted = sent(archived, "pull", studies=["1.2.3"]).json()["job_id"]
+        with pytest.raises(Exception, match="refuses the credentials"):
+            drain(archived.workspace)
+        assert archived.workspace.store.jobs.get(wanted).attempt == 1  # no password is tried twice
+        server.shutdown()
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        pass

@@ -1,11 +1,19 @@
 """The parent's side of a child process that answers on a pipe: exact reads with a deadline, and its end."""
 
 import os
+import re
 import select
 import subprocess
 import time
+from collections.abc import Mapping
 
 _PIECE_BYTES = 1 << 20
+_SECRET = re.compile(r"TOKEN|SECRET|PASS(?!IVE)|PWD|CREDENTIAL|KEY|AUTH", re.IGNORECASE)
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a program of somebody else may see: none that by its name holds a password, a token or a key."""
+    return {name: value for name, value in environment.items() if name in ("PWD", "OLDPWD") or not _SECRET.search(name)}
 
 
 def receive(process: subprocess.Popen[bytes], count: int, *, most: int, deadline: float) -> bytearray:

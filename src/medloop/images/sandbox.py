@@ -29,7 +29,7 @@ from medloop.core.errors import FormatError, GeometryError, MedloopError, NotFou
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import source_from_json
-from medloop.images.pipes import close_pipes, exit_status, receive
+from medloop.images.pipes import close_pipes, exit_status, receive, without_secrets
 from medloop.images.result import Purpose, ReadImage
 from medloop.images.segments import Segment
 
@@ -89,7 +89,7 @@ class Child:
         self.limits = limits
         self.owner = os.getpid()
         command = [sys.executable, "-m", "medloop.images.sandbox_child", str(limits.memory_bytes), str(limits.cpu_seconds)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {**without_secrets(os.environ), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         # A session of its own: an interrupt typed at the terminal is for this process to handle.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True

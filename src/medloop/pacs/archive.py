@@ -164,8 +164,8 @@ def _within(days: str, day: str) -> bool:
 class Archive(Protocol):
     """An archive that is connected to when it is used.
 
-    Every method may raise `UnavailableError` (no connection, refused, too slow), `SignInError` (credentials) and `FormatError` (a
-    reply that is no DICOM). Their words hold no credentials and nothing of a patient.
+    Every method may raise `UnavailableError` (no connection, wrong credentials, refused, too slow) and `FormatError` (a reply that is
+    no DICOM); none raises `SignInError`, which is for who calls medloop. Their words hold no credentials and nothing of a patient.
     """
 
     def studies(self, query: PacsQuery) -> FoundStudies:

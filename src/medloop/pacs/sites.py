@@ -55,9 +55,13 @@ class Secrets:
         """The bearer token, "" where there is none.
 
         Raises:
-            SettingError: As for `password`.
+            SettingError: As for `password`, or it holds what cannot stand in a header; errors of HTTP clients would quote it.
         """
-        return _secret(self.token_env, self.token_file)
+        found = _secret(self.token_env, self.token_file).strip()
+        if not found.isascii() or not found.isprintable() or " " in found:
+            place = f"variable {self.token_env}" if self.token_env else f"file {self.token_file}"
+            raise SettingError(f"The token in the {place} must be one word of ASCII, it is not", remedy="write the token alone")
+        return found
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class Sites:
             raise NotFoundError(f"{FILE} lists no server {name!r}", remedy=f"use one of {names}, or add [servers.{name}]")
         found = self.servers[name] if name else next(iter(self.servers.values()))
         if found.host.lower() not in self.hosts:
-            raise SettingError(f"The host {found.host} is not allowed", remedy=f"an administrator adds it to hosts of {FILE}")
+            raise SettingError(f"The host of the server {found.name} is not allowed", remedy=f"an administrator adds it to hosts of {FILE}")
         return found
 
 

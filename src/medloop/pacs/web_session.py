@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from medloop.core.errors import ForbiddenError, FormatError, MedloopError, NotFoundError, SettingError, SignInError, UnavailableError
+from medloop.core.errors import ForbiddenError, FormatError, MedloopError, NotFoundError, SettingError, UnavailableError
 from medloop.pacs.sites import Site
 
 MOST_REPLY_BYTES = 256 << 20
@@ -79,7 +79,7 @@ def open_session(site: Site) -> Any:
 
 
 _STATUS: Mapping[int, tuple[type[MedloopError], str, str]] = {
-    401: (SignInError, "refuses the credentials", "check user and password of pacs.toml"),
+    401: (UnavailableError, "refuses the credentials", "check user and password of pacs.toml"),
     403: (ForbiddenError, "forbids this", "ask its administrator for the right"),
     404: (NotFoundError, "does not have that", "check the url of pacs.toml, and the query"),
     409: (UnavailableError, "refuses what was sent", "see its own log"),
@@ -92,8 +92,7 @@ def speaking_to(site: Site) -> Iterator[None]:
     """Say in one line what went wrong; the errors of the client hold addresses with what was looked for, and are dropped.
 
     Raises:
-        UnavailableError: No connection, too slow, or an error of the server.
-        SignInError: Credentials are missing or wrong.
+        UnavailableError: No connection, wrong credentials, too slow, or an error of the server.
         ForbiddenError: Not allowed there.
         NotFoundError: Not there.
         SettingError: It leads elsewhere, or its certificate is not trusted.

@@ -15,7 +15,7 @@ from medloop.core.records import Annotation, Annotator
 from medloop.core.roles import Role
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.people.accounts import add_account
+from medloop.loop.people.accounts import add_account, give_role, require_account, set_disabled
 from medloop.loop.people.handing_out import make_token, set_password
 from medloop.loop.people.places import opened_accounts
 from medloop.server.app import create_app
@@ -139,6 +139,23 @@ def test_a_sample_can_be_fetched_without_a_token_for_a_while_and_nothing_else(to
     params = {"label_info": [{"name": "large", "idx": 1}]}
     assert ann.send_form("PUT", f"/datastore/label?image={sample['id']}", {"params": params}, label=("label.bin", MASK)).status == 200
     assert ann.get(f"/datastore/image?image={name}~{'A' * 32}").status == 200, "a word that has ended opens nothing and disturbs nothing"
+
+
+def test_a_link_opens_nothing_once_the_right_to_look_is_gone(town: dict[str, Surface]) -> None:
+    nobody, ann = town[""], town["Ann"]
+    image = f"/datastore/image?image={ann.send_json('POST', '/activelearning/medloop', {}).json['id']}"
+    assert nobody.get(image).status == 200
+    store = opened_accounts(ann.workspace.folder.parent)
+    assert store is not None
+    with closing(store):
+        with store.read() as tx:
+            account = require_account(tx, "Ann")
+        give_role(store, account.id, None)
+        assert nobody.get(image).status == 404
+        give_role(store, account.id, "annotator")
+        assert nobody.get(image).status == 200
+        set_disabled(store, account.id, True)
+        assert nobody.get(image).status == 401
 
 
 def test_a_link_ends_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

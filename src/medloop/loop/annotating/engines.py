@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment
 
 from medloop.core.errors import SettingError, UnavailableError
 from medloop.core.records import Model
@@ -91,10 +93,22 @@ def _network(blobs: Blobs, model: Model, adaptation: ImageAdaptation, *, any_lab
 
 
 def _served(server: ModelServer) -> Engine:
+    """A server's engine.
+
+    Raises:
+        SettingError: Something that the protocol's client does not follow: it would go another way than the list of servers says.
+    """
     from medloop.interaction.external.nninteractive import NNInteractiveEngine
 
-    key = server.secrets.token() or server.secrets.password() or None
-    return NNInteractiveEngine(server.url, key=key, timeout_seconds=server.timeout_seconds)
+    if server.ca_file:
+        rule = f"The client of nnInteractive does not read ca_file of the server {server.name}"
+        raise SettingError(rule, remedy=f"leave it out, and export SSL_CERT_FILE={server.ca_file}")
+    parts, proxies = urlsplit(server.url), getproxies_environment()
+    if (parts.scheme in proxies or "all" in proxies) and not proxy_bypass_environment(server.host):
+        rule = f"Images for the server {server.name} would go by a proxy of the environment, which is not listed"
+        raise SettingError(rule, remedy=f"export NO_PROXY={server.host}")
+    key = server.secrets.token() or server.secrets.password()
+    return NNInteractiveEngine(server.url, key=key, timeout_seconds=server.timeout_seconds)  # "" takes no key of the environment
 
 
 def _classical() -> Engine:

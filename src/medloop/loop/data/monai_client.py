@@ -8,15 +8,17 @@ Source: the REST API of MONAI Label 0.8.5 (`/info/`, `/model/info/{model}`, `/in
 """
 
 import base64
-import contextlib
 import http.client
 import json
 import secrets
+import socket
 import ssl
 import tempfile
+import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -36,6 +38,9 @@ SENT_NAME = "image.nii.gz"
 MOST_TEXT = 4 << 20
 BYTES_PER_VOXEL, BYTES_BESIDE = 8, 16 << 20
 """A mask comes back in at most so many bytes for each voxel, and so many for everything beside it; also once it is unpacked."""
+
+MOST_PARTS = 16
+"""Of a response; it has two."""
 
 BACKGROUND = "background"
 _INTERACTIVE = ("deepgrow", "deepedit", "scribbles")
@@ -145,7 +150,7 @@ class MonaiLabelModel:
         if not kind.startswith("multipart/") or not boundary:
             raise self._odd(f"/infer/ responds with {kind[:40] or 'nothing'}, a mask with its facts is needed")
         facts, name, content = b"{}", "", b""
-        for part in body.split(b"--" + boundary.encode("latin-1"))[1:]:
+        for part in body.split(b"--" + boundary.encode("latin-1"), MOST_PARTS)[1:]:
             head, _, rest = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
             words = head.decode("latin-1")
             if 'filename="' in words:
@@ -193,8 +198,9 @@ class MonaiLabelModel:
         connection = self._connection()
         try:
             connection.request(method, self._place.path + path, body, head)
-            reply = connection.getresponse()
-            content = _bounded(reply, limit, time.monotonic() + self._server.timeout_seconds)
+            with _ended_after(connection.sock, self._server.timeout_seconds):
+                reply = connection.getresponse()
+                content = _bounded(reply, limit, time.monotonic() + self._server.timeout_seconds)
         except (OSError, http.client.HTTPException) as error:
             reason = str(error)[:120] or type(error).__name__
             raise UnavailableError(
@@ -233,6 +239,34 @@ class MonaiLabelModel:
         )
 
 
+@contextmanager
+def _ended_after(line: socket.socket, seconds: float) -> Iterator[None]:
+    """End a line after some time: a server that drips its status, headers or trailers never lets a single read wait too long.
+
+    Raises:
+        TimeoutError: It was ended.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if not late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError("its response takes too long")
+
+
 def _bounded(reply: http.client.HTTPResponse, limit: int, deadline: float) -> bytes:
     """What comes, up to one byte more than a limit, and until a moment: a server that drips is no reason to wait for ever.
 
@@ -259,9 +293,9 @@ def _form(params: Mapping[str, Any], image: bytes) -> tuple[str, bytes]:
 def _detail(content: bytes) -> str:
     """What a server said of a refusal, in one line."""
     text = content[:2000].decode("utf-8", "replace")
-    with contextlib.suppress(ValueError, LookupError, TypeError):
+    with suppress(ValueError, LookupError, TypeError):
         text = str(json.loads(text)["detail"])
-    return " ".join(text.split())[:160]
+    return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))[:160]
 
 
 def _brief(names: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ holds anything else is refused, and nnU-Net never sees it. Every fold answers by
 Source: nnU-Net v2, documentation/how_to_use_nnunet.md and nnunetv2/inference/predict_from_raw_data.py (options, file names).
 """
 
+import os
 import pickle
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from medloop.core.errors import FormatError, NotFoundError, ShapeError, Unavaila
 from medloop.core.image import Image
 from medloop.datasets.description import read_channels, read_description, read_labels
 from medloop.images.npz import read_npz
+from medloop.images.pipes import without_secrets
 from medloop.images.read import read_mask
 from medloop.models.inference.predict import ModelOutput
 
@@ -159,7 +161,12 @@ class NnunetPredictor:
         command = [self.executable, *map(str, options), "--save_probabilities", "--disable_progress_bar"]
         try:
             done = subprocess.run(
-                command, capture_output=True, timeout=SECONDS_PER_IMAGE * len(images), check=False, start_new_session=True
+                command,
+                capture_output=True,
+                timeout=SECONDS_PER_IMAGE * len(images),
+                check=False,
+                start_new_session=True,
+                env=without_secrets(os.environ),
             )
         except subprocess.TimeoutExpired:
             rule = f"{self.name}: nnU-Net must end within {SECONDS_PER_IMAGE:g} s an image, it did not"

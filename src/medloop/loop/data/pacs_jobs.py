@@ -36,7 +36,7 @@ def run_pull(workspace: Workspace, control: JobControl) -> Json:
             continue
         _count(control, totals, done)
         if done.stopped:
-            raise UnavailableError(done.stopped, remedy="the job goes on from there")
+            raise UnavailableError(done.stopped, remedy="pull the same studies again: what came stays")
     forget_pull(workspace, name)
     if not totals["series"]:
         raise InputError("No series of images is in these studies", remedy="choose others, or another modality")
@@ -66,7 +66,7 @@ def run_push(workspace: Workspace, control: JobControl) -> Json:
     for line in done.left_out:
         control.log(f"left out: {line}")
     if done.stopped:
-        raise UnavailableError(done.stopped, remedy="the job goes on from there")
+        raise UnavailableError(done.stopped, remedy="push again: what is there is not sent again")
     if done.left_out and not (done.pushed or done.before):
         raise InputError(f"Nothing was pushed to {done.server}: {done.left_out[0]}")
     return {"message": _pushed(done), "pushed": len(done.pushed), "before": len(done.before), "left_out": len(done.left_out)}

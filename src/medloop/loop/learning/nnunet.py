@@ -272,6 +272,9 @@ def _train_fold(run: _Run, fold: int) -> Json:
         if resumed:
             control.log(f"fold {fold + 1} goes on from its checkpoint")
         run_step("train", run.request(asked, fold=fold, resumed=resumed), run.folder, _teller(run, fold))
+    if not (place / "weights.pth").is_file():
+        rule = f"nnU-Net must leave the weights of fold {fold + 1}, it ended without"
+        raise InputError(rule, remedy="see nnunet.log in the folder work of the project")
     found: Json = json.loads((place / "facts.json").read_bytes())
     return found
 

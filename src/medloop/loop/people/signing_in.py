@@ -4,7 +4,7 @@ A session ends when it was idle or old for too long, at sign-out, and when the a
 account is disabled. When it was last used stands beside its row, without an event: it is a sign of life, not a change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -153,6 +153,13 @@ def token_of(store: Store, secret: str) -> Person | None:
         found = tx.find(ApiToken, where={"digest": digest_of(secret), "revoked_at": None}, limit=1)
         person = _behind(tx, found[0].account_id) if found and found[0].expires_at > now() else None
     return None if person is None else Person(*person, rights=SCOPED[found[0].scope])
+
+
+def person_now(store: Store, person: Person) -> Person | None:
+    """Somebody who was let in before, with what they may do in this moment; None when their account is disabled."""
+    with store.read() as tx:
+        found = _behind(tx, person.account.id)
+    return None if found is None else replace(person, account=found[0], roles=found[1])
 
 
 def last_seen(tx: Reader, account_id: str) -> str:

@@ -43,6 +43,8 @@ def readme(description: Description, what: str, use: str) -> str:
     spacing = " × ".join(f"{mm:g}" for mm in d.spacing_mm) + " mm" if d.spacing_mm else "that of each image"
     window = " × ".join(map(str, d.window.size)) if d.kind == "segmentation" else "the whole image"
     size = f"\n- Every image is resized to {' × '.join(map(str, d.size))} voxels" if d.size else ""
+    if d.fitted:
+        size = f"\n- Every image is made as large as fits into {' × '.join(map(str, d.fitted[:2]))} pixels, its proportions kept"
     steps = ", ".join(step.step for step in d.intensities)
     fitted = d.calibration.get("kind", "none")
     flips = ", ".join(str(list(run.flips)) for run in d.runs)

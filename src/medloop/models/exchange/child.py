@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from medloop.core.errors import FormatError, UnavailableError
 from medloop.core.records import Json
-from medloop.images.pipes import close_pipes, exit_status, receive
+from medloop.images.pipes import close_pipes, exit_status, receive, without_secrets
 from medloop.models.exchange.child_main import HEAD
 
 Kind: TypeAlias = Literal["torchscript", "onnx", "monai", "nnunet"]
@@ -85,7 +85,8 @@ class NetworkChild:
         bounds = (self.limits.memory_bytes, self.limits.cpu_seconds, self.limits.threads)
         command = command or [sys.executable, "-m", "medloop.models.exchange.child_main", *map(str, bounds)]
         threads = str(self.limits.threads)
-        variables = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **environment}
+        counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        variables = {**without_secrets(os.environ), **counts, **environment}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables, start_new_session=True
         )

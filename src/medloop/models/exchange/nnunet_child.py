@@ -19,7 +19,7 @@ from pathlib import Path
 
 from medloop.core.errors import FormatError, InputError, MedloopError, StorageError, UnavailableError
 from medloop.core.records import Json
-from medloop.images.pipes import close_pipes, exit_status
+from medloop.images.pipes import close_pipes, exit_status, without_secrets
 
 PYTHON = "MEDLOOP_NNUNET_PYTHON"
 RUNNER, TRAINER = "medloop.models.exchange.nnunet_side.runner", "medloop.models.exchange.nnunet_side.trainer"
@@ -93,7 +93,7 @@ def run_step(step: str, request: Json, folder: Path, tell: Tell) -> None:
         tell: See `Tell`.
 
     Raises:
-        UnavailableError: There is no nnU-Net.
+        UnavailableError: There is no nnU-Net, or no Python.
         StorageError: The disk is full.
         InputError: nnU-Net failed; the message holds its last line.
     """
@@ -126,8 +126,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _outside() -> dict[str, str]:
-    """This environment without what belongs to this Python alone."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
+    """This environment without credentials and what belongs to this Python alone."""
+    return {name: value for name, value in without_secrets(os.environ).items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
 
 
 def _follow(process: subprocess.Popen[bytes], request: bytes, tell: Tell) -> None:
@@ -148,7 +148,25 @@ def _follow(process: subprocess.Popen[bytes], request: bytes, tell: Tell) -> Non
             return
         *lines, held = (held + found).split(b"\n")
         for line in lines:
-            tell(json.loads(line))
+            tell(_record(line))
+
+
+def _record(line: bytes) -> Json:
+    """What the child says in a line.
+
+    Raises:
+        UnavailableError: What runs there is not `nnunet_side.runner`.
+    """
+    try:
+        found: Json = json.loads(line)
+        if not {"plans", "epoch"}.isdisjoint(found):
+            return found
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise UnavailableError(
+        f"{PYTHON} must name a Python that prints nothing by itself, got the line {line[:80].decode(errors='replace')!r}",
+        remedy="name the program python of nnU-Net's environment",
+    )
 
 
 def failure(step: str, code: int, said: str) -> MedloopError:

@@ -132,7 +132,7 @@ class Door:
             await _preflight(headers)(scope, receive, readable.send)
             return
         try:
-            _admit(scope, found.caller or self._by_link(scope))
+            _admit(scope, found.caller or await self._by_link(scope))
         except MedloopError as error:
             await refused(error)(scope, receive, readable.send)
             return
@@ -148,11 +148,12 @@ class Door:
         sent = Headers(raw=[(name, value) for name, value in connection.headers.raw if name != b"cookie"])
         return await anyio.to_thread.run_sync(self._look, sent)
 
-    def _by_link(self, scope: Scope) -> Caller | None:
-        """In whose name a link opens the image that is fetched; nothing else is opened by one."""
+    async def _by_link(self, scope: Scope) -> Caller | None:
+        """In whose name a link opens the image that is fetched, if they may still do so; nothing else is opened by one."""
         if scope["method"] != "GET" or _path(scope) != IMAGE:
             return None
-        return self._links.caller(scope["path_params"]["project"], HTTPConnection(scope).query_params.get("image", ""))
+        given = self._links.caller(scope["path_params"]["project"], HTTPConnection(scope).query_params.get("image", ""))
+        return None if given is None else await anyio.to_thread.run_sync(self._site.people.caller_now, given)
 
     def _look(self, sent: Headers) -> "_Found":
         caller = self._site.people.caller(sent)

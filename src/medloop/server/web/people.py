@@ -21,7 +21,7 @@ from starlette.responses import Response
 from medloop.core.errors import SettingError, SignInError, StorageError, ThrottledError, UnavailableError
 from medloop.loop.people.accounts import account_key, accounts_are_on
 from medloop.loop.people.places import holder_of, opened_accounts
-from medloop.loop.people.signing_in import Limits, Person, session_of, token_of
+from medloop.loop.people.signing_in import Limits, Person, person_now, session_of, token_of
 from medloop.loop.people.throttle import MOST_KEPT, Throttle
 from medloop.server.web.callers import Caller
 from medloop.server.web.folders import MARKER, Projects
@@ -152,6 +152,11 @@ class People:
         if person is None:
             raise SignInError("The session has ended", remedy="sign in again")
         return Caller(person.account.name, person)
+
+    def caller_now(self, caller: Caller) -> Caller | None:
+        """Who was let in before, with what they may do in this moment; None when their account is disabled."""
+        person = None if caller.person is None else person_now(self.store(), caller.person)
+        return None if person is None else Caller(person.account.name, person)
 
     def remember(self, answer: Response, secret: str) -> None:
         """Give a browser its session."""
