@@ -49,3 +49,15 @@ def test_one_map_numbers_on_from_label_to_label() -> None:
     numbers, rows = object_map(mask, drawn, (1.0, 1.0, 1.0))
     assert numbers.ravel().tolist() == [1, 2, 2, 0, 4, 0, 3, 0]
     assert [(row.number, row.label, row.voxels) for row in rows] == [(1, 1, 1), (2, 1, 2), (3, 1, 1), (4, 2, 1)]
+
+
+def test_objects_of_one_label_are_replaced_and_those_of_others_stay() -> None:
+    def line(*numbers: int) -> np.ndarray:
+        return np.array(numbers, dtype=np.uint16).reshape(-1, 1, 1)
+
+    there = DrawnObjects(line(1, 2, 0, 3, 0), (1, 2, 1))
+    drawn = DrawnObjects(line(0, 0, 0, 2, 3), (2, 2, 2))  # began with one that is nowhere any more
+    found = there.with_label(drawn, 2)
+    assert found.labels == (1, 1, 2, 2, 2)
+    assert found.numbers.ravel().tolist() == [1, 0, 0, 4, 5]
+    assert DrawnObjects(line(0, 0, 0, 0, 0)).with_label(drawn, 2).labels == (2, 2, 2)

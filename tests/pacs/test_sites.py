@@ -22,7 +22,7 @@ def test_a_host_that_is_not_listed_is_refused(tmp_path: Path) -> None:
     text = SERVER + '[servers.b]\nhost = "pacs.example"\nport = 104\ntitle = "PACS"\n'
     sites = read_sites(written(tmp_path, text))
     assert sites.site("a").port == 8042
-    with pytest.raises(SettingError, match=r"The host of the server [a-z]+ is not allowed"):
+    with pytest.raises(SettingError, match="The host of the server b is not allowed"):
         sites.site("b")
     with pytest.raises(NotFoundError, match="lists no server 'c'"):
         sites.site("c")

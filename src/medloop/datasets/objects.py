@@ -38,6 +38,16 @@ class DrawnObjects:
         found: ObjectNumbers = table[self.numbers]
         return found
 
+    def with_label(self, other: "DrawnObjects", value: int) -> "DrawnObjects":
+        """These objects, with those of one label taken from elsewhere; where both are, the latter are."""
+        kept = [number for number, label in enumerate(self.labels, start=1) if label != value]
+        taken = [number for number, label in enumerate(other.labels, start=1) if label == value]
+        old, new = np.zeros(len(self.labels) + 1, dtype=np.uint16), np.zeros(len(other.labels) + 1, dtype=np.uint16)
+        old[kept], new[taken] = np.arange(1, len(kept) + 1), np.arange(1, len(taken) + 1) + len(kept)
+        theirs = new[other.numbers]
+        labels = (*(self.labels[number - 1] for number in kept), *[value] * len(taken))
+        return DrawnObjects(np.where(theirs > 0, theirs, old[self.numbers]), labels)
+
 
 def divided(there: BoolArray, drawn: ObjectNumbers | None = None, spacing_mm: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Divided:
     """The voxels of a label as objects, the drawn ones first, in their order.

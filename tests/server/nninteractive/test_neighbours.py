@@ -18,7 +18,7 @@ from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.interaction.prompts import Point, Scribble
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
-from medloop.loop.annotating.drawn_objects import objects_of_annotation
+from medloop.loop.annotating.drawn_objects import objects_of_annotation, objects_of_assignment
 from medloop.loop.annotating.elsewhere import Drawing, keep_drafts
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import NewCase, add_case
@@ -180,6 +180,21 @@ def test_an_annotation_of_the_page_keeps_the_objects_it_began_with(workspace: Wo
         kept = objects_of_annotation(tx, workspace.store.blobs, case, tx.get(Annotation, second.id))
     assert kept is not None
     assert np.array_equal(kept.numbers != 0, FIRST)
+
+
+def test_two_windows_that_draw_different_labels_keep_the_objects_of_both(workspace: Workspace, case: Case) -> None:
+    configure(workspace, settings={"objects": "apart"})
+    workspace, ann = workspace.reload(), annotator_named(workspace, "Ann")
+    image = Image(ROW, Grid.of_spacing(ROW.shape[1:], (1.0, 1.0, 2.0)))
+    windows = [keep_drafts(workspace, Drawing(ann, label))(image) for label in (1, 2)]  # both begin before either draws
+    for kept, cells in zip(windows, (CELLS[:2], CELLS[2:4]), strict=True):
+        assert kept is not None
+        kept.number(sum(n * cell.astype(np.uint16) for n, cell in enumerate(cells, start=1)))
+    with workspace.store.read() as tx:
+        found = objects_of_assignment(tx, workspace.store.blobs, case, tx.find(Assignment)[0].id)
+    assert found is not None
+    assert found.labels == (1, 1, 2, 2)
+    assert [int(n) for cell in CELLS[:4] for n in np.unique(found.numbers[cell])] == [1, 2, 3, 4]
 
 
 def test_another_server_is_told_of_locked_labels() -> None:

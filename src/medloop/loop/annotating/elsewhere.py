@@ -123,10 +123,13 @@ class _Draft:
         return found if found.any() else None
 
     def number(self, numbers: ObjectNumbers) -> None:
-        """Keep which objects there are; those that came later are of the label that is drawn."""
-        known = self._before.labels if self._before else ()
+        """Keep which objects there are of the label that is drawn; those of others stay, also where another window drew them meanwhile."""
+        label, known, opened = self._drawing.label, self._before.labels if self._before else (), self._open()
         more = int(numbers.max(initial=0)) - len(known)
-        keep_objects(self._workspace, self._open(), DrawnObjects(numbers, (*known, *[self._drawing.label] * max(0, more))))
+        drawn = DrawnObjects(numbers, (*known, *[label] * max(0, more)))
+        with self._workspace.store.read() as tx:
+            now = objects_of_assignment(tx, self._workspace.store.blobs, self._case, opened.id)
+        keep_objects(self._workspace, opened, drawn if now is None else now.with_label(drawn, label))
 
     def _open(self) -> Assignment:
         return choose_case(self._workspace, self._case.id, self._drawing.annotator.id).assignment

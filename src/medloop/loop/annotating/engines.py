@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+from urllib.request import getproxies, proxy_bypass
 
 from medloop.core.errors import SettingError, UnavailableError
 from medloop.core.records import Model
@@ -103,7 +103,7 @@ def _served(server: ModelServer) -> Engine:
     if server.ca_file:
         rule = f"The client of nnInteractive does not read ca_file of the server {server.name}"
         raise SettingError(rule, remedy=f"leave it out, and export SSL_CERT_FILE={server.ca_file}")
-    parts, proxies = urlsplit(server.url), getproxies_environment()
+    parts, proxies = urlsplit(server.url), getproxies()
     if (parts.scheme in proxies or "all" in proxies) and not proxy_bypass(server.host):
         rule = f"Images for the server {server.name} would go by a proxy of the environment, which is not listed"
         raise SettingError(rule, remedy=f"export NO_PROXY={server.host}")
