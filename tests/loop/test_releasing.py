@@ -91,7 +91,7 @@ def test_a_model_as_good_passes_and_the_table_says_on_what(project: Workspace) -
     two_models(project, {"large": 0.0})
     assert live(project) == 2
     assert line(project, 2).note.startswith("model 2 is in use: all cases: ")
-    assert "held; so are all of 4 figures" in line(project, 2).note
+    assert "held; so are all of 4 figures; time and memory were not measured" in line(project, 2).note
     assert not line(project, 2).candidate
 
 
@@ -186,6 +186,7 @@ def test_the_change_record_says_what_changed_on_what_evidence_and_who_decided(pr
         "## 3 Impact assessment",
         "| label small | 20 | -0.",
         "worse |",
+        "- Time and memory of a proposal were not measured",
         "Signed by Ada Byron",
         "(release): small ones are not needed",
     ):

@@ -189,6 +189,8 @@ def _impact(change: _Change) -> Iterator[str]:
             yield f"| {name} | {found.patients} | {found.difference:+.3f} | {low} | {-found.margin:+.3f} | {found.verdict} |"
         yield ""
         yield from (f"- {plain(cost.text[:1].upper() + cost.text[1:])}" for cost in change.gate.costs)
+        if not change.gate.costs:
+            yield "- Time and memory of a proposal were not measured"
         if change.gate.alike is not None:
             yield f"- A model as good as the one in use passes this gate in {change.gate.alike:.0%} of such comparisons (bootstrap)"
     yield f"- {OPEN} benefits and risks of the change, and what limits the risks"
