@@ -193,6 +193,17 @@ def test_the_change_record_says_what_changed_on_what_evidence_and_who_decided(pr
         assert words in text
 
 
+def test_the_record_of_a_model_from_before_decisions_does_not_call_it_the_first(project: Workspace, tmp_path: Path) -> None:
+    snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=(), digest="0" * 64, created_at=now())
+    with project.store.write("worker") as tx:
+        tx.add(snapshot)
+        tx.add(Model(id=new_id("model"), index=5, recipe={}, snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now()))
+    export_project(project, tmp_path / "old", "change-record", model=5)
+    text = (tmp_path / "old" / "CHANGE_RECORD.md").read_text()
+    assert "model 5, from before decisions were kept" in text
+    assert "first" not in text
+
+
 def test_decisions_of_an_earlier_version_are_read(project: Workspace) -> None:
     two_models(project, {"large": 0.0})
     with project.store.read() as tx:
