@@ -201,6 +201,16 @@ def test_the_image_of_another_patients_case_is_no_reference(project: Project, tm
         assert all(references_of(tx, case.id) == () for case in tx.find(Case))
 
 
+def test_a_file_stands_beside_the_case_whose_whole_name_it_begins_with(project: Project, tmp_path: Path):
+    for seed, name in enumerate(("p1_T1", "p1_PD", "p1_2_T1", "p1_2_CT")):
+        volume(tmp_path / f"set/{name}.nii.gz", seed=seed)
+    report = taken(project.workspace, tmp_path / "set", wanted_named("T1", references="study"))
+    assert (sorted(report.added), report.refused) == (["p1", "p1_2"], ())
+    with project.workspace.store.read() as tx:
+        beside = {case.name: [one.name for one in references_of(tx, case.id)] for case in tx.find(Case)}
+    assert beside == {"p1": ["PD"], "p1_2": ["CT"]}
+
+
 def test_a_reference_that_comes_as_another_patients_case_is_refused_and_as_one_of_its_patient_is_said(project: Project, tmp_path: Path):
     volume(tmp_path / "set/a_T1.nii.gz")
     volume(tmp_path / "set/a_PD.nii.gz", seed=2)

@@ -91,7 +91,7 @@ def test_a_model_as_good_passes_and_the_table_says_on_what(project: Workspace) -
     two_models(project, {"large": 0.0})
     assert live(project) == 2
     assert line(project, 2).note.startswith("model 2 is in use: all cases: ")
-    assert "held; so are all of 4 figures" in line(project, 2).note
+    assert "held; so are all of 4 figures; time and memory were not measured" in line(project, 2).note
     assert not line(project, 2).candidate
 
 
@@ -186,10 +186,22 @@ def test_the_change_record_says_what_changed_on_what_evidence_and_who_decided(pr
         "## 3 Impact assessment",
         "| label small | 20 | -0.",
         "worse |",
+        "- Time and memory of a proposal were not measured",
         "Signed by Ada Byron",
         "(release): small ones are not needed",
     ):
         assert words in text
+
+
+def test_the_record_of_a_model_from_before_decisions_does_not_call_it_the_first(project: Workspace, tmp_path: Path) -> None:
+    snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=(), digest="0" * 64, created_at=now())
+    with project.store.write("worker") as tx:
+        tx.add(snapshot)
+        tx.add(Model(id=new_id("model"), index=5, recipe={}, snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now()))
+    export_project(project, tmp_path / "old", "change-record", model=5)
+    text = (tmp_path / "old" / "CHANGE_RECORD.md").read_text()
+    assert "model 5, from before decisions were kept" in text
+    assert "first" not in text
 
 
 def test_decisions_of_an_earlier_version_are_read(project: Workspace) -> None:

@@ -146,7 +146,7 @@ class _Grouping:
         """The cases with the other series of their studies or patients; other series without a case are left out by name."""
         beside: dict[str, list[CaseSource]] = defaultdict(list)
         for other in others:
-            owners = [case for case in cases if _belongs(other, case, self._wanted.references)]
+            owners = _nearest(other, [case for case in cases if _belongs(other, case, self._wanted.references)], self._wanted.references)
             for owner in owners:
                 beside[owner.name].append(other)
             if not owners:
@@ -227,7 +227,19 @@ def _belongs(other: CaseSource, case: CaseSource, kept: str) -> bool:
         return other.patient == case.patient and (kept == "patient" or same)
     if kept == "patient" and other.patient == case.patient:
         return True
+    return _begins_as(other, case)
+
+
+def _begins_as(other: CaseSource, case: CaseSource) -> bool:
     return folded(other.name).startswith(tuple(folded(case.name) + mark for mark in _SEPARATORS))
+
+
+def _nearest(other: CaseSource, owners: Sequence[CaseSource], kept: str) -> list[CaseSource]:
+    """Of cases that a file stands beside by its name only those with the longest one: `p1_2_PD` is of `p1_2`, not of `p1`."""
+    if other.acquired is not None:
+        return list(owners)
+    longest = max((len(case.name) for case in owners if _begins_as(other, case)), default=0)
+    return [case for case in owners if len(case.name) == longest or (kept == "patient" and case.patient == other.patient)]
 
 
 def _references(case: CaseSource, others: Sequence[CaseSource]) -> tuple[CaseSource, ...]:

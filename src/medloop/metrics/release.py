@@ -147,7 +147,8 @@ class Gate:
             rate = "" if not told else f" (a model as good as the one in use passes in {self.alike:.0%} of such comparisons)"
             return f"{'; '.join(stopping)}{rate}"
         judged = [one for one in self.judged if isinstance(one, Cost) or one.low is not None]
-        return f"{self.findings[0].text}; so are all of {counted(len(judged), 'figure')}" if len(judged) > 1 else self.findings[0].text
+        others = f"; so are all of {counted(len(judged), 'figure')}" if len(judged) > 1 else ""
+        return f"{self.findings[0].text}{others}{'' if self.costs else '; time and memory were not measured'}"
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored and shown."""

@@ -101,7 +101,8 @@ def _held_against(tx: Reader, choices: Sequence[LiveChoice], about: Sequence[Liv
 
 def _heading(change: _Change) -> Iterator[str]:
     name, newer = plain(change.name), change.newer
-    against = f"in place of model {change.older.index}" if change.older else "the first one"
+    first = "the first one" if change.decisions else "from before decisions were kept"
+    against = f"in place of model {change.older.index}" if change.older else first
     yield f"# Change record: {name}, model {newer.index}, {against}"
     yield ""
     yield f"- Made with medloop; id `{newer.id}`, trained {newer.created_at[:16]}Z"
@@ -113,7 +114,8 @@ def _modifications(change: _Change) -> Iterator[str]:
     yield "## 1 Description of modifications"
     ours = {a.id: a for a in change.learned[change.newer.id]}
     if change.older is None:
-        yield f"- A first model, from {counted(len(ours), 'annotation')} of {_patients(change, ours.values())}"
+        what = "A first model" if change.decisions else "A model; which one was in use before is not known"
+        yield f"- {what}, from {counted(len(ours), 'annotation')} of {_patients(change, ours.values())}"
     else:
         theirs = {a.id: a for a in change.learned[change.older.id]}
         new, gone = [a for i, a in ours.items() if i not in theirs], [a for i, a in theirs.items() if i not in ours]
@@ -189,6 +191,8 @@ def _impact(change: _Change) -> Iterator[str]:
             yield f"| {name} | {found.patients} | {found.difference:+.3f} | {low} | {-found.margin:+.3f} | {found.verdict} |"
         yield ""
         yield from (f"- {plain(cost.text[:1].upper() + cost.text[1:])}" for cost in change.gate.costs)
+        if not change.gate.costs:
+            yield "- Time and memory of a proposal were not measured"
         if change.gate.alike is not None:
             yield f"- A model as good as the one in use passes this gate in {change.gate.alike:.0%} of such comparisons (bootstrap)"
     yield f"- {OPEN} benefits and risks of the change, and what limits the risks"
