@@ -70,7 +70,7 @@ function Open() {
             aria-selected={n === chosen}
             aria-disabled={offer.why !== ""}
             data-testid={`offer-${offer.id}`}
-            onMouseMove={() => setAt(n)}
+            onMouseMove={({ movementX: x, movementY: y }) => (x || y) && setAt(n)} // one that only lies there chooses nothing when the list changes below it
             onClick={() => take(offer)}
           >
             <span class="grow">
