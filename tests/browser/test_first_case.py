@@ -71,13 +71,13 @@ def test_a_first_case_is_introduced_once_and_every_action_is_found_by_words(page
     page.keyboard.press("e")
     page.keyboard.press("b")
     wait_for(page, "window.medloop.tool === 'eraser'")
-    page.keyboard.press("Alt+j")
+    page.keyboard.press("Alt+z")
     wait_for(page, "window.medloop.tool === 'brush'")
     page.get_by_test_id("tool-brush").hover()
-    expect(page.get_by_role("tooltip")).to_have_text("Brush (Alt + J)")
+    expect(page.get_by_role("tooltip")).to_have_text("Brush (Alt + Z)")
     page.reload()
     wait_for(page, "window.medloop?.ready")
-    expect(page.get_by_test_id("tool-brush")).to_have_attribute("title", "Brush (Alt + J)")
+    expect(page.get_by_test_id("tool-brush")).to_have_attribute("title", "Brush (Alt + Z)")
     expect(introduction).to_be_hidden()
 
 

@@ -176,8 +176,8 @@ def test_a_temperature_that_does_not_help_other_patients_is_not_kept(make_worksp
     assert "calibrator" not in kept
     assert "does not help" in kept["note"]
     some = [dataclasses.replace(case, known=(0, 1)) for case in cases]
-    assert calibration_of(workspace, Fair(), some, seed=0, missing=[2])["before"] >= 0  # type: ignore[arg-type]  # predicts, as it must
-    lacking = calibration_of(workspace, Fair(), some, seed=0)  # type: ignore[arg-type]  # predicts, as it must
+    assert calibration_of(workspace, Fair, some, seed=0, missing=[2])["before"] >= 0
+    lacking = calibration_of(workspace, Fair, some, seed=0)
     assert lacking == {"note": "needs 5 validation patients that annotate every label, got 0"}
 
 

@@ -9,7 +9,7 @@ from PIL import Image as Picture
 
 from medloop.core.errors import MedloopError, StorageError
 from medloop.core.records import Case
-from medloop.loop.data import adding as intake
+from medloop.loop.data import read_ahead as intake
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.workspace import Workspace
 
