@@ -239,7 +239,7 @@ def test_a_candidate_that_takes_too_much_is_stopped(make_workspace: MakeWorkspac
     drain(workspace)
     with workspace.store.read() as tx:
         model, case_ids = tx.find(Model)[0], [case.id for case in tx.find(Case, where={"split": "test"})]
-    several = replace(model, recipe={**model.recipe, "members": 6}, weights=model.weights * 6)
+    several = replace(model, recipe={**model.recipe, "members": 30}, weights=model.weights * 30)  # so many that no busy machine hides them
     seconds, _ = measured_costs(workspace, several, model, case_ids, 2.0)
     assert seconds.stops
     seconds, _ = measured_costs(workspace, model, several, case_ids, 2.0)
