@@ -32,11 +32,12 @@ demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
 
 # A store waits for the disk at every commit, some thirty times a test: where memory is plenty (in KiB), the tests' folders lie in it until they passed.
+# Their names are short: a socket's whole path has 107 characters.
 MEMORY ?= /dev/shm
 PLENTY ?= 8000000
 test: $(VENV)/.installed-test forget-failures chromium page-test
 	@place=$$(df --output=avail $(MEMORY) 2>/dev/null | tail -1); memory=$$(awk '/^MemAvailable:/ {print $$2}' /proc/meminfo 2>/dev/null); \
-	  if [ "$${place:-0}" -gt $(PLENTY) ] && [ "$${memory:-0}" -gt $(PLENTY) ]; then root=$$(mktemp -d -p $(MEMORY)); else root=$$(mktemp -d); fi; \
+	  if [ "$${place:-0}" -gt $(PLENTY) ] && [ "$${memory:-0}" -gt $(PLENTY) ]; then root=$$(mktemp -d $(MEMORY)/mXXXX); else root=$$(mktemp -d /tmp/mXXXX); fi; \
 	  trap 'rm -rf "$$root"' EXIT; echo "the tests' folders lie in $$root"; \
 	  OMP_NUM_THREADS=1 PYTEST_DEBUG_TEMPROOT=$$root $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $(ONLY)
 
