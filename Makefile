@@ -31,15 +31,12 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
 
-# A store waits for the disk at every commit, some thirty times a test: where memory is plenty (in KiB), the tests' folders lie in it until they passed.
-# Their names are short: a socket's whole path has 107 characters.
-MEMORY ?= /dev/shm
-PLENTY ?= 8000000
+# A store waits for the disk at every commit, some thirty times a test. `make test MEMORY=/dev/shm` keeps the tests' folders in memory until they
+# passed; the sockets of some servers are then elsewhere, as their whole path has 100 characters at most, and the tests that look for them fail.
+MEMORY ?=
 test: $(VENV)/.installed-test forget-failures chromium page-test
-	@place=$$(df --output=avail $(MEMORY) 2>/dev/null | tail -1); memory=$$(awk '/^MemAvailable:/ {print $$2}' /proc/meminfo 2>/dev/null); \
-	  if [ "$${place:-0}" -gt $(PLENTY) ] && [ "$${memory:-0}" -gt $(PLENTY) ]; then root=$$(mktemp -d $(MEMORY)/mXXXX); else root=$$(mktemp -d /tmp/mXXXX); fi; \
-	  trap 'rm -rf "$$root"' EXIT; echo "the tests' folders lie in $$root"; \
-	  OMP_NUM_THREADS=1 PYTEST_DEBUG_TEMPROOT=$$root $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $(ONLY)
+	@root=; if [ -n "$(MEMORY)" ]; then root=$$(mktemp -d $(MEMORY)/mXXXX); export PYTEST_DEBUG_TEMPROOT=$$root; trap 'rm -rf "$$root"' EXIT; fi; \
+	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $(ONLY)
 
 # The failed tests of the last run once more, one after the other; more than UNSTEADY of them are no chance.
 UNSTEADY ?= 10
