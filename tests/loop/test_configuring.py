@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import InputError, LabelError, SettingError
-from medloop.core.records import Annotator, Evaluation, Model, Query, Round, Task
+from medloop.core.records import Annotator, Evaluation, Model, Query, Round, Snapshot, Task
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.engines import choose_engine
 from medloop.loop.annotating.submission import Submitted
@@ -16,11 +16,13 @@ from medloop.loop.foundation.annotated_labels import annotated_labels, label_gap
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
+from medloop.loop.learning.begun import Begun
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.loop.learning.training import _as_begun, _validation
+from medloop.loop.learning.training import _as_begun
 from medloop.loop.overview.measurements import measure_case
 from medloop.loop.querying.rounds import open_round, prepare_round
 from medloop.loop.worker import drain
@@ -220,10 +222,17 @@ def test_annotations_that_lack_a_label_are_named_where_they_go_out(make_workspac
 
 def test_validation_cases_that_come_while_a_training_is_interrupted_wait_for_the_next(make_workspace: MakeWorkspace, tmp_path):
     workspace = make_workspace(["validation", "train", "train", "validation"], labelled=3)
-    before = _validation(workspace, TrainingPlan(tmp_path), LeftOut(workspace), list)
+
+    def validation() -> list[str]:
+        job = workspace.store.jobs.enqueue("train", {})
+        snapshot = Snapshot(id="snapshot", annotation_ids=(), digest="0" * 64, created_at="")
+        begun = Begun(workspace, JobControl(workspace, job), TrainingPlan(tmp_path), LeftOut(workspace), snapshot)
+        return [case.id for case in begun.validation(list)]
+
+    assert validation() == ["case00"]
     ann = annotator_named(workspace, "Ann")
     submit(workspace, open_case(workspace, case_named(workspace, "case03").id, ann.id).assignment.id, Submitted())
-    assert [c.id for c in _validation(workspace, TrainingPlan(tmp_path), LeftOut(workspace), list)] == [c.id for c in before] == ["case00"]
+    assert validation() == ["case00"]
 
 
 def test_predictions_of_one_model_are_all_made_alike(make_workspace: MakeWorkspace):
