@@ -1,6 +1,5 @@
-"""Time and memory that a proposal takes, of two models in turn on the same image and machine."""
+"""Time and memory that a proposal takes, of two models one after the other on the same image and machine."""
 
-import resource
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -35,23 +34,22 @@ def measured_costs(workspace: Workspace, newer: Model, older: Model, case_ids: S
     with workspace.store.read() as tx:
         cases = sorted((tx.get(Case, case_id) for case_id in case_ids), key=lambda case: (case.grid.voxels, case.name))
     case = cases[len(cases) // 2]
-    taken: tuple[list[tuple[float, int]], ...] = ([], [])
     try:
-        for _ in range(ROUNDS):
-            for model, own in zip((newer, older), taken, strict=True):
-                own.append(_taken(_proposing(workspace, model, case)))
+        (seconds, peak), (seconds_before, peak_before) = (_least(workspace, model, case) for model in (newer, older))
     except MedloopError:  # damaged weights or voxels: the evaluation has said so
         return ()
-    seconds, peaks = ([min(one[n] for one in own) for own in taken] for n in (0, 1))
-    found = (Cost(f"time of a proposal in s, {case.name}", seconds[0], seconds[1], most),)
-    return (*found, Cost("memory at its peak in MB", peaks[0] / 2**20, peaks[1] / 2**20, most)) if min(peaks) > 0 else found
+    found = (Cost(f"time of a proposal in s, {case.name}", seconds, seconds_before, most),)
+    memory = Cost("memory at its peak in MB", peak / 2**20, peak_before / 2**20, most)
+    return (*found, memory) if min(peak, peak_before) > 0 else found
 
 
-def _proposing(workspace: Workspace, model: Model, case: Case) -> Callable[[], object]:
+def _least(workspace: Workspace, model: Model, case: Case) -> tuple[float, int]:
+    """Seconds and bytes of a model's proposal at best; loaded once, and gone afterwards."""
     predictor, image = load_predictor(workspace.store.blobs, model), load_image(workspace.store.blobs, case)
     samples = int(model.metrics.get("samples", workspace.settings.samples))
     rng = generator(workspace.settings.seed, "cost", model.index, case.name)
-    return lambda: predictor.predict(image, samples=samples, rng=rng)
+    seconds, peaks = zip(*(_taken(lambda: predictor.predict(image, samples=samples, rng=rng)) for _ in range(ROUNDS)), strict=True)
+    return min(seconds), min(peaks)
 
 
 def _taken(work: Callable[[], object]) -> tuple[float, int]:
@@ -69,4 +67,4 @@ def _peak() -> int:
     with suppress(OSError, StopIteration, ValueError):
         line = next(one for one in _STATUS.read_text().splitlines() if one.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return 0

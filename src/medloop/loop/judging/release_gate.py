@@ -8,7 +8,7 @@ import numpy as np
 from medloop.core.arrays import UNKNOWN, FloatArray
 from medloop.core.errors import BlobError
 from medloop.core.image import Mask
-from medloop.core.records import Annotation, Case, Model, Prediction
+from medloop.core.records import Case, Model, Prediction
 from medloop.core.seeds import generator
 from medloop.core.settings import ProjectSettings
 from medloop.images.encode import decode_mask
@@ -72,7 +72,21 @@ class _Looked:
             splits = sorted({case.split for case in self._cases})
             self._answers = {a.case_id: a for split in splits for a in consensus_annotations(tx, split)}
             self._scope = annotated_labels(tx, workspace.task)
-        self._truths: dict[str, Mask | int | None] = {}
+        self._told = [self._look(case) for case in self._cases]
+
+    def _look(self, case: Case) -> tuple[float, float]:
+        """Annotated voxels, and how much better the newer model's probabilities come true; NaN for what cannot be told.
+
+        Each case is read once, and one at a time.
+        """
+        try:
+            truth = load_annotation(self._blobs, self._answers[case.id], case) if case.id in self._answers else None
+        except BlobError:  # an evaluation leaves such a case out, and says so
+            truth = None
+        if truth is None:
+            return np.nan, np.nan
+        voxels = float(((truth.array > 0) & (truth.array != UNKNOWN)).sum()) if isinstance(truth, Mask) else np.nan
+        return voxels, self._calibrated(case, truth)
 
     def groups(self) -> Mapping[str, Sequence[str]]:
         """Attribute → its value for each case, of attributes that tell cases apart; thirds by size where there are cases enough."""
@@ -85,24 +99,9 @@ class _Looked:
     def _sizes(self) -> list[str]:
         if not self._of_masks or len(self._cases) < FEWEST_FOR_SIZES:
             return []
-        voxels = [self._annotated_voxels(case) for case in self._cases]
+        voxels = [count for count, _ in self._told]
         bounds = np.nanquantile(voxels, (1 / 3, 2 / 3))
         return ["" if np.isnan(count) else SIZES[int(np.searchsorted(bounds, count, side="left"))] for count in voxels]
-
-    def _annotated_voxels(self, case: Case) -> float:
-        truth = self._truth(case)
-        return float(((truth.array > 0) & (truth.array != UNKNOWN)).sum()) if isinstance(truth, Mask) else np.nan
-
-    def _truth(self, case: Case) -> Mask | int | None:
-        if case.id not in self._truths:
-            self._truths[case.id] = self._read(self._answers.get(case.id), case)
-        return self._truths[case.id]
-
-    def _read(self, answer: Annotation | None, case: Case) -> Mask | int | None:
-        try:
-            return None if answer is None else load_annotation(self._blobs, answer, case)
-        except BlobError:  # an evaluation leaves such a case out, and says so
-            return None
 
     @property
     def calibration_words(self) -> str:
@@ -111,18 +110,17 @@ class _Looked:
 
     def calibration(self) -> FloatArray:
         """How much better the newer model's probabilities come true, for each case; NaN where a prediction is lacking."""
-        found = np.full(len(self._cases), np.nan)
-        for place, case in enumerate(self._cases):
-            pair = [predictions.get(case.id) for predictions in self._predictions]
-            truth = self._truth(case)
-            if truth is None or None in pair:
-                continue
-            with suppress(BlobError):  # damaged: the case tells nothing of calibration
-                seen = [one for one in pair if one is not None]
-                judged = self._judged(case, truth, seen)
-                newer, older = (self._off(one, model, case, judged) for one, model in zip(seen, self._models, strict=True))
-                found[place] = older - newer
-        return found
+        return np.array([better for _, better in self._told])
+
+    def _calibrated(self, case: Case, truth: Mask | int) -> float:
+        seen = [predictions[case.id] for predictions in self._predictions if case.id in predictions]
+        if len(seen) < len(self._models):
+            return np.nan
+        with suppress(BlobError):  # damaged: the case tells nothing of calibration
+            judged = self._judged(case, truth, seen)
+            newer, older = (self._off(one, model, case, judged) for one, model in zip(seen, self._models, strict=True))
+            return older - newer
+        return np.nan
 
     def _judged(self, case: Case, truth: Mask | int, predictions: Sequence[Prediction]) -> Mask | int:
         """The annotation, which says nothing where either model proposes a label that it does not annotate."""

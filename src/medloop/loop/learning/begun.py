@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,15 @@ from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.calibration import calibration_of
+from medloop.loop.judging.predictions import predictor_of
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.soft_labels import soft_labels
 from medloop.loop.learning.training_set import training_case
+from medloop.models.foundation.nnunet_recipe import AnyRecipe
 
 if TYPE_CHECKING:
+    from medloop.models.inference.predict import AnyPredictor
     from medloop.models.training.batches import TrainingCase
 
 
@@ -90,6 +94,16 @@ class Begun:
         ordered = sorted(sound, key=lambda a: cases[a.case_id].name)
         made = [(a, training_case(self.workspace, a, cases[a.case_id], scope)) for a in ordered]
         return [dataclasses.replace(case, soft=soft.get(a.id)) for a, case in made]
+
+    def calibrated(self, recipe: AnyRecipe, weights: Sequence[Path], validation: "Sequence[TrainingCase]", missing: Sequence[int]) -> Json:
+        """What new weights keep of their calibration; `missing` are values of the labels that no case taught."""
+        self.control.report(1.0, "calibrating on the validation cases")
+
+        def load() -> "AnyPredictor":
+            source = self.workspace.settings.uncertainty_source
+            return predictor_of(recipe, [path.read_bytes() for path in weights], source, unlearned=missing)
+
+        return calibration_of(self.workspace, load, validation, seed=recipe.seed, missing=missing)
 
 
 def has_sides(workspace: Workspace) -> bool:

@@ -25,8 +25,6 @@ from medloop.core.settings import SETTINGS
 from medloop.datasets.export import SPLITS, export_nnunet
 from medloop.datasets.export_tally import ExportCase
 from medloop.images.files import write_atomic
-from medloop.loop.judging.calibration import calibration_of
-from medloop.loop.judging.predictions import predictor_of
 from medloop.loop.learning.begun import Begun, Learned, has_sides
 from medloop.loop.learning.training_set import make_training_set
 from medloop.models.exchange.nnunet_child import environment, run_step
@@ -119,12 +117,8 @@ def learn_with_nnunet(begun: Begun) -> Learned:
     planned = _planned(run)
     told = [_train_fold(run, fold) for fold in range(run.folds)]
     recipe, weights = _recipe(run, planned, told[0], channels)
-    source = workspace.settings.uncertainty_source
-    control.report(1.0, "calibrating on the validation cases")
     metrics = {**taught.facts, **_facts(told), "seconds": time.monotonic() - began, "training_cases": len(begun.cases)}
-    metrics["calibration"] = calibration_of(
-        workspace, lambda: predictor_of(recipe, [path.read_bytes() for path in weights], source), validation, seed=recipe.seed
-    )
+    metrics["calibration"] = begun.calibrated(recipe, weights, validation, taught.missing)
     return Learned(recipe.to_json(), tuple(weights), metrics)
 
 

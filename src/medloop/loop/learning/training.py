@@ -7,14 +7,12 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 import dataclasses
 import shutil
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import UncertaintySource, current_names, learns_mark_weights, mark_weights
+from medloop.core.settings import current_names, learns_mark_weights, mark_weights
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
@@ -22,9 +20,9 @@ from medloop.loop.foundation.follow_up import request_evaluation_of, request_pre
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import MIN_TRAINING_ANNOTATIONS, claim_rounds, mark_failed, mark_trained
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.calibration import calibration_of, calibration_words
+from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.live_models import place_trained
-from medloop.loop.judging.predictions import predictor_of, weights_of
+from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.any_label import train_any_label
 from medloop.loop.learning.beginning import Beginning, begin
 from medloop.loop.learning.begun import Begun, Learned, has_sides
@@ -40,8 +38,6 @@ from medloop.models.foundation.recipes import USUAL_WEAK, CaseShape, Recipe, cho
 from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
-    from medloop.models.inference.predict import AnyPredictor
-    from medloop.models.training.batches import TrainingCase
     from medloop.models.training.guiding import Guide
     from medloop.models.training.train import TrainingProgress
 
@@ -95,7 +91,7 @@ def _learn(begun: Begun) -> Learned:
     metrics |= beginning.facts
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
-    metrics["calibration"] = _calibrated(workspace, recipe, trained.weights, (validation, taught.missing), control)
+    metrics["calibration"] = begun.calibrated(recipe, trained.weights, validation, taught.missing)
     more, facts = train_any_label(workspace, recipe, taught, plan.folder, report=report)
     return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts})
 
@@ -114,24 +110,6 @@ def _finish(begun: Begun, learned: Learned) -> Json:
     control.log(said)
     control.log(calibration_words(model))
     return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **begun.left_out.result()}
-
-
-def _calibrated(
-    workspace: Workspace,
-    recipe: Recipe,
-    weights: Sequence[Path],
-    held_out: "tuple[Sequence[TrainingCase], Sequence[int]]",
-    control: JobControl,
-) -> Json:
-    """Of new weights; `held_out` are the validation cases, and the values of the labels that are not learned."""
-    control.report(1.0, "calibrating on the validation cases")
-    source = workspace.settings.uncertainty_source
-    load = partial(_loaded, recipe, weights, source, held_out[1])
-    return calibration_of(workspace, load, held_out[0], seed=recipe.seed, missing=held_out[1])
-
-
-def _loaded(recipe: Recipe, weights: Sequence[Path], source: UncertaintySource, unlearned: Sequence[int]) -> "AnyPredictor":
-    return predictor_of(recipe, [path.read_bytes() for path in weights], source, unlearned=unlearned)
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
