@@ -1,8 +1,11 @@
 """A refusal is said as one, also where the archive closes the connection in the same moment."""
 
+import gc
+import socket
 import socketserver
 import struct
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,3 +48,27 @@ def test_a_refusal_is_never_taken_for_a_lost_connection() -> None:
     with refusing(source=1, reason=7) as site:
         said = {refusal(site) for _ in range(TIMES)}
     assert said == {"The server archive refuses the association: Called AE title not recognised; check title and own_title of pacs.toml"}
+
+
+@contextmanager
+def resetting() -> Iterator[Site]:
+    """An archive that resets every connection once the request for an association has come."""
+
+    class Resetting(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(6, 0x100)
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Resetting) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield Site(name="archive", host="127.0.0.1", port=server.server_address[1], title="OTHER", own_title="MEDLOOP")
+        server.shutdown()
+
+
+def test_a_connection_that_the_archive_resets_leaves_no_open_socket() -> None:
+    with warnings.catch_warnings(record=True) as warned, resetting() as site:
+        warnings.simplefilter("always", ResourceWarning)
+        said = {refusal(site) for _ in range(20)}
+        gc.collect()
+    assert [str(one.message) for one in warned if "unclosed" in str(one.message)] == []
+    assert said == {"The server archive cannot be reached, or speaks no DICOM; check host, port and tls of pacs.toml"}

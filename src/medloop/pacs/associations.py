@@ -87,7 +87,7 @@ def associated(site: Site, contexts: Sequence[Any], *, roles: Sequence[Any] = ()
         SettingError: Its certificate is not trusted.
     """
     refusals = list[Any]()
-    handlers: list[Any] = [(evt.EVT_PDU_RECV, partial(_note_refusal, refusals))]
+    handlers: list[Any] = [(evt.EVT_PDU_RECV, partial(_note_refusal, refusals)), *_closing()]
     handlers += [] if on_store is None else [(evt.EVT_C_STORE, on_store)]
     tls = (_tls(site), site.host) if site.tls else None
     made = entity(site).associate(
@@ -101,6 +101,21 @@ def associated(site: Site, contexts: Sequence[Any], *, roles: Sequence[Any] = ()
         made.abort()
         raise
     made.release()
+
+
+def _closing() -> list[Any]:
+    """Handlers that close a connection's socket for good: pynetdicom leaves it open where the other side has reset it before."""
+    opened: dict[int, Any] = {}
+
+    def note(event: Any) -> None:
+        opened[id(event.assoc)] = event.assoc.dul.socket.socket
+
+    def close(event: Any) -> None:
+        left = opened.pop(id(event.assoc), None)
+        if left is not None:
+            left.close()
+
+    return [(evt.EVT_CONN_OPEN, note), (evt.EVT_CONN_CLOSE, close)]
 
 
 def _note_refusal(refusals: list[Any], event: Any) -> None:
@@ -160,7 +175,7 @@ def receiving(title: str, callers: Sequence[str], address: tuple[str, int], hand
         ours.add_supported_context(str(one.abstract_syntax), SYNTAXES)
     ours.maximum_pdu_size = 1 << 17
     try:
-        server: Any = ours.start_server(address, block=False, evt_handlers=list(handlers))
+        server: Any = ours.start_server(address, block=False, evt_handlers=[*handlers, *_closing()])
     except (OSError, socket.gaierror) as error:
         why = error.strerror or type(error).__name__
         raise UnavailableError(f"{address[0]}:{address[1]} cannot be listened at: {why}", remedy="choose another --port") from error

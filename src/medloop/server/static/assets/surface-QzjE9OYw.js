@@ -1,4 +1,4 @@
-import{Ai as e,C as t,Ni as n,Oi as r,Pi as i,Qr as a,ft as o,j as s,ki as c,si as l,xi as u}from"./index-iJuVNxI6.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-DUpsvQT1.js";var b=`#version 300 es
+import{Ai as e,C as t,Ni as n,Oi as r,Pi as i,Qr as a,ft as o,j as s,ki as c,si as l,xi as u}from"./index-ByqoAPVH.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-5CJohY4f.js";var b=`#version 300 es
 in vec3 place;
 in vec3 normal;
 uniform vec3 right, up, towards, target, scale;
