@@ -8,7 +8,13 @@ import type { CaseSession } from "../state/session";
 import { fullKey, withKey } from "../tools/keytables";
 import { ButtonRow } from "./buttonrow";
 import { Slider, Toggle } from "./controls";
+import { later } from "./later";
 import { SlabOptions } from "./slab";
+
+const CaseQuality = later(
+  () => import("./casequality").then((part) => part.CaseQuality),
+  () => null,
+);
 
 export function LookOptions({ session }: { session: CaseSession }) {
   return (
@@ -27,6 +33,10 @@ export function LookOptions({ session }: { session: CaseSession }) {
         </section>
       )}
       {!session.isFlat && <SlabOptions session={session} />}
+      <section class="block">
+        <h3>Acquisition</h3>
+        <CaseQuality project={session.project.id} caseId={session.header.id} />
+      </section>
     </>
   );
 }

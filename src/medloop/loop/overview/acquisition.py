@@ -1,7 +1,7 @@
 """Is this image good enough, or had it better be acquired again, while the patient is still there?
 
 Two limits are looked at, each set by the project's own cases: one on the image itself, without any model, and one on what the
-model in use says of it. Together they call a good image bad no more often than the stated rate of false alarms, for images
+model in use proposes for it. Together they call a good image bad no more often than the stated rate of false alarms, for images
 drawn like the project's. Whoever names a measure and how exact it must be also learns whether this image gives it; that is
 a demand of its use, not a false alarm, and is counted apart. Nothing of the image is stored.
 """
@@ -48,7 +48,7 @@ CUT_OFF = "cuts the structure off"
 
 @dataclass(frozen=True)
 class Demand:
-    """What is asked of an image.
+    """What is required of an image.
 
     Attributes:
         alarm: Share of good images that may be called bad.
@@ -111,7 +111,7 @@ class AcquisitionCheck:
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
-    """What a model says of an image: numbers, and the mask, shape (I, J, K)."""
+    """What a model proposes for an image: numbers, and the mask, shape (I, J, K)."""
 
     model: Model
     prediction: Prediction
@@ -119,7 +119,7 @@ class Proposed:
 
 
 def propose_unsaved(workspace: Workspace, model: Model, predictor: "AnyPredictor", case: Case, image: Image) -> Proposed | str:
-    """What the model in use says of an image that is no case; in words why it can say nothing."""
+    """What the model in use proposes for an image that is no case; in words why it can propose nothing."""
     recipe = recipe_of(model)
     if reason := misfit(recipe, case):
         return f"Model {model.index} cannot read an image {reason}"
@@ -141,8 +141,8 @@ def judge_signs(
         limits: Of the project.
         case: The image as a case, stored or not.
         signs: From `medloop.quality.acquisition.signs.image_signs`.
-        proposed: What the model in use says of it; or why nothing, in words.
-        demand: What is asked of it; its rate of false alarms is that of `limits`.
+        proposed: What the model in use proposes for it; or why nothing, in words.
+        demand: What is required of it; its rate of false alarms is that of `limits`.
     """
     asked = demand or Demand()
     said = proposed if isinstance(proposed, Proposed) else None
@@ -166,7 +166,7 @@ def judge_image(limits: Limits, case: Case, image: Image, proposed: Proposed | s
 
 
 def _said(workspace: Workspace, case: Case, said: Proposed, asked: Demand) -> Said:
-    """With the spread of the measure that is asked for, else of the plainest one, of each label."""
+    """With the spread of the measure that is required, else of the plainest one, of each label."""
     names = measure_names(case.grid)
     chosen = next((name for name in names if name == asked.measure), names[0])
     uses = tuple((label.value, chosen) for label in workspace.task.labels)
@@ -180,7 +180,7 @@ def _unusual(lines: Sequence[SignLine]) -> list[ReasonLine]:
 
 
 def _unmet(measured: CaseMeasures | None, asked: Demand, known: set[Reason]) -> list[ReasonLine]:
-    """Why the measure that is asked for cannot be used, unless its reason is known already."""
+    """Why the measure that is required cannot be used, unless its reason is known already."""
     reasons: dict[Reason, ReasonLine] = {}
     for m in measured.measures if measured and asked.measure else ():
         if m.name == asked.measure and m.accepted is False:
@@ -190,7 +190,7 @@ def _unmet(measured: CaseMeasures | None, asked: Demand, known: set[Reason]) -> 
 
 
 def _unbounded(measured: CaseMeasures | None, asked: Demand) -> list[str]:
-    """Why nothing can be said of the measure that is asked for."""
+    """Why nothing can be said of the measure that is required."""
     if not asked.measure:
         return []
     mine = [m for m in measured.measures if m.name == asked.measure] if measured else []

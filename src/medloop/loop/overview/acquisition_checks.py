@@ -39,6 +39,7 @@ PICTURE = 512
 MASKS_ONLY = "The model's part is for projects of masks"
 NO_MODEL = "There is no model yet: only the image itself was judged"
 OUTSIDE = "The model in use is from elsewhere and proposes for cases only: only the image itself was judged"
+NO_PROPOSAL = "Only the image itself was judged"
 NOT_COMPUTED = "No assistant runs: only the image itself was judged"
 
 
@@ -65,7 +66,7 @@ class AcquisitionChecker:
 
     Args:
         workspace: The open project.
-        demand: What is asked of every image.
+        demand: What is required of every image.
         predictor: The model in use, loaded; None loads it (needs torch).
         use_model: Whether a model may be used at all.
     """
@@ -114,8 +115,8 @@ class AcquisitionChecker:
         return propose_unsaved(self.workspace, model, self._predictor, case, image)
 
 
-def check_case(workspace: Workspace, case: Case, demand: Demand | None = None) -> AcquisitionCheck:
-    """Check a case of the project by what is stored of it: its image, and what the model in use said of it.
+def check_case(workspace: Workspace, case: Case, demand: Demand | None = None, *, use_model: bool = True) -> AcquisitionCheck:
+    """Check a case of the project by what is stored of it: its image, and what the model in use proposed for it.
 
     Raises:
         InputError: It holds no picture.
@@ -123,7 +124,8 @@ def check_case(workspace: Workspace, case: Case, demand: Demand | None = None) -
     """
     asked = demand or Demand()
     image = load_image(workspace.store.blobs, case)
-    return judge_image(Limits(workspace, asked.alarm), case, image, _stored(workspace, case), asked)
+    said = _stored(workspace, case) if use_model else NO_PROPOSAL
+    return judge_image(Limits(workspace, asked.alarm), case, image, said, asked)
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def require_alike(workspace: Workspace, new: Case) -> None:
 
 
 def _model(workspace: Workspace) -> Model | str:
-    """The model in use, or why none can say anything."""
+    """The model in use, or why none can propose anything."""
     with workspace.store.read() as tx:
         model = tx.live_model()
     if workspace.task.kind != "segmentation":
@@ -208,7 +210,7 @@ def _model(workspace: Workspace) -> Model | str:
 
 
 def _stored(workspace: Workspace, case: Case) -> Proposed | str:
-    """What the model in use has said of a case, or why that is not compared."""
+    """What the model in use has proposed for a case, or why that is not compared."""
     model = _model(workspace)
     if isinstance(model, str):
         return model
@@ -217,7 +219,7 @@ def _stored(workspace: Workspace, case: Case) -> Proposed | str:
         said = found[0] if found and found[0].mask else None
         learned = case.split == "validation" or case.id in learned_from(tx, model)
     if learned:
-        return f"Model {model.index} learned from this case: what it says of it is not compared"
+        return f"Model {model.index} learned from this case: what it proposes for it is not compared"
     if said is None:
         return f"Model {model.index} has not predicted it yet: only the image itself was judged"
     return Proposed(model, said, load_proposal(workspace.store.blobs, said, case))

@@ -7,7 +7,7 @@ import numpy as np
 from medloop.core.arrays import FloatArray, ImageArray
 from medloop.core.errors import InputError
 
-LEAST_EDGE = 16
+LEAST_EDGE = 8
 """Pixels along a side below which neither sharpness nor a border can be told from content."""
 
 MOST_SLICES = 12
