@@ -27,7 +27,7 @@ export interface Part {
 }
 
 /** Filters that name something; without a value they are left out. */
-const NAMES_ONE = new Set(["lacks", "given"]);
+const NAMES_ONE = new Set(["lacks", "given", "pixel_mm"]);
 const asText = (values: object): URLSearchParams =>
   new URLSearchParams(
     Object.entries(values)
@@ -66,6 +66,9 @@ export const readPrediction = (p: string, id: string): Promise<T.Prediction> => 
 export const readVoxels = (p: string, c: string): Promise<Response> => getBytes(at(p, `/cases/${c}/voxels`));
 /** Other series of the patient that stand beside a case. */
 export const readReferences = (p: string, c: string): Promise<T.Reference[]> => getJson(at(p, `/cases/${c}/references`));
+export const addReference = (p: string, c: string, file: File, how: { name: string; registered: boolean }): Promise<T.Reference> =>
+  sendFile(at(p, `/cases/${c}/references?${asText(how)}`), file);
+export const removeReference = (p: string, c: string, r: string): Promise<T.RemovedReference> => sendJson("DELETE", at(p, `/cases/${c}/references/${r}`), {});
 export const readReferenceVoxels = (p: string, c: string, r: string, signal: AbortSignal): Promise<Response> =>
   getBytes(at(p, `/cases/${c}/references/${r}/voxels`), signal);
 export const readPredictionMask = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/mask`));

@@ -3,20 +3,21 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { judgeFile } from "../api/calls";
 import type { Acquisition, Project } from "../api/types";
 import { tellError } from "../state/notices";
+import { Outcome } from "./acquisitionoutcome";
 import { Empty } from "./controls";
 import { Header } from "./header";
-import { Outcome } from "./acquisitionoutcome";
 
 interface Asked {
   alarm: number;
   measure: string;
   tolerance: number;
+  pixel_mm: string;
 }
 
 const MEASURES = ["", "circumference", "diameter", "in_plane_diameter", "area", "volume"];
 
 export function AcquisitionView({ project }: { project: Project }) {
-  const [asked, setAsked] = useState<Asked>({ alarm: 0.05, measure: "", tolerance: 0.1 });
+  const [asked, setAsked] = useState<Asked>({ alarm: 0.05, measure: "", tolerance: 0.1, pixel_mm: "" });
   const [file, setFile] = useState<File | null>(null);
   const [found, setFound] = useState<Acquisition | null>(null);
   const [seconds, setSeconds] = useState(0);
@@ -85,6 +86,20 @@ function Demands({ asked, onChange, masks }: { asked: Asked; onChange: (asked: A
           </select>
         </label>
       )}
+      {masks && (
+        <label class="hint">
+          Pixel size in mm, where the file has none{" "}
+          <input
+            type="number"
+            min="0.001"
+            max="99"
+            step="any"
+            value={asked.pixel_mm}
+            data-testid="acquisition-pixel"
+            onChange={(event) => onChange({ ...asked, pixel_mm: event.currentTarget.value })}
+          />
+        </label>
+      )}
       {asked.measure && percent("tolerance", "whose bounds may be away", [0.02, 0.05, 0.1, 0.25])}
     </div>
   );
@@ -96,8 +111,9 @@ function DropZone({ busy, onFile }: { busy: boolean; onFile: (file: File) => voi
     if (files?.[0]) onFile(files[0]);
   };
   return (
-    <div
+    <section
       class="panel"
+      aria-label="Image to check"
       data-testid="acquisition-drop"
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => {
@@ -119,6 +135,6 @@ function DropZone({ busy, onFile }: { busy: boolean; onFile: (file: File) => voi
         {busy ? "Looking at it…" : "Choose an image"}
       </button>{" "}
       <span class="hint">or drop one here</span>
-    </div>
+    </section>
   );
 }

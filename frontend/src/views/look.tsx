@@ -1,6 +1,7 @@
 /** How things are drawn: mask, uncertainty, window, channels. */
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { may } from "../api/me";
 import { heatColour } from "../render/lut";
 import * as display from "../state/display";
 import { HANGINGS } from "../state/hanging";
@@ -13,6 +14,11 @@ import { SlabOptions } from "./slab";
 
 const CaseQuality = later(
   () => import("./casequality").then((part) => part.CaseQuality),
+  () => null,
+);
+
+const ReferenceList = later(
+  () => import("./referencelist").then((part) => part.ReferenceList),
   () => null,
 );
 
@@ -33,6 +39,11 @@ export function LookOptions({ session }: { session: CaseSession }) {
         </section>
       )}
       {!session.isFlat && <SlabOptions session={session} />}
+      {may("add", session.project.id) && session.purpose !== "compare" && (
+        <section class="block">
+          <ReferenceList project={session.project.id} caseId={session.header.id} />
+        </section>
+      )}
       <section class="block">
         <h3>Acquisition</h3>
         <CaseQuality project={session.project.id} caseId={session.header.id} />

@@ -23,6 +23,7 @@ def acquisition(
         list[Path] | None, argument(metavar="[IMAGE…]", help="Images that are not stored, each a file or the folder of a DICOM series.")
     ] = None,
     joined: Annotated[bool, typer.Option("--joined", help="The images are the channels of one.")] = False,
+    pixel_mm: Annotated[float | None, option(help="Pixel size of pictures whose files have none.")] = None,
     alarm: Annotated[float, option(help="Share of good images that may be called bad.")] = 0.05,
     measure: Annotated[str, option(help="The figure that images are acquired for, such as circumference.")] = "",
     tolerance: Annotated[float, option(help="How far its bounds may be away, as a share of it.")] = 0.25,
@@ -43,7 +44,7 @@ def acquisition(
             rows = [(one.case_name, one.check) for one in check_cases(workspace, demand, log=say)]
             failed = 0
         else:
-            rows, failed = _of_images(AcquisitionChecker(workspace, demand), images, joined=joined)
+            rows, failed = _of_images(AcquisitionChecker(workspace, demand), images, joined=joined, pixel_mm=pixel_mm)
     if as_json:
         print_json([{"image": name, "check": check} for name, check in rows])
     else:
@@ -52,12 +53,12 @@ def acquisition(
         raise typer.Exit(1)
 
 
-def _of_images(checker: "AcquisitionChecker", images: Sequence[Path], *, joined: bool) -> tuple[Rows, int]:
+def _of_images(checker: "AcquisitionChecker", images: Sequence[Path], *, joined: bool, pixel_mm: float | None) -> tuple[Rows, int]:
     """Every image that could be judged, and how many could not: each of these has one line on stderr."""
     rows, failed = [], 0
     for name, files in _wanted(images, joined=joined):
         try:
-            rows.append((name, checker.check(files).check))
+            rows.append((name, checker.check(files, pixel_mm=pixel_mm).check))
         except MedloopError as error:
             failed += 1
             typer.echo(f"medloop: {_line(name, error)}", err=True)

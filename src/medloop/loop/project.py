@@ -774,13 +774,14 @@ class Project:
         return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid, source=originals)
 
     def check_acquisition(
-        self, images: str | Path | Sequence[str | Path] | None = None, *, demand: Demand | None = None
+        self, images: str | Path | Sequence[str | Path] | None = None, *, demand: Demand | None = None, pixel_mm: float | None = None
     ) -> tuple[AcquisitionCheck, ...]:
         """Whether images are good enough or had better be acquired again, and why; nothing of them is stored.
 
         Args:
             images: One file or folder of a DICOM series, or several images; None for every case of the project, by name.
-            demand: What is asked of them; see `medloop.loop.overview.acquisition`.
+            demand: What is required of them; see `medloop.loop.overview.acquisition`.
+            pixel_mm: Pixel size of pictures whose files have none.
 
         Raises:
             FormatError: A file is damaged, of no known format, or a segmentation.
@@ -791,7 +792,7 @@ class Project:
             return tuple(one.check for one in check_cases(self.workspace, demand))
         checker = AcquisitionChecker(self.workspace, demand)
         given = [images] if isinstance(images, str | Path) else images
-        return tuple(checker.check(image).check for image in given)
+        return tuple(checker.check(image, pixel_mm=pixel_mm).check for image in given)
 
     def find_studies(self, query: PacsQuery, *, server: str = "") -> FoundStudies:
         """Studies of an archive that fit; see `archive_named` for the server.

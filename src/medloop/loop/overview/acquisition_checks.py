@@ -5,21 +5,22 @@ A new image is a case only in memory: it gets no row, no blob, no event, and no 
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medloop.core.arrays import MaskArray
-from medloop.core.errors import InputError
+from medloop.core.errors import InputError, SettingError
+from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.labels import mask_colours
 from medloop.core.names import counted
 from medloop.core.records import Case, Model, Prediction, new_id, now
 from medloop.images.quantiles import percentiles
 from medloop.images.read import ReadImage, read_image
-from medloop.images.result import require_intensities
+from medloop.images.result import UNSIZED, require_intensities
 from medloop.loop.foundation.arrays import COLOUR, load_image, load_proposal
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.memo import memo
@@ -32,6 +33,9 @@ from medloop.report.thumbnails import thumbnail_png
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import AnyPredictor
+
+MOST_PIXEL_MM = 100
+"""Larger pixels are a mistake of units."""
 
 PICTURE = 512
 """Pixels of the longer side of the picture that goes with an outcome."""
@@ -79,17 +83,23 @@ class AcquisitionChecker:
         self._predictor = predictor
         self._use_model = use_model
 
-    def check(self, files: str | Path | Sequence[str | Path], *, picture: bool = False) -> Judged:
+    def check(self, files: str | Path | Sequence[str | Path], *, pixel_mm: float | None = None, picture: bool = False) -> Judged:
         """Check one image: a file, the folder of a DICOM series, or several files that are its channels.
 
+        Args:
+            files: Of the image.
+            pixel_mm: Pixel size of a picture whose file has none.
+            picture: Whether a picture of the outcome is wanted.
+
         Raises:
+            SettingError: A pixel size that is not above 0.
             FormatError: A file is damaged, of no known format, or a segmentation.
             NotFoundError: No such file.
             InputError: An image unlike the project's in channels, slices or bit depth; or one that holds no picture.
         """
         read = read_image(files)
         require_intensities("the image", read)
-        return self.check_image(read, picture=picture)
+        return self.check_image(read if pixel_mm is None else sized(read, pixel_mm), picture=picture)
 
     def check_image(self, read: ReadImage, *, picture: bool = False) -> Judged:
         """The same of an image that was read.
@@ -153,6 +163,21 @@ def check_cases(workspace: Workspace, demand: Demand | None = None, *, log: Call
         elif log is not None:
             log(f"{case.name} is left out: it holds no picture, or its bytes cannot be read")
     return found
+
+
+def sized(read: ReadImage, pixel_mm: float) -> ReadImage:
+    """A picture with a pixel size, where its file has none of its own.
+
+    Raises:
+        SettingError: A size that is not above 0.
+    """
+    if not 0 < pixel_mm < MOST_PIXEL_MM:
+        raise SettingError(f"A pixel size lies above 0 and below {MOST_PIXEL_MM} mm, got {pixel_mm:g}")
+    if UNSIZED not in read.notes:
+        return read
+    width, height, _ = read.image.grid.shape
+    notes = tuple(note for note in read.notes if note != UNSIZED)
+    return replace(read, image=Image(read.image.array, Grid.flat(width, height, pixel_mm)), notes=notes)
 
 
 def unsaved_case(read: ReadImage) -> Case:

@@ -28,6 +28,9 @@ ComparedWith: TypeAlias = Literal["annotated", "unflagged", ""]
 MOST_REFERENCES = 300
 """Images that are compared with; of more, as many drawn at random once: a rate of 5 % is known well enough then."""
 
+EXTENT = "extent"
+"""The sign that is in millimetres, and means nothing where a pixel's size is not known."""
+
 MEMO = "acquisition signs"
 
 
@@ -41,7 +44,7 @@ class References:
 
 
 def image_references(workspace: Workspace, new: Case, *, alarm: float, apart: bool = True) -> References:
-    """Signs of the project's images that are like a new one, `apart` from its patient: in channels, slices, known pixel size."""
+    """Signs of the project's images that are like a new one, `apart` from its patient: in channels and slices."""
     with workspace.store.read() as tx:
         unflagged = [case for case in _usable(tx, new) if not apart or case.patient != new.patient]
         annotated = tx.annotated_among([case.id for case in unflagged])
@@ -52,7 +55,8 @@ def image_references(workspace: Workspace, new: Case, *, alarm: float, apart: bo
     with memo(workspace, MEMO) as known:
         for case in chosen:
             signs = signs_of_case(workspace, known, case)
-            rows += [(signs, case.patient)] if signs else []
+            comparable = signs if is_sized(case) == is_sized(new) else {name: value for name, value in signs.items() if name != EXTENT}
+            rows += [(comparable, case.patient)] if signs else []
     return References(tuple(row[0] for row in rows), tuple(row[1] for row in rows), "annotated" if enough else "unflagged")
 
 
@@ -138,7 +142,7 @@ def _usable(tx: Reader, new: Case) -> list[Case]:
 
 
 def _alike(case: Case, new: Case) -> bool:
-    return (case.channels, case.grid.is_2d, is_sized(case)) == (new.channels, new.grid.is_2d, is_sized(new))
+    return (case.channels, case.grid.is_2d) == (new.channels, new.grid.is_2d)
 
 
 def _drawn(workspace: Workspace, cases: list[Case]) -> list[Case]:

@@ -32,7 +32,8 @@ def field_of_view(plane: FloatArray, degree: float, rng: np.random.Generator) ->
     """A field set too small and beside the structure: a window of the plane at its own resolution."""
     sizes = [max(1, round((1.0 - 0.5 * degree) * n)) for n in plane.shape]
     starts = [int(rng.integers(0, n - size + 1)) for n, size in zip(plane.shape, sizes, strict=True)]
-    return plane[tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))].copy()
+    window: FloatArray = plane[tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))]
+    return np.array(window)
 
 
 def low_contrast(plane: FloatArray, degree: float, rng: np.random.Generator) -> FloatArray:

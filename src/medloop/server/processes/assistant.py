@@ -113,7 +113,7 @@ class Assistant:
         demand = Demand(float(asked.get("alarm", ALARM)), asked.get("measure", ""), float(asked.get("tolerance", TOLERANCE)))
         with self._guard:
             checker = AcquisitionChecker(workspace, demand, predictor=self._predictor(workspace))
-            found = checker.check(asked.get("path", ""), picture=True)
+            found = checker.check(asked.get("path", ""), pixel_mm=float(asked.get("pixel_mm") or 0) or None, picture=True)
         return AcquisitionView.of(found.check, found.address).model_dump(mode="json")
 
     def warm_model(self) -> str | None:

@@ -38,6 +38,7 @@ def _demand(
     return Demand(alarm, measure, tolerance)
 
 
+PixelSize = Annotated[float | None, Query(gt=0, lt=100, description="Pixel size of a picture whose file has none.")]
 DemandHere = Annotated[Demand, Depends(_demand)]
 
 
@@ -47,15 +48,17 @@ async def post_acquisition(
     workspace: WorkspaceHere,
     demand: DemandHere,
     body: Annotated[bytes, Depends(raw_body)],
+    pixel_mm: PixelSize = None,
+    *,
     x_filename: Annotated[str, Header(max_length=1000, description="The file's name, percent-encoded: only its ending is used.")],
 ) -> AcquisitionView:
     """Judge an image that is not in the project: accept or acquire again, with reasons, picture, proposal and measures. It is not kept."""
     if not body:
         raise FormatError("An image is sent as the bytes of its file, got none", remedy="send the file's bytes as the body")
     with _held(body, unquote(x_filename)) as path:
-        if await run_in_threadpool(_has_model, workspace) and (found := await _with_model(site, workspace, path, demand)):
+        if await run_in_threadpool(_has_model, workspace) and (found := await _with_model(site, workspace, path, demand, pixel_mm)):
             return found
-        return await run_in_threadpool(_alone, workspace, path, demand)
+        return await run_in_threadpool(_alone, workspace, path, demand, pixel_mm)
 
 
 @router.get("/cases/{case}/acquisition")
@@ -78,7 +81,7 @@ def _held(body: bytes, name: str) -> Iterator[Path]:
         yield path
 
 
-async def _with_model(site: Site, workspace: Workspace, path: Path, demand: Demand) -> AcquisitionView | None:
+async def _with_model(site: Site, workspace: Workspace, path: Path, demand: Demand, pixel_mm: float | None) -> AcquisitionView | None:
     """What the assistant finds, with the model in use; None where it is not there."""
     asked = {
         "project_id": workspace.project.id,
@@ -86,6 +89,7 @@ async def _with_model(site: Site, workspace: Workspace, path: Path, demand: Dema
         "alarm": str(demand.alarm),
         "measure": demand.measure,
         "tolerance": str(demand.tolerance),
+        "pixel_mm": str(pixel_mm or ""),
     }
     try:
         return AcquisitionView.model_validate(await site.assistant.request("/acquisition", asked, seconds=SECONDS))
@@ -99,8 +103,8 @@ def _has_model(workspace: Workspace) -> bool:
     return model is not None and not model.outside and workspace.task.kind == "segmentation"
 
 
-def _alone(workspace: Workspace, path: Path, demand: Demand) -> AcquisitionView:
+def _alone(workspace: Workspace, path: Path, demand: Demand, pixel_mm: float | None) -> AcquisitionView:
     from medloop.loop.overview.acquisition_checks import AcquisitionChecker
 
-    found = AcquisitionChecker(workspace, demand, use_model=False).check(path, picture=True)
+    found = AcquisitionChecker(workspace, demand, use_model=False).check(path, pixel_mm=pixel_mm, picture=True)
     return AcquisitionView.of(found.check, found.address)

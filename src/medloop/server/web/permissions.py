@@ -165,6 +165,8 @@ PERMISSIONS: Mapping[str, Need] = {
     "POST /projects/{project}/archives/push": "export",
     "GET /projects/{project}/export": "export",
     "POST /projects/{project}/cases": "add",
+    f"POST {_CASE}/references": "add",
+    f"DELETE {_CASE}/references/{{reference}}": "add",
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",
 }

@@ -9,7 +9,7 @@ from medloop.server.wire.measure_views import MeasureView
 from medloop.server.wire.views import Number, View
 
 
-class SignView(View):
+class AcquisitionSignView(View):
     """One number of an image, and up to which it is usual."""
 
     name: str
@@ -21,7 +21,7 @@ class SignView(View):
     unusual: bool
 
 
-class ReasonView(View):
+class AcquisitionReasonView(View):
     """Why an image had better be acquired again, and what helps."""
 
     reason: Reason
@@ -32,8 +32,8 @@ class AcquisitionView(View):
     """A verdict on an image; `picture` is the address of a PNG that it holds itself, "" for a case."""
 
     verdict: Verdict
-    reasons: list[ReasonView]
-    signs: list[SignView]
+    reasons: list[AcquisitionReasonView]
+    signs: list[AcquisitionSignView]
     alarm: float
     compared_with: ComparedWith
     patients: int
