@@ -53,20 +53,27 @@ def parts_of(cases: Sequence[CaseSource], seed: int) -> dict[str, list[CaseSourc
     return {name: [c for c in cases if splits[c.name] == name] for name in ("train", "validation", "test")}
 
 
-def build(folder: Path, dataset: Dataset, parts: Mapping[str, Sequence[CaseSource]], seed: int, minutes: float) -> Project:
+def build(folder: Path, dataset: Dataset, parts: Mapping[str, Sequence[CaseSource]], seed: int, options: argparse.Namespace) -> Project:
     """The project with its model; made once."""
     if (folder / "trained").exists():
         return Project.open(folder / "project")
     if not (folder / "project").exists():
         settings = ProjectSettings(
-            train_after=0, train_minutes=minutes, samples=4, audit_fraction=0.0, validation_fraction=0.0, test_fraction=0.0, seed=seed
+            train_after=0,
+            train_minutes=options.minutes,
+            samples=4,
+            audit_fraction=0.0,
+            validation_fraction=0.0,
+            test_fraction=0.0,
+            seed=seed,
         )
         Project.create(folder / "project", kind="segmentation", labels=["head"], settings=settings).close()
     project = Project.open(folder / "project")
     wanted = [dataclasses.replace(c, split=split) for part, split in (("train", "train"), ("validation", "test")) for c in parts[part]]
-    report = project.add(dataclasses.replace(dataset, cases=tuple(wanted)))
+    report = project.add(dataclasses.replace(dataset, cases=tuple(wanted)), annotations="none" if options.image_only else "all")
     print(f"{len(report.added)} pictures imported, {len(report.refused)} refused", file=sys.stderr, flush=True)
-    project.train()
+    if not options.image_only:
+        project.train()
     (folder / "trained").touch()
     return project
 
@@ -194,7 +201,7 @@ def run_seed(seed: int, options: argparse.Namespace, folder: Path) -> dict[str, 
     parts = parts_of(choose_cases([c for c in dataset.cases if c.labelled], options.cases), seed)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "judged.jsonl"
-    with build(folder, dataset, parts, seed, options.minutes) as project:
+    with build(folder, dataset, parts, seed, options) as project:
         if not options.build_only:
             judge_all(project, parts["test"][: options.pictures], question, seed, options, path)
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -315,9 +315,9 @@ def test_a_listener_that_is_killed_has_lost_nothing_that_it_acknowledged(
 
 
 def test_series_of_one_study_are_pulled_as_the_channels_of_one_case(project: Project, server: Orthanc, tmp_path: Path) -> None:
-    described(tmp_path, "ax T1", series="a")
-    described(tmp_path, "ax T2", series="b")
-    described(tmp_path, "localiser", series="c")
+    described(tmp_path / "a", "ax T1", series="a")
+    described(tmp_path / "b", "ax T2", series="b")
+    described(tmp_path / "c", "localiser", series="c")
     server.put(sorted(path for name in ("a", "b", "c") for path in (tmp_path / name).iterdir()))
     together = PullBounds(together=wanted_named("T1,T2", references="study"))
     first = pulled(project, bounds=together)

@@ -796,6 +796,11 @@ export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[];
 }
 
+/** The name of a reference that was taken away. */
+export interface RemovedReference {
+  name: string;
+}
+
 /** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */
 export interface RestoreBody {
   comment?: string; standing_id?: string | null; readings?: string[] | null; reviews?: string[] | null;

@@ -44,11 +44,17 @@ export function ReferenceList({ project, caseId }: { project: string; caseId: st
       </ul>
       <label class="hint">
         Called{" "}
-        <input value={how.name} maxLength={200} placeholder="as its series or file" data-testid="reference-name" onInput={(event) => setHow({ ...how, name: event.currentTarget.value })} />
+        <input
+          value={how.name}
+          maxLength={200}
+          placeholder="as its series or file"
+          data-testid="reference-name"
+          onInput={(event) => setHow({ ...how, name: event.currentTarget.value })}
+        />
       </label>
       <label class="hint">
-        <input type="checkbox" checked={how.registered} onChange={(event) => setHow({ ...how, registered: event.currentTarget.checked })} /> registered: its positions are the
-        case’s
+        <input type="checkbox" checked={how.registered} onChange={(event) => setHow({ ...how, registered: event.currentTarget.checked })} /> registered: its
+        positions are the case’s
       </label>
       <input
         ref={input}

@@ -28,7 +28,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand, Proposed, judge_image, judge_signs, propose_unsaved
 from medloop.loop.overview.acquisition_limits import Limits
-from medloop.loop.overview.acquisition_references import MEMO, learned_from, signs_of_case
+from medloop.loop.overview.acquisition_references import MEMO, MOST_LOOKED_AT, learned_from, signs_of_case
 from medloop.report.thumbnails import thumbnail_png
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def require_alike(workspace: Workspace, new: Case) -> None:
         InputError: Other channels, one slice against many, or a picture of another bit depth.
     """
     with workspace.store.read() as tx:
-        cases = tx.find(Case)
+        cases = tx.find(Case, descending=True, limit=MOST_LOOKED_AT)
     if not cases:
         return
     facts: tuple[tuple[Callable[[Case], object], Callable[[Case], str], str], ...] = (

@@ -25,6 +25,9 @@ from medloop.store.reader import Reader
 
 ComparedWith: TypeAlias = Literal["annotated", "unflagged", ""]
 
+MOST_LOOKED_AT = 2000
+"""The newest images, among which references are looked for: an older device's say little, and a large pool costs no time."""
+
 MOST_REFERENCES = 300
 """Images that are compared with; of more, as many drawn at random once: a rate of 5 % is known well enough then."""
 
@@ -91,7 +94,8 @@ def model_references(
     with workspace.store.read() as tx:
         learned = learned_from(tx, model)
         cases = {case.id: case for case in _usable(tx, new) if case.split != "validation" and case.id not in learned}
-        said = [p for p in tx.latest_predictions(model.id) if p.case_id in cases and p.mask]
+        found = tx.find(Prediction, where={"model_id": model.id, "case_id": list(cases)}) if cases else []
+    said = {p.case_id: p for p in found if p.mask}.values()  # the newest of each case
     others = [p for p in said if not apart or cases[p.case_id].patient != new.patient]
     chosen = {case.id for case in _drawn(workspace, [cases[p.case_id] for p in others])}
     rows = []
@@ -136,7 +140,8 @@ def _kept_signs(
 
 def _usable(tx: Reader, new: Case) -> list[Case]:
     """Cases like a new one that nobody flagged or skipped, by name."""
-    alike = [case for case in tx.find(Case, order=("name",)) if _alike(case, new)]
+    newest = tx.find(Case, descending=True, limit=MOST_LOOKED_AT)
+    alike = sorted((case for case in newest if _alike(case, new)), key=lambda case: case.name)
     refused = tx.refused_among([case.id for case in alike])
     return [case for case in alike if case.id not in refused]
 

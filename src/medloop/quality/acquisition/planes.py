@@ -16,6 +16,9 @@ MOST_SLICES = 12
 MOST_EDGE = 1024
 """Pixels along a side that are looked at; of larger planes the middle, never a reduced copy, whose noise would be another."""
 
+MOST_VALUES = 1_000_000
+"""Values that quantiles and shares are taken of."""
+
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Weights of red, green and blue in what the eye sees as brightness (ITU-R BT.601, 2.5.1)."""
 
@@ -64,6 +67,12 @@ def planes_of(channel: ImageArray, across: int) -> Iterator[FloatArray]:
     inner = range(count // 10, count - count // 10)
     for index in sorted({inner[int(at)] for at in np.linspace(0, len(inner) - 1, min(MOST_SLICES, len(inner)))}):
         yield middle(np.take(channel, index, axis=across))
+
+
+def thinned(channel: FloatArray, across: int) -> FloatArray:
+    """Every n-th row and column of a channel, shape (I, J, K), so that about `MOST_VALUES` remain: enough for what has no neighbours."""
+    step = max(1, int(np.sqrt(channel.size / MOST_VALUES)))
+    return channel[tuple(slice(None) if axis == across else slice(None, None, step) for axis in range(3))]
 
 
 def middle(plane: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from medloop.core.arrays import BoolArray, FloatArray, ImageArray
-from medloop.quality.acquisition.planes import channels_of, planes_of, require_picture, slice_axis
+from medloop.quality.acquisition.planes import channels_of, planes_of, require_picture, slice_axis, thinned
 
 Reason: TypeAlias = Literal["motion", "field_of_view", "contrast", "noise", "model_unsure"]
 
@@ -94,23 +94,24 @@ def sign_called(name: str) -> Sign:
 
 
 def _channel_signs(channel: ImageArray, across: int) -> dict[str, float]:
-    low, high = (float(v) for v in np.quantile(channel, [0.01, 0.99], method="nearest"))
+    some = thinned(channel, across)
+    low, high = (float(v) for v in np.quantile(some, [0.01, 0.99], method="nearest"))
     least, most = float(channel.min()), float(channel.max())
     if high <= low:
         low, high = least, most
     if high <= low:  # a channel that holds one value beside others that do not
         return {}
-    content = channel[channel > least]
+    content = some[some > least]
     rows = [_plane_signs((plane - low) / (high - low), (least - low) / (high - low)) for plane in planes_of(channel, across)]
     found = {name: float(np.nanmedian([row[name] for row in rows])) for name in rows[0]}
     if channel.shape[across] > 2:
-        found["jump"] = _jump(channel, across)
-    quarter, three = np.quantile(content, [0.25, 0.75])
+        found["jump"] = _jump(some, across)
+    quarter, three = np.quantile(content, [0.25, 0.75]) if content.size else (low, high)
     return found | {
         "contrast": math.log(high - low),
         "spread": math.log(max(float(three - quarter), _TINY * (high - low))),
-        "saturated": float(np.mean(channel == most)),
-        "dark": float(np.mean(channel == least)),
+        "saturated": float(np.mean(some == most)),
+        "dark": float(np.mean(some == least)),
     }
 
 
