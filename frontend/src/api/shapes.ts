@@ -6,6 +6,24 @@ export interface AcceptanceBody {
   ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
 }
 
+/** Why an image had better be acquired again, and what helps. */
+export interface AcquisitionReason {
+  reason: "motion" | "field_of_view" | "contrast" | "noise" | "model_unsure"; words: string;
+}
+
+/** One number of an image, and up to which it is usual. */
+export interface AcquisitionSign {
+  name: string; words: string; reason: "motion" | "field_of_view" | "contrast" | "noise" | "model_unsure"; value: number | null; usual: number
+  | null; score: number | null; unusual: boolean;
+}
+
+/** A verdict on an image; `picture` is the address of a PNG that it holds itself, "" for a case. */
+export interface Acquisition {
+  verdict: "accept" | "acquire again" | "unknown"; reasons: AcquisitionReason[]; signs: AcquisitionSign[]; alarm: number; compared_with:
+  "annotated" | "unflagged" | ""; patients: number; model: number | null; expected: number | null; expected_low: number | null; expected_high:
+  number | null; measures: Measure[]; notes: string[]; picture: string;
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |
@@ -776,6 +794,11 @@ export interface ReleaseBody {
 /** Take a prompt back. */
 export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[];
+}
+
+/** The name of a reference that was taken away. */
+export interface RemovedReference {
+  name: string;
 }
 
 /** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */

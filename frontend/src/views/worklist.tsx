@@ -138,6 +138,11 @@ export function Worklist({ project, query }: { project: Project; query: string }
               Archive
             </a>
           )}
+          <Allowed verb="annotate" project={project.id}>
+            <a class="button" href={linkTo.acquisition(project.id)} data-testid="acquisition-link">
+              Check an image
+            </a>
+          </Allowed>
           <a class="button" href={casesFile(project.id, filters)} download data-testid="cases-csv">
             CSV
           </a>

@@ -16,6 +16,7 @@ from medloop import __version__
 from medloop.server.monailabel.app import PREFIX as SURFACE
 from medloop.server.monailabel.app import close_surface, create_surface
 from medloop.server.routes import (
+    acquiring,
     annotations,
     archives,
     assigning,
@@ -64,6 +65,7 @@ _PARTS = (
     cases,
     assigning,
     measuring,
+    acquiring,
     marks,
     measurements,
     referring,

@@ -130,7 +130,9 @@ def get_job_log(workspace: WorkspaceHere, job: Id, after: After = 0) -> LogView:
 @router.post("/jobs/{job}/cancel")
 def post_cancel(workspace: WorkspaceHere, job: Id, person: PersonHere, _body: Nothing) -> JobView:
     """Stop a job at its next checkpoint; what it has learned so far is kept."""
-    workspace.store.jobs.cancel(job, actor=person.id)
+    from medloop.loop.data.pacs_wanted import forget_cancelled
+
+    forget_cancelled(workspace, workspace.store.jobs.cancel(job, actor=person.id))
     settle(workspace)
     return job_view(workspace.store.jobs.get(job))
 

@@ -48,6 +48,7 @@ _LOOK: tuple[str, ...] = (
     f"GET {_CASE}/references",
     f"GET {_CASE}/references/{{reference}}/voxels",
     f"GET {_CASE}/measures",
+    f"GET {_CASE}/acquisition",
     f"GET {_CASE}/measurements",
     f"GET {_CASE}/explanation",
     f"GET {_CASE}/hypotheses",
@@ -73,6 +74,7 @@ _LOOK: tuple[str, ...] = (
 _ANNOTATE: tuple[str, ...] = (
     f"POST {_CASE}/objections",
     f"POST {_CASE}/measurements",
+    "POST /projects/{project}/acquisition",
     "PATCH /projects/{project}/measurements/{measurement}",
     "POST /projects/{project}/next",
     f"POST {_CASE}/open",
@@ -163,6 +165,8 @@ PERMISSIONS: Mapping[str, Need] = {
     "POST /projects/{project}/archives/push": "export",
     "GET /projects/{project}/export": "export",
     "POST /projects/{project}/cases": "add",
+    f"POST {_CASE}/references": "add",
+    f"DELETE {_CASE}/references/{{reference}}": "add",
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",
 }
