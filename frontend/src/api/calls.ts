@@ -9,6 +9,7 @@ export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects")
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
 export const readTriage = (p: string, risk: number, signal?: AbortSignal): Promise<T.TriageResult> => getJson(at(p, `/triage?risk=${risk}`), signal);
+export const readDrift = (p: string, by: string, since: string): Promise<T.DriftResult> => getJson(at(p, `/drift?by=${encodeURIComponent(by)}&since=${since}`));
 export const readArchives = (p: string): Promise<T.Archives> => getJson(at(p, "/archives"));
 export const findStudies = (p: string, wanted: T.FindBody): Promise<T.Found> => sendJson("POST", at(p, "/archives/find"), wanted);
 export const pullStudies = (p: string, wanted: T.PullBody): Promise<T.JobRef> => sendJson("POST", at(p, "/archives/pull"), wanted);
