@@ -117,8 +117,8 @@ class CaseFacts:
 
 
 CSV_COLUMNS = (
-    "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "assignees", "updated", "round", "open_with",
-    "reason", "given", "lacking", "domain_p", "outside",
+    "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "domain_p", "outside", "assignees",
+    "updated", "round", "open_with", "reason", "given", "lacking",
 )  # fmt: skip
 
 
