@@ -10,6 +10,7 @@ import { Answers, BeforeAndAfter } from "./answers";
 import { Allowed, Empty } from "./controls";
 import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
+import { DriftPanel } from "./drift";
 import { ExportPanel } from "./exportpanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
@@ -117,6 +118,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
         <ExportPanel project={project} />
       </Allowed>
       <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />
+      <DriftPanel project={project} />
     </div>
   );
 }
