@@ -227,6 +227,12 @@ export interface DraftSteps {
   who: string; began: [number, number, number][]; steps: DraftStep[];
 }
 
+/** One model over the pool that it saw, by the cases drawn since and their chances; `plain` is their biased mean as they are. */
+export interface DrawnEstimate {
+  model_index: number; mean: number | null; low: number | null; high: number | null; note: string; cases: number; patients: number; pool:
+  number; plain: number | null; warning: string;
+}
+
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
 export interface EffortBody {
   session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
@@ -628,7 +634,7 @@ export interface Previous {
 export interface Progress {
   curve: CurvePoint[]; labels_per_hour: number | null; annotated: number; total: number; pool_quality: PoolQuality | null; models:
   ModelLine[]; unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping:
-  Advice; quality_note: string; target: Target | null; work: CaseWork | null;
+  Advice; selected: SelectedPool | null; quality_note: string; target: Target | null; work: CaseWork | null;
 }
 
 /** One project in the list. */
@@ -848,6 +854,12 @@ export interface ScribbleBody {
 /** A case to look at: what `OpenedView` holds, without an assignment. */
 export interface Seen {
   situation: Situation; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
+/** What the queried cases say of the pool, beside the evaluation cases of `split`; `warning` says that both contradict each other. */
+export interface SelectedPool {
+  estimate: DrawnEstimate; split: string; audit: number | null; audit_low: number | null; audit_high: number | null; basis: string; warning:
+  string;
 }
 
 /** One setting: its value, what it may be, and from when on a change counts. */
