@@ -250,6 +250,12 @@ export interface DraftSteps {
   who: string; began: [number, number, number][]; steps: DraftStep[];
 }
 
+/** One model over the pool that it saw, by the cases drawn since and their chances; `plain` is their biased mean as they are. */
+export interface DrawnEstimate {
+  model_index: number; mean: number | null; low: number | null; high: number | null; note: string; cases: number; patients: number; pool:
+  number; plain: number | null; warning: string;
+}
+
 /** The groups of unlabelled cases, and every compared case, the least likely first. */
 export interface DriftReport {
   model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
@@ -673,7 +679,7 @@ export interface Previous {
 export interface Progress {
   curve: CurvePoint[]; labels_per_hour: number | null; annotated: number; total: number; pool_quality: PoolQuality | null; models:
   ModelLine[]; unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping:
-  Advice; quality_note: string; target: Target | null; work: CaseWork | null;
+  Advice; selected: SelectedPool | null; quality_note: string; target: Target | null; work: CaseWork | null;
 }
 
 /** One project in the list. */
@@ -898,6 +904,12 @@ export interface ScribbleBody {
 /** A case to look at: what `OpenedView` holds, without an assignment. */
 export interface Seen {
   situation: Situation; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
+/** What the queried cases say of the pool, beside the evaluation cases of `split`; `warning` says that both contradict each other. */
+export interface SelectedPool {
+  estimate: DrawnEstimate; split: string; audit: number | null; audit_low: number | null; audit_high: number | null; basis: string; warning:
+  string;
 }
 
 /** One setting: its value, what it may be, and from when on a change counts. */

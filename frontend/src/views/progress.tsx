@@ -17,6 +17,7 @@ import { Histogram } from "./histogram";
 import { JobsDrawer } from "./jobs";
 import { Models } from "./models";
 import { PretrainButton, PretrainingPanel } from "./pretraining";
+import { SelectedPanel } from "./selected";
 import { Takeaway } from "./takeaway";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
@@ -79,6 +80,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
         <Takeaway name="learning-curve">
           <CurvePanel points={curve} />
         </Takeaway>
+        {progress.selected && <SelectedPanel selected={progress.selected} />}
       </section>
       <section class="panel">
         <h2>Expected quality of the pool</h2>

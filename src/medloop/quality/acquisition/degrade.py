@@ -47,7 +47,8 @@ def saturation(plane: FloatArray, degree: float, rng: np.random.Generator) -> Fl
     """Gain far too high: what is bright is cut off."""
     del rng
     low, high = float(plane.min()), float(plane.max())
-    return np.minimum(low + (1.0 + 5.0 * degree) * (plane - low), high)
+    bright: FloatArray = np.minimum(low + (1.0 + 5.0 * degree) * (plane - low), high)
+    return bright
 
 
 def speckle(plane: FloatArray, degree: float, rng: np.random.Generator) -> FloatArray:
