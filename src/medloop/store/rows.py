@@ -163,6 +163,7 @@ _LATER_SETTINGS = (
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
     | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
     | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score", "robust", "learner"}
+    | {"learn_group", "replay_cases", "replay_choice", "ewc", "distillation"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display", "resampled"}),
