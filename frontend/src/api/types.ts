@@ -3,6 +3,7 @@ import type * as S from "./shapes";
 
 export type * from "./shapes";
 export type CaseHeader = S.Case;
+export type ModelMatrix = S.Matrix;
 export type Reference = S.Reference;
 export type { Archives, FindBody, Found, FoundStudy, JobRef, PullBody, PushBody } from "./shapes";
 export type OneTimeLink = S.Link;

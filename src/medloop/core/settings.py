@@ -456,6 +456,13 @@ class ProjectSettings:
         "merged", "Objects of one label: merged, since only the label counts, or kept apart, so that exports number each (segmentation).",
         "--objects", "at once", choices=get_args(ObjectsOfLabels),
     )  # fmt: skip
+    retention_days: int = setting(
+        0, "Days after which the image of a case is to be removed, while its annotations and history stay; 0 keeps images for ever.",
+        "--retention-days", "at once", low=0, high=36_500,
+    )  # fmt: skip
+    retention_by_worker: bool = setting(
+        False, "Let workers remove the images that are due; else medloop retention DIR remove does it.", "--retention-by-worker", "at once"
+    )
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 

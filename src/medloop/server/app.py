@@ -22,6 +22,7 @@ from medloop.server.routes import (
     assignments,
     cases,
     configuring,
+    continual,
     explaining,
     exporting,
     gold,
@@ -76,6 +77,7 @@ _PARTS = (
     reviewing,
     work,
     pretraining,
+    continual,
     exporting,
     archives,
 )

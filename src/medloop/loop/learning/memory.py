@@ -1,7 +1,7 @@
 """Which older cases are replayed beside the new ones: the memory of a training that goes on from a model.
 
     random      drawn anew for each training
-    reservoir   each case has a number drawn once, from the project's seed and its id, and the smallest are kept: at any time an even
+    reservoir   each case has a number drawn once, from the project's seed and its name, and the smallest are kept: at any time an even
                 sample of all cases so far, and what once fell out never comes back, so that its image is not needed again
     herding     those whose mean is closest to the mean of all in the features of the model before, in the order of choice
 
@@ -47,7 +47,8 @@ def replayed(workspace: Workspace, control: JobControl, parent: Model, old: Sequ
     count = memory_size(settings.replay_cases, new)
     if settings.replay_choice == "herding" and count < len(old):
         return _herded(workspace, control, parent, old, count)
-    return chosen_evenly(settings.replay_choice, [case.id for case in old], count, seed=settings.seed, turn=parent.index)
+    ids = {case.name: case.id for case in old}
+    return {ids[name] for name in chosen_evenly(settings.replay_choice, list(ids), count, seed=settings.seed, turn=parent.index)}
 
 
 def chosen_evenly(choice: ReplayChoice, old: Sequence[str], count: int, *, seed: int, turn: int) -> set[str]:
@@ -55,7 +56,7 @@ def chosen_evenly(choice: ReplayChoice, old: Sequence[str], count: int, *, seed:
 
     Args:
         choice: "reservoir" keeps what it drew; anything else draws anew each turn.
-        old: Their ids.
+        old: Their names.
         count: How many at most.
         seed: Of the project.
         turn: Number of the model before.

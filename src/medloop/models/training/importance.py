@@ -26,8 +26,8 @@ from medloop.models.foundation.networks import AnyNetwork, load_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.training.batches import PreparedCase, TrainingCase, draw_batch, prepare_cases
 
-PATCHES = 100
-"""Shown of all cases together: their cost is that of some ten training steps."""
+PATCHES = 50
+"""Shown of all cases together: about the cost of as many training steps of one patch."""
 
 
 def importances_of(
