@@ -21,8 +21,8 @@ def add_site(workspace: Workspace, site: str, splits: list[str], start: int) -> 
     teacher = annotator_named(workspace, "import", program=True)
     for n, split in enumerate(splits, start=start):
         phantom = phantom_3d(n, 1, SMALL)
-        source = Source(format="phantom", names=(phantom.name,), sha256=f"{n:064d}", groups={"site": site})
-        new = NewCase(name=f"{site}{n}", patient=f"{site}{n}", split=split, source=source)  # type: ignore[arg-type]  # a split
+        source = Source(format="phantom", names=(phantom.name,), sha256=f"{n:064d}")
+        new = NewCase(name=f"{site}{n}", patient=f"{site}{n}", split=split, source=source, groups={"site": site})  # type: ignore[arg-type]  # a split
         add_case(workspace, phantom.image, new, Incoming(phantom.mask, teacher))
 
 

@@ -94,8 +94,15 @@ class LeftOut:
         return {"left_out": [{"case": c.name, "case_id": c.case_id, "reason": c.reason} for c in self.cases]} if self._cases else {}
 
 
-def sound_annotations(answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut) -> list[Annotation]:
-    """The annotations whose bytes, and whose case's image, are as they were stored; the cases of the others are left out."""
+def sound_annotations(
+    answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut, *, removed: bool = False
+) -> list[Annotation]:
+    """The annotations whose bytes, and whose case's image, are as they were stored; the cases of the others are left out.
+
+    With `removed` also those of cases whose image the retention rule removed, for work on masks alone.
+    """
+    if removed:
+        return [a for a in answers if not cases[a.case_id].voxels or left_out.can_read(cases[a.case_id], a.blob, cases[a.case_id].voxels)]
     return [a for a in answers if left_out.can_read(cases[a.case_id], a.blob, cases[a.case_id].voxels)]
 
 
