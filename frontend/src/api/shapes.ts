@@ -6,6 +6,24 @@ export interface AcceptanceBody {
   ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
 }
 
+/** Why an image had better be acquired again, and what helps. */
+export interface AcquisitionReason {
+  reason: "motion" | "field_of_view" | "contrast" | "noise" | "model_unsure"; words: string;
+}
+
+/** One number of an image, and up to which it is usual. */
+export interface AcquisitionSign {
+  name: string; words: string; reason: "motion" | "field_of_view" | "contrast" | "noise" | "model_unsure"; value: number | null; usual: number
+  | null; score: number | null; unusual: boolean;
+}
+
+/** A verdict on an image; `picture` is the address of a PNG that it holds itself, "" for a case. */
+export interface Acquisition {
+  verdict: "accept" | "acquire again" | "unknown"; reasons: AcquisitionReason[]; signs: AcquisitionSign[]; alarm: number; compared_with:
+  "annotated" | "unflagged" | ""; patients: number; model: number | null; expected: number | null; expected_low: number | null; expected_high:
+  number | null; measures: Measure[]; notes: string[]; picture: string;
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |
@@ -109,7 +127,7 @@ export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
   progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[]; given:
-  string[];
+  string[]; domain_p: number | null; outside: boolean;
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -132,6 +150,11 @@ export interface CasePage {
 export interface CaseReading {
   state: "unlabelled" | "in progress" | "read" | "in review" | "accepted" | "returned"; words: string; read: number; needed: number;
   agreement: number | null; quality: number | null;
+}
+
+/** A case, and the chance that one like those the model was judged on lies as far from what it learned. */
+export interface CaseStanding {
+  case_id: string; name: string; group: string; p: number; outside: boolean;
 }
 
 /** Everything needed to draw a case's voxels. */
@@ -227,6 +250,28 @@ export interface DraftSteps {
   who: string; began: [number, number, number][]; steps: DraftStep[];
 }
 
+/** One model over the pool that it saw, by the cases drawn since and their chances; `plain` is their biased mean as they are. */
+export interface DrawnEstimate {
+  model_index: number; mean: number | null; low: number | null; high: number | null; note: string; cases: number; patients: number; pool:
+  number; plain: number | null; warning: string;
+}
+
+/** The groups of unlabelled cases, and every compared case, the least likely first. */
+export interface DriftReport {
+  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
+}
+
+/** The report, or why there is none yet and what to do about it. */
+export interface DriftResult {
+  found: DriftReport | null; reason: string; remedy: string;
+}
+
+/** One test of a group; `corrected` is its p-value for all tests of the report together. */
+export interface DriftTest {
+  kind: "embedding" | "classifier" | "intensities" | "calibration"; about: string; statistic: number; p: number; effect: number; effect_name:
+  string; corrected: number;
+}
+
 /** An image that is to be removed, and who has its case open, which keeps it for now. */
 export interface DueImage {
   case_id: string; name: string; added_at: string; due_at: string; open_with: string[];
@@ -310,6 +355,12 @@ export interface GoldPerson {
 /** Gold cases, people, and what stands in the way, in words. */
 export interface GoldStanding {
   cases: GoldLine[]; people: GoldPerson[]; warnings: string[];
+}
+
+/** What is found of one group, with whom it was compared; `outside` cases by their own p-value, null if unknown. */
+export interface GroupDrift {
+  group: string; cases: number; patients: number; reference: string; reference_cases: number; reference_patients: number; tests: DriftTest[];
+  outside: number | null; verdict: "drift" | "other images" | "none shown" | "too few"; meaning: string; notes: string[];
 }
 
 /** A one-time link at the only moment it is shown: an address of the page with the secret in its fragment. */
@@ -649,7 +700,7 @@ export interface Previous {
 export interface Progress {
   curve: CurvePoint[]; labels_per_hour: number | null; annotated: number; total: number; pool_quality: PoolQuality | null; models:
   ModelLine[]; unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping:
-  Advice; quality_note: string; target: Target | null; work: CaseWork | null;
+  Advice; selected: SelectedPool | null; quality_note: string; target: Target | null; work: CaseWork | null;
 }
 
 /** One project in the list. */
@@ -806,6 +857,11 @@ export interface RemovedImage {
   case_id: string; name: string; note: string;
 }
 
+/** The name of a reference that was taken away. */
+export interface RemovedReference {
+  name: string;
+}
+
 /** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */
 export interface RestoreBody {
   comment?: string; standing_id?: string | null; readings?: string[] | null; reviews?: string[] | null;
@@ -886,6 +942,12 @@ export interface ScribbleBody {
 /** A case to look at: what `OpenedView` holds, without an assignment. */
 export interface Seen {
   situation: Situation; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
+/** What the queried cases say of the pool, beside the evaluation cases of `split`; `warning` says that both contradict each other. */
+export interface SelectedPool {
+  estimate: DrawnEstimate; split: string; audit: number | null; audit_low: number | null; audit_high: number | null; basis: string; warning:
+  string;
 }
 
 /** One setting: its value, what it may be, and from when on a change counts. */
@@ -1052,13 +1114,13 @@ export interface TriageResult {
 export interface Triage {
   model_index: number; risk: number; good: number; hard: number; accept: Threshold; second: Threshold; splits: ("train" | "validation" |
   "test" | "audit")[]; optimistic: boolean; evaluated: Record<string, number>; curve: RiskPoint[]; cases: TriagedCase[]; unpredicted: number;
-  in_part: number;
+  in_part: number; promise: string; checked: boolean; drifted: string[];
 }
 
 /** One unanswered case: its decision, and why. */
 export interface TriagedCase {
   case_id: string; name: string; decision: "accept" | "review" | "second expert"; score: number; expected: number | null; low: number | null;
-  high: number | null; reason: string;
+  high: number | null; reason: string; domain_p: number | null; outside: boolean;
 }
 
 /** How far somebody's tutorial is; the mean of the last `length` cases ends it at `needed`. */

@@ -1,8 +1,8 @@
 """The worker: claim a job, run it, say how it ended, again.
 
 `medloop.server.processes.worker` runs jobs in a process of its own; `drain` runs them in the calling one, for simulations and tests.
-An exception ends its job, never the worker. Short jobs (`Kind.short`) do not wait for a long one: whoever runs long jobs takes
-turns at them in a thread beside (`beside`). They keep to the rules of any job: claimed once, given back when their process is gone.
+An exception ends its job, never the worker. Jobs of another lane (`Kind.lane`) do not wait for a long one: whoever runs long jobs
+takes turns at each in a thread beside (`beside`). They keep to the rules of any job: claimed once, given back when their process is gone.
 """
 
 import os
@@ -55,7 +55,7 @@ def beside(turn: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
             if not turn():
                 ended.wait(IDLE_SECONDS)
 
-    with ThreadPoolExecutor(1, "short-jobs") as pool:
+    with ThreadPoolExecutor(1, "jobs-beside") as pool:
         taking = pool.submit(take_turns)
         try:
             yield taking.done

@@ -16,6 +16,7 @@ from medloop import __version__
 from medloop.server.monailabel.app import PREFIX as SURFACE
 from medloop.server.monailabel.app import close_surface, create_surface
 from medloop.server.routes import (
+    acquiring,
     annotations,
     archives,
     assigning,
@@ -23,6 +24,7 @@ from medloop.server.routes import (
     cases,
     configuring,
     continual,
+    drift,
     explaining,
     exporting,
     gold,
@@ -65,6 +67,7 @@ _PARTS = (
     cases,
     assigning,
     measuring,
+    acquiring,
     marks,
     measurements,
     referring,
@@ -76,6 +79,7 @@ _PARTS = (
     annotations,
     reviewing,
     work,
+    drift,
     pretraining,
     continual,
     exporting,
