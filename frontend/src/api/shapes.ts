@@ -272,6 +272,11 @@ export interface DriftTest {
   string; corrected: number;
 }
 
+/** An image that is to be removed, and who has its case open, which keeps it for now. */
+export interface DueImage {
+  case_id: string; name: string; added_at: string; due_at: string; open_with: string[];
+}
+
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
 export interface EffortBody {
   session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
@@ -305,6 +310,11 @@ export interface ExtremePointsBody {
 export interface Feedback {
   case: string; score: number | null; by_label: Record<string, number>; given: string; truth: string; mean: MeanScore | null; tutorial:
   Tutorial | null; instructions: string; note: string;
+}
+
+/** A mean over patients with its interval; without one, `note` says why. */
+export interface Figure {
+  mean: number | null; low: number | null; high: number | null; groups: number; note: string;
 }
 
 /** Which slices to fill between those drawn on. */
@@ -475,6 +485,17 @@ export interface MarksBody {
 /** One's own marks of a case in force; no id and none where there are none. */
 export interface Marks {
   annotation_id: string | null; marks: Record<string, unknown>[];
+}
+
+/** One model on every group; null where it was held against none of its cases; `outdated` where annotations came since. */
+export interface MatrixRow {
+  model: number; live: boolean; cells: (Figure | null)[]; outdated: boolean;
+}
+
+/** Every model on every group of evaluation patients; `first` is the first model that learned cases of a group, 0 for none. */
+export interface Matrix {
+  by: string; metric: string; groups: string[]; first: number[]; rows: MatrixRow[]; transfers: Transfers[]; backward: number | null;
+  forgetting: number | null; forward: number | null; remembering: number | null; offered: string[]; notes: string[];
 }
 
 /** Who is signed in. */
@@ -708,6 +729,7 @@ export interface ProjectSettings {
   query_label?: string; query_parts?: number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?:
   number; start_size?: number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; learner?:
   "builtin" | "nnunet"; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified";
+  learn_group?: string; replay_cases?: number; replay_choice?: "random" | "reservoir" | "herding"; ewc?: number; distillation?: number;
   cold_start?: "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?:
   "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
   calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
@@ -719,7 +741,8 @@ export interface ProjectSettings {
   "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" |
   "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value";
   sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft";
-  identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; seed?: number;
+  identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; retention_days?: number;
+  retention_by_worker?: boolean; seed?: number;
 }
 
 /** One project in full. */
@@ -829,6 +852,11 @@ export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[];
 }
 
+/** A case whose image was removed. */
+export interface RemovedImage {
+  case_id: string; name: string; note: string;
+}
+
 /** The name of a reference that was taken away. */
 export interface RemovedReference {
   name: string;
@@ -837,6 +865,16 @@ export interface RemovedReference {
 /** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */
 export interface RestoreBody {
   comment?: string; standing_id?: string | null; readings?: string[] | null; reviews?: string[] | null;
+}
+
+/** What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs. */
+export interface RetentionReport {
+  removed: string[]; freed: number; waiting: DueImage[]; shared: string[];
+}
+
+/** How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next. */
+export interface Retention {
+  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
@@ -1060,6 +1098,11 @@ export interface TrainBody {
 /** Whose weights to begin with. */
 export interface TransferBody {
   from_project: string; layers?: "all" | "encoder"; inflate?: boolean;
+}
+
+/** What became of one group: since it was learned, against the best model, and before it was learned; or why that is not known. */
+export interface Transfers {
+  backward: Figure | null; forgetting: Figure | null; forward: Figure | null; note: string;
 }
 
 /** The sorted pool, or why it cannot be sorted yet and what to do about it. */

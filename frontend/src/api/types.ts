@@ -3,6 +3,7 @@ import type * as S from "./shapes";
 
 export type * from "./shapes";
 export type CaseHeader = S.Case;
+export type ModelMatrix = S.Matrix;
 export type Reference = S.Reference;
 export type { Acquisition, Archives, FindBody, Found, FoundStudy, JobRef, PullBody, PushBody, RemovedReference } from "./shapes";
 export type OneTimeLink = S.Link;

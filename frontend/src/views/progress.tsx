@@ -15,6 +15,7 @@ import { ExportPanel } from "./exportpanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
 import { JobsDrawer } from "./jobs";
+import { later } from "./later";
 import { Models } from "./models";
 import { PretrainButton, PretrainingPanel } from "./pretraining";
 import { SelectedPanel } from "./selected";
@@ -22,6 +23,11 @@ import { Takeaway } from "./takeaway";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
 import { WorkTable } from "./worktable";
+
+const ContinualPanels = later(
+  () => import("./continual").then((part) => part.ContinualPanels),
+  () => null,
+);
 
 export function ProgressView({ project }: { project: Project }) {
   const { progress, change, jobs, refresh } = useLive(project.id);
@@ -114,6 +120,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
           <Rounds rounds={progress.rounds} />
         </Takeaway>
       </section>
+      <ContinualPanels project={project.id} version={`${progress.models.length} ${progress.curve.length} ${jobs.length}`} onChange={onChange} />
       <PretrainingPanel project={project} jobs={jobs} onChange={onChange} />
       <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />
       <Allowed verb="export" project={project.id}>

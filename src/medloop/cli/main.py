@@ -19,6 +19,7 @@ from medloop.cli import (
     annotated,
     annotations,
     configuring,
+    continual,
     deidentifying,
     keeping,
     learning,
@@ -57,13 +58,13 @@ app = typer.Typer(
 COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, proposers.import_model,
     serving.serve, serving.worker, prompting.nninteractive,
-    pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
-    projects.report, acquiring.acquisition,
+    pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, continual.matrix,
+    projects.status, projects.report, acquiring.acquisition,
     measuring.measure, triage.triage, triage.drift, triage.quality, triage.calibrate,
     annotations.flag, annotations.annotators, annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,
-    learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
+    learning.strategies, studies.simulate, continual.retention, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

@@ -67,6 +67,7 @@ from medloop.loop.data.pacs_named import archive_named
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
 from medloop.loop.data.parts_in import PartsReport, import_parts
+from medloop.loop.data.retention import Retention, RetentionReport, remove_due, retention
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
@@ -94,6 +95,7 @@ from medloop.loop.overview.inline import case_inline, progress_inline, project_i
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
+from medloop.loop.overview.model_matrix import ModelMatrix, model_matrix, request_rejudging
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.spending import By, WorkLine, work_lines
@@ -740,6 +742,34 @@ class Project:
     def models(self) -> tuple[ModelLine, ...]:
         """Every model: what it learned from, its score, whether it is in use and why."""
         return list_models(self.workspace)
+
+    def matrix(self, by: str = "", *, fill: bool = False) -> ModelMatrix:
+        """What each model scores on each group of evaluation patients, and what was forgotten; see docs/continual.md.
+
+        Args:
+            by: Attribute of the cases, such as site or scanner; label, or date. Without one the first that tells cases apart.
+            fill: Whether every model is first held against the annotations of today.
+
+        Raises:
+            InputError: No evaluation case has that attribute.
+        """
+        if fill:
+            request_rejudging(self.workspace, actor="python")
+            self.work()
+        return model_matrix(self.workspace, by=by)
+
+    def retention(self) -> Retention:
+        """Which images are due by the setting `retention_days`, and which were removed."""
+        return retention(self.workspace)
+
+    def remove_due_images(self) -> RetentionReport:
+        """Delete the images that are due; annotations, effort, audit and history of their cases stay.
+
+        Raises:
+            SettingError: The project has no retention rule.
+            StateError: It can only be read.
+        """
+        return remove_due(self.workspace, actor="python")
 
     def drift(self, *, by: str = "", since: str = "") -> DriftReport:
         """Whether the unlabelled cases are still like those that the model in use was judged on; see `drift_report`.

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, UnavailableError
 from medloop.core.records import Job
+from medloop.loop.data.retention import remove_in_turn
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import kind_named
@@ -28,6 +29,7 @@ IDLE_SECONDS = 0.3
 def keep_up(workspace: Workspace) -> None:
     """What every idle worker does: end what nobody works on any more, so that rounds end also when nobody asks or answers."""
     settle(workspace)
+    remove_in_turn(workspace)
     if release_stale(workspace):
         advance(workspace)
         follow_up(workspace)

@@ -23,6 +23,7 @@ from medloop.server.routes import (
     assignments,
     cases,
     configuring,
+    continual,
     drift,
     explaining,
     exporting,
@@ -80,6 +81,7 @@ _PARTS = (
     work,
     drift,
     pretraining,
+    continual,
     exporting,
     archives,
 )

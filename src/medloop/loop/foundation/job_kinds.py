@@ -89,6 +89,11 @@ class Evaluate(Payload):
 
 
 @dataclass(frozen=True)
+class Rejudge(Payload):
+    """Hold every model against the annotations of the evaluation cases, for their matrix."""
+
+
+@dataclass(frozen=True)
 class PullSeries(Payload):
     """Fetch studies of an archive and import their series; which ones stands in a private file, never in the queue."""
 
@@ -161,6 +166,7 @@ KINDS = (
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
     Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
+    Kind("rejudge", "Evaluation of every model", 4, Rejudge, "medloop.loop.judging.rejudging:run_rejudging"),
 )
 
 SHORT, ARCHIVE = (tuple(kind.name for kind in KINDS if kind.lane == lane) for lane in ("short", "archive"))

@@ -218,7 +218,7 @@ def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
             fair = {one.case_id: one.prediction for one in evaluated_cases(tx, prediction.model_id)}
             answers = [a for split in FAIR_SPLITS for a in consensus_annotations(tx, split) if a.case_id in fair and a.blob]
             cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        sound = sound_annotations(answers, cases, LeftOut(run.workspace))
+        sound = sound_annotations(answers, cases, LeftOut(run.workspace), removed=True)
         run.evaluated[prediction.model_id] = [(cases[a.case_id], a, fair[a.case_id]) for a in sound]
     return run.evaluated[prediction.model_id]
 

@@ -22,6 +22,7 @@ from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
 from medloop.loop.foundation.references import references_of
 from medloop.loop.foundation.refusals import open_with, refusals
+from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import NOTHING, Standings
 from medloop.loop.judging.trust import pool_standings
@@ -266,6 +267,7 @@ def get_case(workspace: WorkspaceHere, case: CaseHere, viewer: ViewerHere) -> Ca
 @router.get("/{case}/voxels", response_class=Response, responses=VOXELS)
 def get_voxels(workspace: WorkspaceHere, case: CaseHere, request: Request) -> Response:
     """The raw voxels: file order (I fastest, then J, K, channel), little endian, gzip."""
+    require_image(case)
     return send_blob(workspace.store.blobs, case.voxels, request)
 
 

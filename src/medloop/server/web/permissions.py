@@ -68,6 +68,8 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/triage",
     "GET /projects/{project}/drift",
     "GET /projects/{project}/pretraining",
+    "GET /projects/{project}/matrix",
+    "GET /projects/{project}/retention",
     "GET /projects/{project}/jobs",
     "GET /projects/{project}/jobs/{job}/log",
     "GET /projects/{project}/stream",
@@ -125,6 +127,7 @@ _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/train",
     "POST /projects/{project}/pretraining",
     "POST /projects/{project}/pretraining/transfer",
+    "POST /projects/{project}/matrix/fill",
     "POST /projects/{project}/models/auto",
     "POST /projects/{project}/models/back",
     "POST /projects/{project}/models/{index}/use",
@@ -170,6 +173,7 @@ PERMISSIONS: Mapping[str, Need] = {
     f"DELETE {_CASE}/references/{{reference}}": "add",
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",
+    "POST /projects/{project}/retention/remove": "decide",
 }
 """The table; addresses are those below /api/v1."""
 
