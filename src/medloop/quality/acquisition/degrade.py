@@ -33,7 +33,8 @@ def field_of_view(plane: FloatArray, degree: float, rng: np.random.Generator) ->
     sizes = [max(1, round((1.0 - 0.5 * degree) * n)) for n in plane.shape]
     starts = [int(rng.integers(0, n - size + 1)) for n, size in zip(plane.shape, sizes, strict=True)]
     window: FloatArray = plane[tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))]
-    return np.array(window)
+    kept: FloatArray = window.copy()
+    return kept
 
 
 def low_contrast(plane: FloatArray, degree: float, rng: np.random.Generator) -> FloatArray:
