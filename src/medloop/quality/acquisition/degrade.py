@@ -33,8 +33,7 @@ def field_of_view(plane: FloatArray, degree: float, rng: np.random.Generator) ->
     sizes = [max(1, round((1.0 - 0.5 * degree) * n)) for n in plane.shape]
     starts = [int(rng.integers(0, n - size + 1)) for n, size in zip(plane.shape, sizes, strict=True)]
     window: FloatArray = plane[tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))]
-    kept: FloatArray = window.copy()
-    return kept
+    return window.copy()
 
 
 def low_contrast(plane: FloatArray, degree: float, rng: np.random.Generator) -> FloatArray:
@@ -48,14 +47,16 @@ def saturation(plane: FloatArray, degree: float, rng: np.random.Generator) -> Fl
     """Gain far too high: what is bright is cut off."""
     del rng
     low, high = float(plane.min()), float(plane.max())
-    return np.minimum(low + (1.0 + 5.0 * degree) * (plane - low), high)
+    brighter: FloatArray = np.minimum(low + (1.0 + 5.0 * degree) * (plane - low), high)
+    return brighter
 
 
 def speckle(plane: FloatArray, degree: float, rng: np.random.Generator) -> FloatArray:
     """Noise that grows with the signal (Rayleigh-like speckle), and some that does not."""
     low, high = float(plane.min()), float(plane.max())
     shown = plane + degree * (0.8 * (plane - low) * rng.normal(size=plane.shape) + 0.08 * (high - low) * rng.normal(size=plane.shape))
-    return np.clip(shown, low, high)
+    clipped: FloatArray = np.clip(shown, low, high)
+    return clipped
 
 
 DEGRADATIONS: Mapping[str, Degradation] = {
