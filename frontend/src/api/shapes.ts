@@ -127,7 +127,7 @@ export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
   progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[]; given:
-  string[];
+  string[]; domain_p: number | null; outside: boolean;
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -150,6 +150,11 @@ export interface CasePage {
 export interface CaseReading {
   state: "unlabelled" | "in progress" | "read" | "in review" | "accepted" | "returned"; words: string; read: number; needed: number;
   agreement: number | null; quality: number | null;
+}
+
+/** A case, and the chance that one like those the model was judged on lies as far from what it learned. */
+export interface CaseStanding {
+  case_id: string; name: string; group: string; p: number; outside: boolean;
 }
 
 /** Everything needed to draw a case's voxels. */
@@ -245,6 +250,28 @@ export interface DraftSteps {
   who: string; began: [number, number, number][]; steps: DraftStep[];
 }
 
+/** One model over the pool that it saw, by the cases drawn since and their chances; `plain` is their biased mean as they are. */
+export interface DrawnEstimate {
+  model_index: number; mean: number | null; low: number | null; high: number | null; note: string; cases: number; patients: number; pool:
+  number; plain: number | null; warning: string;
+}
+
+/** The groups of unlabelled cases, and every compared case, the least likely first. */
+export interface DriftReport {
+  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
+}
+
+/** The report, or why there is none yet and what to do about it. */
+export interface DriftResult {
+  found: DriftReport | null; reason: string; remedy: string;
+}
+
+/** One test of a group; `corrected` is its p-value for all tests of the report together. */
+export interface DriftTest {
+  kind: "embedding" | "classifier" | "intensities" | "calibration"; about: string; statistic: number; p: number; effect: number; effect_name:
+  string; corrected: number;
+}
+
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
 export interface EffortBody {
   session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
@@ -318,6 +345,12 @@ export interface GoldPerson {
 /** Gold cases, people, and what stands in the way, in words. */
 export interface GoldStanding {
   cases: GoldLine[]; people: GoldPerson[]; warnings: string[];
+}
+
+/** What is found of one group, with whom it was compared; `outside` cases by their own p-value, null if unknown. */
+export interface GroupDrift {
+  group: string; cases: number; patients: number; reference: string; reference_cases: number; reference_patients: number; tests: DriftTest[];
+  outside: number | null; verdict: "drift" | "other images" | "none shown" | "too few"; meaning: string; notes: string[];
 }
 
 /** A one-time link at the only moment it is shown: an address of the page with the secret in its fragment. */
@@ -646,7 +679,7 @@ export interface Previous {
 export interface Progress {
   curve: CurvePoint[]; labels_per_hour: number | null; annotated: number; total: number; pool_quality: PoolQuality | null; models:
   ModelLine[]; unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping:
-  Advice; quality_note: string; target: Target | null; work: CaseWork | null;
+  Advice; selected: SelectedPool | null; quality_note: string; target: Target | null; work: CaseWork | null;
 }
 
 /** One project in the list. */
@@ -873,6 +906,12 @@ export interface Seen {
   situation: Situation; case: Case; prediction: Prediction | null; previous: Previous | null;
 }
 
+/** What the queried cases say of the pool, beside the evaluation cases of `split`; `warning` says that both contradict each other. */
+export interface SelectedPool {
+  estimate: DrawnEstimate; split: string; audit: number | null; audit_low: number | null; audit_high: number | null; basis: string; warning:
+  string;
+}
+
 /** One setting: its value, what it may be, and from when on a change counts. */
 export interface Setting {
   name: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices: string[]; low:
@@ -1032,13 +1071,13 @@ export interface TriageResult {
 export interface Triage {
   model_index: number; risk: number; good: number; hard: number; accept: Threshold; second: Threshold; splits: ("train" | "validation" |
   "test" | "audit")[]; optimistic: boolean; evaluated: Record<string, number>; curve: RiskPoint[]; cases: TriagedCase[]; unpredicted: number;
-  in_part: number;
+  in_part: number; promise: string; checked: boolean; drifted: string[];
 }
 
 /** One unanswered case: its decision, and why. */
 export interface TriagedCase {
   case_id: string; name: string; decision: "accept" | "review" | "second expert"; score: number; expected: number | null; low: number | null;
-  high: number | null; reason: string;
+  high: number | null; reason: string; domain_p: number | null; outside: boolean;
 }
 
 /** How far somebody's tutorial is; the mean of the last `length` cases ends it at `needed`. */

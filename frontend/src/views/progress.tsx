@@ -10,12 +10,14 @@ import { Answers, BeforeAndAfter } from "./answers";
 import { Allowed, Empty } from "./controls";
 import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
+import { DriftPanel } from "./drift";
 import { ExportPanel } from "./exportpanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
 import { JobsDrawer } from "./jobs";
 import { Models } from "./models";
 import { PretrainButton, PretrainingPanel } from "./pretraining";
+import { SelectedPanel } from "./selected";
 import { Takeaway } from "./takeaway";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
@@ -78,6 +80,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
         <Takeaway name="learning-curve">
           <CurvePanel points={curve} />
         </Takeaway>
+        {progress.selected && <SelectedPanel selected={progress.selected} />}
       </section>
       <section class="panel">
         <h2>Expected quality of the pool</h2>
@@ -117,6 +120,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
         <ExportPanel project={project} />
       </Allowed>
       <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />
+      <DriftPanel project={project} />
     </div>
   );
 }

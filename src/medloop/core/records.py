@@ -761,6 +761,7 @@ class Choice:
     Attributes:
         probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
             is not known. Kept so that selection bias can be corrected.
+        left: Cases left at that moment, this one included; None where it was not drawn, or was drawn before this was kept.
         parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
         kind: What is worth most per minute of it; "" where that was not weighed.
         minutes: Predicted for it; None likewise.
@@ -775,6 +776,7 @@ class Choice:
     kind: QueryKind = ""
     minutes: float | None = None
     label: int | None = None
+    left: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,8 +79,11 @@ from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.drift import DriftReport, drift_report
 from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.judging.releasing import release_model, roll_back
+from medloop.loop.judging.triage import RISK, Triage, triage_pool
+from medloop.loop.judging.trust import Check
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand
 from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_cases
@@ -737,6 +740,24 @@ class Project:
     def models(self) -> tuple[ModelLine, ...]:
         """Every model: what it learned from, its score, whether it is in use and why."""
         return list_models(self.workspace)
+
+    def drift(self, *, by: str = "", since: str = "") -> DriftReport:
+        """Whether the unlabelled cases are still like those that the model in use was judged on; see `drift_report`.
+
+        Raises:
+            InputError: No model in use, no case to compare, or no such column.
+            SettingError: A day that is none.
+        """
+        return drift_report(self.workspace, by=by, since=since)
+
+    def triage(self, *, risk: float = RISK, check: Check = "domain") -> Triage:
+        """Which predictions need nobody, one person or two; see `triage_pool`.
+
+        Raises:
+            InputError: No evaluated model, or too few evaluated patients for the risk.
+            SettingError: A risk outside 0..1.
+        """
+        return triage_pool(self.workspace, risk=risk, check=check)
 
     def use_model(self, index: int | None) -> Model:
         """Pin a model, so that it is in use whatever is trained later; None gives the choice back.

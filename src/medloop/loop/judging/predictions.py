@@ -26,6 +26,7 @@ from medloop.loop.foundation.job_kinds import Choose, Predict, request_job
 from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.appearances import describe_appearance, has_appearance
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
 from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.prediction_scores import judge, readers_differ, uncertainty_bytes
@@ -153,12 +154,13 @@ def predict_case(
     """Predict one case and store the result; a prediction that already exists is returned."""
     with workspace.store.read() as tx:
         before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
+        looks = not has_appearance(tx, case)
     if before:
         return before[0]
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
-    answer = predictor.predict(
-        load_image(workspace.store.blobs, case), samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng
-    )
+    image = load_image(workspace.store.blobs, case)
+    answer = predictor.predict(image, samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng)
+    appearance = describe_appearance(workspace, case, image) if looks else None
     prediction = make_prediction(
         workspace.store.blobs,
         case,
@@ -175,6 +177,8 @@ def predict_case(
         if again:
             return again[0]
         tx.add(prediction, verb="predict")
+        if appearance is not None and not has_appearance(tx, case):
+            tx.add(appearance, verb="describe")
     return prediction
 
 

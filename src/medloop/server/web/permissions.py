@@ -66,6 +66,7 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/progress",
     "GET /projects/{project}/report",
     "GET /projects/{project}/triage",
+    "GET /projects/{project}/drift",
     "GET /projects/{project}/pretraining",
     "GET /projects/{project}/jobs",
     "GET /projects/{project}/jobs/{job}/log",
