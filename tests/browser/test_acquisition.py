@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from degrading import degrade
 from medloop.core.records import Case, ReferenceSeries
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.project import Project
 from medloop.loop.worker import drain
 from medloop.pacs.archive import PacsQuery
-from medloop.quality.acquisition.degrade import degrade
 from tests.dicom_series import IDENTITY, write_stack
 from tests.loop.conftest import FAST
 from tests.loop.test_acquisition import fill, saved

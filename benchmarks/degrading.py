@@ -47,13 +47,8 @@ def saturation(plane: FloatArray, degree: float, rng: np.random.Generator) -> Fl
     """Gain far too high: what is bright is cut off."""
     del rng
     low, high = float(plane.min()), float(plane.max())
-<<<<<<< HEAD
     brighter: FloatArray = np.minimum(low + (1.0 + 5.0 * degree) * (plane - low), high)
     return brighter
-=======
-    bright: FloatArray = np.minimum(low + (1.0 + 5.0 * degree) * (plane - low), high)
-    return bright
->>>>>>> main
 
 
 def speckle(plane: FloatArray, degree: float, rng: np.random.Generator) -> FloatArray:
