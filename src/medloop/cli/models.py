@@ -83,8 +83,7 @@ def _require_signature(action: str, why: str, signed_as: str) -> None:
 
 
 def _change(workspace: "Workspace", action: str, number: int, signature: tuple[str, str]) -> None:
-    from medloop.loop.judging.live_models import use_automatic, use_model
-    from medloop.loop.judging.releasing import release_model, roll_back
+    from medloop.loop.judging.releasing import release_model, roll_back, use_automatic, use_model
 
     if action == "release":
         model = release_model(workspace, number, why=signature[0], signed_as=signature[1], actor="cli")

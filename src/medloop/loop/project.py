@@ -79,8 +79,7 @@ from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.live_models import use_automatic, use_model
-from medloop.loop.judging.releasing import release_model, roll_back
+from medloop.loop.judging.releasing import release_model, roll_back, use_automatic, use_model
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
 from medloop.loop.overview.frames import annotations_frame, cases_frame

@@ -188,7 +188,8 @@ def _impact(change: _Change) -> Iterator[str]:
         for found in change.gate.findings:
             low = "–" if found.low is None else f"{found.low:+.3f}"
             name = plain(" ".join(filter(None, (found.kind if found.kind in ("all", "label") else "", found.name))))
-            yield f"| {name} | {found.patients} | {found.difference:+.3f} | {low} | {-found.margin:+.3f} | {found.verdict} |"
+            difference = f"{found.difference:+.3f}" if found.patients else "–"
+            yield f"| {name} | {found.patients} | {difference} | {low} | {-found.margin:+.3f} | {found.verdict} |"
         yield ""
         yield from (f"- {plain(cost.text[:1].upper() + cost.text[1:])}" for cost in change.gate.costs)
         if not change.gate.costs:

@@ -12,6 +12,7 @@ from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.in_force import began
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.round_moves import choices_left
+from medloop.loop.foundation.trials import is_blinded
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.triage import RISK, TriageRule, confidence_score, missing_patients, triage_rule
 from medloop.quality.deferral import Decision
@@ -83,7 +84,9 @@ def _proposal(tx: Reader, assignment: Assignment) -> tuple[Prediction | None, bo
 
 
 def _verdict(tx: Reader, proposal: Prediction) -> tuple[str, str]:
-    """The verdict, and why there is none."""
+    """The verdict, and why there is none; in a trial it would tell whose proposal it is, since only one of both models is in use."""
+    if is_blinded(tx, proposal.model_id):
+        return "", "not judged while two models are compared"
     if (missing := missing_patients(tx)) > 0:
         return "", f"cannot be judged yet: {counted(missing, 'more evaluated patient')}"
     rule = triage_rule(tx, risk=RISK)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from medloop.core.names import counted
 from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split, Task
+from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import shown_interval
-from medloop.loop.judging.live_models import CANDIDATE
 from medloop.metrics.intervals import Interval, interval_words
 from medloop.metrics.release import Gate
 from medloop.metrics.succession import Comparison

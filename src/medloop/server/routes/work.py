@@ -13,8 +13,7 @@ from starlette.requests import Request
 from medloop.core.errors import ForbiddenError, InputError, SettingError
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.live_models import use_automatic, use_model
-from medloop.loop.judging.releasing import release_model, roll_back
+from medloop.loop.judging.releasing import release_model, roll_back, use_automatic, use_model
 from medloop.loop.judging.triage import HARD_DICE, triage_pool
 from medloop.loop.learning.settling import settle
 from medloop.loop.overview.model_change import change_picture, model_change, no_comparison
