@@ -82,8 +82,8 @@ from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, start
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.drift import DriftReport, drift_report
 from medloop.loop.judging.releasing import refuse_model, release_model, roll_back, use_automatic, use_model
-from medloop.loop.judging.trial_effort import TrialEffort, trial_efforts
 from medloop.loop.judging.triage import RISK, Triage, triage_pool
+from medloop.loop.judging.trial_effort import TrialEffort, trial_efforts
 from medloop.loop.judging.trust import Check
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand
