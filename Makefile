@@ -31,12 +31,12 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: $(VENV)/.installed
 	$(BIN)/medloop demo --folder $(DEMO) --host $(HOST) --port $(PORT)
 
-# A store waits for the disk at every commit, some thirty times a test. `make test MEMORY=/dev/shm` keeps the tests' folders in memory until they
-# passed; the sockets of some servers are then elsewhere, as their whole path has 100 characters at most, and the tests that look for them fail.
-MEMORY ?=
+# A store waits for the disk at every commit, some thirty times a test. Where this memory has 8 GB to spare and programs may run in it, the tests'
+# folders lie there, each until its test has passed; `make test MEMORY=` leaves them on the disk. Their path is short: a socket's has 100 characters.
+MEMORY ?= $(shell .ci/spare-memory)
 test: $(VENV)/.installed-test forget-failures chromium page-test
-	@root=; if [ -n "$(MEMORY)" ]; then root=$$(mktemp -d $(MEMORY)/mXXXX); export PYTEST_DEBUG_TEMPROOT=$$root; trap 'rm -rf "$$root"' EXIT; fi; \
-	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $(ONLY)
+	@root=; if [ -n "$(MEMORY)" ]; then root=$$(mktemp -d $(MEMORY)/mXXXX); trap 'rm -rf "$$root"' EXIT; echo "the tests' folders: $$root"; fi; \
+	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $${root:+--basetemp=$$root} $(ONLY)
 
 # The failed tests of the last run once more, one after the other; more than UNSTEADY of them are no chance.
 UNSTEADY ?= 10

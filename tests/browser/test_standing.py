@@ -12,6 +12,7 @@ from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
+from medloop.store.store import DATABASE_FILE
 from tests.server.conftest import SHAPE, fill_project
 
 from .conftest import Serve, wait_for
@@ -81,7 +82,7 @@ def test_a_submission_is_taken_back_with_its_draft(annotated, page: Page, serve:
 def test_an_evaluation_annotation_is_replaced_only_after_two_questions(annotated, chromium: Browser, serve: Serve) -> None:
     workspace, case, _ = annotated
     page = chromium.new_page()  # whose console may tell of the refusal that is expected
-    with sqlite3.connect(next(workspace.folder.glob("*.sqlite*"))) as sql:
+    with sqlite3.connect(workspace.folder / DATABASE_FILE) as sql:
         sql.execute("UPDATE cases SET split = 'test' WHERE id = ?", (case.id,))
     open_it(page, serve, workspace, case)
     page.keyboard.press("Enter")
@@ -93,6 +94,7 @@ def test_an_evaluation_annotation_is_replaced_only_after_two_questions(annotated
     page.keyboard.press("Enter")
     page.get_by_test_id("replace").focus()
     page.keyboard.press("Enter")
+    expect(page.get_by_test_id("replace-again")).to_be_visible()
     page.keyboard.press("Enter")  # the same key again answers the second question with no
     expect(page.get_by_test_id("replace-dialog")).to_have_count(0)
     page.keyboard.press("Enter")

@@ -6,11 +6,13 @@ event loop never waits for the database. Nothing here imports torch.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from medloop import __version__
 from medloop.server.monailabel.app import PREFIX as SURFACE
@@ -134,11 +136,19 @@ def create_app(folder: Path, settings: ServerSettings | None = None, *, assistan
     install_failures(app)
     app.add_middleware(Guard, people=site.people, routes=routes)
     app.add_middleware(Gate, settings=settings)  # the outermost one
-    for router in ROUTERS:
-        app.include_router(router, prefix=PREFIX, responses=_FAILURES)
+    app.router.routes.extend(_interface())
     app.mount(SURFACE, surface)
     install_pages(app)
     return app
+
+
+@cache
+def _interface() -> tuple[BaseRoute, ...]:
+    """The routes under `/api/v1`, which all applications of a process share: FastAPI works out what each takes at the first request."""
+    interface = APIRouter()
+    for router in ROUTERS:
+        interface.include_router(router, prefix=PREFIX, responses=_FAILURES)
+    return tuple(interface.routes)
 
 
 def _site(folder: Path, settings: ServerSettings, assistant: Path | None) -> Site:

@@ -4,10 +4,12 @@ One application below `/monai/{project}`, with its own door (`medloop.server.mon
 goes through the same verbs as the page: handing out, submission, review and audit are the project's.
 """
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
+from starlette.routing import BaseRoute
 
 from medloop import __version__
 from medloop.server.monailabel import (
@@ -41,8 +43,7 @@ def create_surface(site: Site) -> FastAPI:
     surface = Surface(site, basic, ImageFiles(), Sessions())
     app.state.surface = surface
     failures.install(app)
-    for router in (*(part.router for part in _PARTS), _own()):
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     app.add_middleware(Door, site=site, basic=basic, links=surface.links)
     return app
 
@@ -52,6 +53,15 @@ def close_surface(app: FastAPI) -> None:
     surface: Surface = app.state.surface
     surface.files.close()
     surface.sessions.close()
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """The routes, which all surfaces of a process share: FastAPI works out what each takes at the first request."""
+    together = APIRouter()
+    for router in (*(part.router for part in _PARTS), _own()):
+        together.include_router(router)
+    return tuple(together.routes)
 
 
 def _own() -> APIRouter:
