@@ -10,11 +10,12 @@ import pytest
 from medloop.core.errors import CancelledError
 from medloop.core.records import Case, Descriptor, Model, Prediction, Query, Round
 from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation import described
+from medloop.loop.foundation.described import describe_cases
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying import descriptions
 from medloop.loop.querying import on_demand as describing
-from medloop.loop.querying.descriptions import describe_cases, learned_maker, small_views
+from medloop.loop.querying.descriptions import learned_maker, small_views
 from medloop.loop.querying.on_demand import cold_features, extra_scores, kept_features, latent_codes, request_description
 from medloop.loop.worker import drain
 from medloop.models.pretext.latent import DIMENSIONS
@@ -54,7 +55,7 @@ def test_each_case_is_described_once(make_workspace: MakeWorkspace) -> None:
 
 
 def test_a_stopped_description_goes_on_after_the_last_whole_chunk(make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptions, "CHUNK", 2)
+    monkeypatch.setattr(described, "CHUNK", 2)
     workspace = make_workspace(["train"] * 5)
     seen: list[str] = []
 
@@ -80,10 +81,10 @@ import os, signal, sys
 from pathlib import Path
 from medloop.core.records import Case
 from medloop.loop.querying import on_demand as describing
-from medloop.loop.querying import descriptions
+from medloop.loop.foundation import described
 from medloop.loop.querying.on_demand import cold_features
 from medloop.loop.foundation.workspace import Workspace
-descriptions.CHUNK = 2
+described.CHUNK = 2
 with Workspace.open(Path(sys.argv[1])) as workspace:
     with workspace.store.read() as tx:
         cases = tx.find(Case, order=("name",))

@@ -6,11 +6,11 @@ import pytest
 from medloop.core.errors import LabelError, NotFoundError, StateError
 from medloop.core.records import Annotator
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.described import describe_cases
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.loop.overview.explanations import alternatives, explain_case, similar_cases
-from medloop.loop.querying.descriptions import describe_cases
 from medloop.loop.worker import drain
 
 from .conftest import MakeWorkspace

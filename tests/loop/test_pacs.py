@@ -13,6 +13,7 @@ from pydicom import dcmread
 
 from medloop.core.errors import ConflictError, MedloopError, NotFoundError, SettingError
 from medloop.core.records import Case
+from medloop.datasets.channel_names import wanted_named
 from medloop.loop.data.pacs_listen import Door, Listener, listening
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
@@ -27,6 +28,7 @@ from medloop.pacs.sites import read_sites
 from ..cli.conftest import command_line
 from ..dicom_series import IDENTITY, NAME, write_frames, write_stack
 from ..orthanc import Orthanc, free_port, write_sites
+from .test_reference_series import described
 
 QUERY = PacsQuery(patient=IDENTITY)
 
@@ -310,3 +312,17 @@ def test_a_listener_that_is_killed_has_lost_nothing_that_it_acknowledged(
         listener.finish(at=4e9)
         assert len(listener.take().added) == 1
         assert next(iter(cases(again).values())).grid.shape == (6, 5, 4)
+
+
+def test_series_of_one_study_are_pulled_as_the_channels_of_one_case(project: Project, server: Orthanc, tmp_path: Path) -> None:
+    described(tmp_path / "a", "ax T1", series="a")
+    described(tmp_path / "b", "ax T2", series="b")
+    described(tmp_path / "c", "localiser", series="c")
+    server.put(sorted(path for name in ("a", "b", "c") for path in (tmp_path / name).iterdir()))
+    together = PullBounds(together=wanted_named("T1,T2", references="study"))
+    first = pulled(project, bounds=together)
+    (case,) = cases(project).values()
+    assert (first.series, case.channels, case.display.channel_names) == (3, 2, ("T1", "T2"))
+    assert len(project.references()) == 1
+    again = pulled(project, bounds=together)
+    assert (again.there, again.files, len(again.imported.added)) == (3, 0, 0)

@@ -7,7 +7,7 @@ import pytest
 
 from medloop.core.records import Consensus, Job
 from medloop.core.states import JobState
-from medloop.loop.foundation.job_kinds import Reconcile, Train, request_job
+from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, PullSeries, Reconcile, Train, request_job
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.worker import beside, run_job
@@ -81,6 +81,15 @@ def test_who_runs_long_jobs_leaves_the_short_ones_to_the_lane_beside(make_worksp
     assert claimed is not None
     assert claimed.id == training.id
     assert workspace.store.jobs.claim("long", but=["reconcile"]) is None
+
+
+def test_a_pull_keeps_neither_a_consensus_nor_a_training_waiting(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"])
+    pull = request_job(workspace, PullSeries("web", "nothing"), "a")
+    consensus, training = request_job(workspace, Reconcile(), "b"), request_job(workspace, Train(), "c")
+    lanes = ({"kinds": ARCHIVE}, {"kinds": SHORT}, {"but": (*SHORT, *ARCHIVE)})
+    claimed = [workspace.store.jobs.claim(f"lane{n}", **lane) for n, lane in enumerate(lanes)]
+    assert [job.id for job in claimed if job] == [pull.id, consensus.id, training.id]
 
 
 def take_turns_until_one_fails(turn: Callable[[], bool]) -> None:

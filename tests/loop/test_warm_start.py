@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from medloop.core.errors import CancelledError, SettingError
 from medloop.core.records import Annotation, Case, Model, Prediction, Project, ProjectSettings, WarmStart
+from medloop.core.settings import ReplayChoice
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.annotators import annotator_named
@@ -15,6 +17,7 @@ from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace, check_project_settings
+from medloop.loop.learning.memory import chosen_evenly
 from medloop.loop.learning.training import run_training
 from medloop.loop.learning.warm_start import choose_old
 from medloop.loop.worker import drain
@@ -23,24 +26,35 @@ from medloop.store.rows import from_row, kind_of, to_row
 
 from .conftest import FAST, MakeWorkspace
 
-RNG = np.random.default_rng
-
 
 def test_misclassified_keeps_what_is_all_wrong_and_the_worst_of_the_rest() -> None:
     scores = {"a": 1.0, "b": 0.0, "c": 0.4, "d": 0.0, "e": 0.3}
-    assert choose_old("misclassified", list("abcde"), 1, scores, RNG(0)) == ["b", "d"]
-    assert choose_old("misclassified", list("abcde"), 3, scores, RNG(0)) == ["b", "d", "e"]
-    assert choose_old("misclassified", list("abcdef"), 9, scores, RNG(0)) == ["b", "c", "d", "e"]
+    assert choose_old("misclassified", list("abcde"), 1, scores) == ["b", "d"]
+    assert choose_old("misclassified", list("abcde"), 3, scores) == ["b", "d", "e"]
+    assert choose_old("misclassified", list("abcdef"), 9, scores) == ["b", "c", "d", "e"]
 
 
-@given(st.sampled_from(["all", "new", "replay"]), st.integers(0, 12), st.integers(1, 12), st.integers(0, 9))
-def test_old_cases_come_once_in_order_and_as_many_as_the_policy_says(policy: WarmStart, old: int, new: int, seed: int) -> None:
-    names = list(range(old))
-    kept = choose_old(policy, names, new, {}, RNG(seed))
-    assert kept == sorted(set(kept))
-    assert set(kept) <= set(names)
-    assert len(kept) == {"all": old, "new": 0, "replay": min(old, new)}[policy]
-    assert kept == choose_old(policy, names, new, {}, RNG(seed))
+@given(st.sampled_from(["random", "reservoir"]), st.integers(0, 12), st.integers(0, 12), st.integers(0, 9), st.integers(0, 9))
+def test_old_cases_come_once_as_many_as_wanted_and_the_same_again(choice: ReplayChoice, old: int, count: int, seed: int, turn: int) -> None:
+    names = [f"case {n}" for n in range(old)]
+    kept = chosen_evenly(choice, names, count, seed=seed, turn=turn)
+    assert kept <= set(names)
+    assert len(kept) == min(old, count)
+    assert kept == chosen_evenly(choice, names, count, seed=seed, turn=turn)
+
+
+@given(st.integers(1, 40), st.integers(1, 20), st.integers(0, 9))
+def test_what_once_fell_out_of_a_reservoir_never_comes_back(first: int, count: int, seed: int) -> None:
+    names = [f"case {n}" for n in range(60)]
+    before = chosen_evenly("reservoir", names[:first], count, seed=seed, turn=1)
+    after = chosen_evenly("reservoir", names, count, seed=seed, turn=2)
+    assert after & set(names[:first]) <= before
+
+
+def test_every_case_is_as_likely_to_stay_in_a_reservoir() -> None:
+    names = [f"case {n}" for n in range(10)]
+    kept = Counter(name for seed in range(2000) for name in chosen_evenly("reservoir", names, 3, seed=seed, turn=1))
+    assert all(520 < kept[name] < 680 for name in names)  # 600 each, four standard deviations
 
 
 def answer(workspace: Workspace, name: str) -> None:

@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -97,3 +99,9 @@ def test_a_guided_network_takes_an_image_alone_as_one_without_hints(name, reques
     silent = torch.cat([alone, torch.zeros(2, recipe.guidance, *alone.shape[2:])], dim=1)
     assert torch.equal(network(alone), network(silent))
     assert not torch.equal(network(alone), network(torch.cat([alone, torch.ones_like(silent[:, recipe.channels :])], dim=1)))
+
+
+def test_monai_is_loaded_with_a_network_not_with_a_project():
+    modules = "medloop.loop.project, medloop.loop.worker, medloop.models.training.train, medloop.models.training.pretext_task"
+    code = f"import sys, {modules}; sys.exit('monai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,5 +1,6 @@
 """What each strategy picks, and the registry."""
 
+from collections import Counter
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -72,22 +73,35 @@ def test_random_gives_every_case_the_same_chance():
 
 
 def test_two_thirds_follow_the_guessed_foreground():
-    guess = np.array([0.0] * 6 + [0.5] * 6)
-    picks = picked("foreground", pool(foreground=guess), 6)
-    assert all(n >= 6 for n in picks[:4])
-    assert len(set(picks)) == 6
+    guess = pool(foreground=np.array([0.0] * 60 + [0.5] * 60))
+    runs = [strategy("foreground").select(guess, 30, np.random.default_rng(seed)) for seed in range(40)]
+    assert sum("foreground" in p.reason for run in runs for p in run) / 1200 == pytest.approx(2 / 3, abs=0.06)
+    assert all(p.index >= 60 for run in runs for p in run if "foreground" in p.reason)
+    assert all(len({p.index for p in run}) == 30 for run in runs)
 
 
 def test_the_oracle_variants_differ_in_their_share():
     truth = pool(oracle_foreground=[0.0] * 60 + [0.5] * 60)
-    strong = strategy("foreground-oracle").select(truth, 30, np.random.default_rng(0))
-    mild = strategy("foreground-oracle-33").select(truth, 30, np.random.default_rng(0))
-    assert [sum("foreground" in p.reason for p in picks) for picks in (strong, mild)] == [20, 10]
+    for name, share in (("foreground-oracle", 2 / 3), ("foreground-oracle-33", 1 / 3)):
+        runs = [strategy(name).select(truth, 30, np.random.default_rng(seed)) for seed in range(40)]
+        assert sum("foreground" in p.reason for run in runs for p in run) / 1200 == pytest.approx(share, abs=0.06)
+
+
+def test_foreground_picks_have_the_chances_that_they_say():
+    given_pool, times, said = pool(foreground=[0.0, 0.1, 0.3, 0.6]), Counter[tuple[int, ...]](), {}
+    for seed in range(6000):
+        picks = strategy("foreground").select(given_pool, 2, np.random.default_rng(seed))
+        order = tuple(p.index for p in picks)
+        times[order] += 1
+        said[order] = picks[0].probability * picks[1].probability
+    assert sum(said.values()) == pytest.approx(1.0)  # every order of two of four was met
+    for order, chance in said.items():
+        assert times[order] / 6000 == pytest.approx(chance, abs=5 * (chance / 6000) ** 0.5)
 
 
 def test_foreground_draws_are_in_proportion():
     hits = sum(picked("foreground", pool(foreground=[0.1, 0.3]), 1, seed)[0] for seed in range(2000))
-    assert abs(hits / 2000 - 0.75) < 0.05
+    assert abs(hits / 2000 - (2 / 3 * 0.75 + 1 / 3 * 0.5)) < 0.05
 
 
 def test_no_foreground_anywhere_falls_back_to_even_draws():

@@ -12,8 +12,9 @@ import pytest
 
 from medloop.core.records import Job
 from medloop.loop.annotating.measuring import MeasurementRequest
+from medloop.loop.foundation.job_kinds import ARCHIVE
 from medloop.loop.project import Project
-from medloop.loop.worker import drain
+from medloop.loop.worker import drain, run_job
 
 from ..dicom_series import IDENTITY, write_stack
 from ..orthanc import Orthanc, write_sites
@@ -74,6 +75,22 @@ def test_what_is_found_is_pulled_annotated_and_pushed_back_once(archived: Site, 
         kept = str([event.body for event in tx.events()]) + str(tx.find(Job))
     assert IDENTITY not in kept
     assert study["study"] not in kept
+
+
+def test_what_a_cancelled_pull_was_about_is_forgotten_at_once(archived: Site) -> None:
+    waiting = sent(archived, "pull", server="web", studies=["1.2.3"]).json()["job_id"]
+    kept = archived.workspace.work_folder / "pacs-wanted"
+    assert len(list(kept.iterdir())) == 1
+    assert archived.client.post(f"{archived.url}/jobs/{waiting}/cancel", json={}).json()["state"] == "cancelled"
+    assert not list(kept.iterdir())
+    running = sent(archived, "pull", server="web", studies=["1.2.3"]).json()["job_id"]
+    claimed = archived.workspace.store.jobs.claim("worker", kinds=ARCHIVE)
+    assert claimed is not None
+    assert archived.client.post(f"{archived.url}/jobs/{running}/cancel", json={}).status_code == 200
+    assert len(list(kept.iterdir())) == 1  # still needed until it stops
+    run_job(archived.workspace, claimed)
+    assert archived.workspace.store.jobs.get(running).state == "cancelled"
+    assert not list(kept.iterdir())
 
 
 def test_a_search_for_everything_and_a_server_that_is_not_listed_are_refused(archived: Site, running_orthanc: Orthanc) -> None:

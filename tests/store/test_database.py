@@ -2,16 +2,21 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from sqlalchemy import literal, select
+from sqlalchemy.engine.interfaces import CacheStats
+from sqlalchemy.schema import CreateTable
 
 from medloop.core.errors import StateError, StorageError
 from medloop.core.records import Annotator, Case
 from medloop.store import audit, database
-from medloop.store.database import Turns
+from medloop.store.database import Database, Turns
 from medloop.store.store import DATABASE_FILE, Store
+from medloop.store.tables import events
 from tests.store import samples
 
 
@@ -50,6 +55,15 @@ def test_a_full_disk_says_so_keeps_what_was_there_and_goes_on_after_making_room(
         tx.add(samples.case("b"))
     assert audit.verify(store, blobs=False).ok
     store.close()
+
+
+def test_what_was_compiled_for_one_file_is_not_compiled_for_the_next(tmp_path: Path) -> None:
+    found = []
+    for name in ("a", "b"):
+        with closing(Database(f"sqlite:///{tmp_path / name}")) as opened, opened.writing() as connection:
+            connection.execute(CreateTable(events, if_not_exists=True))
+            found.append(connection.execute(select(events.c.seq, literal("test of files"))).context.cache_hit)
+    assert found == [CacheStats.CACHE_MISS, CacheStats.CACHE_HIT]
 
 
 def test_a_database_locked_by_another_program_gives_advice(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
 /** Every request the page makes, by name. */
-import { getBytes, getJson, PREFIX, sendJson, sendOpen } from "./client";
+import { getBytes, getJson, PREFIX, sendFile, sendJson, sendOpen } from "./client";
 import type * as T from "./types";
 
 const at = (project: string, rest = ""): string => `/projects/${encodeURIComponent(project)}${rest}`;
@@ -9,6 +9,11 @@ export const listProjects = (): Promise<T.ProjectLine[]> => getJson("/projects")
 export const readProject = (p: string): Promise<T.Project> => getJson(at(p));
 export const readProgress = (p: string): Promise<T.Progress> => getJson(at(p, "/progress"));
 export const readTriage = (p: string, risk: number, signal?: AbortSignal): Promise<T.TriageResult> => getJson(at(p, `/triage?risk=${risk}`), signal);
+/** Judge an image that is not kept. */
+export const judgeFile = (p: string, file: File, asked: object, signal: AbortSignal): Promise<T.Acquisition> =>
+  sendFile(at(p, `/acquisition?${asText(asked)}`), file, signal);
+export const readAcquisition = (p: string, c: string): Promise<T.Acquisition> => getJson(at(p, `/cases/${c}/acquisition`));
+export const readDrift = (p: string, by: string, since: string): Promise<T.DriftResult> => getJson(at(p, `/drift?by=${encodeURIComponent(by)}&since=${since}`));
 export const readArchives = (p: string): Promise<T.Archives> => getJson(at(p, "/archives"));
 export const findStudies = (p: string, wanted: T.FindBody): Promise<T.Found> => sendJson("POST", at(p, "/archives/find"), wanted);
 export const pullStudies = (p: string, wanted: T.PullBody): Promise<T.JobRef> => sendJson("POST", at(p, "/archives/pull"), wanted);
@@ -23,7 +28,7 @@ export interface Part {
 }
 
 /** Filters that name something; without a value they are left out. */
-const NAMES_ONE = new Set(["lacks", "given"]);
+const NAMES_ONE = new Set(["lacks", "given", "pixel_mm"]);
 const asText = (values: object): URLSearchParams =>
   new URLSearchParams(
     Object.entries(values)
@@ -62,6 +67,9 @@ export const readPrediction = (p: string, id: string): Promise<T.Prediction> => 
 export const readVoxels = (p: string, c: string): Promise<Response> => getBytes(at(p, `/cases/${c}/voxels`));
 /** Other series of the patient that stand beside a case. */
 export const readReferences = (p: string, c: string): Promise<T.Reference[]> => getJson(at(p, `/cases/${c}/references`));
+export const addReference = (p: string, c: string, file: File, how: { name: string; registered: boolean }): Promise<T.Reference> =>
+  sendFile(at(p, `/cases/${c}/references?${asText(how)}`), file);
+export const removeReference = (p: string, c: string, r: string): Promise<T.RemovedReference> => sendJson("DELETE", at(p, `/cases/${c}/references/${r}`), {});
 export const readReferenceVoxels = (p: string, c: string, r: string, signal: AbortSignal): Promise<Response> =>
   getBytes(at(p, `/cases/${c}/references/${r}/voxels`), signal);
 export const readPredictionMask = (p: string, id: string): Promise<Response> => getBytes(at(p, `/predictions/${id}/mask`));
@@ -198,6 +206,10 @@ export const releaseModel = (p: string, index: number, body: T.ReleaseBody): Pro
 export const refuseModel = (p: string, index: number, why: string): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/refuse`), { why });
 /** Put the model that was in use before that one to use again. */
 export const rollBack = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, "/models/back"), { index });
+export const readMatrix = (p: string, by: string): Promise<T.ModelMatrix> => getJson(at(p, `/matrix?by=${encodeURIComponent(by)}`));
+export const fillMatrix = (p: string): Promise<T.JobRef> => sendJson("POST", at(p, "/matrix/fill"), {});
+export const readRetention = (p: string): Promise<T.Retention> => getJson(at(p, "/retention"));
+export const removeDueImages = (p: string): Promise<T.RetentionReport> => sendJson("POST", at(p, "/retention/remove"), {});
 export const readPretraining = (p: string): Promise<T.Pretraining> => getJson(at(p, "/pretraining"));
 export const pretrainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/pretraining"), {});
 export const transferFrom = (p: string, body: T.TransferBody): Promise<unknown> => sendJson("POST", at(p, "/pretraining/transfer"), body);

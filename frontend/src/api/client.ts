@@ -31,6 +31,11 @@ export async function sendOpen<T>(path: string, body: unknown): Promise<T> {
   return response.json() as Promise<T>;
 }
 
+/** A file as it is; its name goes along percent-encoded. */
+export async function sendFile<T>(path: string, file: File, signal?: AbortSignal): Promise<T> {
+  return (await respond("POST", path, file, signal)).json() as Promise<T>;
+}
+
 async function respond(method: Method, path: string, body?: unknown, signal?: AbortSignal, keepalive = false): Promise<Response> {
   for (;;) {
     const csrf = me.value?.csrf;
@@ -61,9 +66,11 @@ async function send(method: Method, path: string, body?: unknown, signal?: Abort
   const headers: Record<string, string> = { "X-Annotator": nameOnTheWire() };
   if (method !== "GET" && me.value?.csrf) headers["X-CSRF-Token"] = me.value.csrf;
   if (isIdle()) headers["X-Idle"] = "1";
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const file = body instanceof Blob ? body : null;
+  if (body !== undefined) headers["Content-Type"] = file ? "application/octet-stream" : "application/json";
+  if (file instanceof File) headers["X-Filename"] = encodeURIComponent(file.name);
   try {
-    return await fetch(PREFIX + path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null, keepalive });
+    return await fetch(PREFIX + path, { method, headers, body: file ?? (body === undefined ? null : JSON.stringify(body)), signal: signal ?? null, keepalive });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new OfflineError();

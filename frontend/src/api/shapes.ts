@@ -6,6 +6,24 @@ export interface AcceptanceBody {
   ScribbleBody | BoxPromptBody | LassoBody | ExtremePointsBody)[]; effect: string;
 }
 
+/** Why an image had better be acquired again, and what helps. */
+export interface AcquisitionReason {
+  reason: "motion" | "field_of_view" | "contrast" | "noise" | "model_unsure"; words: string;
+}
+
+/** One number of an image, and up to which it is usual. */
+export interface AcquisitionSign {
+  name: string; words: string; reason: "motion" | "field_of_view" | "contrast" | "noise" | "model_unsure"; value: number | null; usual: number
+  | null; score: number | null; unusual: boolean;
+}
+
+/** A verdict on an image; `picture` is the address of a PNG that it holds itself, "" for a case. */
+export interface Acquisition {
+  verdict: "accept" | "acquire again" | "unknown"; reasons: AcquisitionReason[]; signs: AcquisitionSign[]; alarm: number; compared_with:
+  "annotated" | "unflagged" | ""; patients: number; model: number | null; expected: number | null; expected_low: number | null; expected_high:
+  number | null; measures: Measure[]; notes: string[]; picture: string;
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |
@@ -114,7 +132,7 @@ export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
   progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[]; given:
-  string[];
+  string[]; domain_p: number | null; outside: boolean;
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -137,6 +155,11 @@ export interface CasePage {
 export interface CaseReading {
   state: "unlabelled" | "in progress" | "read" | "in review" | "accepted" | "returned"; words: string; read: number; needed: number;
   agreement: number | null; quality: number | null;
+}
+
+/** A case, and the chance that one like those the model was judged on lies as far from what it learned. */
+export interface CaseStanding {
+  case_id: string; name: string; group: string; p: number; outside: boolean;
 }
 
 /** Everything needed to draw a case's voxels. */
@@ -232,6 +255,33 @@ export interface DraftSteps {
   who: string; began: [number, number, number][]; steps: DraftStep[];
 }
 
+/** One model over the pool that it saw, by the cases drawn since and their chances; `plain` is their biased mean as they are. */
+export interface DrawnEstimate {
+  model_index: number; mean: number | null; low: number | null; high: number | null; note: string; cases: number; patients: number; pool:
+  number; plain: number | null; warning: string;
+}
+
+/** The groups of unlabelled cases, and every compared case, the least likely first. */
+export interface DriftReport {
+  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
+}
+
+/** The report, or why there is none yet and what to do about it. */
+export interface DriftResult {
+  found: DriftReport | null; reason: string; remedy: string;
+}
+
+/** One test of a group; `corrected` is its p-value for all tests of the report together. */
+export interface DriftTest {
+  kind: "embedding" | "classifier" | "intensities" | "calibration"; about: string; statistic: number; p: number; effect: number; effect_name:
+  string; corrected: number;
+}
+
+/** An image that is to be removed, and who has its case open, which keeps it for now. */
+export interface DueImage {
+  case_id: string; name: string; added_at: string; due_at: string; open_with: string[];
+}
+
 /** What a client knows of its work on an assignment in one session, all of it so far; what is left out is unknown. */
 export interface EffortBody {
   session: string; active_seconds?: number | null; idle_seconds?: number | null; first_stroke_seconds?: number | null; strokes?: number |
@@ -265,6 +315,11 @@ export interface ExtremePointsBody {
 export interface Feedback {
   case: string; score: number | null; by_label: Record<string, number>; given: string; truth: string; mean: MeanScore | null; tutorial:
   Tutorial | null; instructions: string; note: string;
+}
+
+/** A mean over patients with its interval; without one, `note` says why. */
+export interface Figure {
+  mean: number | null; low: number | null; high: number | null; groups: number; note: string;
 }
 
 /** Which slices to fill between those drawn on. */
@@ -305,6 +360,12 @@ export interface GoldPerson {
 /** Gold cases, people, and what stands in the way, in words. */
 export interface GoldStanding {
   cases: GoldLine[]; people: GoldPerson[]; warnings: string[];
+}
+
+/** What is found of one group, with whom it was compared; `outside` cases by their own p-value, null if unknown. */
+export interface GroupDrift {
+  group: string; cases: number; patients: number; reference: string; reference_cases: number; reference_patients: number; tests: DriftTest[];
+  outside: number | null; verdict: "drift" | "other images" | "none shown" | "too few"; meaning: string; notes: string[];
 }
 
 /** A one-time link at the only moment it is shown: an address of the page with the secret in its fragment. */
@@ -429,6 +490,17 @@ export interface MarksBody {
 /** One's own marks of a case in force; no id and none where there are none. */
 export interface Marks {
   annotation_id: string | null; marks: Record<string, unknown>[];
+}
+
+/** One model on every group; null where it was held against none of its cases; `outdated` where annotations came since. */
+export interface MatrixRow {
+  model: number; live: boolean; cells: (Figure | null)[]; outdated: boolean;
+}
+
+/** Every model on every group of evaluation patients; `first` is the first model that learned cases of a group, 0 for none. */
+export interface Matrix {
+  by: string; metric: string; groups: string[]; first: number[]; rows: MatrixRow[]; transfers: Transfers[]; backward: number | null;
+  forgetting: number | null; forward: number | null; remembering: number | null; offered: string[]; notes: string[];
 }
 
 /** Who is signed in. */
@@ -634,7 +706,7 @@ export interface Previous {
 export interface Progress {
   curve: CurvePoint[]; labels_per_hour: number | null; annotated: number; total: number; pool_quality: PoolQuality | null; models:
   ModelLine[]; unpredicted: number | null; pool_note: string; rounds: RoundLine[]; effort: EffortLine[]; queried: ClassCount[]; stopping:
-  Advice; quality_note: string; target: Target | null; work: CaseWork | null;
+  Advice; selected: SelectedPool | null; quality_note: string; target: Target | null; work: CaseWork | null;
 }
 
 /** One project in the list. */
@@ -663,6 +735,7 @@ export interface ProjectSettings {
   query_label?: string; query_parts?: number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?:
   number; start_size?: number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; learner?:
   "builtin" | "nnunet"; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified";
+  learn_group?: string; replay_cases?: number; replay_choice?: "random" | "reservoir" | "herding"; ewc?: number; distillation?: number;
   cold_start?: "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?:
   "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
   calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
@@ -674,7 +747,8 @@ export interface ProjectSettings {
   proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?:
   "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted";
   routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number;
-  targets?: "hard" | "soft"; identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; seed?: number;
+  targets?: "hard" | "soft"; identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; retention_days?:
+  number; retention_by_worker?: boolean; seed?: number;
 }
 
 /** One project in full. */
@@ -789,9 +863,29 @@ export interface Removal {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[];
 }
 
+/** A case whose image was removed. */
+export interface RemovedImage {
+  case_id: string; name: string; note: string;
+}
+
+/** The name of a reference that was taken away. */
+export interface RemovedReference {
+  name: string;
+}
+
 /** Why an earlier annotation is restored, and what was looked at: what stood, readings, verdicts; 409 where they changed. */
 export interface RestoreBody {
   comment?: string; standing_id?: string | null; readings?: string[] | null; reviews?: string[] | null;
+}
+
+/** What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs. */
+export interface RetentionReport {
+  removed: string[]; freed: number; waiting: DueImage[]; shared: string[];
+}
+
+/** How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next. */
+export interface Retention {
+  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
@@ -859,6 +953,12 @@ export interface ScribbleBody {
 /** A case to look at: what `OpenedView` holds, without an assignment. */
 export interface Seen {
   situation: Situation; case: Case; prediction: Prediction | null; previous: Previous | null;
+}
+
+/** What the queried cases say of the pool, beside the evaluation cases of `split`; `warning` says that both contradict each other. */
+export interface SelectedPool {
+  estimate: DrawnEstimate; split: string; audit: number | null; audit_low: number | null; audit_high: number | null; basis: string; warning:
+  string;
 }
 
 /** One setting: its value, what it may be, and from when on a change counts. */
@@ -1011,6 +1111,11 @@ export interface TransferBody {
   from_project: string; layers?: "all" | "encoder"; inflate?: boolean;
 }
 
+/** What became of one group: since it was learned, against the best model, and before it was learned; or why that is not known. */
+export interface Transfers {
+  backward: Figure | null; forgetting: Figure | null; forward: Figure | null; note: string;
+}
+
 /** The sorted pool, or why it cannot be sorted yet and what to do about it. */
 export interface TriageResult {
   found: Triage | null; reason: string; remedy: string;
@@ -1020,13 +1125,13 @@ export interface TriageResult {
 export interface Triage {
   model_index: number; risk: number; good: number; hard: number; accept: Threshold; second: Threshold; splits: ("train" | "validation" |
   "test" | "audit")[]; optimistic: boolean; evaluated: Record<string, number>; curve: RiskPoint[]; cases: TriagedCase[]; unpredicted: number;
-  in_part: number;
+  in_part: number; promise: string; checked: boolean; drifted: string[];
 }
 
 /** One unanswered case: its decision, and why. */
 export interface TriagedCase {
   case_id: string; name: string; decision: "accept" | "review" | "second expert"; score: number; expected: number | null; low: number | null;
-  high: number | null; reason: string;
+  high: number | null; reason: string; domain_p: number | null; outside: boolean;
 }
 
 /** How far somebody's tutorial is; the mean of the last `length` cases ends it at `needed`. */

@@ -3,8 +3,9 @@ import type * as S from "./shapes";
 
 export type * from "./shapes";
 export type CaseHeader = S.Case;
+export type ModelMatrix = S.Matrix;
 export type Reference = S.Reference;
-export type { Archives, FindBody, Found, FoundStudy, JobRef, PullBody, PushBody } from "./shapes";
+export type { Acquisition, Archives, FindBody, Found, FoundStudy, JobRef, PullBody, PushBody, RemovedReference } from "./shapes";
 export type OneTimeLink = S.Link;
 export type Verb = S.Me["verbs"][number];
 export type Role = S.Me["gives"][number];

@@ -8,6 +8,7 @@ export const SORTS = ["name", "patient", "split", "state", "annotations", "quali
 export const STATES = ["all", "unlabelled", "annotated", "skipped", "flagged"] as const satisfies readonly CaseState[];
 export const READINGS = ["any", "read", "in review", "returned", "accepted"] as const satisfies readonly ReadingFilter[];
 export const GIVEN = ["", "point", "scribble", "box", "extreme_points", "superpixel", "tag", "part", "rejected"] as const;
+export const DOMAINS = ["any", "compared", "outside"] as const;
 export type Sort = (typeof SORTS)[number];
 
 export interface Filters {
@@ -22,6 +23,8 @@ export interface Filters {
   lacks: string;
   /** What cases have that is less than a whole annotation; "" for whatever cases. */
   given: (typeof GIVEN)[number];
+  /** Unlabelled cases compared with those that the model in use was judged on, or unlike these. */
+  domain: (typeof DOMAINS)[number];
 }
 
 export const EVERYTHING: Filters = {
@@ -34,6 +37,7 @@ export const EVERYTHING: Filters = {
   by_round: false,
   lacks: "",
   given: "",
+  domain: "any",
 };
 
 /** What an address says; what it says wrongly is as if it were not there. */
@@ -50,6 +54,7 @@ export function filtersOf(query: string): Filters {
     by_round: said.get("by_round") === "true",
     lacks: /^\d{1,3}$/.test(said.get("lacks") ?? "") ? said.get("lacks")! : "",
     given: one("given", GIVEN, ""),
+    domain: one("domain", DOMAINS, "any"),
   };
 }
 

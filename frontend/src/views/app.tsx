@@ -20,6 +20,7 @@ import { SignIn } from "./signin";
 import { Tooltips } from "./tooltip";
 import { Worklist } from "./worklist";
 
+const AcquisitionView = later(() => import("./acquisition").then((part) => part.AcquisitionView));
 const ArchiveView = later(() => import("./archive").then((part) => part.ArchiveView));
 const AccountView = later(() => import("./account").then((part) => part.AccountView));
 const CompareView = later(() => import("./comparing").then((part) => part.CompareView));
@@ -106,6 +107,7 @@ function ProjectView({ project }: { project: Project }) {
   if (here.view === "edit" && may("review", project.id)) return <Annotate project={project} caseId={here.caseId} decides />;
   if (here.view === "team" && may("manage", project.id)) return <TeamView project={project} />;
   if (here.view === "archive" && may("add", project.id)) return <ArchiveView project={project} />;
+  if (here.view === "acquisition" && may("annotate", project.id)) return <AcquisitionView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
   if (here.view === "grid" && project.kind === "classification") return <GridView project={project} query={here.query} />;
   return <Worklist project={project} query={"query" in here ? here.query : ""} />;

@@ -217,6 +217,15 @@ function States({ project, line }: { project: Project; line: CaseLine }) {
           {line.given.join(", ").replaceAll("_", " ")}
         </span>
       )}
+      {line.domain_p !== null && (
+        <span
+          class={line.outside ? "state state-failed" : "state"}
+          title="Chance that a case like those the model was judged on lies as far from what it learned"
+          data-testid={`domain-${line.id}`}
+        >
+          {line.outside ? "unlike" : "like"} the judged cases, p {line.domain_p.toFixed(2)}
+        </span>
+      )}
       {why && (
         <span class="state reason" title={why} data-testid={`reason-${line.id}`}>
           {why}

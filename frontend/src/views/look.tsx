@@ -1,6 +1,7 @@
 /** How things are drawn: mask, uncertainty, window, channels. */
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { may } from "../api/me";
 import { heatColour } from "../render/lut";
 import * as display from "../state/display";
 import { HANGINGS } from "../state/hanging";
@@ -8,7 +9,18 @@ import type { CaseSession } from "../state/session";
 import { fullKey, withKey } from "../tools/keytables";
 import { ButtonRow } from "./buttonrow";
 import { Slider, Toggle } from "./controls";
+import { later } from "./later";
 import { SlabOptions } from "./slab";
+
+const CaseQuality = later(
+  () => import("./casequality").then((part) => part.CaseQuality),
+  () => null,
+);
+
+const ReferenceList = later(
+  () => import("./referencelist").then((part) => part.ReferenceList),
+  () => null,
+);
 
 export function LookOptions({ session }: { session: CaseSession }) {
   return (
@@ -27,6 +39,15 @@ export function LookOptions({ session }: { session: CaseSession }) {
         </section>
       )}
       {!session.isFlat && <SlabOptions session={session} />}
+      {may("add", session.project.id) && session.purpose !== "compare" && (
+        <section class="block">
+          <ReferenceList project={session.project.id} caseId={session.header.id} />
+        </section>
+      )}
+      <section class="block">
+        <h3>Acquisition</h3>
+        <CaseQuality project={session.project.id} caseId={session.header.id} />
+      </section>
     </>
   );
 }

@@ -10,16 +10,24 @@ import { Answers, BeforeAndAfter } from "./answers";
 import { Allowed, Empty } from "./controls";
 import { measured } from "./curve";
 import { CurvePanel } from "./curvepanel";
+import { DriftPanel } from "./drift";
 import { ExportPanel } from "./exportpanel";
 import { Header } from "./header";
 import { Histogram } from "./histogram";
 import { JobsDrawer } from "./jobs";
+import { later } from "./later";
 import { Models } from "./models";
 import { PretrainButton, PretrainingPanel } from "./pretraining";
+import { SelectedPanel } from "./selected";
 import { Takeaway } from "./takeaway";
 import { TriagePanel } from "./triage";
 import { Warnings } from "./warnings";
 import { WorkTable } from "./worktable";
+
+const ContinualPanels = later(
+  () => import("./continual").then((part) => part.ContinualPanels),
+  () => null,
+);
 
 export function ProgressView({ project }: { project: Project }) {
   const { progress, change, jobs, refresh } = useLive(project.id);
@@ -78,6 +86,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
         <Takeaway name="learning-curve">
           <CurvePanel points={curve} />
         </Takeaway>
+        {progress.selected && <SelectedPanel selected={progress.selected} />}
       </section>
       <section class="panel">
         <h2>Expected quality of the pool</h2>
@@ -111,12 +120,14 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
           <Rounds rounds={progress.rounds} />
         </Takeaway>
       </section>
+      <ContinualPanels project={project.id} version={`${progress.models.length} ${progress.curve.length} ${jobs.length}`} onChange={onChange} />
       <PretrainingPanel project={project} jobs={jobs} onChange={onChange} />
       <WorkTable project={project.id} version={`${progress.annotated} ${progress.effort.map(({ minutes }) => minutes).join()}`} />
       <Allowed verb="export" project={project.id}>
         <ExportPanel project={project} />
       </Allowed>
       <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />
+      <DriftPanel project={project} />
     </div>
   );
 }

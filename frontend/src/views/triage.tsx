@@ -40,8 +40,14 @@ export function TriagePanel({ project, version }: { project: Project; version: s
 
 /** Every case: the table shows the first ones. */
 const rowsOf = (found: Triage): string[][] => [
-  ["Case", "Looked at by", "Expected quality", "Reason"],
-  ...found.cases.map(({ name, decision, expected, reason }) => [name, WORDS[decision], expected?.toFixed(3) ?? "", reason]),
+  ["Case", "Looked at by", "Expected quality", "Domain p", "Reason"],
+  ...found.cases.map(({ name, decision, expected, domain_p, reason }) => [
+    name,
+    WORDS[decision],
+    expected?.toFixed(3) ?? "",
+    domain_p?.toFixed(3) ?? "",
+    reason,
+  ]),
 ];
 
 function useTriage(project: string, risk: number, version: string): TriageResult | null {
@@ -78,12 +84,20 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
         {found.unpredicted > 0 && `; ${found.unpredicted} cases are not predicted yet`}
         {found.in_part > 0 && `; ${found.in_part} annotated for some labels only are left out`}.
       </p>
+      <p class="hint" data-testid="triage-promise">
+        {[found.promise, ...found.drifted].map((line) => (
+          <span key={line}>{line.charAt(0).toUpperCase() + line.slice(1)}. </span>
+        ))}
+      </p>
       <table class="table table-small">
         <thead>
           <tr>
             <th>Case</th>
             <th>Looked at by</th>
             <th class="number">Expected quality</th>
+            <th class="number" title="Chance that a case like those the model was judged on lies as far from what it learned">
+              Domain p
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -94,6 +108,9 @@ function Decisions({ project, found }: { project: Project; found: Triage }) {
               </td>
               <td>{WORDS[row.decision]}</td>
               <td class="number">{row.expected === null ? "–" : row.expected.toFixed(2)}</td>
+              <td class="number">
+                {row.outside && <span class="state state-failed">unlike</span>} {row.domain_p === null ? "–" : row.domain_p.toFixed(2)}
+              </td>
             </tr>
           ))}
         </tbody>

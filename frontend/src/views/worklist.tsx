@@ -5,7 +5,7 @@ import { may } from "../api/me";
 import { annotatorName } from "../api/person";
 import { watchProject } from "../api/stream";
 import type { CaseState, Project, ReadingFilter } from "../api/types";
-import { type Filters, filtersOf, GIVEN, keepFilters, keptFilters, queryOf } from "../state/filters";
+import { DOMAINS, type Filters, filtersOf, GIVEN, keepFilters, keptFilters, queryOf } from "../state/filters";
 import { go, linkTo, parse, rename, route } from "../state/router";
 import { WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
@@ -122,6 +122,16 @@ export function Worklist({ project, query }: { project: Project; query: string }
               </select>
             </label>
           )}
+          <label class="hint" title="Whether unlabelled cases are like those that the model in use was judged on">
+            Domain{" "}
+            <select value={filters.domain} data-testid="filter-domain" onChange={(event) => show({ domain: event.currentTarget.value as Filters["domain"] })}>
+              {DOMAINS.map((kind) => (
+                <option key={kind} value={kind}>
+                  {kind}
+                </option>
+              ))}
+            </select>
+          </label>
           <button
             aria-pressed={filters.assignee === person}
             data-testid="filter-mine"
@@ -138,6 +148,11 @@ export function Worklist({ project, query }: { project: Project; query: string }
               Archive
             </a>
           )}
+          <Allowed verb="annotate" project={project.id}>
+            <a class="button" href={linkTo.acquisition(project.id)} data-testid="acquisition-link">
+              Check an image
+            </a>
+          </Allowed>
           <a class="button" href={casesFile(project.id, filters)} download data-testid="cases-csv">
             CSV
           </a>

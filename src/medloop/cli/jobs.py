@@ -17,7 +17,7 @@ from medloop.core.errors import MedloopError
 from medloop.core.records import Job
 from medloop.core.states import JobState
 from medloop.loop.foundation.damage import damaged_cases
-from medloop.loop.foundation.job_kinds import SHORT, kind_named
+from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, kind_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.watching import LOOK_SECONDS, running_job_shown
 from medloop.loop.worker import beside, run_job
@@ -52,7 +52,7 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
 
 
 def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
-    """Run every waiting job in this process, as a worker would: short ones also beside a long one.
+    """Run every waiting job in this process, as a worker would: short ones also beside a long one, and those that wait for an archive.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed and the job has stopped.
@@ -66,15 +66,18 @@ def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
     held = FolderLock(workspace.folder, WORKER_LOCK, shared=True)
     with held, _stopping_on_interrupt() as stopping, running_job_shown(workspace, show):
 
-        def run(owner: str, kinds: Collection[str] | None, threads: int) -> bool:
-            job = None if stopping.is_set() else workspace.store.jobs.claim(owner, kinds=kinds)
+        def run(owner: str, kinds: Collection[str] | None, threads: int, but: Collection[str] = ()) -> bool:
+            job = None if stopping.is_set() else workspace.store.jobs.claim(owner, kinds=kinds, but=but)
             if job is not None:
                 run_job(workspace.reload(), job, threads=threads, stop=stopping.is_set)
             return job is not None
 
-        with beside(lambda: run(f"{owner}-short", SHORT, 1)) as failed:
-            while not failed() and run(owner, None, threads):
+        short, archive = beside(lambda: run(f"{owner}-short", SHORT, 1)), beside(lambda: run(f"{owner}-archive", ARCHIVE, 1))
+        with short as failed, archive as broken:
+            while not (failed() or broken()) and run(owner, None, threads, ARCHIVE):
                 pass
+        while run(owner, None, threads):  # what an archive's job asked for at its end
+            pass
     if stopping.is_set():
         raise KeyboardInterrupt
 

@@ -15,9 +15,11 @@ import typer
 
 from medloop import __version__
 from medloop.cli import (
+    acquiring,
     annotated,
     annotations,
     configuring,
+    continual,
     deidentifying,
     keeping,
     learning,
@@ -56,12 +58,13 @@ app = typer.Typer(
 COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, proposers.import_model,
     serving.serve, serving.worker, prompting.nninteractive,
-    pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
-    projects.report, measuring.measure, triage.triage, triage.quality, triage.calibrate, annotations.flag, annotations.annotators,
-    annotated.annotated, marks.marks, routing.next_, tracing.trace,
+    pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, continual.matrix,
+    projects.status, projects.report, acquiring.acquisition,
+    measuring.measure, triage.triage, triage.drift, triage.quality, triage.calibrate,
+    annotations.flag, annotations.annotators, annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,
-    learning.strategies, studies.simulate, keeping.audit, keeping.doctor, keeping.backup,
+    learning.strategies, studies.simulate, continual.retention, keeping.audit, keeping.doctor, keeping.backup,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

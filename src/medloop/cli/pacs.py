@@ -15,6 +15,7 @@ from medloop.core.names import counted, first_named
 from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
+    from medloop.datasets.channel_names import Wanted
     from medloop.loop.data.import_report import ImportReport
     from medloop.loop.data.pacs_listen import Door, Listener
     from medloop.loop.data.pacs_pull import PullReport
@@ -53,6 +54,18 @@ class _Pulling(_Looking):
 
     most_gb: float = setting(20.0, "GiB of files that one pull fetches at most.", "--most-gb", "at once", low=0.001, high=100_000)
     most_series: int = setting(1000, "Series at most.", "--most-series", "at once", low=1, high=100_000)
+    channels: str = setting(
+        "", "Series of a study that are one case's channels, T1,T2, the one with the grid first; T1=mprage where called otherwise.",
+        "--channels", "at once", longest=500, shown_default="every series is a case",
+    )  # fmt: skip
+    resample_channels: bool = setting(
+        False, "Bring channels on other grids onto the first one's, linearly.", "--resample-channels", "at once"
+    )
+    registered: bool = setting(False, "All series of a study are registered, whatever their headers say.", "--registered", "at once")
+    references: str = setting(
+        "none", "Keep the other series of a case's study or patient to look at beside it.", "--references", "at once",
+        choices=("none", "study", "patient"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +125,17 @@ def _number(count: int | None) -> str:
     return "?" if count is None else str(count)
 
 
+def _together(usual: Mapping[str, SettingValue]) -> "Wanted | None":
+    """Which series are one case; None where every series is."""
+    from medloop.datasets.channel_names import Wanted, wanted_named
+
+    resample, registered = bool(usual["resample_channels"]), bool(usual["registered"])
+    wanted = wanted_named(str(usual["channels"]), resample=resample, registered=registered, references=str(usual["references"]))
+    if (resample or registered) and not wanted.channels:
+        raise SettingError("--resample-channels and --registered are of channels, got no --channels", remedy="name them: --channels T1,T2")
+    return wanted if wanted != Wanted() else None
+
+
 @pacs.command()
 @with_setting_options(declared(_Pulling))
 def pull(
@@ -131,7 +155,7 @@ def pull(
     from medloop.loop.data.pacs_pull import pull as pull_query
 
     usual = {name: one.default for name, one in declared(_Pulling).items()} | dict(settings)
-    bounds = PullBounds(int(float(usual["most_gb"]) * (1 << 30)), int(usual["most_series"]), annotations)
+    bounds = PullBounds(int(float(usual["most_gb"]) * (1 << 30)), int(usual["most_series"]), annotations, _together(usual))
     with open_project(folder) as workspace, Bar("Pulling") as bar:
         name, archive = archive_named(workspace, server)
         done = pull_query(workspace, archive, name, _query(settings), bounds, actor="cli", report=bar.update)

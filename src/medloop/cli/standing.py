@@ -19,6 +19,7 @@ from medloop.loop.overview.class_counts import ClassCount
 from medloop.loop.overview.gold_standing import gold_standing
 from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.progress import CurvePoint, progress
+from medloop.loop.overview.selected import SelectedView
 from medloop.loop.overview.status import status
 from medloop.loop.querying.rejected import rejected_lines
 from medloop.loop.querying.streaming import verdicts
@@ -65,6 +66,7 @@ class Standing:
         readings: How far the readings of cases are; None where each needs one and no review.
         gold: What keeps gold cases and tutorials from doing what the settings want.
         start: What trainings that go on from no model begin with; "" for random weights.
+        selected: What the queried cases say of the pool, beside the evaluation cases; None before the first model.
         oversized: Cases whose voxel size asks for a working grid that the model in use cannot compute on.
     """
 
@@ -94,6 +96,7 @@ class Standing:
     readings: ReadingSummary | None = None
     gold: tuple[str, ...] = ()
     start: str = ""
+    selected: SelectedView | None = None
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -128,6 +131,7 @@ def standing(workspace: Workspace) -> Standing:
         readings=_readings(workspace),
         gold=gold_standing(workspace).warnings,
         start=_start(workspace),
+        selected=made.selected,
     )
 
 
@@ -181,6 +185,7 @@ def _warnings(found: Standing) -> list[str]:
     lines += [f"damaged {case}" for case in found.damaged]
     lines += [f"large   {case}" for case in found.oversized]
     lines += [f"read    {line}" for line in (found.readings.lines if found.readings else ())]
+    lines += [f"pool    {line}" for line in (found.selected.words if found.selected else ())]
     lines += [f"gold    {line}" for line in found.gold]
     lines += [f"out     {case}" for case in found.left_out[:LEFT_OUT_SHOWN]]
     more = len(found.left_out) - LEFT_OUT_SHOWN

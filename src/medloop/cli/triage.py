@@ -9,7 +9,11 @@ from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.names import counted
 
 if TYPE_CHECKING:
+    from medloop.loop.judging.drift import DriftReport
     from medloop.loop.judging.triage import Triage
+
+OUTSIDE_SHOWN = 20
+"""Cases outside of the domain that are listed."""
 
 
 def triage(
@@ -17,17 +21,39 @@ def triage(
     risk: Annotated[float, typer.Option(help="Share of all cases that may be accepted wrongly.")] = 0.1,
     good: Annotated[float, typer.Option(help="True score (Dice) that needs no look.")] = 0.7,
     hard: Annotated[float, typer.Option(help="True score below which two people should look.")] = 0.5,
+    check: Annotated[str, typer.Option(help="domain refuses cases unlike those the model was judged on; none does not look.")] = "domain",
     as_json: AsJson = False,
 ) -> None:
     """Say which predictions to accept, to review, or to show to a second expert.
 
-    The thresholds come from evaluated cases and keep the risk in expectation; too few of them are refused.
+    The thresholds come from evaluated cases and keep the risk in expectation, for cases like these: others are not accepted. Too few
+    evaluated cases are refused.
     """
     from medloop.loop.judging.triage import triage_pool
+    from medloop.loop.judging.trust import Check
+
+    wanted = one_of("--check", check, get_args(Check))
+    with open_project(folder) as workspace:
+        found = triage_pool(workspace, risk=risk, good=good, hard=hard, check=wanted)
+    tell(found, lambda: _print_triage(found), as_json=as_json)
+
+
+def drift(
+    folder: ProjectFolder,
+    by: Annotated[str, typer.Option(help="Column that makes groups, such as scanner or site; all for one group.")] = "",
+    since: Annotated[str, typer.Option(help="Only cases added on this day (2026-11-30) or later.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say whether the unlabelled cases are still like those that the model in use was judged on.
+
+    Compared are embeddings, intensities, voxels and, where cases of the group are annotated, expected with observed quality; fewer than
+    eight patients get no verdict. Without --by, groups are made by the first of scanner, manufacturer, site, stratum there is.
+    """
+    from medloop.loop.judging.drift import drift_report
 
     with open_project(folder) as workspace:
-        found = triage_pool(workspace, risk=risk, good=good, hard=hard)
-    tell(found, lambda: _print_triage(found), as_json=as_json)
+        found = drift_report(workspace, by=by, since=since)
+    tell(found, lambda: _print_drift(found), as_json=as_json)
 
 
 def quality(
@@ -85,6 +111,21 @@ def calibrate(
         typer.echo(f"{name:<14} {getattr(found.before, name):.4f} -> {getattr(found.after, name):.4f}  on {judged}")
 
 
+def _print_drift(found: "DriftReport") -> None:
+    from medloop.loop.judging.drift import report_lines
+
+    for line in report_lines(found):
+        typer.echo(line)
+    outside = [case for case in found.cases if case.outside]
+    if outside:
+        rows = [(case.name, case.group, f"{case.p:.3f}") for case in outside[:OUTSIDE_SHOWN]]
+        print_table(("outside of the domain", "group", "p"), rows)
+        if len(outside) > OUTSIDE_SHOWN:
+            typer.echo(f"{len(outside) - OUTSIDE_SHOWN} more; --json shows every case")
+    if found.unpredicted:
+        say(f"{counted(found.unpredicted, 'case')} without an embedding by model {found.model_index}; medloop predict makes them")
+
+
 def _print_triage(found: "Triage") -> None:
     if found.cases:
         print_table(("case", "decision", "expected", "why"), [(c.name, c.decision, _expected(c.expected), c.reason) for c in found.cases])
@@ -93,6 +134,11 @@ def _print_triage(found: "Triage") -> None:
     accept = found.accept
     below = f", {accept.accepted_loss:.1%} of these below {found.good:g}" if accept.coverage > 0 else ""
     typer.echo(f"on {counted(accept.patients, 'evaluated patient')} ({_splits(found)}): {accept.coverage:.0%} accepted{below}")
+    typer.echo(found.promise)
+    for line in found.drifted:
+        typer.echo(line)
+    if outside := sum(case.outside for case in found.cases):
+        typer.echo(f"{counted(outside, 'case')} unlike those that the model was judged on: not accepted; medloop drift says more")
     if found.unpredicted:
         say(f"{counted(found.unpredicted, 'case')} without a prediction of model {found.model_index}; medloop predict makes them")
     if found.in_part:

@@ -15,6 +15,7 @@
     │   └── ReturnedError         a reviewer returned the case to its annotator, who had it open
     ├── IntegrityError            stored bytes or the event chain do not match their hash
     │   └── BlobError             the bytes of one name: `DamagedBlobError`, or gone (`MissingBlobError`, a NotFoundError too)
+    │                             or removed by the retention rule (`ImageRemovedError`, one of the latter)
     ├── StorageError (OSError)    the disk or database refused: full, read only, locked
     ├── UnavailableError          a part that is not running or not installed
     ├── SignInError               nobody is signed in, or the name and password do not fit
@@ -118,6 +119,10 @@ class DamagedBlobError(BlobError):
 
 class MissingBlobError(BlobError, NotFoundError, code="not_found"):
     """The bytes are gone."""
+
+
+class ImageRemovedError(MissingBlobError, code="image_removed"):
+    """The image of a case was removed on purpose, by the retention rule; nothing else of the case is lost."""
 
 
 class StorageError(MedloopError, OSError, code="storage"):

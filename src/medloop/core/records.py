@@ -243,13 +243,14 @@ class Case:
     Attributes:
         name: Unique within the project; from the file name.
         patient: Pseudonymous patient; all cases of one patient share a split.
-        voxels: Blob of the raw voxels: file order (I fastest, then J, K, channel), little endian, gzip.
+        voxels: Blob of the raw voxels: file order (I fastest, then J, K, channel), little endian, gzip; "" once the retention rule
+            removed the image.
         dtype: numpy name of the voxels' dtype: uint8, int8, uint16, int16, uint32, int32 or float32.
         window: Intensities (low, high) to draw first: the files' own window, else the 0.5 and 99.5 percentile of the first channel.
         value_range: Smallest and largest intensity.
         split: Fixed at import, never migrates.
         stratum: Key used to stratify the split ("" when none).
-        notes: What the reader noticed and did not repair, one line each (gantry tilt, uneven spacing).
+        notes: What the reader noticed and did not repair, one line each (gantry tilt, uneven spacing), and when its image was removed.
     """
 
     id: str
@@ -761,6 +762,7 @@ class Choice:
     Attributes:
         probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
             is not known. Kept so that selection bias can be corrected.
+        left: Cases left at that moment, this one included; None where it was not drawn, or was drawn before this was kept.
         parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
         kind: What is worth most per minute of it; "" where that was not weighed.
         minutes: Predicted for it; None likewise.
@@ -775,6 +777,7 @@ class Choice:
     kind: QueryKind = ""
     minutes: float | None = None
     label: int | None = None
+    left: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

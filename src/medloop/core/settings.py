@@ -16,6 +16,7 @@ from medloop.core.names import nearest_names
 from medloop.core.templates import check_template
 
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
+ReplayChoice: TypeAlias = Literal["random", "reservoir", "herding"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel", "best"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
@@ -270,6 +271,26 @@ class ProjectSettings:
         "scratch", "What a training begins with: from scratch on all annotations, or from the live model on these.", "--training",
         "next training", choices=get_args(WarmStart), shorthand=("--warm-start", "all"),
     )  # fmt: skip
+    learn_group: str = setting(
+        "", "Of a training that goes on from a model: the group whose cases are new to it, as site=B, by what tables say of the cases.",
+        "--learn-group", "next training", longest=120, shown_default="what was annotated since",
+    )  # fmt: skip
+    replay_cases: int = setting(
+        0, "With replay, how many older cases are learned again; 0: as many as are new.", "--replay-cases", "next training", low=0,
+        high=1_000_000,
+    )  # fmt: skip
+    replay_choice: ReplayChoice = setting(
+        "random", "With replay, which: drawn anew each time (random), drawn once and kept (reservoir), or those whose mean lies closest "
+        "to that of all, in the model's features (herding).", "--replay-choice", "next training", choices=get_args(ReplayChoice),
+    )  # fmt: skip
+    ewc: float = setting(
+        0.0, "Of a training that goes on from a model: how strongly the weights that mattered to it are held (EWC); 0 holds none, 1 is a "
+        "start.", "--ewc", "next training", low=0, high=1e6,
+    )  # fmt: skip
+    distillation: float = setting(
+        0.0, "Of a training that goes on from a model: how much counts what that model says of its own labels in the cases learned; 0 "
+        "nothing, 1 is a start.", "--distillation", "next training", low=0, high=1e6,
+    )  # fmt: skip
     cold_start: ColdStart = setting(
         "descriptors", "Features before there is a model: of the images themselves, or of a network trained on them.", "--cold-start",
         "next query", choices=get_args(ColdStart),
@@ -439,6 +460,13 @@ class ProjectSettings:
         "merged", "Objects of one label: merged, since only the label counts, or kept apart, so that exports number each (segmentation).",
         "--objects", "at once", choices=get_args(ObjectsOfLabels),
     )  # fmt: skip
+    retention_days: int = setting(
+        0, "Days after which the image of a case is to be removed, while its annotations and history stay; 0 keeps images for ever.",
+        "--retention-days", "at once", low=0, high=36_500,
+    )  # fmt: skip
+    retention_by_worker: bool = setting(
+        False, "Let workers remove the images that are due; else medloop retention DIR remove does it.", "--retention-by-worker", "at once"
+    )
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 
@@ -512,6 +540,7 @@ def check_settings(settings: ProjectSettings) -> None:
     _check_targets(settings)
     _check_template(settings)
     _check_canary(settings)
+    _check_continual(settings)
     mark_weights(settings.mark_weights)
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
@@ -530,6 +559,29 @@ def _check_canary(settings: ProjectSettings) -> None:
     if settings.release_canary and settings.release != "gate":
         rule = f"release_canary tries candidates of the gate, release {settings.release} has none"
         raise SettingError(rule, remedy="set release=gate or release_canary=0")
+
+
+def group_wanted(text: str) -> tuple[str, str]:
+    """Attribute and value of a setting `learn_group`; ("", "") for none.
+
+    Raises:
+        SettingError: It is not written as attribute=value.
+    """
+    name, sign, value = (part.strip() for part in text.partition("="))
+    if text.strip() and not (name and sign and value):
+        raise SettingError(f"learn_group is written as attribute=value, got {text!r}", remedy="write it as site=B")
+    return name, value
+
+
+def _check_continual(settings: ProjectSettings) -> None:
+    group_wanted(settings.learn_group)
+    if settings.learn_group and settings.warm_start in ("scratch", "all"):
+        rule = f"learn_group says which cases are new, warm_start {settings.warm_start} learns all alike"
+        raise SettingError(rule, remedy="set warm_start=replay, new or misclassified, or learn_group=")
+    for name in ("ewc", "distillation"):
+        if getattr(settings, name) and settings.warm_start == "scratch":
+            rule = f"{name} keeps the model before, warm_start scratch begins without one"
+            raise SettingError(rule, remedy=f"set warm_start=replay (or all, new), or {name}=0")
 
 
 def _check_template(settings: ProjectSettings) -> None:

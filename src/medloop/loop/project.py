@@ -67,6 +67,7 @@ from medloop.loop.data.pacs_named import archive_named
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
 from medloop.loop.data.parts_in import PartsReport, import_parts
+from medloop.loop.data.retention import Retention, RetentionReport, remove_due, retention
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
@@ -79,9 +80,14 @@ from medloop.loop.foundation.readings import CaseReading, case_readings
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.drift import DriftReport, drift_report
 from medloop.loop.judging.releasing import refuse_model, release_model, roll_back, use_automatic, use_model
+from medloop.loop.judging.triage import RISK, Triage, triage_pool
 from medloop.loop.judging.trial_effort import TrialEffort, trial_efforts
+from medloop.loop.judging.trust import Check
 from medloop.loop.learning.pretraining import start_from
+from medloop.loop.overview.acquisition import AcquisitionCheck, Demand
+from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_cases
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
 from medloop.loop.overview.frames import annotations_frame, cases_frame
 from medloop.loop.overview.gold_standing import GoldStanding, gold_standing
@@ -89,6 +95,7 @@ from medloop.loop.overview.inline import case_inline, progress_inline, project_i
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
+from medloop.loop.overview.model_matrix import ModelMatrix, model_matrix, request_rejudging
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.spending import By, WorkLine, work_lines
@@ -736,6 +743,52 @@ class Project:
         """Every model: what it learned from, its score, whether it is in use and why."""
         return list_models(self.workspace)
 
+    def matrix(self, by: str = "", *, fill: bool = False) -> ModelMatrix:
+        """What each model scores on each group of evaluation patients, and what was forgotten; see docs/continual.md.
+
+        Args:
+            by: Attribute of the cases, such as site or scanner; label, or date. Without one the first that tells cases apart.
+            fill: Whether every model is first held against the annotations of today.
+
+        Raises:
+            InputError: No evaluation case has that attribute.
+        """
+        if fill:
+            request_rejudging(self.workspace, actor="python")
+            self.work()
+        return model_matrix(self.workspace, by=by)
+
+    def retention(self) -> Retention:
+        """Which images are due by the setting `retention_days`, and which were removed."""
+        return retention(self.workspace)
+
+    def remove_due_images(self) -> RetentionReport:
+        """Delete the images that are due; annotations, effort, audit and history of their cases stay.
+
+        Raises:
+            SettingError: The project has no retention rule.
+            StateError: It can only be read.
+        """
+        return remove_due(self.workspace, actor="python")
+
+    def drift(self, *, by: str = "", since: str = "") -> DriftReport:
+        """Whether the unlabelled cases are still like those that the model in use was judged on; see `drift_report`.
+
+        Raises:
+            InputError: No model in use, no case to compare, or no such column.
+            SettingError: A day that is none.
+        """
+        return drift_report(self.workspace, by=by, since=since)
+
+    def triage(self, *, risk: float = RISK, check: Check = "domain") -> Triage:
+        """Which predictions need nobody, one person or two; see `triage_pool`.
+
+        Raises:
+            InputError: No evaluated model, or too few evaluated patients for the risk.
+            SettingError: A risk outside 0..1.
+        """
+        return triage_pool(self.workspace, risk=risk, check=check)
+
     def use_model(self, index: int | None) -> Model:
         """Pin a model, so that it is in use whatever is trained later; None gives the choice back.
 
@@ -785,6 +838,27 @@ class Project:
         """Write the annotations, or a model (the one in use by default), to a new folder; see `export_project`."""
         originals = None if source is None else Path(source)
         return export_project(self.workspace, Path(out), fmt, model=model, regular_grid=regular_grid, source=originals)
+
+    def check_acquisition(
+        self, images: str | Path | Sequence[str | Path] | None = None, *, demand: Demand | None = None, pixel_mm: float | None = None
+    ) -> tuple[AcquisitionCheck, ...]:
+        """Whether images are good enough or had better be acquired again, and why; nothing of them is stored.
+
+        Args:
+            images: One file or folder of a DICOM series, or several images; None for every case of the project, by name.
+            demand: What is required of them; see `medloop.loop.overview.acquisition`.
+            pixel_mm: Pixel size of pictures whose files have none.
+
+        Raises:
+            FormatError: A file is damaged, of no known format, or a segmentation.
+            NotFoundError: No such file.
+            InputError: An image unlike the project's in channels, slices or bit depth, or one that holds no picture.
+        """
+        if images is None:
+            return tuple(one.check for one in check_cases(self.workspace, demand))
+        checker = AcquisitionChecker(self.workspace, demand)
+        given = [images] if isinstance(images, str | Path) else images
+        return tuple(checker.check(image, pixel_mm=pixel_mm).check for image in given)
 
     def find_studies(self, query: PacsQuery, *, server: str = "") -> FoundStudies:
         """Studies of an archive that fit; see `archive_named` for the server.

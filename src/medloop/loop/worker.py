@@ -1,8 +1,8 @@
 """The worker: claim a job, run it, say how it ended, again.
 
 `medloop.server.processes.worker` runs jobs in a process of its own; `drain` runs them in the calling one, for simulations and tests.
-An exception ends its job, never the worker. Short jobs (`Kind.short`) do not wait for a long one: whoever runs long jobs takes
-turns at them in a thread beside (`beside`). They keep to the rules of any job: claimed once, given back when their process is gone.
+An exception ends its job, never the worker. Jobs of another lane (`Kind.lane`) do not wait for a long one: whoever runs long jobs
+takes turns at each in a thread beside (`beside`). They keep to the rules of any job: claimed once, given back when their process is gone.
 """
 
 import os
@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, UnavailableError
 from medloop.core.records import Job
+from medloop.loop.data.retention import remove_in_turn
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import kind_named
@@ -28,6 +29,7 @@ IDLE_SECONDS = 0.3
 def keep_up(workspace: Workspace) -> None:
     """What every idle worker does: end what nobody works on any more, so that rounds end also when nobody asks or answers."""
     settle(workspace)
+    remove_in_turn(workspace)
     if release_stale(workspace):
         advance(workspace)
         follow_up(workspace)
@@ -53,7 +55,7 @@ def beside(turn: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
             if not turn():
                 ended.wait(IDLE_SECONDS)
 
-    with ThreadPoolExecutor(1, "short-jobs") as pool:
+    with ThreadPoolExecutor(1, "jobs-beside") as pool:
         taking = pool.submit(take_turns)
         try:
             yield taking.done

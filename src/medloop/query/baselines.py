@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from medloop.core.arrays import CaseScores
 from medloop.query.pool import Pick, Pool
 from medloop.query.strategy import Select, Strategy, draw_weighted, ordered
 
@@ -13,6 +14,7 @@ LOW_FOREGROUND_SHARE = 1 / 3
 
 
 DRAWN = "drawn at random"
+EVEN = "drawn evenly, as some picks of this strategy are"
 
 
 @ordered
@@ -23,8 +25,29 @@ def select_random(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick
     return [Pick(int(n), 0.0, DRAWN, 1.0 / (cases - place)) for place, n in enumerate(drawn)]
 
 
+class _Left:
+    """How many cases are left, and what their weights add up to: 0 as soon as none above 0 is left, whatever the last bit says."""
+
+    def __init__(self, weights: CaseScores) -> None:
+        self._weights = weights
+        self._sum, self._positive, self.cases = float(weights.sum()), int((weights > 0).sum()), len(weights)
+
+    @property
+    def weight(self) -> float:
+        """Of all cases left."""
+        return self._sum if self._positive else 0.0
+
+    def take(self, n: int) -> None:
+        """A case less."""
+        self._sum, self.cases = self._sum - float(self._weights[n]), self.cases - 1
+        self._positive -= int(self._weights[n] > 0)
+
+
 def foreground_aware(score: str, share: float, reason: str) -> Select:
-    """The rule that draws a share of the picks in proportion to their foreground, the rest evenly.
+    """The rule that draws a share of the picks in proportion to their foreground, the rest evenly, as every pick's own chance decides.
+
+    So every case left has a chance at every pick, and the chance is known: what was picked can speak for the whole pool
+    (`medloop.query.budget.bias`).
 
     Args:
         score: Name of the foreground share per case, 0..1.
@@ -35,12 +58,19 @@ def foreground_aware(score: str, share: float, reason: str) -> Select:
     @ordered
     def select(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
         foreground = np.clip(pool.score(score), 0.0, None)
-        aimed = round(share * count)
-        drawn = draw_weighted(foreground, aimed, rng)
-        taken = set(drawn)
-        rest = rng.permutation([n for n in range(len(foreground)) if n not in taken])[: count - len(drawn)]
-        picks = [Pick(n, float(foreground[n]), reason.format(value=f"{foreground[n]:.1%}")) for n in drawn]
-        return picks + [Pick(int(n), 0.0, DRAWN) for n in rest]
+        heavy, evenly = iter(draw_weighted(foreground, count, rng)), iter(rng.permutation(len(foreground)))
+        turns, taken, total = rng.random(count) < share, set[int](), _Left(foreground)
+        picks = []
+        for turn in turns:
+            aimed = share if total.weight > 0 else 0.0
+            by_foreground = bool(turn and aimed)
+            n = next(int(n) for n in (heavy if by_foreground else evenly) if int(n) not in taken)
+            chance = (aimed * foreground[n] / total.weight if aimed else 0.0) + (1.0 - aimed) / total.cases
+            words = reason.format(value=f"{foreground[n]:.1%}") if by_foreground else EVEN if aimed else DRAWN
+            picks.append(Pick(n, float(foreground[n]) if by_foreground else 0.0, words, float(chance)))
+            taken.add(n)
+            total.take(n)
+        return picks
 
     return select
 
@@ -64,7 +94,7 @@ STRATEGIES: tuple[Strategy, ...] = (
         paper="Lüth et al. 2025 (nnActive), arXiv:2511.19183, with the model's prediction in place of the truth",
         needs=frozenset({"foreground"}),
         cost="none beyond a prediction",
-        advice="The default for segmentation: two of three picks are drawn in proportion to the predicted foreground, the rest evenly.",
+        advice="The default for segmentation: a pick is drawn in proportion to the predicted foreground with chance 2/3, else evenly.",
         select=foreground_guess(FOREGROUND_SHARE),
     ),
     Strategy(

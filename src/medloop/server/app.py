@@ -16,12 +16,15 @@ from medloop import __version__
 from medloop.server.monailabel.app import PREFIX as SURFACE
 from medloop.server.monailabel.app import close_surface, create_surface
 from medloop.server.routes import (
+    acquiring,
     annotations,
     archives,
     assigning,
     assignments,
     cases,
     configuring,
+    continual,
+    drift,
     explaining,
     exporting,
     gold,
@@ -64,6 +67,7 @@ _PARTS = (
     cases,
     assigning,
     measuring,
+    acquiring,
     marks,
     measurements,
     referring,
@@ -75,7 +79,9 @@ _PARTS = (
     annotations,
     reviewing,
     work,
+    drift,
     pretraining,
+    continual,
     exporting,
     archives,
 )

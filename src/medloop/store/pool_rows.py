@@ -90,6 +90,19 @@ class PoolReader(TransactionReader):
         opened = of_splits.where(table.state == "unanswered", table.open_assignments > 0)
         return {*self._connection.execute(done).scalars().all(), *self._connection.execute(opened).scalars().all()}
 
+    def left_out_cases(self, splits: Sequence[Split]) -> set[str]:
+        """Cases of these splits that are skipped or flagged."""
+        table = case_states.c
+        query = select(table.case_id).where(table.split.in_(list(splits)), table.state.in_(("skipped", "flagged")))
+        return set(self._connection.execute(query).scalars().all())
+
+    def cases_per_patient(self, split: Split) -> float:
+        """How many cases of a split a patient has on average; 1 without any."""
+        table = case_states.c
+        query = select(func.count(), func.count(distinct(table.patient))).where(table.split == split)
+        cases, patients = self._connection.execute(query).one()
+        return cases / patients if patients else 1.0
+
     def prediction_count(self, model_id: str) -> int:
         """How many predictions a model has made."""
         return int(self._connection.execute(select(func.count()).where(predictions.c.model_id == model_id)).scalar_one())

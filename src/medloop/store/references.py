@@ -27,6 +27,7 @@ BLOB_FIELDS: Mapping[type[Any], tuple[str, ...]] = {
 EVENT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "explanation": ("regions",),
     "pretraining": ("weights",),
+    "importance": ("importances",),
     "client-label": ("blob",),
     "drawn-objects": ("blob",),
 }
@@ -45,6 +46,7 @@ ADVICE: Mapping[str, str] = {
     "descriptor": "restore it from a backup; it only serves to choose cases",
     "task": "restore it from a backup, or add the picture to the instructions again",
     "pretraining": "restore it from a backup, or pretrain again: medloop pretrain; trainings begin from scratch meanwhile",
+    "importance": "restore it from a backup; the next training that holds weights works it out again, from the images there still are",
     "client-label": "restore it from a backup, or save the label again in the program that sent it; it is no annotation",
     "drawn-objects": "restore it from a backup; without it every separate part of a label is one object",
     "explanation": "restore it from a backup, or object to the explanation again",

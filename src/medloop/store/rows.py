@@ -163,10 +163,11 @@ _LATER_SETTINGS = (
     | {"interactive_network", "calibration", "prompt_encoding", "adaptation", "any_label"}
     | {"readings", "read_twice", "blind", "minimum_agreement", "review", "consensus", "targets"}
     | {"routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score", "robust", "learner"}
+    | {"learn_group", "replay_cases", "replay_choice", "ewc", "distillation", "retention_days", "retention_by_worker"}
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display", "resampled"}),
-    records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label"}),
+    records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label", "left"}),
     records.Label: frozenset({"inside", "code", "overlaps", "shared"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),
@@ -258,7 +259,7 @@ _WORKED = (
 _ALL: tuple[Kind[Any], ...] = (
     _kind(records.Task, "task", tables.tasks),
     _kind(records.Project, "project", tables.projects, "name", "task_id", "settings"),
-    _kind(records.Case, "case", tables.cases),
+    _kind(records.Case, "case", tables.cases, "voxels", "notes"),
     _kind(records.ReferenceSeries, "reference", tables.reference_series, "voxels", "removed_at"),
     _kind(
         records.Annotator,

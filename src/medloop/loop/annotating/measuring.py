@@ -18,6 +18,7 @@ from medloop.images.encode import stored_slices
 from medloop.images.result import UNSIZED
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.foundation.annotators import annotator_names
+from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.mask_figures import is_sized
 from medloop.metrics.caliper import Figures, angle, length, pixel_area, plane_axes, region_area, region_pixels, value_figures
@@ -318,6 +319,7 @@ def _values(workspace: Workspace, case: Case, channel: int | None, inside: Insid
     """The figures of the values of some voxels, read slice by slice."""
     wanted = range(case.channels) if channel is None else (channel,)
     taken: dict[int, list[FloatArray]] = {one: [] for one in wanted}
+    require_image(case)
     packed = workspace.store.blobs.get(case.voxels)
     for at, k, values in stored_slices(packed, (case.channels, *case.grid.shape), case.dtype):
         if at > max(wanted):

@@ -16,6 +16,7 @@ from medloop.loop.foundation.blinding import begun_from
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import beginning, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
+from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.trials import proposal_to_show
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.lacking import queried_label
@@ -25,6 +26,7 @@ from medloop.store.writer import Writer
 
 def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, round_id: str | None, reason: str) -> Assignment:
     """A case opened by somebody who has not got it open: with the draft they left, or with a new one."""
+    require_image(case)
     begun = _begun(tx, case.id, annotator_id, reason)
     left = _draft_left(tx, case, annotator_id, reason, begun)
     if left is not None:
@@ -63,6 +65,7 @@ def going_to_annotate(tx: Reader, task: Task, standing: Annotation | None, queri
 
 def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, gold_id: str, reason: str) -> Assignment:
     """A gold case opened by somebody: its draft shows nothing of the truth, nor a proposal of a model that may have learned from it."""
+    require_image(case)
     assignment_id = new_id("assignment")
     proposal = None if hides_proposal(tx, assignment_id) else _sound_proposal(workspace, independent_proposal(tx, case.id))
     assignment = Assignment(

@@ -217,6 +217,11 @@ class Intake:
         except (IntegrityError, NotFoundError):
             return False
 
+    def _said_of_image(self, case: Case, image: Image) -> tuple[str, ...]:
+        if not case.voxels:  # removed on purpose: no import brings it back
+            return ("stays without its image, which the retention rule removed; import it into a new project",)
+        return ("had a damaged image, which is whole again by this file",) if self._restored(case, image) else ()
+
     def _restored(self, case: Case, image: Image) -> bool:
         """Whether the voxels of a case were damaged or gone and are stored anew: the same voxels are the same bytes."""
         blobs = self._workspace.store.blobs
@@ -283,8 +288,7 @@ class Intake:
             self.tally.remark(case.name, f"stays in {known.split} as splits never move, the source now says {case.split}")
         if known.grid != read.image.grid:
             self.tally.remark(case.name, "keeps the voxel size and position it was imported with, they read differently now")
-        if self._restored(known, read.image):
-            self.tally.remark(case.name, "had a damaged image, which is whole again by this file")
+        self.tally.remark(case.name, *self._said_of_image(known, read.image))
         if known.source.sha256 != read.found.source.sha256:
             self.tally.remark(case.name, "its file is another one than was imported, with the same voxels at the same place")
         if case.frames and dict(case.frames) != known.source.frames:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.names import folded
 from medloop.core.records import Case, ReferenceSeries, now
+from medloop.datasets.archives import unpacked
 from medloop.datasets.dataset import NOTHING_BLANK, CaseSource, Dataset
 from medloop.datasets.files import split_suffix
 from medloop.datasets.series import acquired_of, header_patient
@@ -14,6 +16,7 @@ from medloop.datasets.series_words import sequence_name
 from medloop.images.dicom_series import FROM_ID
 from medloop.images.read import read_image
 from medloop.images.result import require_intensities
+from medloop.loop.data.arriving import require_file_name
 from medloop.loop.data.deidentifying import Deidentifying
 from medloop.loop.data.keeping_references import NewReference, keep_reference
 from medloop.loop.foundation.references import reference_named
@@ -65,6 +68,25 @@ def add_reference(
     if not kept.is_new:
         _require_as_said(case, kept.reference, how)
     return kept.reference
+
+
+def add_sent_reference(
+    workspace: Workspace, case: Case, name: str, content: bytes, how: HowToAdd | None = None, *, actor: str
+) -> ReferenceSeries:
+    """Keep an image beside a case that arrives as the bytes of one file, or of a zip archive of a DICOM series.
+
+    Raises:
+        InputError: A name that is no plain file name; or see `add_reference`.
+        ConflictError: See `add_reference`.
+        FormatError: See `add_reference`.
+        StateError: The project can only be read.
+    """
+    require_file_name(name)
+    with TemporaryDirectory(prefix="medloop-arriving-") as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        with unpacked(path) as opened:
+            return add_reference(workspace, case, [opened], how, actor=actor)
 
 
 def remove_reference(workspace: Workspace, case: Case, name: str, *, actor: str = "system") -> ReferenceSeries:

@@ -19,9 +19,7 @@ def take_image(workspace: Workspace, name: str, content: bytes, *, actor: str) -
         FormatError: An import would leave it out; the message says why.
         StorageError: The project cannot write.
     """
-    plain = name.isprintable() and not set(name) & set("/\\:") and not name.startswith(".") and len(name.encode()) <= LONGEST_NAME
-    if not plain or PurePosixPath(name).suffix == "":
-        raise InputError(f"An image is sent with a plain file name such as scan7.nii.gz, got {name[:LONGEST_NAME]!r}")
+    require_file_name(name)
     with TemporaryDirectory(prefix="medloop-arriving-") as folder:
         (Path(folder) / name).write_bytes(content)
         report = import_dataset(workspace, Path(folder), annotations="none", actor=actor)
@@ -30,3 +28,14 @@ def take_image(workspace: Workspace, name: str, content: bytes, *, actor: str) -
         raise FormatError(why)
     with workspace.store.read() as tx:
         return tx.find(Case, where={"name": taken[0]}, limit=1)[0]
+
+
+def require_file_name(name: str) -> None:
+    """Refuse what is no plain file name.
+
+    Raises:
+        InputError: Then.
+    """
+    plain = name.isprintable() and not set(name) & set("/\\:") and not name.startswith(".") and len(name.encode()) <= LONGEST_NAME
+    if not plain or PurePosixPath(name).suffix == "":
+        raise InputError(f"An image is sent with a plain file name such as scan7.nii.gz, got {name[:LONGEST_NAME]!r}")

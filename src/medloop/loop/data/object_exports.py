@@ -1,6 +1,7 @@
 """Which writer of DICOM objects an export takes, with the labels and codes of the project."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,16 @@ def export_reports(workspace: Workspace, lines: Sequence[MeasurementLine], out: 
     def write(case: ExportCase, referenced: Referenced, common: Wanted) -> Any:
         return write_measurements(case, referenced, common.labels, measured[case.name])
 
-    return export_objects(_measured_cases(workspace, measured), out, wanted, write=write)
+    gone = _without_image(workspace, measured)
+    done = export_objects(_measured_cases(workspace, [name for name in measured if name not in gone]), out, wanted, write=write)
+    return replace(done, notes=(*done.notes, *(f"{name} is left out: {reason}" for name, reason in gone.items())))
+
+
+def _without_image(workspace: Workspace, names: Iterable[str]) -> dict[str, str]:
+    """Cases whose image the retention rule removed, and the note that says so."""
+    with workspace.store.read() as tx:
+        found = tx.find(Case, where={"name": sorted(names)})
+    return {case.name: case.notes[-1] if case.notes else "" for case in found if not case.voxels}
 
 
 def _measured_cases(workspace: Workspace, names: Iterable[str]) -> Iterator[ExportCase]:

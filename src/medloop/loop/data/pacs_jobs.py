@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from medloop.core.errors import InputError, NotFoundError, UnavailableError
+from medloop.core.errors import CancelledError, InputError, NotFoundError, UnavailableError
 from medloop.core.names import counted
 from medloop.core.records import Case, Json
 from medloop.loop.data.importing import ImportProgress
@@ -18,11 +18,22 @@ from medloop.pacs.archive import PacsQuery
 def run_pull(workspace: Workspace, control: JobControl) -> Json:
     """Pull the studies of a job, one after the other; what came stays, so that the job goes on where it was stopped.
 
+    Once somebody cancels it, what it was about is forgotten.
+
     Raises:
         InputError: Nothing of what was wanted is there, or what was wanted is gone.
         UnavailableError: The archive cannot be reached, or the line broke.
     """
     server, name = str(control.job.payload["server"]), str(control.job.payload["wanted"])
+    try:
+        return _pulled(workspace, control, server, name)
+    except CancelledError:
+        if control.cancelled:
+            forget_pull(workspace, name)
+        raise
+
+
+def _pulled(workspace: Workspace, control: JobControl, server: str, name: str) -> Json:
     wanted = pull_wanted(workspace, name)
     named, archive = archive_named(workspace, server)
     totals: Counter[str] = Counter()

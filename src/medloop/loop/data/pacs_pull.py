@@ -10,6 +10,7 @@ from pathlib import Path
 
 from medloop.core.errors import InputError, MedloopError, NotFoundError, SettingError, StateError, StorageError
 from medloop.core.records import now
+from medloop.datasets.channel_names import Wanted
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.importing import ImportProgress
 from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
@@ -30,11 +31,13 @@ class PullBounds:
         most_bytes: Of files.
         most_series: At most.
         annotations: Fetch SEG and RTSTRUCT, too, and take them as annotations.
+        together: Which series of a study are the channels of one case; see `medloop.datasets.channel_names.wanted_named`.
     """
 
     most_bytes: int = 20 << 30
     most_series: int = 1000
     annotations: bool = False
+    together: Wanted | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def pull(
             archive, found, spool, tally, known=(lambda _uids: False) if bounds.annotations else instances_known(workspace), report=report
         )
         remember(workspace, [ArchiveSeries(one.study, one.series) for one in found if one.is_image])
-        how = Importing("all" if bounds.annotations else "none", actor, report)
+        how = Importing("all" if bounds.annotations else "none", actor, report, bounds.together)
         imported = spool.take(workspace, how)
         if tally.files or imported.added:
             with workspace.store.write(actor) as tx:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medloop.core.errors import ConflictError, FormatError, StorageError
+from medloop.datasets.channel_groups import grouped
+from medloop.datasets.channel_names import Wanted
 from medloop.datasets.dataset import Dataset, Refusal
 from medloop.datasets.discover import open_dataset
 from medloop.loop.data.adding import AnnotationsWanted
@@ -32,11 +34,13 @@ class Importing:
         annotations: Which of its labels become annotations.
         actor: Who imports, for the audit.
         report: See `ImportProgress`.
+        together: Which series of a study are the channels of one case; None leaves each a case of its own.
     """
 
     annotations: AnnotationsWanted = "none"
     actor: str = "system"
     report: ImportProgress | None = None
+    together: Wanted | None = None
 
 
 class Spool:
@@ -86,6 +90,8 @@ class Spool:
             return NOTHING_TAKEN
         try:
             found: Dataset = open_dataset(self.ready, fmt="dicom")
+            if how.together is not None:
+                found = grouped(found, how.together)
             done = import_dataset(workspace, found, annotations=how.annotations, actor=how.actor, report=how.report)
         except FormatError as error:
             done = ImportReport((), 0, (), tuple(Refusal(name, error.message, "", error.remedy) for name in names))

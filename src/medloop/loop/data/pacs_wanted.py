@@ -13,6 +13,7 @@ from pathlib import Path
 
 from medloop.core.errors import InputError, StateError
 from medloop.core.records import Case, Job
+from medloop.core.states import JobState
 from medloop.images.files import write_atomic
 from medloop.loop.foundation.job_kinds import PullSeries, PushObjects, request_job
 from medloop.loop.foundation.pseudonyms import pseudonyms_of
@@ -102,6 +103,12 @@ def forget_pull(workspace: Workspace, name: str) -> None:
     _file(workspace, name).unlink(missing_ok=True)
 
 
+def forget_cancelled(workspace: Workspace, job: Job) -> None:
+    """Remove what a pull was about that was cancelled while it waited; one at work forgets it when it stops."""
+    if job.kind == "pull" and job.state == JobState.CANCELLED:
+        forget_pull(workspace, str(job.payload["wanted"]))
+
+
 def servers_of(workspace: Workspace) -> tuple[str, ...]:
     """Names of the archives that the project may contact, in order; nothing else of them leaves the server.
 
@@ -115,7 +122,7 @@ def servers_of(workspace: Workspace) -> tuple[str, ...]:
 
 
 def _forget_old(folder: Path) -> None:
-    """Remove what pulls that were cancelled or failed long ago were about."""
+    """Remove what pulls that failed long ago were about."""
     for file in folder.glob("*.json"):
         if time.time() - file.stat().st_mtime > KEPT_SECONDS:
             file.unlink(missing_ok=True)

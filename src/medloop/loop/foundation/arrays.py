@@ -13,6 +13,7 @@ from medloop.core.records import Annotation, Case, Prediction
 from medloop.images.encode import decode_mask, decode_voxels
 from medloop.loop.foundation.marked import load_marks, marked_mask
 from medloop.loop.foundation.partial_annotations import merged_annotation
+from medloop.loop.foundation.removed_images import require_image
 from medloop.store.blobs import Blobs
 
 Windows: TypeAlias = Sequence[tuple[float, float]]
@@ -21,7 +22,12 @@ COLOUR: Windows = ((0.0, 255.0),) * 3
 
 
 def load_image(blobs: Blobs, case: Case) -> Image:
-    """The case's intensities, shape (C, I, J, K)."""
+    """The case's intensities, shape (C, I, J, K).
+
+    Raises:
+        BlobError: The bytes are damaged or gone, or the image was removed by the retention rule.
+    """
+    require_image(case)
     array = decode_voxels(blobs.get(case.voxels), (case.channels, *case.grid.shape), case.dtype)
     return Image(array, case.grid)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from medloop.core.errors import BlobError, GridSizeError, MissingBlobError, StorageError
+from medloop.core.errors import BlobError, GridSizeError, ImageRemovedError, MissingBlobError, StorageError
 from medloop.core.records import Annotation, Case, Json
 from medloop.loop.foundation.refusals import refusals
+from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -56,6 +57,7 @@ class LeftOut:
     def can_read(self, case: Case, *blobs: str | None) -> bool:
         """Whether these bytes of a case are as they were stored; else the case is left out."""
         try:
+            require_image(case)
             for name in filter(None, blobs):
                 self._workspace.store.blobs.check(name)
         except BlobError as error:
@@ -65,7 +67,8 @@ class LeftOut:
 
     def note(self, case: Case, error: BlobError) -> None:
         """Leave a case out."""
-        if self._add(DamagedCase(case.id, case.name, _reason(case, error))) and error.blob:
+        remedy = error.remedy if isinstance(error, ImageRemovedError) else RESTORE
+        if self._add(DamagedCase(case.id, case.name, _reason(case, error), remedy)) and error.blob:
             body = {"blob": error.blob, "reason": "its bytes cannot be read as they were stored"}
             _record_once(self._workspace, case, NOUN, body)
 
@@ -91,8 +94,15 @@ class LeftOut:
         return {"left_out": [{"case": c.name, "case_id": c.case_id, "reason": c.reason} for c in self.cases]} if self._cases else {}
 
 
-def sound_annotations(answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut) -> list[Annotation]:
-    """The annotations whose bytes, and whose case's image, are as they were stored; the cases of the others are left out."""
+def sound_annotations(
+    answers: Sequence[Annotation], cases: Mapping[str, Case], left_out: LeftOut, *, removed: bool = False
+) -> list[Annotation]:
+    """The annotations whose bytes, and whose case's image, are as they were stored; the cases of the others are left out.
+
+    With `removed` also those of cases whose image the retention rule removed, for work on masks alone.
+    """
+    if removed:
+        return [a for a in answers if not cases[a.case_id].voxels or left_out.can_read(cases[a.case_id], a.blob, cases[a.case_id].voxels)]
     return [a for a in answers if left_out.can_read(cases[a.case_id], a.blob, cases[a.case_id].voxels)]
 
 
@@ -133,6 +143,8 @@ def _error(workspace: Workspace, blob: str) -> BlobError | None:
 
 
 def _reason(case: Case, error: BlobError) -> str:
+    if isinstance(error, ImageRemovedError):
+        return error.message.removeprefix(f"{case.name} cannot be shown: ")
     what = "image" if error.blob == case.voxels else "mask"
     return f"the bytes of its {what} are {'missing' if isinstance(error, MissingBlobError) else 'damaged'} (blob {error.blob[:12]})"
 

@@ -51,6 +51,11 @@ class JobControl:
         if self._stop():
             raise CancelledError("The worker is stopping; the job goes on at its next start")
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody cancelled the job, so that it will not go on later."""
+        return self._cancel_asked and not self._lost
+
     def log(self, line: str) -> None:
         """Add a line a user can read."""
         self._jobs.log(self.job.id, line)

@@ -7,12 +7,14 @@ rooms above this one; they are named as `module:function` and loaded when a job 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pkgutil import resolve_name
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 from medloop.core.errors import InputError
 from medloop.core.records import Job, Json
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
+
+Lane: TypeAlias = Literal["long", "short", "archive"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class Evaluate(Payload):
 
 
 @dataclass(frozen=True)
+class Rejudge(Payload):
+    """Hold every model against the annotations of the evaluation cases, for their matrix."""
+
+
+@dataclass(frozen=True)
 class PullSeries(Payload):
     """Fetch studies of an archive and import their series; which ones stands in a private file, never in the queue."""
 
@@ -115,7 +122,8 @@ class Kind:
         payload: What such a job is about.
         run: `module:function` that runs it; takes the workspace and the job's control, returns the result.
         then: Kinds that such a job asks for.
-        short: It takes seconds and no network, or waits for an archive; it runs beside a long job rather than after it.
+        lane: Long jobs run one after the other. A short one takes seconds and no network; it runs beside a long one rather than after
+            it. One that waits for an archive may take hours of hardly any work: it runs beside both, so that neither waits for it.
     """
 
     name: str
@@ -124,7 +132,7 @@ class Kind:
     payload: type[Payload]
     run: str
     then: tuple[str, ...] = ()
-    short: bool = False
+    lane: Lane = "long"
 
     def load(self) -> Callable[[Workspace, JobControl], Json]:
         """The function that runs such a job."""
@@ -141,7 +149,7 @@ KINDS = (
         Reconcile,
         "medloop.loop.judging.fusing:run_reconciling",
         ("train", "evaluate", "reconcile"),
-        short=True,
+        lane="short",
     ),
     Kind(
         "pull",
@@ -150,17 +158,18 @@ KINDS = (
         PullSeries,
         "medloop.loop.data.pacs_jobs:run_pull",
         ("describe", "pretrain", "predict", "evaluate", "train", "reconcile"),
-        short=True,
+        lane="archive",
     ),
-    Kind("push", "Push", 6, PushObjects, "medloop.loop.data.pacs_jobs:run_push", short=True),
+    Kind("push", "Push", 6, PushObjects, "medloop.loop.data.pacs_jobs:run_push", lane="archive"),
     Kind("pretrain", "Pretraining", 5, Pretrain, "medloop.loop.learning.pretraining:run_pretraining", ("describe",)),
     Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
     Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
+    Kind("rejudge", "Evaluation of every model", 4, Rejudge, "medloop.loop.judging.rejudging:run_rejudging"),
 )
 
-SHORT = tuple(kind.name for kind in KINDS if kind.short)
+SHORT, ARCHIVE = (tuple(kind.name for kind in KINDS if kind.lane == lane) for lane in ("short", "archive"))
 
 
 def kind_named(name: str) -> Kind:

@@ -8,13 +8,12 @@ import numpy as np
 
 from medloop.core import records
 from medloop.core.arrays import MaskArray
-from medloop.core.image import Mask
 from medloop.core.labels import gathered
 from medloop.core.names import counted
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Label, Model, Prediction, Split, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Json, Label, Model, Split, new_id, now
 from medloop.core.seeds import generator
 from medloop.loop.foundation.annotated_labels import annotated_labels
-from medloop.loop.foundation.arrays import load_annotation, load_mask, load_proposal
+from medloop.loop.foundation.arrays import load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated, request_evaluation_of, request_unpredicted
@@ -22,9 +21,10 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Evaluate
 from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.leaning import leaning_words, leans_on_proposal
-from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.round_moves import advance, close_evaluated
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.case_scores import score_case
+from medloop.loop.judging.drawn import drawn_estimates
 from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
 from medloop.loop.judging.live_models import choose_live
 from medloop.loop.judging.mask_figures import is_sized
@@ -57,6 +57,7 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
         _judge_waiting(workspace)
     _tell_quality(workspace, control)
     request_unpredicted(workspace)  # a worker that was killed between its decision and this asks again
+    drawn_estimates(workspace, most=None)  # its comparisons of masks are kept, so that a page need not make them
     close_evaluated(workspace, model.id)
     advance(workspace)
     return {**result, **left_out.result()}
@@ -228,14 +229,5 @@ def score_annotations(
             continue
         labels = [label for label in scope.of(answer) if label in learnt]
         with (left_out or LeftOut(workspace)).case(cases[answer.case_id]):
-            scores[answer.case_id] = _score(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
+            scores[answer.case_id] = score_case(workspace, answer, cases[answer.case_id], predictions[answer.case_id], labels)
     return {case_id: found for case_id, found in scores.items() if found}
-
-
-def _score(workspace: Workspace, answer: Annotation, case: Case, prediction: Prediction, labels: Sequence[Label]) -> dict[str, float]:
-    truth = load_annotation(workspace.store.blobs, answer, case)
-    if not isinstance(truth, Mask):
-        return {"correct": float(int(np.argmax(prediction.probabilities)) == truth)}
-    proposed = load_proposal(workspace.store.blobs, prediction, case)
-    by_value = region_dice(proposed, truth.array, workspace.task.labels, [label.value for label in labels])
-    return {label.name: float(by_value[label.value]) for label in labels}

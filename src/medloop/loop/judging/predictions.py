@@ -5,6 +5,7 @@ case's own grid. Runs in the worker or the assistant.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.trials import TRIED_SPLIT, Trial, current_trial
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.appearances import describe_appearance, has_appearance
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
 from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.prediction_scores import judge, readers_differ, uncertainty_bytes
@@ -154,12 +156,13 @@ def predict_case(
     """Predict one case and store the result; a prediction that already exists is returned."""
     with workspace.store.read() as tx:
         before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
+        looks = not has_appearance(tx, case)
     if before:
         return before[0]
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
-    answer = predictor.predict(
-        load_image(workspace.store.blobs, case), samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng
-    )
+    image = load_image(workspace.store.blobs, case)
+    answer = predictor.predict(image, samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng)
+    appearance = describe_appearance(workspace, case, image) if looks else None
     prediction = make_prediction(
         workspace.store.blobs,
         case,
@@ -176,6 +179,8 @@ def predict_case(
         if again:
             return again[0]
         tx.add(prediction, verb="predict")
+        if appearance is not None and not has_appearance(tx, case):
+            tx.add(appearance, verb="describe")
     return prediction
 
 
@@ -200,6 +205,26 @@ def make_prediction(
 
     Where the evaluated patients cannot tell, the expected quality stays unknown: raw agreement is no Dice.
     """
+    said = judged_prediction(case, model, found, quality, aggregation=aggregation, earlier=earlier)
+    is_mask = found.samples.ndim > 2
+    return replace(
+        said,
+        mask=blobs.put(encode_mask(proposed_mask(model, found))) if is_mask else None,
+        uncertainty=blobs.put(encode_mask(uncertainty_bytes(found.samples))) if is_mask else None,
+        features=store_features(blobs, found.features),
+    )
+
+
+def judged_prediction(
+    case: Case,
+    model: Model,
+    found: "ModelOutput",
+    quality: QualityRule,
+    *,
+    aggregation: Aggregation = "mean",
+    earlier: MaskArray | None = None,
+) -> Prediction:
+    """What a model says of a case in numbers, without the arrays: nothing is stored. See `make_prediction`."""
     samples, mean = found.samples, found.probabilities
     judged = judge(samples, aggregation=aggregation, spacing_mm=case.grid.spacing_mm, differ=readers_differ(model))
     signs = signs_of(samples, judged.agreement, spacing_mm=case.grid.spacing_mm, earlier=earlier)
@@ -209,10 +234,10 @@ def make_prediction(
         id=new_id("prediction"),
         case_id=case.id,
         model_id=model.id,
-        mask=blobs.put(encode_mask(likeliest(mean, model.metrics.get(NOT_LEARNED, ())))) if is_mask else None,
-        uncertainty=blobs.put(encode_mask(uncertainty_bytes(samples))) if is_mask else None,
+        mask=None,
+        uncertainty=None,
         probabilities=tuple(float(v) for v in (mean.mean(axis=(1, 2, 3)) if is_mask else mean)),
-        features=store_features(blobs, found.features),
+        features=None,
         scores={**judged.scores, "agreement": judged.agreement, "signs": [[name, value] for name, value in signs.items()]}
         | ({"measures": sample_figures(samples, case, model.recipe.get("regions", ()))} if is_mask else {}),
         quality=expected.expected if expected else None,
@@ -220,6 +245,11 @@ def make_prediction(
         quality_high=expected.high if expected else None,
         created_at=now(),
     )
+
+
+def proposed_mask(model: Model, found: "ModelOutput") -> MaskArray:
+    """The mask that a model proposes, shape (I, J, K)."""
+    return likeliest(found.probabilities, model.metrics.get(NOT_LEARNED, ()))
 
 
 def likeliest(probabilities: FloatArray, unlearned: Collection[int]) -> MaskArray:

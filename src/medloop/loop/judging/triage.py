@@ -1,12 +1,13 @@
 """Which predictions of the pool need no look, one look, or two: thresholds from the cases that were evaluated.
 
 Test and audit cases set the thresholds (`medloop.loop.judging.evaluation_cases`), and too few patients among them are refused. The
-promise is for cases drawn like the evaluated ones: imports of another kind, or a pool whose easy cases were asked first, are not.
+promise is for cases drawn like the evaluated ones: others are not accepted, whatever their score (`medloop.loop.judging.trust`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from medloop.core.states import JobState
 from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases, evaluated_counts, evaluated_patients
+from medloop.loop.judging.trust import Check, Trust, trust_in
 from medloop.metrics.selective import risk_coverage
 from medloop.quality.deferral import Decision, Deferral, Threshold, fewest_patients, fit_deferral, require_enough, require_risk
 from medloop.quality.triage import GOOD_DICE
@@ -30,6 +32,9 @@ CURVE_POINTS = 20
 RISK = 0.1
 """What is promised unless somebody asks for another risk."""
 
+Limits: TypeAlias = tuple[float, float, float]
+"""Risk, good and hard of `triage_pool`."""
+
 
 @dataclass(frozen=True)
 class TriagedCase:
@@ -38,6 +43,8 @@ class TriagedCase:
     Attributes:
         score: What decides: agreement of the samples, or the highest probability of a classification.
         expected, low, high: Its predicted quality with interval, where that could be calibrated.
+        domain_p: Chance that a case like those the model was judged on lies as far from what it learned; None where that cannot be told.
+        outside: Whether it is refused for that.
     """
 
     case_id: str
@@ -48,6 +55,8 @@ class TriagedCase:
     low: float | None
     high: float | None
     reason: str
+    domain_p: float | None = None
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,9 @@ class Triage:
         cases: Unanswered predicted cases, those that need most help first.
         unpredicted: Unanswered cases without a prediction of this model.
         in_part: Cases that are annotated for some labels only: they are left out, since a score is of a whole case.
+        promise: For which cases the risk holds, in words.
+        checked: Whether cases were compared with those that the model was judged on.
+        drifted: Groups that are refused as a whole, with the reason.
     """
 
     model_index: int
@@ -94,9 +106,14 @@ class Triage:
     cases: tuple[TriagedCase, ...]
     unpredicted: int
     in_part: int
+    promise: str
+    checked: bool
+    drifted: tuple[str, ...]
 
 
-def triage_pool(workspace: Workspace, *, risk: float = RISK, good: float = GOOD_DICE, hard: float = HARD_DICE) -> Triage:
+def triage_pool(
+    workspace: Workspace, *, risk: float = RISK, good: float = GOOD_DICE, hard: float = HARD_DICE, check: Check = "domain"
+) -> Triage:
     """Sort the unanswered cases that the newest evaluated model has predicted.
 
     Args:
@@ -105,6 +122,7 @@ def triage_pool(workspace: Workspace, *, risk: float = RISK, good: float = GOOD_
             is looked at by one person only though it is below `hard`; in expectation.
         good: Score (mean Dice of the labels; 1 for a right class, 0 for a wrong one) that needs no look.
         hard: Score below which two people should look; at most `good`.
+        check: "domain" accepts no case that is unlike those the model was judged on, nor any of a group that drifted; "none" does not look.
 
     Raises:
         InputError: No evaluated model, or too few evaluated patients for the risk, so far or at all.
@@ -112,13 +130,14 @@ def triage_pool(workspace: Workspace, *, risk: float = RISK, good: float = GOOD_
     """
     require_risk(risk)
     try:
-        return _sorted_pool(workspace, risk, good, hard)
+        return _sorted_pool(workspace, (risk, good, hard), check)
     except InputError:
         _refuse_while_evaluating(workspace)
         raise
 
 
-def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) -> Triage:
+def _sorted_pool(workspace: Workspace, limits: Limits, check: Check) -> Triage:
+    risk, good, hard = limits
     with workspace.store.read() as tx:
         rule = triage_rule(tx, risk=risk, good=good, hard=hard)
         model, judged, deferral = rule.model, rule.judged, rule.deferral
@@ -126,6 +145,7 @@ def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) ->
         pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: c.name)
         in_part = tx.find(Case, where={"id": sorted(lacking_cases(tx, workspace.task)), "split": ["train", "audit"]})
     predicted = [case for case in pool if case.id in predictions]
+    trust = trust_in(workspace, model, predicted, check)
     return Triage(
         model_index=model.index,
         risk=risk,
@@ -137,9 +157,12 @@ def _sorted_pool(workspace: Workspace, risk: float, good: float, hard: float) ->
         optimistic=False,
         evaluated=rule.evaluated,
         curve=_curve([confidence_score(c.prediction) for c in judged], [c.truth for c in judged], good),
-        cases=_sort_cases(predicted, predictions, deferral, good, hard),
+        cases=_sort_cases(predicted, predictions, deferral, limits, trust),
         unpredicted=len(pool) - len(predicted),
         in_part=len(in_part),
+        promise=trust.promise,
+        checked=not trust.unchecked,
+        drifted=trust.drifted,
     )
 
 
@@ -207,17 +230,31 @@ def confidence_score(prediction: Prediction) -> float:
 
 
 def _sort_cases(
-    cases: Sequence[Case], predictions: dict[str, Prediction], deferral: Deferral, good: float, hard: float
+    cases: Sequence[Case], predictions: dict[str, Prediction], deferral: Deferral, limits: Limits, trust: Trust
 ) -> tuple[TriagedCase, ...]:
     scores = [confidence_score(predictions[case.id]) for case in cases]
+    decisions = deferral.decide(scores)
     found = [
-        TriagedCase(
-            case.id, case.name, decision, score, p.quality, p.quality_low, p.quality_high, _reason(decision, score, deferral, good, hard)
-        )
-        for case, score, decision in zip(cases, scores, deferral.decide(scores), strict=True)
-        for p in [predictions[case.id]]
+        _triaged(case, predictions[case.id], decision, _reason(decision, score, deferral, *limits[1:]), trust)
+        for case, score, decision in zip(cases, scores, decisions, strict=True)
     ]
     return tuple(sorted(found, key=lambda c: (c.score, natural_key(c.name))))
+
+
+def _triaged(case: Case, p: Prediction, decision: Decision, reason: str, trust: Trust) -> TriagedCase:
+    standing, refusal = trust.standing(case.id), trust.why_not(case.id)
+    return TriagedCase(
+        case_id=case.id,
+        name=case.name,
+        decision="review" if refusal and decision == "accept" else decision,
+        score=confidence_score(p),
+        expected=p.quality,
+        low=p.quality_low,
+        high=p.quality_high,
+        reason=refusal or reason,
+        domain_p=standing.p if standing else None,
+        outside=bool(standing and standing.outside),
+    )
 
 
 def _reason(decision: Decision, score: float, deferral: Deferral, good: float, hard: float) -> str:

@@ -37,5 +37,6 @@ def any_label_recipe(recipe: Recipe, hints: PromptEncoding) -> Recipe:
     """The recipe of the network for any label, with one member's minutes: nothing of it is about this project's labels or people."""
     return dataclasses.replace(
         recipe, classes=2, regions=(), guided=True, hints=hints, members=1, heads=1, minutes=recipe.minutes / recipe.members,
-        touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard", unlabelled="none", robust="none",
+        touched_weight=1.0, rrr=0.0, annotator_model="none", annotators=0, targets="hard", unlabelled="none", robust="none", ewc=0.0,
+        distillation=0.0,
     )  # fmt: skip

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Importances:
+    """Which weights of a model matter to it: blobs of safetensors, one for each network, and of how many cases they speak."""
+
+    blobs: tuple[str, ...]
+    cases: int
+
+    def to_json(self) -> Json:
+        """As the body of an event."""
+        return {"importances": list(self.blobs), "cases": self.cases}
+
+
+@dataclass(frozen=True)
 class Learned:
     """What a learner has made of a training.
 
@@ -34,11 +46,13 @@ class Learned:
         recipe: Of its model.
         weights: Files of safetensors, one for each network.
         metrics: What its model's metrics say.
+        importances: Of its weights; None where the project holds none.
     """
 
     recipe: Json
     weights: tuple[Path, ...]
     metrics: Json
+    importances: Importances | None = None
 
 
 @dataclass(frozen=True)

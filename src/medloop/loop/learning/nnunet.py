@@ -42,7 +42,7 @@ _FIGURES = (("loss", "loss"), ("dice", "pseudo Dice"))
 CHECKPOINT_SECONDS = 30.0
 WITHOUT_EFFECT = (
     "unlabelled", "robust", "mark_weights", "bias_correction", "correction_weight", "explanation_penalty", "annotator_model", "targets",
-    "interactive_network", "any_label", "warm_start", "pretraining",
+    "interactive_network", "any_label", "warm_start", "pretraining", "learn_group", "replay_cases", "replay_choice", "ewc", "distillation",
 )  # fmt: skip
 """Settings of medloop's own networks and losses, which nnU-Net has not."""
 

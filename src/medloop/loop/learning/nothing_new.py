@@ -24,7 +24,8 @@ from medloop.store.reader import Reader
 
 _BUDGET = ("learner", "train_minutes", "train_steps", "warm_start", "pretraining", "members", "seed")
 _LOSS = ("unlabelled", "robust", "mark_weights", "bias_correction", "correction_weight", "explanation_penalty")
-DECIDING = (*_BUDGET, *_LOSS, "annotator_model", "targets", "interactive_network", "calibration", "prompt_encoding", "any_label")
+_KEPT = ("learn_group", "replay_cases", "replay_choice", "ewc", "distillation")
+DECIDING = (*_BUDGET, *_LOSS, *_KEPT, "annotator_model", "targets", "interactive_network", "calibration", "prompt_encoding", "any_label")
 """Settings that make another model out of the same annotations; a model from before one existed learned with its default."""
 
 

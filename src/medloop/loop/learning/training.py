@@ -22,17 +22,17 @@ from medloop.loop.foundation.round_moves import MIN_TRAINING_ANNOTATIONS, claim_
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.live_models import place_trained
-from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.any_label import train_any_label
-from medloop.loop.learning.beginning import Beginning, begin
 from medloop.loop.learning.begun import Begun, Learned, has_sides
 from medloop.loop.learning.decisions import TrainingPlan
+from medloop.loop.learning.going_on import NOUN as IMPORTANCE
+from medloop.loop.learning.going_on import VERB as KEEP
+from medloop.loop.learning.going_on import anchor_of, beginning_of, going_on, importances_after
 from medloop.loop.learning.nnunet import learn_with_nnunet, usable_settings
 from medloop.loop.learning.nothing_new import already_learned, case_names, digest_to_learn, learned_with, nothing_new
 from medloop.loop.learning.training_set import make_training_set
 from medloop.loop.learning.unlabelled import unlabelled_cases
 from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
-from medloop.models.foundation.nnunet_recipe import NnunetRecipe, recipe_of
 from medloop.models.foundation.plans import common_channels
 from medloop.models.foundation.recipes import USUAL_WEAK, CaseShape, Recipe, choose_recipe, fingerprint
 from medloop.store.writer import Writer
@@ -68,7 +68,8 @@ def _learn(begun: Begun) -> Learned:
 
     workspace, control, plan, left_out = begun.workspace, begun.control, begun.plan, begun.left_out
     annotations, cases = begun.annotations, begun.cases
-    recipe, parent = _going_on(workspace, recipe_for(workspace, list(cases.values()), begun.snapshot, threads=control.threads), plan)
+    usual = recipe_for(workspace, list(cases.values()), begun.snapshot, threads=control.threads)
+    recipe, parent = going_on(workspace, control, usual, plan)
     recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
     learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
@@ -85,15 +86,17 @@ def _learn(begun: Begun) -> Learned:
         control.report(progress.step / max(1, progress.steps), progress.message)
         return True
 
-    beginning = Beginning(tuple(weights_of(workspace.store.blobs, parent))) if parent else begin(workspace, control, plan, recipe)
-    trained = train_members(TrainingRun(recipe, taught.cases, validation, plan.folder, report, beginning.initial, _guide(recipe), pool))
+    beginning, anchor = beginning_of(workspace, control, plan, recipe, parent), anchor_of(begun, recipe, parent)
+    run = TrainingRun(recipe, taught.cases, validation, plan.folder, report, beginning.initial, _guide(recipe), pool, anchor)
+    trained = train_members(run)
     metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= beginning.facts
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = begun.calibrated(recipe, trained.weights, validation, taught.missing)
     more, facts = train_any_label(workspace, recipe, taught, plan.folder, report=report)
-    return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts})
+    kept = importances_after(begun, recipe, trained, taught, learned=len({a.case_id for a in learned}), parent=parent)
+    return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts}, kept)
 
 
 def _finish(begun: Begun, learned: Learned) -> Json:
@@ -152,6 +155,8 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
         weak_weights=USUAL_WEAK._replace(**mark_weights(settings.mark_weights)),
         weak_learned=learns_mark_weights(settings.mark_weights) and workspace.task.kind == "segmentation",
         unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
+        ewc=settings.ewc,
+        distillation=settings.distillation,
     )
     return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
 
@@ -183,36 +188,6 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], settings: ProjectSetti
     snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
     tx.add(snapshot, verb="freeze")
     return snapshot
-
-
-OF_THE_PROJECT = (
-    "steps", "minutes", "threads", "seed", "rrr", "annotator_model", "annotators", "targets", "unlabelled", "robust", "weak_weights",
-    "weak_learned", "regions",
-)  # fmt: skip
-"""Fields of a recipe that follow from the project as it is now, also where a training goes on from an earlier model."""
-
-
-def _going_on(workspace: Workspace, recipe: Recipe, plan: TrainingPlan) -> tuple[Recipe, Model | None]:
-    """Unless it starts from scratch, the model to go on from, and its recipe with this training's budget and seed.
-
-    A resumed job goes on from the same model.
-    """
-
-    def decide() -> str | None:
-        with workspace.store.read() as tx:
-            newest = tx.live_model() if workspace.settings.warm_start != "scratch" else None
-        return newest.id if newest else None
-
-    chosen = plan.decide("parent", lambda: {"model_id": decide()})["model_id"]
-    if chosen is None:
-        return recipe, None
-    parent = workspace.store.get(Model, chosen)
-    before = recipe_of(parent)
-    if isinstance(before, NnunetRecipe):
-        return recipe, None
-    if any(getattr(before, name) != getattr(recipe, name) for name in ("channels", "guided", "hints", "classes")):
-        return recipe, None
-    return dataclasses.replace(before, **{name: getattr(recipe, name) for name in OF_THE_PROJECT}), parent
 
 
 def _described(recipe: Recipe) -> str:
@@ -282,6 +257,8 @@ def _keep(workspace: Workspace, snapshot: Snapshot, learned: Learned, metrics: J
             created_at=now(),
         )
         tx.add(model, verb="train")
+        if learned.importances:
+            tx.record(KEEP, IMPORTANCE, model.id, learned.importances.to_json())
         mark_trained(tx, model)
         return model, place_trained(tx, model, before)
 

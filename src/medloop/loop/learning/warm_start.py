@@ -2,7 +2,7 @@
 
     all            every answer
     new            those the earlier model has not learned
-    replay         the new ones and as many old ones, drawn at random
+    replay         the new ones and old ones, as many as `replay_cases` says, chosen as `loop.learning.memory` does
     misclassified  the new ones and the old ones that the earlier model gets wrong: every one that is all wrong (a
                    wrong tag, a mask that misses everything), and the worst of the others up to as many as are new
 
@@ -20,19 +20,20 @@ from typing import TypeVar
 
 import numpy as np
 
+from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, Snapshot, WarmStart
-from medloop.core.seeds import generator
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import predict_cases
 from medloop.loop.learning.decisions import TrainingPlan
+from medloop.loop.learning.memory import cases_of_group, replayed
 
 Name = TypeVar("Name", str, int)
 
 
-def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping[Name, float], rng: np.random.Generator) -> list[Name]:
+def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping[Name, float]) -> list[Name]:
     """Which of the cases learned before are learned again, in their given order, beside so many new ones.
 
     Scores, 0..1, tell how well the earlier model answers old cases, for "misclassified"; cases without a score are left out.
@@ -41,9 +42,6 @@ def choose_old(policy: WarmStart, old: Sequence[Name], new: int, scores: Mapping
         return list(old)
     if policy == "new":
         return []
-    if policy == "replay":
-        drawn = rng.choice(len(old), size=min(new, len(old)), replace=False)
-        return [old[n] for n in sorted(drawn)]
     imperfect = sorted((name for name in old if scores.get(name, 1.0) < 1.0), key=lambda name: scores[name])
     kept = set(imperfect[:new]) | {name for name in imperfect if scores[name] == 0.0}
     return [name for name in old if name in kept]
@@ -82,16 +80,31 @@ def _choose(
     workspace: Workspace, control: JobControl, policy: WarmStart, parent: Model, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> list[str]:
     """Ids of the chosen answers. A case with a new answer is new, with all answers to it."""
-    with workspace.store.read() as tx:
-        known = set(tx.get(Snapshot, parent.snapshot_id).annotation_ids)
-    new = {a.case_id for a in answers if a.id not in known}
+    new = _new_cases(workspace, control, parent, answers, cases)
     if not new:
         return [a.id for a in answers]
     old = sorted({a.case_id for a in answers} - new, key=lambda i: cases[i].name)
+    if policy == "replay":
+        kept = new | replayed(workspace, control, parent, [cases[i] for i in old], new=len(new))
+        control.log(f"learns {counted(len(new), 'new case')} and {len(kept) - len(new)} of {counted(len(old), 'older one')}")
+        return [a.id for a in answers if a.case_id in kept]
     scores = _scores(workspace, control, parent, answers, {i: cases[i] for i in old}) if policy == "misclassified" else {}
-    rng = generator(workspace.settings.seed, "warm start", parent.index)
-    kept = new | set(choose_old(policy, old, len(new), scores, rng))
+    kept = new | set(choose_old(policy, old, len(new), scores))
     return [a.id for a in answers if a.case_id in kept]
+
+
+def _new_cases(
+    workspace: Workspace, control: JobControl, parent: Model, answers: Sequence[Annotation], cases: Mapping[str, Case]
+) -> set[str]:
+    """Ids of the cases that are new to the earlier model: those of the group that the project names, else those annotated since."""
+    annotated = {a.case_id for a in answers}
+    if group := workspace.settings.learn_group:
+        if found := cases_of_group(group, cases) & annotated:
+            return found
+        control.log(f"no annotated case is of the group {group}: what was annotated since model {parent.index} is new")
+    with workspace.store.read() as tx:
+        known = set(tx.get(Snapshot, parent.snapshot_id).annotation_ids)
+    return {a.case_id for a in answers if a.id not in known}
 
 
 def _scores(

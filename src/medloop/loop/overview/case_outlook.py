@@ -7,7 +7,7 @@ evaluated for a verdict, it is said how many are missing.
 from dataclasses import dataclass
 
 from medloop.core.names import counted
-from medloop.core.records import Assignment, Model, Prediction, Query, Round
+from medloop.core.records import Assignment, Case, Model, Prediction, Query, Round
 from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.in_force import began
 from medloop.loop.foundation.readings import project_settings
@@ -15,10 +15,12 @@ from medloop.loop.foundation.round_moves import choices_left
 from medloop.loop.foundation.trials import is_blinded
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.triage import RISK, TriageRule, confidence_score, missing_patients, triage_rule
+from medloop.loop.judging.trust import standing_of
 from medloop.quality.deferral import Decision
 from medloop.store.reader import Reader
 
 VERDICTS: dict[Decision, str] = {"accept": "likely good", "review": "may need correction", "second expert": "likely poor"}
+UNLIKE = "unlike the cases that the model was judged on"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def case_outlook(workspace: Workspace, assignment_id: str) -> CaseOutlook:
         assignment = tx.get(Assignment, assignment_id)
         index, place, cases, left = _place(tx, assignment)
         shown, hidden = _proposal(tx, assignment)
-        verdict, lacking = _verdict(tx, shown) if shown else ("", "The proposal is hidden until your first stroke" if hidden else "")
+        rule, lacking = _rule(tx, shown) if shown else (None, "The proposal is hidden until your first stroke" if hidden else "")
+        case = tx.get(Case, assignment.case_id)
+    verdict = _decided(workspace, rule, shown, case) if rule and shown else ""
     quality = (shown.quality, shown.quality_low, shown.quality_high) if shown else (None, None, None)
     return CaseOutlook(index, place, cases, left, verdict, *quality, lacking)
 
@@ -83,19 +87,22 @@ def _proposal(tx: Reader, assignment: Assignment) -> tuple[Prediction | None, bo
     return (hidden, False) if assignment.revision > 0 else (None, hidden is not None)
 
 
-def _verdict(tx: Reader, proposal: Prediction) -> tuple[str, str]:
-    """The verdict, and why there is none; in a trial it would tell whose proposal it is, since only one of both models is in use."""
+def _rule(tx: Reader, proposal: Prediction) -> tuple[TriageRule | None, str]:
+    """What a verdict is decided by, or why there is none; in a trial it would tell whose proposal it is, as only one model is in use."""
     if is_blinded(tx, proposal.model_id):
-        return "", "not judged while two models are compared"
+        return None, "not judged while two models are compared"
     if (missing := missing_patients(tx)) > 0:
-        return "", f"cannot be judged yet: {counted(missing, 'more evaluated patient')}"
+        return None, f"cannot be judged yet: {counted(missing, 'more evaluated patient')}"
     rule = triage_rule(tx, risk=RISK)
     if rule.model.id != proposal.model_id:
         model = tx.get(Model, proposal.model_id)
-        return "", f"cannot be judged: it is of {model.outside or f'model {model.index}'}, and evaluated is model {rule.model.index}"
-    return _decided(rule, proposal), ""
+        return None, f"cannot be judged: it is of {model.outside or f'model {model.index}'}, and evaluated is model {rule.model.index}"
+    return rule, ""
 
 
-def _decided(rule: TriageRule, proposal: Prediction) -> str:
+def _decided(workspace: Workspace, rule: TriageRule, proposal: Prediction, case: Case) -> str:
+    standing = standing_of(workspace, rule.model, case)
+    if standing is not None and standing.outside:
+        return f"{UNLIKE} (p {standing.p:.2f})"
     (decision,) = rule.deferral.decide([confidence_score(proposal)])
     return VERDICTS[decision]

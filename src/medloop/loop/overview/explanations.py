@@ -18,10 +18,10 @@ from medloop.explain.hypotheses import Hypothesis, distinct_hypotheses
 from medloop.loop.foundation.arrays import load_annotation, load_features, load_image
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.described import kept_vectors
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.judging.predictions import own_networks
-from medloop.loop.querying.descriptions import kept_vectors
 
 if TYPE_CHECKING:
     from medloop.explain.saliency import Saliency

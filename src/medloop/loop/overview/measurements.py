@@ -143,8 +143,34 @@ def _measured_annotation(run: _Measuring, case: Case, answer: Annotation) -> Cas
     return CaseMeasures(case.id, case.name, "annotation", answer.id, is_sized(case), COVERAGE, tuple(rows))
 
 
+def measure_unsaved(workspace: Workspace, case: Case, prediction: Prediction, mask: MaskArray, *, tolerance: float) -> CaseMeasures:
+    """Measure what a model said of an image that is not in the project, with bounds; nothing about it is kept.
+
+    Args:
+        workspace: The open project.
+        case: The image as a case that is not stored.
+        prediction: From `medloop.loop.judging.predictions.judged_prediction`.
+        mask: What it proposes, shape (I, J, K).
+        tolerance: See `measure_case`.
+
+    Raises:
+        SettingError: A tolerance that is not above 0 and at most 10.
+    """
+    require_tolerance(tolerance)
+    labels = workspace.task.labels
+    with memo(workspace, "measures") as known:
+        run = _Measuring(workspace, known, {}, tolerance)
+        return _measured_mask(run, case, prediction, mask, lambda label: mask_figures(mask_of(labels, mask, label), case))
+
+
 def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) -> CaseMeasures:
     mask = load_proposal(run.workspace.store.blobs, prediction, case)
+    return _measured_mask(run, case, prediction, mask, lambda label: _of_prediction(run, case, prediction, label, mask=mask))
+
+
+def _measured_mask(
+    run: _Measuring, case: Case, prediction: Prediction, mask: MaskArray, figures_of: Callable[[int], Figures]
+) -> CaseMeasures:
     evaluated = [pair for pair in _evaluated(run, prediction) if pair[0].patient != case.patient and is_sized(pair[0]) == is_sized(case)]
     rows = []
     with run.workspace.store.read() as tx:
@@ -152,7 +178,7 @@ def _measured_prediction(run: _Measuring, case: Case, prediction: Prediction) ->
         scope = annotated_labels(tx, run.workspace.task)
     for label in labels:
         judging = [row for row in evaluated if label in scope.of(row[1])]
-        figures = _of_prediction(run, case, prediction, label.value, mask=mask)
+        figures = figures_of(label.value)
         cut_off = case.grid.is_2d and reaches_border(gathered(run.workspace.task.labels, mask, label.value), label.value)
         for name in measure_names(case.grid):
             plain = _plain(label, name, figures, case)
@@ -192,7 +218,7 @@ def _evaluated(run: _Measuring, prediction: Prediction) -> _Evaluated:
             fair = {one.case_id: one.prediction for one in evaluated_cases(tx, prediction.model_id)}
             answers = [a for split in FAIR_SPLITS for a in consensus_annotations(tx, split) if a.case_id in fair and a.blob]
             cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        sound = sound_annotations(answers, cases, LeftOut(run.workspace))
+        sound = sound_annotations(answers, cases, LeftOut(run.workspace), removed=True)
         run.evaluated[prediction.model_id] = [(cases[a.case_id], a, fair[a.case_id]) for a in sound]
     return run.evaluated[prediction.model_id]
 

@@ -13,6 +13,7 @@ from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
 from medloop.loop.judging.predictions import quality_note
 from medloop.loop.overview.class_counts import ClassCount, queried_classes
 from medloop.loop.overview.model_history import ModelLine, model_lines
+from medloop.loop.overview.selected import SelectedView, selected_view
 from medloop.loop.overview.spending import CaseWork, work_per_case
 from medloop.loop.overview.stopping import TargetForecast, stopping_evidence, target_forecast
 from medloop.metrics.intervals import Interval
@@ -89,6 +90,7 @@ class Progress:
         stopping: Whether to go on asking, and why.
         target: How far the target score is; None where none is set.
         work: What a case takes on average.
+        selected: What the queried cases say of the pool, beside the evaluation cases; None before the first model.
         quality_note: Why predictions of the model in use have no expected quality; "" where they have, or without a model.
     """
 
@@ -107,6 +109,7 @@ class Progress:
     quality_note: str = ""
     target: TargetForecast | None = None
     work: CaseWork | None = None
+    selected: SelectedView | None = None
 
 
 def progress(workspace: Workspace) -> Progress:
@@ -114,6 +117,7 @@ def progress(workspace: Workspace) -> Progress:
     with workspace.store.read() as tx:
         live, effort = tx.live_model(), effort_summary(tx)
     queried, evidence = queried_classes(workspace), stopping_evidence(workspace, effort=effort)
+    selected = selected_view(workspace, evidence.curve.source if evidence.curve else "")
     note, work = quality_note(workspace, live) if live else "", work_per_case(workspace)
     with workspace.store.read() as tx:
         models = tx.distinct_models()
@@ -135,6 +139,7 @@ def progress(workspace: Workspace) -> Progress:
             quality_note=note,
             target=target_forecast(workspace, evidence),
             work=work.get(""),
+            selected=selected,
         )
 
 

@@ -19,7 +19,10 @@ from medloop.loop.foundation.effort import EffortLine, effort_summary, minutes_m
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.drawn import drawn_estimates
+from medloop.loop.judging.evaluation_cases import FAIR_SPLITS
 from medloop.loop.overview.model_history import PREFERRED
+from medloop.loop.overview.selected import drawn_curve
 from medloop.loop.querying.lacking import left_for_label
 from medloop.metrics.intervals import MIN_PATIENTS
 from medloop.query.budget.extrapolation import MIN_POINTS, drawn_curves, patient_curves
@@ -84,7 +87,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
     with workspace.store.read() as tx:
         total = tx.case_counts().total
         models = tx.distinct_models()
-        curve = _curve(tx, models, settings.seed)
+        curves = _curves(tx, models, settings.seed)
         lines = effort_summary(tx) if effort is None else effort
         batch, minutes, cost = _next_batch(workspace, tx, models, with_cost=priced(lines))
         accuracy = minutes_words(tx) if minutes is not None else ""
@@ -92,7 +95,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         left = len(tx.unlabelled_cases(["train", "audit"], exclude_open=False, limit=1)) + left_for_label(workspace, tx)
     return Evidence(
         spending=spending,
-        curve=curve,
+        curve=_best_curve(workspace, curves),
         target=settings.target_score,
         kappas=tuple(agreements(workspace, models[-KAPPA_WINDOW - 1 :])),
         next_batch=batch,
@@ -150,18 +153,28 @@ def _table(workspace: Workspace, case: Case, older: Prediction, newer: Predictio
     return np.array(known.get(f"{older.mask} {newer.mask} {classes}", compare))
 
 
-def _curve(tx: Reader, models: Sequence[Model], seed: int) -> Curve | None:
-    """The curve of the best split there is, over models that were judged on at least half of the newest one's cases.
+def _best_curve(workspace: Workspace, curves: Mapping[Split, Curve]) -> Curve | None:
+    """What to go by: test or audit patients where they suffice, else the queried cases by their chances, else whatever there is."""
+    for split in FAIR_SPLITS:
+        if split in curves and curves[split].patients >= MIN_PATIENTS:
+            return curves[split]
+    found = drawn_curve(workspace, drawn_estimates(workspace))
+    return found if found is not None else next((curves[split] for split in PREFERRED if split in curves), None)
+
+
+def _curves(tx: Reader, models: Sequence[Model], seed: int) -> dict[Split, Curve]:
+    """The curve of each split there is, over models that were judged on at least half of the newest one's cases.
 
     Only labels that every one of them was scored on count: a label added later would bend the curve.
     """
-    order = {m.id: place for place, m in enumerate(models)}
+    order, found = {m.id: place for place, m in enumerate(models)}, dict[Split, Curve]()
     for split in PREFERRED:
         judged = [e for e in tx.current_evaluations(split=split) if e.model_id in order]
         judged.sort(key=lambda e: order[e.model_id])
-        if judged:
-            return _paired_curve(tx, judged, split, seed)
-    return None
+        curve = _paired_curve(tx, judged, split, seed) if judged else None
+        if curve is not None:
+            found[split] = curve
+    return found
 
 
 def _paired_curve(tx: Reader, judged: Sequence[Evaluation], split: Split, seed: int) -> Curve | None:

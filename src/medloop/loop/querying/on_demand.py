@@ -20,12 +20,13 @@ from medloop.loop.foundation.arrays import load_features, load_image
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.described import Report, Vectors, describe_cases, kept_vectors
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Choose, Describe, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import load_predictor, own_networks, predict_case, quality_rule
-from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors, learned_maker, newest_maker, small_views
+from medloop.loop.querying.descriptions import learned_maker, newest_maker, small_views
 from medloop.loop.querying.start_features import cold_start, describe_by_start, kept_by_start, waits_for_pretraining
 from medloop.models.foundation.nnunet_recipe import LEARNER, recipe_of
 from medloop.models.pretext.descriptors import describe_image

@@ -152,7 +152,14 @@ def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable
     """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
     picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
     choices = [
-        Choice(case_id=table.id_of(pool.case_ids[p.index]), score=float(p.score), reason=p.reason, probability=p.probability) for p in picks
+        Choice(
+            case_id=table.id_of(pool.case_ids[p.index]),
+            score=float(p.score),
+            reason=p.reason,
+            probability=p.probability,
+            left=None if p.probability is None else len(pool.case_ids) - place,
+        )
+        for place, p in enumerate(picks)
     ]
     unseen = sorted(set(names) - set(pool.case_ids)) if len(choices) < size else []
     left = min(size - len(choices), len(unseen))

@@ -13,9 +13,9 @@ from medloop.core.records import Case
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.described import Report, Vectors, describe_cases, kept_vectors
 from medloop.loop.foundation.starts import Start, start_in_use
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.querying.descriptions import Report, Vectors, describe_cases, kept_vectors
 from medloop.models.foundation.recipes import Recipe
 
 

@@ -7,7 +7,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
 
 from medloop.core.arrays import FloatArray
@@ -105,6 +104,8 @@ class DescribedPredictor:
         """Outputs of the network over a prepared image: (outputs, I, J, K), or (outputs,)."""
         if self.description.kind == "classification":
             return np.asarray(self._called(torch.from_numpy(np.array(prepared, order="C"))[None])[0].numpy())
+        from monai.inferers.utils import sliding_window_inference  # MONAI takes seconds to load, which only predicting needs
+
         d = self.description
         tensor = torch.from_numpy(np.array(prepared, order="C"))[None]
         tensor = tensor.squeeze(-1) if d.dimension == 2 else tensor

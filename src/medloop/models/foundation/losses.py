@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection
 
 import torch
-from monai.losses.dice import DiceLoss
 from torch import Tensor
 from torch.nn import functional
 
@@ -137,6 +136,8 @@ def blend(soft: Tensor, truth: Tensor) -> Tensor:
 
 def _overlap(logits: Tensor, truth: Tensor, masks: Tensor, regions: Regions, *, soft: bool = False) -> Tensor:
     """Dice loss against class probabilities `truth`, shape of `logits`, where the masks say anything; `soft` takes its semimetric form."""
+    from monai.losses.dice import DiceLoss  # MONAI takes seconds to load, which only learning needs
+
     valid = (masks != IGNORE).unsqueeze(1)
     loss = DiceLoss(include_background=False, batch=True, soft_label=soft)
     dice: Tensor = loss(summed(logits.float().softmax(1) * valid, regions), summed(truth * valid, regions))

@@ -11,10 +11,9 @@ CPUs and GPUs prefer; each channel of each image is normalised by itself (a grou
 """
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
-from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetUpBlock, get_conv_layer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +28,13 @@ DROPOUT_LEVELS = 2
 """How many of the coarsest levels drop channels."""
 
 
+def blocks() -> Any:
+    """MONAI's blocks. MONAI takes seconds to load, which only those need who have a network."""
+    from monai.networks.blocks import dynunet_block
+
+    return dynunet_block
+
+
 class Encoder(nn.Module):
     """The descending half of a U-Net."""
 
@@ -38,7 +44,9 @@ class Encoder(nn.Module):
         self.fold = recipe.fold[:d]
         widths = (recipe.inputs * math.prod(self.fold), *recipe.features)
         self.levels = nn.ModuleList(
-            UnetBasicBlock(d, widths[n], widths[n + 1], recipe.kernels[n][:d], recipe.strides[n][:d], _norm(widths[n + 1]), ACTIVATION)
+            blocks().UnetBasicBlock(
+                d, widths[n], widths[n + 1], recipe.kernels[n][:d], recipe.strides[n][:d], _norm(widths[n + 1]), ACTIVATION
+            )
             for n in range(len(recipe.features))
         )
         self.dropout = _dropout(recipe)
@@ -63,8 +71,10 @@ class Borders(nn.Module):
         d, fold = recipe.dimension, recipe.fold[: recipe.dimension]
         self.width = recipe.features[0] // 2
         kernel = tuple(3 if step > 1 else 1 for step in fold)
-        self.unfold = get_conv_layer(d, recipe.features[0], self.width, kernel_size=fold, stride=fold, conv_only=True, is_transposed=True)
-        self.block = UnetBasicBlock(d, self.width + recipe.inputs, self.width, kernel, 1, _norm(self.width), ACTIVATION)
+        self.unfold = blocks().get_conv_layer(
+            d, recipe.features[0], self.width, kernel_size=fold, stride=fold, conv_only=True, is_transposed=True
+        )
+        self.block = blocks().UnetBasicBlock(d, self.width + recipe.inputs, self.width, kernel, 1, _norm(self.width), ACTIVATION)
 
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
         """Features (B, finest, …) and images (B, inputs, …) to features (B, width, …) of the image's size."""
@@ -82,13 +92,14 @@ class SegmentationNetwork(nn.Module):
         self.inputs = recipe.inputs
         self.encoder = Encoder(recipe)
         self.ascent = nn.ModuleList(
-            UnetUpBlock(d, widths[n], widths[n - 1], kernels[n - 1][:d], 1, strides[n][:d], _norm(widths[n - 1]), ACTIVATION)
+            blocks().UnetUpBlock(d, widths[n], widths[n - 1], kernels[n - 1][:d], 1, strides[n][:d], _norm(widths[n - 1]), ACTIVATION)
             for n in range(len(widths) - 1, 0, -1)
         )
         self.dropouts = nn.ModuleList(_dropout(recipe) if n < DROPOUT_LEVELS - 1 else nn.Identity() for n in range(len(self.ascent)))
         self.borders = Borders(recipe) if math.prod(recipe.fold) > 1 else None
         self.width = self.borders.width if self.borders else recipe.features[0]
-        self.head = UnetOutBlock(d, self.width, recipe.classes) if recipe.heads == 1 else Heads(d, self.width, recipe.classes, recipe.heads)
+        one = recipe.heads == 1
+        self.head = blocks().UnetOutBlock(d, self.width, recipe.classes) if one else Heads(d, self.width, recipe.classes, recipe.heads)
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """See `Encoder.forward`; the images themselves are the first skip. A guided network takes an image alone as one without hints."""

@@ -71,7 +71,16 @@ class WeakWeights(NamedTuple):
 
 USUAL_WEAK = WeakWeights()
 
-LATER: Json = {"robust": "none", "weak_weights": USUAL_WEAK, "weak_learned": False, "regions": (), "augmented": 1.0, "fitted": False}
+LATER: Json = {
+    "robust": "none",
+    "weak_weights": USUAL_WEAK,
+    "weak_learned": False,
+    "regions": (),
+    "augmented": 1.0,
+    "fitted": False,
+    "ewc": 0.0,
+    "distillation": 0.0,
+}
 """Fields that recipes did not have at first, and what those are that have no effect."""
 
 
@@ -126,6 +135,7 @@ class Recipe:
         robust: How wrong annotations are stood; see `models.foundation.robust_losses` and `models.training.small_loss`.
         regions: Where labels lie inside others (`core.labels`): of each foreground class, in order, itself and the classes inside it;
             () where each class stands alone.
+        ewc, distillation: How much is kept of the model that a training goes on from; see `models.training.anchor`.
     """
 
     kind: TaskKind
@@ -172,6 +182,8 @@ class Recipe:
     weak_learned: bool = False
     regions: tuple[tuple[int, ...], ...] = ()
     augmented: float = 1.0
+    ewc: float = 0.0
+    distillation: float = 0.0
 
     def __post_init__(self) -> None:
         levels, shares = len(self.features), (self.dropout, self.foreground, self.remapped)
@@ -211,6 +223,8 @@ class Recipe:
         _require(self.robust == "none" or not self.annotators, "robust", "none with an annotator model", self.robust)
         _require(self.robust != "small-loss" or not pasted, "robust", "none or robust-loss with copy-paste", self.robust)
         _require_regions(self.regions, self.classes)
+        kept = (self.ewc, self.distillation)
+        _require(all(0 <= weight < float("inf") for weight in kept), "ewc, distillation", "0 or positive weights", kept)
         _require(self.precision in ("auto", "float32", "bfloat16"), "precision", "auto, float32 or bfloat16", self.precision)
 
     @property

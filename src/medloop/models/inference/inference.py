@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.inferers.utils import sliding_window_inference
 from torch import Tensor
 
 from medloop.core.geometry import Shape3
@@ -96,6 +95,8 @@ def _logits(
     network: AnyNetwork, recipe: Recipe, image: npt.NDArray[np.float32], device: torch.device, decode: Decode
 ) -> tuple[Tensor, npt.NDArray[np.float32]]:
     """Logits (1, outputs, I, J, K) or (1, classes), float32, and features."""
+    from monai.inferers.utils import sliding_window_inference  # MONAI takes seconds to load, which only predicting needs
+
     tensor = torch.from_numpy(np.array(image, order="C"))[None].to(device)
     if recipe.dimension == 2:
         tensor = tensor.squeeze(-1)

@@ -18,13 +18,12 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.networks.blocks.dynunet_block import UnetOutBlock
 from torch import Tensor, nn
 from torch.nn import functional
 
 from medloop.core.seeds import derive_seed, generator
 from medloop.models.foundation.fitting import cut
-from medloop.models.foundation.networks import SegmentationNetwork, build_network, pool
+from medloop.models.foundation.networks import SegmentationNetwork, blocks, build_network, pool
 from medloop.models.foundation.recipes import USUAL_WEAK, Recipe
 from medloop.models.training.augmentation import apply_change, geometry_of, intensities_of
 from medloop.models.training.batches import PreparedCase, draw_place
@@ -65,7 +64,7 @@ class PretextNetwork(nn.Module):
             torch.manual_seed(derive_seed(recipe.seed, "pretext"))
             whole = dataclasses.replace(recipe, kind="segmentation")
             body = cast("SegmentationNetwork", build_network(whole, seed=derive_seed(recipe.seed, "pretext", "weights")))
-            body.head = UnetOutBlock(recipe.dimension, body.width, recipe.channels)
+            body.head = blocks().UnetOutBlock(recipe.dimension, body.width, recipe.channels)
             widest = recipe.features[-1]
             self.projector = nn.Sequential(nn.Linear(widest, widest), nn.ReLU(), nn.Linear(widest, PROJECTED))
         self.body = body

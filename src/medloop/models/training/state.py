@@ -20,6 +20,7 @@ from medloop.models.foundation.networks import AnyNetwork, build_network, load_w
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.weak_balance import RATE as BALANCE_RATE
 from medloop.models.foundation.weak_balance import WeakBalance
+from medloop.models.training.anchor import Anchor, Anchored, anchored
 from medloop.models.training.batches import PreparedCase, TrainingCase
 from medloop.models.training.small_loss import SmallLoss
 
@@ -43,6 +44,7 @@ class TrainingState:
         memory: How hard each case is to learn; None where that decides nothing.
         balance: What marks count, where that is learned; else None.
         precision: In which steps are taken, chosen before the first one; "" before that.
+        kept: What is kept of the model before; None where nothing is. It follows from what the training began with.
     """
 
     network: AnyNetwork
@@ -59,6 +61,7 @@ class TrainingState:
     memory: SmallLoss | None = None
     balance: WeakBalance | None = None
     precision: str = ""
+    kept: Anchored | None = None
 
     @property
     def device(self) -> torch.device:
@@ -78,12 +81,14 @@ class TrainingState:
             self.best_score, self.best = score, {name: tensor.clone() for name, tensor in self.mean.items()}
 
 
-def start(recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: Sequence[PreparedCase] = ()) -> TrainingState:
+def start(
+    recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: Sequence[PreparedCase] = (), anchor: Anchor | None = None
+) -> TrainingState:
     """A member before its first step.
 
     Its weights follow from the recipe's seed, or are those of an earlier model's members (`initial`, safetensors), in turn where these are
     fewer. An annotator model needs the `cases` to know how much each annotator annotated, and a memory of losses how many
-    they are.
+    they are; `anchor` is the model before, where these weights are its.
 
     Raises:
         FormatError: When bytes are not weights of this recipe.
@@ -92,6 +97,7 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: 
     if initial:
         load_weights(network, initial[member % len(initial)])
     network = network.to(choose_device())
+    kept = anchored(recipe, network, member, anchor)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     confusions = _confusions_of(recipe, network.width, cases)
     if confusions:
@@ -102,7 +108,7 @@ def start(recipe: Recipe, member: int, initial: Sequence[bytes] = (), *, cases: 
         optimiser.add_param_group({"params": [balance.log_variances], "weight_decay": 0.0, "times": BALANCE_RATE})
     mean = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     memory = SmallLoss.of(len(cases)) if recipe.robust == "small-loss" else None
-    return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions, memory=memory, balance=balance)
+    return TrainingState(network, optimiser, mean, recipe.steps, confusions=confusions, memory=memory, balance=balance, kept=kept)
 
 
 def _confusions_of(recipe: Recipe, width: int, cases: Sequence[PreparedCase]) -> Confusions | None:

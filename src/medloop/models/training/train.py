@@ -38,6 +38,7 @@ from medloop.models.foundation.partial_labels import marginal_chances, marginal_
 from medloop.models.foundation.recipes import Recipe, WeakWeights
 from medloop.models.foundation.weak_losses import weak_loss, weak_terms
 from medloop.models.training.ahead import in_order
+from medloop.models.training.anchor import Anchor, kept_loss
 from medloop.models.training.batches import Marks, PreparedCase, TrainingCase, draw_batch, draw_marks, prepare_cases
 from medloop.models.training.consistency import (
     UnlabelledCase,
@@ -92,7 +93,7 @@ Draw = Callable[[int], tuple[tuple[Tensor, Tensor], Marks]]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Everything that makes a training: what `train` takes, and unlabelled cases, for a recipe that learns from such too."""
+    """Everything that makes a training: what `train` takes, unlabelled cases where the recipe learns from such, and the model before."""
 
     recipe: Recipe
     training: Sequence[TrainingCase]
@@ -102,6 +103,7 @@ class TrainingRun:
     initial: Sequence[bytes] = ()
     guide: Guide | None = None
     unlabelled: Sequence[UnlabelledCase] = ()
+    anchor: Anchor | None = None
 
 
 def train(
@@ -160,9 +162,10 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
             cases = prepare_cases(recipe, run.training, prepared / "training")
             held_out = prepare_cases(recipe, run.validation, prepared / "validation") if run.validation else []
             pool = prepare_unlabelled(recipe, run.unlabelled, prepared / "unlabelled")
-            state = start(recipe, member, run.initial, cases=cases)
+            begin = partial(start, recipe, member, run.initial, cases=cases, anchor=run.anchor)
+            state = begin()
             if not restore(state, folder, member=member, identity=identity):
-                timed = partial(seconds_per_step, cases=cases, guide=run.guide, pool=pool)
+                timed = partial(seconds_per_step, cases=cases, guide=run.guide, pool=pool, begin=begin if run.anchor else None)
                 state.precision, seconds = (recipe.precision, 0.0) if recipe.steps else quickest_precision(recipe, timed)
                 state.steps = recipe.steps or plan_steps(recipe, seconds, spent=time.perf_counter() - begun)
                 save(state, folder, member=member, identity=identity)
@@ -185,7 +188,8 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
 def identify_run(run: TrainingRun, member: int) -> str:
     """What a member's checkpoint is bound to; see `identify`."""
     name, pool = run.guide.name if run.guide else "", run.unlabelled if run.recipe.unlabelled != "none" else ()
-    return identify(run.recipe, member, run.training, run.validation, run.initial, guide=name, unlabelled=[case.id for case in pool])
+    begun = (*run.initial, *(run.anchor.identity if run.anchor else ()))
+    return identify(run.recipe, member, run.training, run.validation, begun, guide=name, unlabelled=[case.id for case in pool])
 
 
 def _train_to_end(
@@ -262,6 +266,7 @@ def take_step(
     loss = batch_loss(recipe, state, images, logits, targets, marks=marks, features=features)
     loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks)
     loss = loss + agreement_loss(recipe, member, state, marks.unlabelled)
+    loss = loss + kept_loss(recipe, state.network, state.kept, images, logits)
     value = _finite(float(loss.detach()), state.step)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
@@ -365,9 +370,13 @@ def seconds_per_step(
     clock: Callable[[], float] = time.perf_counter,
     guide: Guide | None = None,
     pool: Sequence[PreparedCase] = (),
+    begin: Callable[[], TrainingState] | None = None,
 ) -> float:
-    """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away; of one with the second batch."""
-    state = start(recipe, 0, cases=cases)
+    """Median seconds of a training step by `clock`, from a few steps of a network that is thrown away; of one with the second batch.
+
+    `begin` makes the state of a training that keeps something of the model before.
+    """
+    state = begin() if begin else start(recipe, 0, cases=cases)
     state.steps = TIMED_STEPS + 2
     seconds = []
     for step in range(state.steps):

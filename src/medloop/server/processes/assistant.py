@@ -24,10 +24,14 @@ from starlette.routing import Route
 from medloop.core.errors import FormatError, MedloopError, UnavailableError
 from medloop.loop.annotating.engines import AUTO, ChooseEngine, choose_engine
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.overview.acquisition import Demand
+from medloop.metrics.measure_bounds import TOLERANCE
+from medloop.quality.acquisition.rule import ALARM
 from medloop.server.processes.lifeline import Lifeline
 from medloop.server.processes.refinery import Refinery
 from medloop.server.web.failures import failure, status_of, unforeseen
 from medloop.server.web.folders import Projects
+from medloop.server.wire.acquisition_views import AcquisitionView
 from medloop.server.wire.prompt_views import PreviewView, RefinedView, RefineRequest
 
 if TYPE_CHECKING:
@@ -96,6 +100,22 @@ class Assistant:
         with self._guard:
             return explain_for(workspace, self._predictor(workspace), asked)
 
+    def judge_acquisition(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Judge the image in a file that the server holds, with the newest model; see `medloop.loop.overview.acquisition_checks`.
+
+        Raises:
+            UnavailableError: There is no model yet.
+            MedloopError: Whatever judging raises.
+        """
+        from medloop.loop.overview.acquisition_checks import AcquisitionChecker
+
+        workspace = self._workspace(asked.get("project_id", ""))
+        demand = Demand(float(asked.get("alarm", ALARM)), asked.get("measure", ""), float(asked.get("tolerance", TOLERANCE)))
+        with self._guard:
+            checker = AcquisitionChecker(workspace, demand, predictor=self._predictor(workspace))
+            found = checker.check(asked.get("path", ""), pixel_mm=float(asked.get("pixel_mm") or 0) or None, picture=True)
+        return AcquisitionView.of(found.check, found.address).model_dump(mode="json")
+
     def warm_model(self) -> str | None:
         """Id of the model in memory."""
         return self._warm.model_id if self._warm else None
@@ -124,7 +144,7 @@ class Assistant:
 
 
 def create_assistant(assistant: Assistant) -> Starlette:
-    """The assistant as an application: `POST /propose` and `/warm {project_id, case_id}`, `POST /refine` and `/explain`, `GET /health`."""
+    """The application: `POST /propose` and `/warm {project_id, case_id}`, `/refine`, `/explain`, `/acquisition`, `GET /health`."""
 
     async def refine(request: Request) -> JSONResponse:
         try:
@@ -146,10 +166,13 @@ def create_assistant(assistant: Assistant) -> Starlette:
     async def explain(request: Request) -> JSONResponse:
         return JSONResponse(await asyncio.to_thread(assistant.explain, await _body(request)))
 
+    async def acquisition(request: Request) -> JSONResponse:
+        return JSONResponse(await asyncio.to_thread(assistant.judge_acquisition, await _body(request)))
+
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", "model_id": assistant.warm_model()})
 
-    asked = {"/propose": propose, "/refine": refine, "/warm": warm, "/explain": explain}
+    asked = {"/propose": propose, "/refine": refine, "/warm": warm, "/explain": explain, "/acquisition": acquisition}
     routes = [Route("/health", health), *(Route(address, answer, methods=["POST"]) for address, answer in asked.items())]
     return Starlette(routes=routes, exception_handlers={MedloopError: _deliberate, Exception: _unforeseen})
 

@@ -1,4 +1,4 @@
-"""The worker process: runs the jobs of every project of a folder at low priority, long ones one after the other and short ones beside.
+"""The worker process: runs the jobs of every project of a folder at low priority, long ones one after the other, the others beside.
 
 Started by `supervise` as `python -m medloop.server.processes.worker FOLDER THREADS`; `work` can be called by any
 other process too. Each project's worker lock is shared, so that the page knows somebody is working.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from medloop.core.errors import MedloopError
 from medloop.loop.foundation.follow_up import follow_up
-from medloop.loop.foundation.job_kinds import SHORT
+from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, Lane
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.worker import IDLE_SECONDS, beside, keep_up, run_job
 from medloop.server.processes.lifeline import Lifeline
@@ -27,7 +27,7 @@ SESSION_NICENESS = 5
 
 
 def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) -> None:
-    """Run jobs of every project below a root until told to stop, short ones beside the long ones.
+    """Run jobs of every project below a root until told to stop: short ones, and those that wait for an archive, beside the long ones.
 
     Raises:
         NotFoundError: No project in the folder.
@@ -36,14 +36,14 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
     with ExitStack() as held:
         here = _Here(held.enter_context(closing(Projects(root, exclusive=False))), held)
 
-        def run_short() -> bool:
-            ran = [_run_one(each, f"{owner}-short", stop, short=True) for each in here.workspaces()]
+        def run_lane(lane: Lane) -> bool:
+            ran = [_run_one(each, f"{owner}-{lane}", stop, lane=lane) for each in here.workspaces()]
             return any(ran)
 
-        with beside(run_short) as failed:
+        with beside(lambda: run_lane("short")) as short_failed, beside(lambda: run_lane("archive")) as archive_failed:
 
             def over() -> bool:
-                return failed() or stop()
+                return short_failed() or archive_failed() or stop()
 
             while not over():
                 ran = [_run_one(each, owner, over, threads=threads) for each in here.workspaces()]
@@ -72,13 +72,14 @@ class _Here:
             return found
 
 
-def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], *, threads: int = 1, short: bool = False) -> bool:
+def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], *, threads: int = 1, lane: Lane = "long") -> bool:
     """Run one job of a project, if one waits; none of a database that a server of another folder holds now."""
     require_same_folder(workspace.store.database, workspace.folder)
-    job = workspace.store.jobs.claim(owner, kinds=SHORT) if short else workspace.store.jobs.claim(owner, but=SHORT)
+    jobs = workspace.store.jobs
+    job = jobs.claim(owner, but=(*SHORT, *ARCHIVE)) if lane == "long" else jobs.claim(owner, kinds=SHORT if lane == "short" else ARCHIVE)
     if job is not None:
         run_job(workspace.reload(), job, threads=threads, stop=stop)
-    elif short:  # by whom no training keeps from it
+    elif lane == "short":  # by whom no training keeps from it
         keep_up(workspace)
     return job is not None
 

@@ -22,7 +22,10 @@ from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
 from medloop.loop.foundation.references import references_of
 from medloop.loop.foundation.refusals import open_with, refusals
+from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.domain import NOTHING, Standings
+from medloop.loop.judging.trust import pool_standings
 from medloop.loop.overview.thumbnails import Thumbnail, thumbnail, wanted_thumbnail
 from medloop.loop.querying.streaming import judge_arrivals, verdicts
 from medloop.server.web.assistant import ASSISTANT_SECONDS
@@ -50,6 +53,7 @@ MOST_CASES = 2**31
 State = Annotated[Literal["all", "unlabelled", "annotated", "skipped", "flagged"], Renamed]
 ReadingFilter = Literal["any", "read", "in review", "accepted", "returned"]
 GivenFilter: TypeAlias = Literal["whatever"] | Given
+DomainFilter: TypeAlias = Literal["any", "compared", "outside"]
 _PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}}, "description": "The middle slice that holds a label, with its mask; else the middle one."},
     304: {"description": "The client has this picture already."},
@@ -69,14 +73,19 @@ class Asked:
     by_round: bool
     lacks: int | None = None
     given: GivenFilter = "whatever"
+    domain: DomainFilter = "any"
 
-    def listing(self, tx: Reader, blobs: Blobs, unread: Collection[str]) -> Listing:
+    def standings(self, workspace: Workspace) -> Standings:
+        """How cases stand to the domain of the model in use, where the list is to show it."""
+        return NOTHING if self.domain == "any" else pool_standings(workspace)
+
+    def listing(self, tx: Reader, blobs: Blobs, unread: Collection[str], standings: Standings = NOTHING) -> Listing:
         """The same for the store; `unread` cases are as if nobody had annotated them."""
         person = known_annotator(tx, self.assignee) if self.assignee else None
         return Listing(
             state=STORED_STATES[self.state],
             search=self.search,
-            case_ids=self._among(tx, blobs, unread),
+            case_ids=self._among(tx, blobs, unread, standings),
             assigned_to=person.id if person else self.assignee and NOBODY,
             sort=self.sort,
             descending=self.descending,
@@ -84,13 +93,15 @@ class Asked:
             unlabelled=unread,
         )
 
-    def _among(self, tx: Reader, blobs: Blobs, unread: Collection[str]) -> list[str] | None:
-        """The only cases that fit by their readings, the labels that they lack and what they have; None for all."""
+    def _among(self, tx: Reader, blobs: Blobs, unread: Collection[str], standings: Standings) -> list[str] | None:
+        """The only cases that fit by their readings, the labels that they lack, what they have and how they stand; None for all."""
         sets = [] if self.reading == "any" else [set(cases_read(tx, self.reading))]
         if self.lacks is not None:
             sets.append({i for i, labels in _lacking(tx).items() if not self.lacks or self.lacks in {label.value for label in labels}})
         if self.given != "whatever":
             sets.append({i for i, kinds in given_kinds(tx, blobs).items() if self.given in kinds})
+        if self.domain != "any":
+            sets.append({i for i, one in standings.items() if one.outside or self.domain == "compared"})
         return sorted(set.intersection(*sets).difference(unread)) if sets else None
 
 
@@ -112,18 +123,27 @@ def _order(
     return sort, descending, by_round
 
 
-def _asked(
-    order: Annotated[tuple[Sort, bool, bool], Depends(_order)],
-    state: Annotated[State, Query(description="Which cases.")] = "all",
-    reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
-    search: Search = "",
-    assignee: Annotated[str, Query(max_length=MAX_NAME, pattern=r"^[^\x00]*$", description="Only cases given to this person.")] = "",
+def _having(
     lacks: Annotated[int | None, Query(ge=0, le=254, description="Only annotated cases that lack the label of this value; 0: any.")] = None,
     given: Annotated[
         GivenFilter, Query(description="Only cases with marks of this kind, annotated parts, or a rejected proposal.")
     ] = "whatever",
+    domain: Annotated[
+        DomainFilter, Query(description="Only unlabelled cases compared with those that the model in use was judged on, or unlike these.")
+    ] = "any",
+) -> tuple[int | None, GivenFilter, DomainFilter]:
+    return lacks, given, domain
+
+
+def _asked(
+    order: Annotated[tuple[Sort, bool, bool], Depends(_order)],
+    having: Annotated[tuple[int | None, GivenFilter, DomainFilter], Depends(_having)],
+    state: Annotated[State, Query(description="Which cases.")] = "all",
+    reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
+    search: Search = "",
+    assignee: Annotated[str, Query(max_length=MAX_NAME, pattern=r"^[^\x00]*$", description="Only cases given to this person.")] = "",
 ) -> Asked:
-    return Asked(state, reading, search, assignee, *order, lacks, given)
+    return Asked(state, reading, search, assignee, *order, *having)
 
 
 AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
@@ -139,28 +159,32 @@ def list_cases(
     after: Annotated[str, Query(max_length=8000, description="The `cursor` of the part before: goes on behind it.")] = "",
 ) -> CasePage:
     """The worklist: cases in any order, by name in natural order, searched in any script and letter case, how far each is, and whose."""
+    standings = asked.standings(workspace)
     with workspace.store.read() as tx:
         unread = viewer.unread(tx)
-        listing = asked.listing(tx, workspace.store.blobs, unread)
+        listing = asked.listing(tx, workspace.store.blobs, unread, standings)
         page = tx.work_page(listing, limit=limit, offset=offset, after=after)
         rounds = tx.worklist_rounds(listing) if asked.by_round else []
         total = tx.worklist_total(listing)
         counted = [RoundCasesView(round=number, cases=cases) for number, cases in rounds]
-        return CasePage(total=total, rows=_lines(tx, workspace.store.blobs, page.rows, unread), cursor=page.cursor, rounds=counted)
+        return CasePage(
+            total=total, rows=_lines(tx, workspace.store.blobs, page.rows, unread, standings), cursor=page.cursor, rounds=counted
+        )
 
 
 @router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 def get_cases_csv(workspace: WorkspaceHere, viewer: ViewerHere, asked: AskedHere) -> Response:
     """The same list as a file for a spreadsheet, whole."""
+    standings = asked.standings(workspace) or pool_standings(workspace)
     with workspace.store.read() as tx:
         unread = viewer.unread(tx)
         blobs = workspace.store.blobs
-        lines = _lines(tx, blobs, tx.work_page(asked.listing(tx, blobs, unread), limit=MOST_CASES).rows, unread)
+        lines = _lines(tx, blobs, tx.work_page(asked.listing(tx, blobs, unread, standings), limit=MOST_CASES).rows, unread, standings)
     named = {"Content-Disposition": 'attachment; filename="cases.csv"'}
     return Response(cases_csv(lines), media_type="text/csv; charset=utf-8", headers=named)
 
 
-def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection[str]) -> list[CaseLine]:
+def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection[str], standings: Standings = NOTHING) -> list[CaseLine]:
     ids = [row.case_id for row in rows]
     readings = case_readings(tx, ids) | {i: as_unlabelled(tx, i) for i in ids if i in unread}
     refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
@@ -173,6 +197,7 @@ def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection
         i: CaseFacts(
             reading=readings[i],
             refused=refused.get(i),
+            standing=standings.get(i),
             judged=judged.get(i),
             open_with=opened.get(i, ()),
             returned_to=_returned_to(readings[i], people),
@@ -242,6 +267,7 @@ def get_case(workspace: WorkspaceHere, case: CaseHere, viewer: ViewerHere) -> Ca
 @router.get("/{case}/voxels", response_class=Response, responses=VOXELS)
 def get_voxels(workspace: WorkspaceHere, case: CaseHere, request: Request) -> Response:
     """The raw voxels: file order (I fastest, then J, K, channel), little endian, gzip."""
+    require_image(case)
     return send_blob(workspace.store.blobs, case.voxels, request)
 
 

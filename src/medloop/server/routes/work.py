@@ -15,6 +15,7 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.releasing import refuse_model, release_model, roll_back, use_automatic, use_model
 from medloop.loop.judging.triage import HARD_DICE, triage_pool
+from medloop.loop.judging.trust import Check
 from medloop.loop.learning.settling import settle
 from medloop.loop.overview.model_change import change_picture, model_change, no_comparison
 from medloop.loop.overview.model_history import list_models
@@ -83,10 +84,12 @@ def get_triage(
     risk: Annotated[float, Query(description="Share of all cases that may be accepted wrongly.")] = 0.1,
     good: Annotated[float, Query(description="True score (Dice) that needs no look.")] = GOOD_DICE,
     hard: Annotated[float, Query(description="True score below which two people should look.")] = HARD_DICE,
+    check: Annotated[Check, Query(description="domain accepts no case unlike those the model was judged on; none accepts it.")] = "domain",
 ) -> TriageResult:
     """Which predictions to accept, to review or to show to a second expert at a stated risk, and the measured curve; or why not yet."""
     try:
-        return TriageResult(found=TriageView.model_validate(triage_pool(workspace, risk=risk, good=good, hard=hard)), reason="", remedy="")
+        found = triage_pool(workspace, risk=risk, good=good, hard=hard, check=check)
+        return TriageResult(found=TriageView.model_validate(found), reason="", remedy="")
     except SettingError:
         raise
     except InputError as error:  # too little is evaluated: a state of the project, not a mistake of the caller
@@ -129,7 +132,9 @@ def get_job_log(workspace: WorkspaceHere, job: Id, after: After = 0) -> LogView:
 @router.post("/jobs/{job}/cancel")
 def post_cancel(workspace: WorkspaceHere, job: Id, person: PersonHere, _body: Nothing) -> JobView:
     """Stop a job at its next checkpoint; what it has learned so far is kept."""
-    workspace.store.jobs.cancel(job, actor=person.id)
+    from medloop.loop.data.pacs_wanted import forget_cancelled
+
+    forget_cancelled(workspace, workspace.store.jobs.cancel(job, actor=person.id))
     settle(workspace)
     return job_view(workspace.store.jobs.get(job))
 

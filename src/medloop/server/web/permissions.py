@@ -48,6 +48,7 @@ _LOOK: tuple[str, ...] = (
     f"GET {_CASE}/references",
     f"GET {_CASE}/references/{{reference}}/voxels",
     f"GET {_CASE}/measures",
+    f"GET {_CASE}/acquisition",
     f"GET {_CASE}/measurements",
     f"GET {_CASE}/explanation",
     f"GET {_CASE}/hypotheses",
@@ -65,7 +66,10 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/progress",
     "GET /projects/{project}/report",
     "GET /projects/{project}/triage",
+    "GET /projects/{project}/drift",
     "GET /projects/{project}/pretraining",
+    "GET /projects/{project}/matrix",
+    "GET /projects/{project}/retention",
     "GET /projects/{project}/jobs",
     "GET /projects/{project}/jobs/{job}/log",
     "GET /projects/{project}/stream",
@@ -73,6 +77,7 @@ _LOOK: tuple[str, ...] = (
 _ANNOTATE: tuple[str, ...] = (
     f"POST {_CASE}/objections",
     f"POST {_CASE}/measurements",
+    "POST /projects/{project}/acquisition",
     "PATCH /projects/{project}/measurements/{measurement}",
     "POST /projects/{project}/next",
     f"POST {_CASE}/open",
@@ -122,6 +127,7 @@ _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/train",
     "POST /projects/{project}/pretraining",
     "POST /projects/{project}/pretraining/transfer",
+    "POST /projects/{project}/matrix/fill",
     "POST /projects/{project}/models/auto",
     "POST /projects/{project}/models/back",
     "POST /projects/{project}/models/{index}/use",
@@ -164,8 +170,11 @@ PERMISSIONS: Mapping[str, Need] = {
     "POST /projects/{project}/archives/push": "export",
     "GET /projects/{project}/export": "export",
     "POST /projects/{project}/cases": "add",
+    f"POST {_CASE}/references": "add",
+    f"DELETE {_CASE}/references/{{reference}}": "add",
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",
+    "POST /projects/{project}/retention/remove": "decide",
 }
 """The table; addresses are those below /api/v1."""
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from medloop.datasets.staging import csv_text
 from medloop.loop.foundation.readings import CaseReading
 from medloop.loop.foundation.refusals import Refusal
+from medloop.loop.judging.domain import Standing
 from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.people_views import Name
 from medloop.server.wire.schemas import Body, IdText
@@ -29,7 +30,7 @@ class CaseLine(View):
     """One case in the worklist.
 
     `decided` says what counts for it that is nobody's own reading; `given` which kinds of marks it has, `part` for annotated slices or
-    regions, and `rejected` where its proposal was.
+    regions, and `rejected` where its proposal was. `domain_p` is filled where the list is asked how cases stand to the model's domain.
     """
 
     id: str
@@ -51,6 +52,8 @@ class CaseLine(View):
     decided: Literal["", "consensus", "adjudicated", "restored"]
     lacking: list[str]
     given: list[str]
+    domain_p: Number
+    outside: bool
 
     @classmethod
     def of(cls, row: CaseRow, facts: "CaseFacts") -> Self:
@@ -75,6 +78,8 @@ class CaseLine(View):
             returned_to=facts.returned_to,
             lacking=list(facts.lacking),
             given=list(facts.given),
+            domain_p=facts.standing.p if facts.standing else None,
+            outside=bool(facts.standing and facts.standing.outside),
             decided="restored" if facts.restored else reading.decided,
         )
 
@@ -94,6 +99,7 @@ class CaseFacts:
         round: Number of the newest round that queried it.
         lacking: Names of the labels that its annotation does not annotate.
         given: What it has that is less than a whole annotation.
+        standing: How it stands to the domain of the model in use, where that was looked at.
     """
 
     reading: CaseReading
@@ -107,11 +113,12 @@ class CaseFacts:
     round: int | None = None
     lacking: Sequence[str] = ()
     given: Sequence[str] = ()
+    standing: Standing | None = None
 
 
 CSV_COLUMNS = (
-    "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "assignees", "updated", "round", "open_with",
-    "reason", "given", "lacking",
+    "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "domain_p", "outside", "assignees",
+    "updated", "round", "open_with", "reason", "given", "lacking",
 )  # fmt: skip
 
 
@@ -124,6 +131,8 @@ def cases_csv(lines: Sequence[CaseLine]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else ""
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -94,6 +94,33 @@ class ReachView(View):
     high: Number
 
 
+class DrawnEstimateView(View):
+    """One model over the pool that it saw, by the cases drawn since and their chances; `plain` is their biased mean as they are."""
+
+    model_index: int
+    mean: Number
+    low: Number
+    high: Number
+    note: str
+    cases: int
+    patients: int
+    pool: int
+    plain: Number
+    warning: str
+
+
+class SelectedPoolView(View):
+    """What the queried cases say of the pool, beside the evaluation cases of `split`; `warning` says that both contradict each other."""
+
+    estimate: DrawnEstimateView
+    split: str
+    audit: Number
+    audit_low: Number
+    audit_high: Number
+    basis: str
+    warning: str
+
+
 class TargetView(View):
     """How far the target score is: further cases, hours of work; `note` says what a forecast lacks."""
 
@@ -233,6 +260,7 @@ class ProgressView(View):
     effort: list[EffortLineView]
     queried: list[ClassCountView]
     stopping: AdviceView
+    selected: SelectedPoolView | None
     quality_note: str
     target: TargetView | None
     work: CaseWorkView | None

@@ -26,3 +26,9 @@ class ReferenceView(View):
         """A reference of a case."""
         image = case_view(as_case(one, case), unread=unread)
         return cls(id=one.id, name=one.name, frame=one.frame, placed=one.is_placed, position=POSITIONS[one.frame], image=image)
+
+
+class RemovedReferenceView(View):
+    """The name of a reference that was taken away."""
+
+    name: str

@@ -16,6 +16,8 @@ class TriagedCaseView(View):
     low: Number
     high: Number
     reason: str
+    domain_p: Number
+    outside: bool
 
 
 class ThresholdView(View):
@@ -54,6 +56,9 @@ class TriageView(View):
     cases: list[TriagedCaseView]
     unpredicted: int
     in_part: int
+    promise: str
+    checked: bool
+    drifted: list[str]
 
 
 class TriageResult(View):

@@ -1,0 +1,205 @@
+"""The retention rule: images that are not kept longer than allowed, while what people made of them stays.
+
+With `retention_days` an image is due so many days after its case came. Removing it deletes its bytes, those of references beside
+it and of the small pictures drawn of it. The case, its annotations, effort, predictions, evaluations and audit stay; its notes say when and
+why the image went, and the same words meet whoever opens it. A case that nobody had annotated counts as skipped from then on.
+
+A case that somebody has open keeps its image until they are done. Bytes that another case needs too, as it has the very same image, go with
+that one. Copies elsewhere (backups, exports, the source files, an archive) are not medloop's to delete.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from medloop.core.errors import SettingError, StateError, StorageError
+from medloop.core.names import counted
+from medloop.core.records import Assignment, Case, ReferenceSeries, new_id, now, time_text
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.refusals import open_with
+from medloop.loop.foundation.removed_images import REMOVED
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.reader import Reader
+from medloop.store.references import references
+from medloop.store.writer import Writer
+
+RULE = "retention rule"
+"""Who skips a case whose image was removed before anybody annotated it."""
+
+AT_ONCE = 200
+"""Cases per transaction."""
+
+LOOK_SECONDS = 600.0
+"""How often a worker looks: the rule counts in days."""
+
+_LOOKED: dict[Path, float] = {}
+"""When this process last looked, by the project's folder."""
+
+
+@dataclass(frozen=True)
+class DueImage:
+    """An image that is to be removed: since when, and who has the case open, which keeps it for now."""
+
+    case_id: str
+    name: str
+    added_at: str
+    due_at: str
+    open_with: tuple[str, ...]
+
+    def __str__(self) -> str:
+        kept = f"; open with {', '.join(self.open_with)}, so it stays until they are done" if self.open_with else ""
+        return f"{self.name}: came on {self.added_at[:10]}, due since {self.due_at[:10]}{kept}"
+
+
+@dataclass(frozen=True)
+class RemovedImage:
+    """A case whose image was removed, and its note that says so."""
+
+    case_id: str
+    name: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How the rule stands.
+
+    Attributes:
+        days: The setting; 0 keeps images for ever.
+        by_worker: Whether workers remove what is due.
+        due: Images to be removed, oldest first.
+        removed: Cases without an image, by name.
+        next_due: When the next image will be due; "" for none.
+    """
+
+    days: int
+    by_worker: bool
+    due: tuple[DueImage, ...]
+    removed: tuple[RemovedImage, ...]
+    next_due: str = ""
+
+
+@dataclass(frozen=True)
+class RetentionReport:
+    """What was removed: cases by name, bytes freed, cases that are open still, and those whose bytes another case needs."""
+
+    removed: tuple[str, ...]
+    freed: int
+    waiting: tuple[DueImage, ...]
+    shared: tuple[str, ...]
+
+
+def retention(workspace: Workspace, *, at: str = "") -> Retention:
+    """How the rule stands now, or at another time."""
+    days = workspace.settings.retention_days
+    with workspace.store.read() as tx:
+        gone = tx.find(Case, where={"voxels": ""}, order=("name",))
+        due = _due(tx, days, at or now()) if days else []
+        later = [] if not days else tx.find(Case, order=("added_at",), limit=len(due) + len(gone) + 1)
+    known = {one.case_id for one in due}
+    upcoming = next((_later(case.added_at, days) for case in later if case.voxels and case.id not in known), "")
+    removed = tuple(RemovedImage(case.id, case.name, removal_of(case)) for case in gone)
+    return Retention(days, workspace.settings.retention_by_worker, tuple(due), removed, upcoming)
+
+
+def removal_of(case: Case) -> str:
+    """The note of a case that says when and why its image went; "" while it has one."""
+    return next((note for note in reversed(case.notes) if note.startswith(REMOVED)), "") if not case.voxels else ""
+
+
+def remove_due(workspace: Workspace, *, actor: str, at: str = "") -> RetentionReport:
+    """Remove the images that are due.
+
+    Raises:
+        SettingError: The project has no retention rule.
+        StateError: It can only be read.
+    """
+    if not workspace.settings.retention_days:
+        raise SettingError("retention_days is 0: images are kept for ever", remedy="medloop configure DIR retention_days=365")
+    if workspace.store.read_only:
+        raise StateError(f"Nothing can be removed from this project: {workspace.store.read_only}", remedy="make it writable")
+    with workspace.store.read() as tx:
+        due = _due(tx, workspace.settings.retention_days, at or now())
+    wanted, removed, freed, shared = [one for one in due if not one.open_with], list[str](), 0, list[str]()
+    rule = annotator_named(workspace, RULE, program=True).id if wanted else ""
+    for start in range(0, len(wanted), AT_ONCE):
+        cases = _mark(workspace, [one.case_id for one in wanted[start : start + AT_ONCE]], rule, actor)
+        taken, kept = _delete(workspace, cases, actor)
+        removed += [case.name for case in cases]
+        freed, shared = freed + taken, shared + kept
+    with workspace.store.read() as tx:
+        waiting = tuple(one for one in _due(tx, workspace.settings.retention_days, at or now()))
+    return RetentionReport(tuple(removed), freed, waiting, tuple(shared))
+
+
+def remove_in_turn(workspace: Workspace) -> RetentionReport | None:
+    """What an idle worker does, where the project wants it: look once in `LOOK_SECONDS`; None when it was not the time."""
+    if time.monotonic() - _LOOKED.get(workspace.folder, -LOOK_SECONDS) < LOOK_SECONDS:
+        return None
+    _LOOKED[workspace.folder] = time.monotonic()
+    today = workspace.reload()
+    wanted = today.settings.retention_by_worker and today.settings.retention_days and not today.store.read_only
+    return remove_due(today, actor="worker") if wanted else None
+
+
+def _due(tx: Reader, days: int, at: str) -> list[DueImage]:
+    last = time_text(_time(at) - timedelta(days=days))
+    cases = [case for case in tx.find(Case, order=("added_at",)) if case.voxels and case.added_at <= last]
+    opened = open_with(tx, [case.id for case in cases])
+    return [DueImage(case.id, case.name, case.added_at, _later(case.added_at, days), tuple(opened.get(case.id, ()))) for case in cases]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def _later(added_at: str, days: int) -> str:
+    return time_text(_time(added_at) + timedelta(days=days))
+
+
+def _mark(workspace: Workspace, case_ids: Sequence[str], rule: str, actor: str) -> list[Case]:
+    """The cases as they were, whose rows say from now on that they have no image; those opened meanwhile are passed over."""
+    note = f"{REMOVED} on {now()[:10]}: the retention rule keeps images {counted(workspace.settings.retention_days, 'day')}"
+    with workspace.store.write(actor) as tx:
+        opened = open_with(tx, case_ids)
+        cases = [case for i in case_ids if i not in opened and (case := tx.get(Case, i)).voxels]
+        for case in cases:
+            tx.change(Case, case.id, verb="remove-image", fields={"voxels": "", "notes": (*case.notes, note)})
+            tx.add(_skipped(case, rule, note), verb="skip")
+    return cases
+
+
+def _skipped(case: Case, rule: str, note: str) -> Assignment:
+    """That nobody is to read the case any more; annotations in force count all the same."""
+    at = now()
+    return Assignment(id=new_id("assignment"), case_id=case.id, annotator_id=rule, state="skipped", reason=note, opened_at=at, closed_at=at)
+
+
+def _delete(workspace: Workspace, cases: Sequence[Case], actor: str) -> tuple[int, list[str]]:
+    """Delete what nothing refers to any more: bytes freed, and the cases whose bytes something else needs."""
+    blobs, freed, shared = workspace.store.blobs, 0, list[str]()
+    with workspace.store.write(actor) as tx:
+        gone = {case.voxels: case.name for case in cases} | _without_references(tx, [case.id for case in cases])
+        needed = {reference.blob for reference in references(tx.connection)}
+        for blob, name in gone.items():
+            if blob in needed:
+                shared.append(name)
+            elif blobs.exists(blob):
+                freed += blobs.size(blob)
+                blobs.remove(blob)
+    for case in cases:
+        for picture in (workspace.work_folder / "thumbnails").glob(f"{case.id}-*.png"):
+            with suppress(OSError, StorageError):
+                picture.unlink(missing_ok=True)
+    return freed, shared
+
+
+def _without_references(tx: Writer, case_ids: Sequence[str]) -> dict[str, str]:
+    """Take away the references of cases: their blobs, and what they are called."""
+    standing = [one for one in tx.find(ReferenceSeries, where={"case_id": list(case_ids)}) if one.removed_at is None]
+    for one in standing:
+        tx.change(ReferenceSeries, one.id, verb="remove", fields={"removed_at": now(), "voxels": ""})
+    return {one.voxels: one.name for one in standing}

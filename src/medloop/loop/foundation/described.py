@@ -1,0 +1,81 @@
+"""Numbers that describe cases without their annotations: computed once per case, kept in the store.
+
+A vector is bound to its method and to what made it (weights, a model); those of different makers are never mixed.
+Every few cases are one transaction, so that a killed job goes on where it was; two processes that describe the same
+case keep one vector.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray
+from medloop.core.records import Case, Descriptor, new_id, now
+from medloop.loop.foundation.arrays import load_features, store_features
+from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.blobs import Blobs
+
+Vectors: TypeAlias = dict[str, FloatArray]
+"""Case id → vector."""
+
+Report: TypeAlias = Callable[[float, str], None]
+"""Told progress 0..1 and a line; may raise to stop. `JobControl.report` is one."""
+
+CHUNK = 16
+"""Cases per transaction."""
+
+
+def kept_vectors(workspace: Workspace, method: str, maker: str, cases: Sequence[Case]) -> Vectors:
+    """The vectors that are there already; only reads."""
+    wanted = {c.id for c in cases}
+    with workspace.store.read() as tx:
+        rows = tx.find(Descriptor, where={"method": method, "maker": maker})
+    return {row.case_id: vector_of(workspace.store.blobs, row.vector) for row in rows if row.case_id in wanted}
+
+
+def describe_cases(
+    workspace: Workspace,
+    method: str,
+    maker: str,
+    cases: Sequence[Case],
+    make: Callable[[Case], FloatArray],
+    *,
+    report: Report | None = None,
+) -> Vectors:
+    """The vectors of all these cases but the ones whose bytes are damaged; those that are not there yet are made and kept."""
+    found = kept_vectors(workspace, method, maker, cases)
+    missing, left_out = [c for c in cases if c.id not in found], LeftOut(workspace)
+    for start in range(0, len(missing), CHUNK):
+        if report is not None:
+            report(start / len(missing), f"describing cases ({start + 1} of {len(missing)})")
+        fresh: dict[str, FloatArray] = {}
+        for case in missing[start : start + CHUNK]:
+            with left_out.case(case):
+                fresh[case.id] = np.asarray(make(case), dtype=np.float32)
+        keep_vectors(workspace, method, maker, fresh)
+        found |= fresh
+    return found
+
+
+def keep_vectors(workspace: Workspace, method: str, maker: str, vectors: Mapping[str, FloatArray]) -> None:
+    """Keep vectors of cases, by id, that have none of this kind yet."""
+    blobs = {case_id: store_features(workspace.store.blobs, vector) for case_id, vector in vectors.items()}
+    with workspace.store.write("worker") as tx:
+        there = {d.case_id for d in tx.find(Descriptor, where={"method": method, "maker": maker, "case_id": list(blobs)})}
+        for case_id, blob in blobs.items():
+            if case_id not in there:
+                new = Descriptor(id=new_id("descriptor"), case_id=case_id, method=method, maker=maker, vector=blob, created_at=now())
+                tx.add(new, verb="describe")
+
+
+@lru_cache(maxsize=50_000)
+def vector_of(blobs: Blobs, name: str) -> FloatArray:
+    """The numbers of a blob, read-only: blobs never change, so what was read once stays right.
+
+    Raises:
+        BlobError: It is damaged or gone.
+    """
+    return load_features(blobs, name)

@@ -1,0 +1,278 @@
+"""Whether the cases that come in are still like those that the model in use was judged on: for all of them, or for each scanner or site.
+
+The embeddings of a group are compared with those of evaluated patients: these were drawn at random when they came, and the model never
+learned from them. Training cases are no such reference, since a network knows them, and a strategy chose them; what images look like is
+compared with both. A group with evaluated patients of its own is compared with these, since it was there when the model was judged.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+
+from medloop.core.errors import InputError, SettingError
+from medloop.core.names import counted, natural_key
+from medloop.core.records import Case, Model
+from medloop.core.seeds import generator
+from medloop.images.appearance import appearance_names
+from medloop.loop.foundation.described import Report
+from medloop.loop.foundation.subgroups import subgroups_of
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.domain import MOST_MADE, Described, Domain, Standings, described, known_domain, standings
+from medloop.loop.judging.drift_errors import calibration_drift
+from medloop.metrics.drift import DriftTest, GroupDrift, corrected, few_words
+from medloop.metrics.two_sample import FEWEST_PATIENTS, classifier_test, holm, ks_test, mmd_test, patient_medians, two_sides
+
+ATTRIBUTES = ("scanner", "manufacturer", "site", "stratum")
+"""Columns by which cases fall into groups, where they have one of them; the first that they have."""
+
+ALL = "all"
+MOST_PATIENTS = 200
+"""Of each side: more cost time, and show differences that nobody would mind."""
+
+Known = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class CaseStanding:
+    """A case of the report: the p-value of its distance from the domain, and whether that puts it outside."""
+
+    case_id: str
+    name: str
+    group: str
+    p: float
+    outside: bool
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What the cases that came in are like.
+
+    Attributes:
+        model_index: The model in use.
+        by: The column that made the groups; "all" for one group.
+        groups: One finding for each.
+        cases: Every compared case, the least likely first.
+        unpredicted: Cases without an embedding by this model, which are not compared.
+        note: Why nothing can be said of single cases, in words; "" where it can.
+    """
+
+    model_index: int
+    by: str
+    groups: tuple[GroupDrift, ...]
+    cases: tuple[CaseStanding, ...]
+    unpredicted: int
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Cases that came in, beside a domain.
+
+    Attributes:
+        groups: Name of the group of each case, by id.
+        standings: By id.
+    """
+
+    domain: Domain
+    incoming: Described
+    by: str
+    groups: Mapping[str, str]
+    standings: Standings
+    drifts: tuple[GroupDrift, ...] = field(default=())
+
+    def drift_of(self, case_id: str) -> GroupDrift | None:
+        """What is found of the group of a case."""
+        return next((one for one in self.drifts if one.group == self.groups.get(case_id)), None)
+
+
+def drift_report(workspace: Workspace, *, by: str = "", since: str = "", report: Report | None = None) -> DriftReport:
+    """Compare the unlabelled cases with those that the model in use was judged on.
+
+    Args:
+        workspace: The project.
+        by: Column that makes groups, such as "scanner"; "all" for one group, "" for the first of `ATTRIBUTES` that cases have.
+        since: Only cases added on this day (2026-11-30) or later, against evaluated ones of before.
+        report: Told how far it is.
+
+    Raises:
+        InputError: No model in use, no case to compare, or no such column.
+        SettingError: A day that is none.
+    """
+    with workspace.store.read() as tx:
+        model = tx.live_model()
+        pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: natural_key(c.name))
+    if model is None:
+        raise InputError("A drift report needs a model, got none", remedy="annotate some cases and train")
+    day = _day(since)
+    pool = [case for case in pool if case.added_at >= day]
+    if not pool:
+        raise InputError(f"A drift report needs unlabelled cases{f' since {since}' if since else ''}, got none", remedy="add cases")
+    found = compare(workspace, model, pool, by=by, day=day, report=report)
+    lines = [
+        CaseStanding(case.id, case.name, found.groups[case.id], one.p, one.outside)
+        for case in found.incoming.cases
+        if (one := found.standings.get(case.id))
+    ]
+    lines.sort(key=lambda line: (line.p, natural_key(line.name)))
+    return DriftReport(model.index, found.by, found.drifts, tuple(lines), len(pool) - len(found.incoming), found.domain.note)
+
+
+def compare(
+    workspace: Workspace,
+    model: Model,
+    pool: Sequence[Case],
+    *,
+    by: str = "",
+    day: str = "",
+    report: Report | None = None,
+    most: int | None = None,
+) -> Compared:
+    """Compare cases with the domain of a model, group by group; `most` images are read that were never looked at, None for all."""
+    domain = known_domain(workspace, model, most=most, report=report)
+    if day:
+        before = {case.id for case in domain.held_out.cases if case.added_at < day}
+        domain = Domain(model, domain.training, domain.held_out.where(before), domain.note)
+    incoming = described(workspace, model, pool, most=most, report=report)
+    column = _column(pool, by)
+    groups = {case.id: group_of(case, column) for case in (*pool, *domain.held_out.cases, *domain.training.cases)}
+    stand = standings(domain, incoming)
+    names = sorted({groups[case.id] for case in pool}, key=natural_key)
+    without = Compared(domain, incoming, column, groups, stand)
+    found = [_group(workspace, without, name, [case for case in pool if groups[case.id] == name], day) for name in names]
+    return Compared(domain, incoming, column, groups, stand, corrected(found))
+
+
+def compare_now(workspace: Workspace, model: Model, pool: Sequence[Case]) -> Compared:
+    """As `compare`, where somebody waits for it."""
+    return compare(workspace, model, pool, most=MOST_MADE)
+
+
+def group_of(case: Case, column: str) -> str:
+    """The name of the group of a case by a column, such as "scanner B"; "all" without a column."""
+    if column == ALL:
+        return ALL
+    value = subgroups_of(case).get(column, "")
+    return f"{column} {value}" if value else f"no {column}"
+
+
+def _column(pool: Sequence[Case], by: str) -> str:
+    there = {name for case in pool for name in subgroups_of(case)}
+    if by and by != ALL and by not in there:
+        listed = ", ".join(sorted(there)) or "none"
+        raise InputError(f"No case to compare has a value in the column {by!r}, they have {listed}", remedy=f"use one of these, or {ALL}")
+    return by or next((name for name in ATTRIBUTES if name in there), ALL)
+
+
+def _day(since: str) -> str:
+    from datetime import date
+
+    if not since:
+        return ""
+    try:
+        return date.fromisoformat(since).isoformat()
+    except ValueError as error:
+        raise SettingError(f"since must be a day such as 2026-11-30, got {since!r}") from error
+
+
+def _group(workspace: Workspace, found: Compared, name: str, pool: Sequence[Case], day: str) -> GroupDrift:
+    new = _some(workspace, found.incoming.where({case.id for case in pool}), name)
+    reference, own = _reference(found, name)
+    reference = _some(
+        workspace, reference.where({c.id for c in reference.cases if c.patient not in set(new.patients)}), f"{name} reference"
+    )
+    patients, known = len(set(new.patients)), len(set(reference.patients))
+    words = few_words(patients, known)
+    tests = () if words else _tests(workspace, found, name, new, reference)
+    judged_before = {case.id for case in found.domain.held_out.cases} if name == ALL and not day else set[str]()
+    errors = calibration_drift(
+        workspace, found.domain, lambda case: group_of(case, found.by) == name and case.added_at >= day and case.id not in judged_before
+    )
+    judged = [found.standings[case.id].outside for case in pool if case.id in found.standings]
+    return GroupDrift(
+        group=name,
+        cases=len(new),
+        patients=patients,
+        reference=f"evaluated patients of {name}" if own else "all evaluated patients",
+        reference_cases=len(reference),
+        reference_patients=known,
+        tests=(*tests, *((errors.test,) if errors.test else ())),
+        outside=sum(judged) if judged else None,
+        verdict="too few",
+        meaning=words,
+        notes=tuple(filter(None, (errors.note,))),
+    )
+
+
+def _reference(found: Compared, name: str) -> tuple[Described, bool]:
+    """The evaluated cases of the same group where these are enough, else all; and whether they are its own."""
+    held_out = found.domain.held_out
+    own = held_out.where({case.id for case in held_out.cases if found.groups[case.id] == name})
+    enough = found.by != ALL and len(set(own.patients)) >= FEWEST_PATIENTS
+    return (own, True) if enough else (held_out, False)
+
+
+def _some(workspace: Workspace, cases: Described, name: str) -> Described:
+    """Cases of at most `MOST_PATIENTS` patients, drawn at random but always the same."""
+    patients = sorted(set(cases.patients))
+    if len(patients) <= MOST_PATIENTS:
+        return cases
+    drawn = generator(workspace.settings.seed, "drift", name).permutation(len(patients))[:MOST_PATIENTS]
+    kept = {patients[n] for n in drawn}
+    return cases.where({case.id for case in cases.cases if case.patient in kept})
+
+
+def _tests(workspace: Workspace, found: Compared, name: str, new: Described, reference: Described) -> tuple[DriftTest, ...]:
+    rng = generator(workspace.settings.seed, "drift tests", found.domain.model.index, name)
+    seen = two_sides(reference.embeddings, new.embeddings, reference.patients, new.patients)
+    both = two_sides(reference.together, new.together, reference.patients, new.patients)
+    distance, told = mmd_test(seen, rng), classifier_test(both, rng)
+    return (
+        DriftTest("embedding", "", distance.statistic, distance.p, distance.effect, "distance of the embeddings (MMD)"),
+        DriftTest("classifier", "", told.statistic, told.p, told.effect, "chance to tell two cases apart (AUC)"),
+        _intensities(_with_training(found, reference, new), new),
+    )
+
+
+def _with_training(found: Compared, reference: Described, new: Described) -> Described:
+    """The reference and the training cases of other patients: no network knows what an image looks like."""
+    training = found.domain.training
+    others = training.where({c.id for c in training.cases if c.patient not in {*new.patients, *reference.patients}})
+    if not len(others):
+        return reference
+    return Described(
+        (*reference.cases, *others.cases),
+        np.concatenate([reference.embeddings, others.embeddings]),
+        np.concatenate([reference.raw, others.raw]),
+    )
+
+
+def _intensities(reference: Described, new: Described) -> DriftTest:
+    """The number in which the images differ most, corrected for how many there are."""
+    before, after = patient_medians(reference.raw, reference.patients), patient_medians(new.raw, new.patients)
+    names = appearance_names(new.cases[0].channels)
+    tests = [ks_test(before[:, n], after[:, n]) for n in range(len(names))]
+    p_values = holm([test.p for test in tests])
+    most = int(np.argmin(p_values))
+    middle = [float(np.median(side[:, most])) for side in (before, after)]
+    logarithm = any(word in names[most] for word in ("spacing", "voxels", "noise", "sharpness"))
+    shown = " -> ".join(f"{np.exp(value) if logarithm else value:.4g}" for value in middle)
+    return DriftTest(
+        "intensities", f"{names[most]}: {shown}", tests[most].statistic, p_values[most], tests[most].effect, "distance of the shares (KS)"
+    )
+
+
+def report_lines(found: DriftReport) -> list[str]:
+    """The report in words."""
+    return list(chain.from_iterable(_group_lines(group) for group in found.groups)) + ([found.note] if found.note else [])
+
+
+def _group_lines(group: GroupDrift) -> list[str]:
+    against = f"{counted(group.reference_cases, 'case')} of {group.reference} ({counted(group.reference_patients, 'patient')})"
+    first = f"{group.group}: {group.verdict}; {counted(group.cases, 'case')} of {counted(group.patients, 'patient')} against {against}"
+    outside = [f"  {counted(group.outside, 'case')} outside of the domain"] if group.outside else []
+    tests = [
+        f"  {t.kind:<12} p {t.p:.4f}, corrected {t.corrected:.4f}; {t.effect_name} {t.effect:.3f} {t.about}".rstrip() for t in group.tests
+    ]
+    return [first, f"  {group.meaning}", *tests, *outside, *(f"  {note}" for note in group.notes)]

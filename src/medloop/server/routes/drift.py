@@ -1,0 +1,28 @@
+"""Whether the cases that come in are still like those that the model in use was judged on."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from medloop.core.errors import InputError, SettingError
+from medloop.core.names import MAX_NAME
+from medloop.loop.judging.drift import drift_report
+from medloop.server.web.site import WorkspaceHere
+from medloop.server.wire.drift_views import DriftReportView, DriftResult
+
+router = APIRouter(prefix="/projects/{project}", tags=["projects"])
+
+
+@router.get("/drift")
+def get_drift(
+    workspace: WorkspaceHere,
+    by: Annotated[str, Query(max_length=MAX_NAME, description="Column that makes groups, such as scanner; all for one group.")] = "",
+    since: Annotated[str, Query(max_length=10, description="Only cases added on this day (2026-11-30) or later.")] = "",
+) -> DriftResult:
+    """The unlabelled cases against those that the model in use was judged on, group by group, with the verdicts; or why not yet."""
+    try:
+        return DriftResult(found=DriftReportView.model_validate(drift_report(workspace, by=by, since=since)), reason="", remedy="")
+    except SettingError:
+        raise
+    except InputError as error:  # no model, or nothing to compare: a state of the project, not a mistake of the caller
+        return DriftResult(found=None, reason=error.message, remedy=error.remedy)

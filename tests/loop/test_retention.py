@@ -1,0 +1,108 @@
+"""Images go when they may not be kept any longer; what people made of them stays, and whoever opens such a case is told."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from medloop.core.errors import ImageRemovedError, SettingError
+from medloop.core.records import Annotation, Case, Model, time_text
+from medloop.loop.annotating.annotations import next_assignment, open_case
+from medloop.loop.data.retention import Retention, remove_due, remove_in_turn, retention
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.refusals import refused_cases
+from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.worker import drain
+from medloop.store.audit import verify
+from medloop.store.doctor import examine
+
+from .conftest import FAST, MakeWorkspace
+
+RULE = dataclasses.replace(FAST, retention_days=30, train_steps=2)
+
+
+def later(days: float) -> str:
+    return time_text(datetime.now(UTC) + timedelta(days=days))
+
+
+def case_named(workspace: Workspace, name: str) -> Case:
+    with workspace.store.read() as tx:
+        return tx.find(Case, where={"name": name})[0]
+
+
+def names(found: Retention) -> list[str]:
+    return [one.name for one in found.due]
+
+
+def test_images_are_due_by_the_day_and_only_with_a_rule(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2, settings=RULE)
+    assert names(retention(workspace, at=later(29.9))) == []
+    assert names(retention(workspace, at=later(30.1))) == ["case00", "case01"]
+    assert retention(workspace).next_due[:10] == later(30)[:10]
+    plain = make_workspace(["train"], name="plain")
+    assert names(retention(plain, at=later(9999))) == []
+    with pytest.raises(SettingError, match="kept for ever"):
+        remove_due(plain, actor="test")
+
+
+def test_what_people_made_stays_and_the_project_goes_on_without_the_images(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 5, labelled=4, settings=RULE)
+    start_training(workspace)
+    drain(workspace)
+    before = case_named(workspace, "case00")
+    done = remove_due(workspace, actor="test", at=later(31))
+    assert done.removed == ("case00", "case01", "case02", "case03", "case04")
+    assert done.freed > 0
+    assert not workspace.store.blobs.exists(before.voxels)
+    with workspace.store.read() as tx:
+        assert len(tx.current_annotations()) == 4
+        assert all(workspace.store.blobs.exists(a.blob) for a in tx.find(Annotation) if a.blob)
+    case = case_named(workspace, "case00")
+    assert case.notes[-1].startswith("image removed on")
+    with pytest.raises(ImageRemovedError, match=r"image removed on .* keeps images 30 days"):
+        load_image(workspace.store.blobs, case)
+    ann = annotator_named(workspace, "Ann")
+    with pytest.raises(ImageRemovedError):
+        open_case(workspace, case.id, ann.id)
+    assert next_assignment(workspace, ann.id) is None  # case04 was annotated by nobody, and is not queried any more
+    assert [one.name for one in refused_cases(workspace)] == ["case04"]
+    assert len(retention(workspace).removed) == 5
+    assert remove_due(workspace, actor="test", at=later(31)).removed == ()
+    assert verify(workspace.store).ok
+    assert examine(workspace.store).ok
+
+
+def test_a_training_leaves_removed_cases_out_and_says_so(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 4, labelled=4, settings=RULE)
+    for name in ("case00", "case01"):  # open, so their images stay
+        open_case(workspace, case_named(workspace, name).id, annotator_named(workspace, "Ann").id)
+    remove_due(workspace, actor="test", at=later(31))
+    job = start_training(workspace)
+    drain(workspace)
+    result = workspace.store.jobs.get(job.id).result
+    assert [one["case"] for one in result["left_out"]] == ["case02", "case03"]
+    assert "image removed on" in result["left_out"][0]["reason"]
+    with workspace.store.read() as tx:
+        assert tx.find(Model)[0].metrics["training_cases"] == 2
+
+
+def test_a_case_that_somebody_has_open_keeps_its_image_until_they_are_done(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2, settings=RULE)
+    ann = annotator_named(workspace, "Ann")
+    open_case(workspace, case_named(workspace, "case00").id, ann.id)
+    done = remove_due(workspace, actor="test", at=later(31))
+    assert done.removed == ("case01",)
+    assert [(one.name, one.open_with) for one in done.waiting] == [("case00", ("Ann",))]
+
+
+def test_a_worker_removes_only_where_the_project_wants_it_and_looks_once(make_workspace: MakeWorkspace) -> None:
+    plain, ruled = (make_workspace(["train"], settings=RULE, name=name) for name in ("plain", "ruled"))
+    assert remove_in_turn(plain) is None
+    configure(ruled, settings={"retention_by_worker": True})
+    found = remove_in_turn(ruled)
+    assert found is not None
+    assert found.removed == ()  # nothing is due today
+    assert remove_in_turn(ruled) is None

@@ -1,0 +1,125 @@
+"""Cases of another scanner: what triage promises of them, and what the drift report says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from medloop.core.errors import InputError, SettingError
+from medloop.core.records import Case, Descriptor
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.drift import drift_report
+from medloop.loop.judging.triage import Triage, triage_pool
+from medloop.loop.judging.trust import pool_standings
+
+from .conftest import FAST
+from .shifted import add_pool, judged_model
+
+Shifted: TypeAlias = tuple[Workspace, dict[str, float]]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path):
+    with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["organ"], settings=FAST) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def two_scanners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, dict[str, float]]]:
+    """A judged model, and a pool of which scanner A is as usual, on B the organ is dark, and C shows it a little paler."""
+    folder = tmp_path_factory.mktemp("two_scanners") / "p"
+    with Workspace.create(folder, name="p", kind="segmentation", labels=["organ"], settings=FAST) as found:
+        model = judged_model(found)
+        truth = add_pool(found, model, range(100, 110))
+        truth |= add_pool(found, model, range(200, 206), contrast=-60.0, scanner="B")  # too few for a verdict about their group
+        yield found, truth | add_pool(found, model, range(300, 309), contrast=45.0, scanner="C")
+
+
+def bad_accepted(found: Triage, truth: dict[str, float]) -> float:
+    """Share of all cases that are accepted though their Dice is below `good`: what the risk bounds."""
+    return sum(c.decision == "accept" and truth[c.name] < found.good for c in found.cases) / len(found.cases)
+
+
+def test_without_the_check_cases_of_another_contrast_break_the_risk_and_with_it_they_are_refused(two_scanners: Shifted) -> None:
+    workspace, truth = two_scanners
+    unchecked, checked = triage_pool(workspace, risk=0.1, check="none"), triage_pool(workspace, risk=0.1)
+    assert bad_accepted(unchecked, truth) > 0.2
+    assert bad_accepted(checked, truth) <= 0.1
+    decisions = {c.name: c for c in checked.cases}
+    assert all(decisions[name].outside and decisions[name].decision != "accept" for name in truth if name.startswith("B"))
+    assert "unlike the cases that the model was judged on" in decisions["B200"].reason
+    assert sum(decisions[name].decision == "accept" for name in truth if name.startswith("A")) >= 8
+    assert "drawn like the evaluated ones" in checked.promise
+    assert "switched off" in unchecked.promise
+
+
+def test_a_group_that_drifted_is_refused_as_a_whole_and_the_other_goes_on(two_scanners: Shifted) -> None:
+    workspace, _ = two_scanners
+    found = triage_pool(workspace, risk=0.1)
+    assert not any(c.decision == "accept" for c in found.cases if c.name.startswith("C"))
+    assert len(found.drifted) == 1
+    assert found.drifted[0].startswith("scanner C is refused as a whole")
+    groups = {one.group: one for one in drift_report(workspace).groups}
+    assert [groups[f"scanner {name}"].verdict for name in "ABC"] == ["none shown", "too few", "drift"]
+    assert groups["scanner A"].reference == "evaluated patients of scanner A"
+
+
+def test_the_list_knows_how_every_unlabelled_case_stands(two_scanners: Shifted) -> None:
+    workspace, truth = two_scanners
+    found = pool_standings(workspace)
+    with workspace.store.read() as tx:
+        names = {case.id: case.name for case in tx.find(Case, where={"id": list(found)})}
+    assert set(names.values()) == set(truth)
+    assert {names[i] for i, one in found.items() if one.outside} >= {f"B{n}" for n in range(200, 206)}
+
+
+def test_three_cases_get_no_verdict_and_are_told_so(workspace: Workspace) -> None:
+    model = judged_model(workspace)
+    add_pool(workspace, model, range(200, 203), contrast=-60.0, scanner="B")
+    (group,) = drift_report(workspace).groups
+    assert (group.verdict, group.tests, group.outside) == ("too few", (), 3)
+    assert group.meaning == "no verdict: 3 patients, at least 8 needed"
+
+
+def test_with_too_few_evaluated_patients_nothing_is_said_of_single_cases_and_triage_says_so(workspace: Workspace) -> None:
+    model = judged_model(workspace, evaluated=5)
+    add_pool(workspace, model, range(100, 110))
+    assert "needs 8 evaluated patients" in drift_report(workspace).note
+    found = triage_pool(workspace, risk=0.4)
+    assert (found.checked, {c.domain_p for c in found.cases}) == (False, {None})
+    assert "no case was compared" in found.promise
+    assert pool_standings(workspace) == {}
+
+
+def test_a_model_from_elsewhere_has_no_training_cases_and_is_compared_by_its_evaluated_ones(workspace: Workspace) -> None:
+    model = judged_model(workspace, training=0)
+    add_pool(workspace, model, range(100, 104))
+    add_pool(workspace, model, range(200, 204), contrast=-60.0, scanner="B")
+    outside = {c.name for c in drift_report(workspace).cases if c.outside}
+    assert outside >= {f"B{n}" for n in range(200, 204)}
+    assert len(outside) <= 5
+
+
+def test_images_are_looked_at_once_and_the_same_project_says_the_same_again(workspace: Workspace) -> None:
+    model = judged_model(workspace)
+    add_pool(workspace, model, range(100, 110))
+    first = drift_report(workspace, by="all")
+    with workspace.store.read() as tx:
+        kept = len(tx.find(Descriptor))
+    assert (first, kept) == (drift_report(workspace, by="all"), 46)
+
+
+def test_odd_wishes_are_refused_in_one_line(workspace: Workspace) -> None:
+    with pytest.raises(InputError, match="needs a model"):
+        drift_report(workspace)
+    model = judged_model(workspace)
+    with pytest.raises(InputError, match="needs unlabelled cases, got none"):
+        drift_report(workspace)
+    add_pool(workspace, model, range(100, 110))
+    with pytest.raises(InputError, match="column 'colour', they have scanner"):
+        drift_report(workspace, by="colour")
+    with pytest.raises(SettingError, match="a day such as"):
+        drift_report(workspace, since="yesterday")
+    with pytest.raises(InputError, match="since 2999-01-01, got none"):
+        drift_report(workspace, since="2999-01-01")

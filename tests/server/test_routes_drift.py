@@ -1,0 +1,26 @@
+"""Whether cases that came in are like the judged ones, over REST."""
+
+from tests.loop.shifted import add_pool, judged_model
+
+
+def test_without_a_model_there_is_a_state_with_a_way_out(site) -> None:
+    nothing = site.client.get(f"{site.url}/drift").json()
+    assert (nothing["found"], nothing["remedy"]) == (None, "annotate some cases and train")
+    assert site.client.get(f"{site.url}/drift", params={"since": "monday"}).status_code in (200, 422)
+
+
+def test_the_report_the_list_and_its_table_name_the_cases_that_are_unlike(site) -> None:
+    model = judged_model(site.workspace, training=8, evaluated=12)
+    add_pool(site.workspace, model, range(200, 203), contrast=-60.0, scanner="B")
+    found = site.client.get(f"{site.url}/drift", params={"by": "scanner"}).json()["found"]
+    groups = {group["group"]: group for group in found["groups"]}
+    assert (groups["scanner B"]["verdict"], groups["scanner B"]["outside"]) == ("too few", 3)
+    assert site.client.get(f"{site.url}/drift", params={"since": "monday"}).status_code == 422
+    listed = site.client.get(f"{site.url}/cases", params={"domain": "outside"}).json()
+    assert {row["name"] for row in listed["rows"]} == {"B200", "B201", "B202"}
+    assert all(row["outside"] and row["domain_p"] <= 0.1 for row in listed["rows"])
+    usual = site.client.get(f"{site.url}/cases").json()["rows"]
+    assert {row["domain_p"] for row in usual} == {None}
+    table = site.client.get(f"{site.url}/cases/csv").text.splitlines()
+    assert ",domain_p,outside," in table[0]
+    assert sum(",yes," in line for line in table) == 3
