@@ -539,8 +539,8 @@ def check_settings(settings: ProjectSettings) -> None:
         raise SettingError("nnU-Net has no dropout, got uncertainty_source dropout", remedy="set uncertainty_source=all or learner=builtin")
     _check_targets(settings)
     _check_template(settings)
-    _check_canary(settings)
     _check_continual(settings)
+    _check_canary(settings)
     mark_weights(settings.mark_weights)
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
@@ -553,12 +553,6 @@ def check_settings(settings: ProjectSettings) -> None:
         raise SettingError(rule, remedy="set robust=robust-loss or unlabelled=mean-teacher")
     if held_out >= 1:
         raise SettingError(f"validation_fraction and test_fraction must leave cases to train, got {held_out:.15g} together")
-
-
-def _check_canary(settings: ProjectSettings) -> None:
-    if settings.release_canary and settings.release != "gate":
-        rule = f"release_canary tries candidates of the gate, release {settings.release} has none"
-        raise SettingError(rule, remedy="set release=gate or release_canary=0")
 
 
 def group_wanted(text: str) -> tuple[str, str]:
@@ -582,6 +576,12 @@ def _check_continual(settings: ProjectSettings) -> None:
         if getattr(settings, name) and settings.warm_start == "scratch":
             rule = f"{name} keeps the model before, warm_start scratch begins without one"
             raise SettingError(rule, remedy=f"set warm_start=replay (or all, new), or {name}=0")
+
+
+def _check_canary(settings: ProjectSettings) -> None:
+    if settings.release_canary and settings.release != "gate":
+        rule = f"release_canary tries candidates of the gate, release {settings.release} has none"
+        raise SettingError(rule, remedy="set release=gate or release_canary=0")
 
 
 def _check_template(settings: ProjectSettings) -> None:

@@ -88,7 +88,7 @@ def _proposal(tx: Reader, assignment: Assignment) -> tuple[Prediction | None, bo
 
 
 def _rule(tx: Reader, proposal: Prediction) -> tuple[TriageRule | None, str]:
-    """What a verdict is decided by, or why there is none; in a trial it would tell whose proposal it is, as only one model is in use."""
+    """What a verdict is decided by, or why there is none; in a trial of two models it would tell whose proposal it is."""
     if is_blinded(tx, proposal.model_id):
         return None, "not judged while two models are compared"
     if (missing := missing_patients(tx)) > 0:
