@@ -117,6 +117,22 @@ def test_kept_identifiers_are_those_of_the_files(tmp_path: Path) -> None:
     assert set(case.source.dicom["instances"]) == own
 
 
+def test_subgroups_of_headers_are_kept_as_far_as_identifiers_are(tmp_path: Path) -> None:
+    for path in write_stack(tmp_path / "in" / "scan").iterdir():
+        ds = pydicom.dcmread(path)
+        ds.Manufacturer, ds.ManufacturerModelName = "Siemens", "Doe's own"
+        ds.save_as(path)
+    found = {}
+    for kept in ("removed", "kept"):
+        with made(tmp_path / kept, identifiers=kept) as project:
+            project.add(tmp_path / "in")
+            (case,) = cases(project).values()
+            found[kept] = case.source.groups
+            assert "subgroups" not in case.source.dicom
+    assert found["removed"] == {"manufacturer": "SIEMENS"}
+    assert found["kept"] == {"manufacturer": "SIEMENS", "scanner": "Doe's own", "sex": "female"}
+
+
 def test_keyed_names_hide_files_patients_and_notes_of_every_format(tmp_path: Path) -> None:
     plant_everywhere(tmp_path / "plain")
     (tmp_path / "named").mkdir()

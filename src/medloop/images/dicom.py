@@ -32,6 +32,7 @@ from medloop.images.dicom_grouping import group_files
 from medloop.images.dicom_objects import ObjectFacts, SeriesListing
 from medloop.images.dicom_reasons import RefusedFile, codec_refusal, is_bare, kind_refusal
 from medloop.images.dicom_series import Header, files_below, is_dicom, read_header
+from medloop.images.dicom_subgroups import SUBGROUPS, header_subgroups
 from medloop.images.files import sha256_of
 from medloop.images.notes import without_values
 from medloop.images.result import MAX_VOXEL_BYTES, Purpose, ReadImage, grid_of, require_finite, rescaled, supported
@@ -142,7 +143,7 @@ def read_series(place: Path | Sequence[Path]) -> ReadImage:
         format="dicom",
         names=(name,),
         sha256=sha256_of(sorted(header.path for header in headers)),
-        dicom=_uids(found, slices) | {"removed": dict(removed)},
+        dicom=_uids(found, slices) | {"removed": dict(removed), SUBGROUPS: header_subgroups(slices[0].header.tags)},
         display=display,
     )
     return ReadImage(

@@ -16,6 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medloop.core.errors import FormatError, MedloopError
 from medloop.core.patients import is_placeholder
+from medloop.images.dicom_subgroups import SUBGROUP_TAGS
 from medloop.images.files import read_start, stays_within
 
 _META_BYTES = 1 << 20
@@ -102,6 +103,7 @@ HEADER_TAGS = (
     "ConversionType",
     *DISTINGUISHED_BY,
     *NAMING_TAGS,
+    *SUBGROUP_TAGS,
 )
 
 

@@ -126,7 +126,9 @@ def storable(image: Image) -> ImageArray:
 
 
 def _case_record(workspace: Workspace, array: ImageArray, image: Image, new: NewCase) -> Case:
-    source = replace(displayed(new.source, array, new.channel_names), frames=dict(new.frames), groups=dict(new.groups))
+    source = replace(
+        displayed(new.source, array, new.channel_names), frames=dict(new.frames), groups={**new.source.groups, **dict(new.groups)}
+    )
     least, most = float(array.min()), float(array.max())
     return Case(
         id=new_id("case"),

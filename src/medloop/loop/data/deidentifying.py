@@ -21,6 +21,7 @@ from medloop.images.deidentification.naming import hidden, names_somebody
 from medloop.images.deidentification.pixels import to_blank
 from medloop.images.deidentification.profile import is_term
 from medloop.images.deidentification.pseudonyms import STANDARD, Pseudonyms
+from medloop.images.dicom_subgroups import SUBGROUPS, permitted_subgroups
 from medloop.images.result import ReadImage
 from medloop.loop.data.patient_words import PatientRule, patients_called
 from medloop.loop.foundation.pseudonyms import has_key, pseudonyms_of, require_key
@@ -89,7 +90,7 @@ class Deidentifying:
             FormatError: Boxes beside the image, or no ultrasound regions.
         """
         removed = found.source.dicom.get("removed", {})
-        dicom = {name: value for name, value in found.source.dicom.items() if name != "removed"}
+        dicom = {name: value for name, value in found.source.dicom.items() if name not in ("removed", SUBGROUPS)}
         if not self._keeps:
             self.removed.update(removed)
             dicom = self._dicom(dicom)
@@ -102,7 +103,8 @@ class Deidentifying:
             wanted = before or blank
             image, dicom = _blanked(case.label or case.name, image, wanted, dicom)
             notes = tuple(note for note in notes if not note.startswith(BURNED_IN))
-        source = replace(found.source, dicom=dicom)
+        groups = permitted_subgroups(found.source.dicom.get(SUBGROUPS, {}), keeps=self._keeps)
+        source = replace(found.source, dicom=dicom, groups=groups)
         if self._keeps and not case.label:
             return replace(found, image=image, source=source, notes=notes)
         source = replace(source, names=self._file_names(case, source), display=_display(source.display))
