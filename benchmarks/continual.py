@@ -2,8 +2,8 @@
 
 Sequences of two sites: phantoms (made-up pictures of 32² pixels, which take seconds) and hippocampi as they are, then with the grey values
 and noise of another scanner (simulated); hearts at the end of the diastole, then of the systole (ACDC); nuclei in fluorescence, then
-stained tissue in grey. A quarter of the patients of each site is held out, always the same ones. The first model learns by the recipe that the product chooses. Every way goes on from it with the same
-steps on the same cases of the second site:
+stained tissue in grey. A quarter of the patients of each site is held out, always the same ones. The first model learns by the recipe that
+the product chooses. Every way goes on from it with the same steps on the same cases of the second site:
 
     naive          nothing is kept
     replay         some cases of the first site are learned again (--memory), drawn as a reservoir
