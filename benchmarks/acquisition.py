@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
+from degrading import DEGRADATIONS, degrade
 from full_data import Question, choose_cases, machine, question_of, read_case
 from medloop.core.errors import MedloopError
 from medloop.core.geometry import Grid
@@ -40,7 +41,6 @@ from medloop.loop.overview.acquisition_checks import AcquisitionChecker
 from medloop.loop.project import Project
 from medloop.metrics.intervals import bootstrap_mean
 from medloop.metrics.measures import circumference_mm
-from medloop.quality.acquisition.degrade import DEGRADATIONS, degrade
 
 DEGREES = (0.25, 0.5, 1.0)
 REASONS = {"saturation": "contrast"}
@@ -95,7 +95,7 @@ def as_read(plane: np.ndarray, pixel_mm: float) -> ReadImage:
     )
 
 
-def row_of(check: AcquisitionCheck, kind: str, degree: float, seconds: float, truth_mm: float) -> dict[str, Any]:
+def row_of(check: AcquisitionCheck, kind: str, degree: float, spent: tuple[float, float], truth_mm: float) -> dict[str, Any]:
     """What is kept of one judgement."""
     found = next((m for m in check.measures if m.name == "circumference"), None)
     return {
@@ -103,7 +103,8 @@ def row_of(check: AcquisitionCheck, kind: str, degree: float, seconds: float, tr
         "degree": degree,
         "verdict": check.verdict,
         "reasons": [reason.reason for reason in check.reasons],
-        "seconds": seconds,
+        "seconds": spent[0],
+        "cpu_seconds": spent[1],
         "truth_mm": truth_mm,
         "estimate_mm": found.value if found else None,
         "low": found.low if found else None,
@@ -135,9 +136,10 @@ def judge_all(
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
         for kind, degree, plane in spoilt(image.array[0, :, :, 0].astype(np.float64), seed, case.name):
             for name, checker in models.items():
-                before = time.perf_counter()
+                before, cpu = time.perf_counter(), time.process_time()
                 check = checker.check_image(as_read(plane, pixel)).check
-                rows[name].append(row_of(check, kind, degree, time.perf_counter() - before, mm))
+                spent = time.perf_counter() - before, time.process_time() - cpu
+                rows[name].append(row_of(check, kind, degree, spent, mm))
         with path.open("a") as file:
             file.write(json.dumps({"name": case.name, "patient": case.patient, **rows}) + "\n")
 
@@ -163,6 +165,7 @@ def summary(lines: Sequence[Mapping[str, Any]], which: str, seed: int) -> list[d
                     for name, values in flagged.items()
                 },
                 "seconds": float(np.median([row["seconds"] for _, row in rows])),
+                "cpu_seconds": float(np.median([row.get("cpu_seconds", np.nan) for _, row in rows])),
             }
         )
     return found
@@ -223,7 +226,7 @@ def print_table(result: Mapping[str, Any]) -> None:
             mean, low, high = row["bad"]
             interval = f"{mean:.2f} ({low:.2f}–{high:.2f})" if low is not None else f"{mean:.2f}"
             shares = " ".join(f"{name} {row[name]:.2f}" if row[name] is not None else f"{name} -" for name in ("first", "among"))
-            timed = f"{1000 * row['seconds']:.0f} ms of {row['pictures']}"
+            timed = f"{1000 * row['seconds']:.0f} ms ({1000 * row['cpu_seconds']:.0f} ms CPU) of {row['pictures']}"
             print(f"{which:<6} {row['kind']:<14} {row['degree']:<5} called bad {interval:<18} {shares} {timed}")
     print(json.dumps(result.get("errors")))
     print(result.get("notes"))

@@ -3,20 +3,24 @@
 A quarter of the patients of every set is held out, always the same ones; of the others some are annotated, drawn by seed: one case of each
 patient, by marks that a careful person would give by the stated model (`medloop.interaction.weak.simulated`). All kinds learn by
 the product's own recipe and take as many steps. Beside Dice stand the minutes that each kind takes by that model, and the ratio to the full
-masks' Dice with its interval over seeds and held-out cases. `--likely 0` leaves out what marks only make likely, `--agreed 0` what the
-running mean of the weights decides. Every run is a line of the `--json` file; one that is there is not run again.
+masks' Dice with its interval over seeds and held-out cases. The kind `mixed` takes full masks, scribbles, boxes and outermost points in
+turn, from case to case. `--likely 0` leaves out what marks only make likely, `--agreed 0` what the running mean of the weights decides;
+`--learned` learns the weights of kinds with the network, which is paired with the usual ones below the table. Every run is a line of the
+`--json` file; one that is there is not run again.
 
     python benchmarks/weak_labels.py --data ../shared/data --seeds 3 --steps 400 --json weak_labels.jsonl
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,9 +37,11 @@ from medloop.interaction.weak.simulated import GIVEN_KINDS, mask_seconds, simula
 from medloop.interaction.weak.supervision import supervise
 from medloop.metrics.overlap import dice
 from medloop.models.foundation.recipes import Recipe, WeakWeights
-from semi_supervised import Item, Split, plan, read_set, split
+from semi_supervised import Item, Split, difference, plan, read_rows, read_set, split
 
 DRAWS = 2000
+MIXED = ("mask", "scribbles", "boxes", "extreme-points")
+"""Kinds of annotation that the cases of `mixed` have in turn."""
 
 
 def training_case(item: Item, kind: str, classes: int, seed: int) -> tuple[Any, float]:
@@ -55,6 +61,11 @@ def training_case(item: Item, kind: str, classes: int, seed: int) -> tuple[Any, 
     return TrainingCase(f"{item.name} by {kind}", partial(_pair, image, likely), weak=weak), given.seconds
 
 
+def kinds_of(kind: str) -> tuple[str, ...]:
+    """What the cases have in turn."""
+    return MIXED if kind == "mixed" else (kind,)
+
+
 def _pair(image: Image, mask: Mask) -> tuple[Image, Mask]:
     return image, mask
 
@@ -65,7 +76,9 @@ def run(cases: Split, recipe: Recipe, kind: str, seed: int) -> dict[str, Any]:
     from medloop.models.training.train import train
 
     begun = time.process_time()
-    made = [training_case(item, kind, recipe.classes, seed) for item in cases.annotated]
+    made = [
+        training_case(item, own, recipe.classes, seed) for item, own in zip(cases.annotated, itertools.cycle(kinds_of(kind)), strict=False)
+    ]
     prepared = time.process_time() - begun
     with tempfile.TemporaryDirectory() as folder:
         trained = train(recipe, [case for case, _ in made], [], Path(folder), report=lambda _: True)
@@ -76,8 +89,13 @@ def run(cases: Split, recipe: Recipe, kind: str, seed: int) -> dict[str, Any]:
         chances = predictor.predict(image, samples=1, rng=generator(seed, "predict", item.name)).probabilities
         found = dice(chances.argmax(axis=0).astype(np.uint8), truth.array, range(1, recipe.classes))
         scores.append(float(np.mean(list(found.values()))))
-    minutes = sum(seconds for _, seconds in made) / 60
-    return {"dice": scores, "minutes": round(minutes, 2), "prepared_s": round(prepared, 1), "cpu_s": round(time.process_time() - begun, 1)}
+    spent = {"prepared_s": round(prepared, 1), "cpu_s": round(time.process_time() - begun, 1)}
+    return {
+        "dice": scores,
+        "minutes": round(sum(seconds for _, seconds in made) / 60, 2),
+        "weights": trained.metrics.get("mark_weights"),
+        **spent,
+    }
 
 
 def ratio(own: Sequence[Sequence[float]], full: Sequence[Sequence[float]]) -> tuple[float, float, float]:
@@ -111,7 +129,17 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
             print(f"| {name} | {kind} | {seeds} | {np.mean([r['dice'] for r in of_kind]):.3f} | {paired} | {minutes:.1f} | {share} |")
 
 
-def options() -> argparse.Namespace:
+def print_learned(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Per set and kind: Dice with learned weights of kinds, less that with the usual ones, over seeds and held-out cases."""
+    for name, kind in dict.fromkeys((row["dataset"], row["kind"]) for row in rows):
+        own = {(row["learned"], row["seed"]): row["dice"] for row in rows if (row["dataset"], row["kind"]) == (name, kind)}
+        seeds = [seed for learned, seed in own if learned and (False, seed) in own]
+        if seeds:
+            gain, low, high = difference([own[True, seed] for seed in seeds], [own[False, seed] for seed in seeds])
+            print(f"{name} {kind}, weights learned less usual, {len(seeds)} seeds: {gain:+.4f} ({low:+.4f} to {high:+.4f})")
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--data", type=Path, default=Path("../shared/data"))
@@ -125,34 +153,58 @@ def options() -> argparse.Namespace:
     found.add_argument("--precision", default="auto")
     found.add_argument("--likely", type=float, default=WeakWeights().likely)
     found.add_argument("--agreed", type=float, default=WeakWeights().agreed)
+    found.add_argument("--learned", action="store_true", help="also with weights of kinds that are learned")
     found.add_argument("--json", type=Path, default=Path("weak_labels.jsonl"))
-    return found.parse_args()
+    return found.parse_args(arguments)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one line of the results is about."""
+
+    dataset: str
+    seed: int
+    kind: str
+    steps: int
+    labels: int
+    likely: float
+    agreed: float
+    learned: bool
+
+
+def wanted(given: argparse.Namespace) -> list[Run]:
+    """Every run, seed after seed, so that results cut short hold whole seeds."""
+    same = given.steps, given.labels, given.likely, given.agreed
+    weighings = (False, True) if given.learned else (False,)
+    drawn = itertools.product(range(given.seeds), given.datasets.split(","), given.kinds.split(","), weighings)
+    return [Run(name, seed, kind, *same, learned) for seed, name, kind, learned in drawn if kind != "mask" or not learned]
+
+
+def made(one: Run, given: argparse.Namespace) -> dict[str, Any]:
+    """The run, as a line of the results."""
+    items, classes = read_set(one.dataset, given.data)
+    cases = split(items, one.labels, one.seed)
+    cases = dataclasses.replace(cases, tested=cases.tested[: given.tested], unlabelled=cases.unlabelled[:10])
+    weights = WeakWeights(likely=one.likely, agreed=one.agreed)
+    recipe = dataclasses.replace(plan(cases, classes, given, one.seed), weak_weights=weights, weak_learned=one.learned)
+    return {**dataclasses.asdict(one), **run(cases, recipe, one.kind, one.seed)}
 
 
 def main() -> int:
     """Run what is missing, then print the table."""
     given = options()
-    done = [json.loads(line) for line in given.json.read_text().splitlines()] if given.json.exists() else []
-    same = {"steps": given.steps, "labels": given.labels, "likely": given.likely, "agreed": given.agreed}
+    done = [{"learned": False, **row} for row in read_rows(given.json)]
     rows = []
-    for name in given.datasets.split(","):
-        items, classes = read_set(name, given.data)
-        for seed in range(given.seeds):
-            cases = split(items, given.labels, seed)
-            cases = dataclasses.replace(cases, tested=cases.tested[: given.tested], unlabelled=cases.unlabelled[:10])
-            recipe = dataclasses.replace(
-                plan(cases, classes, given, seed), weak_weights=WeakWeights(likely=given.likely, agreed=given.agreed)
-            )
-            for kind in given.kinds.split(","):
-                key = {"dataset": name, "seed": seed, "kind": kind, **same}
-                row = next((one for one in done if all(one[k] == v for k, v in key.items())), None)
-                if row is None:
-                    row = {**key, **run(cases, recipe, kind, seed)}
-                    with given.json.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
-                    print(f"{name} seed {seed} {kind}: Dice {np.mean(row['dice']):.3f}, {row['minutes']} min", file=sys.stderr, flush=True)
-                rows.append(row)
-    print_table(rows)
+    for one in wanted(given):
+        row = next((row for row in done if dataclasses.asdict(one).items() <= row.items()), None)
+        if row is None:
+            row = made(one, given)
+            with given.json.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{one}: Dice {np.mean(row['dice']):.3f}, {row['minutes']} min, {row['cpu_s']} CPU s", file=sys.stderr, flush=True)
+        rows.append(row)
+    print_table([row for row in rows if not row["learned"]])
+    print_learned(rows)
     return 0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from degrading import degrade
 from medloop.core.errors import FormatError, InputError, SettingError
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
@@ -21,7 +22,6 @@ from medloop.loop.overview.acquisition import Demand, Proposed, judge_image
 from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_case, check_cases, unsaved_case
 from medloop.loop.overview.acquisition_limits import Limits
 from medloop.loop.project import Project
-from medloop.quality.acquisition.degrade import degrade
 from tests.quality.acquisition.pictures import as_image, picture
 
 from .conftest import FAST, MakeWorkspace

@@ -15,8 +15,9 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.live_models import choose_live, keep_unjudged, place_trained, use_automatic, use_model
+from medloop.loop.judging.live_models import choose_live, keep_unjudged, place_trained
 from medloop.loop.judging.predictions import run_prediction
+from medloop.loop.judging.releasing import use_automatic, use_model
 from medloop.loop.judging.shared_scores import compare_models
 from medloop.loop.learning.training import run_training
 from medloop.loop.overview.model_history import ModelLine, list_models

@@ -20,7 +20,7 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_proposal
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.live_models import use_model
+from medloop.loop.judging.releasing import use_model
 from medloop.loop.overview.model_history import list_models
 from medloop.loop.querying.queries import make_query
 

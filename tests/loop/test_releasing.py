@@ -1,37 +1,32 @@
 """With the gate a new model is a candidate: it is in use once it is shown not to be worse anywhere, or once a person releases it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from medloop.core.errors import InputError, NotFoundError, SettingError, StateError
-from medloop.core.records import Case, Evaluation, LiveChoice, Model, Snapshot, new_id, now
-from medloop.core.settings import SettingValue
+from medloop.core.records import Case, LiveChoice, Model, Snapshot, new_id, now
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
-from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging import live_models
-from medloop.loop.judging.live_models import choose_live, place_trained, use_automatic, use_model
+from medloop.loop.judging.live_models import place_trained
 from medloop.loop.judging.release_costs import measured_costs
 from medloop.loop.judging.release_gate import judge_release
-from medloop.loop.judging.releasing import release_model, roll_back
+from medloop.loop.judging.releasing import release_model, roll_back, use_automatic, use_model
 from medloop.loop.judging.shared_scores import SharedScores
 from medloop.loop.overview.model_history import list_models
 from medloop.loop.worker import drain
 from medloop.metrics.release import Gate
 
 from .conftest import MakeWorkspace
-from .made_up import add_answer, add_prediction, case_named, every_case
+from .made_up import add_answer, add_prediction, every_case
+from .releases import TESTS, configured, evaluated, trained, two_models
 from .test_live_models import line, live
-
-TESTS = [f"case{n:02d}" for n in range(2, 22)]
 
 
 @pytest.fixture
@@ -39,52 +34,6 @@ def project(make_workspace: MakeWorkspace) -> Workspace:
     """Two training patients, and twenty test patients with annotations; the gate is asked."""
     workspace = make_workspace(["train", "train", *["test"] * 20], labelled=22)
     return configured(workspace, release="gate")
-
-
-def configured(workspace: Workspace, **settings: SettingValue) -> Workspace:
-    configure(workspace, settings=settings, actor="test")
-    return workspace
-
-
-def trained(workspace: Workspace, index: int) -> Model:
-    """A made-up training's end: the model is stored and placed as the worker does it; it learned from one annotation, or from both."""
-    with workspace.store.write("worker") as tx:
-        ids = tuple(sorted(tx.current_annotation_ids(["train"]))[: min(index, 2)])
-        snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=ids, digest=f"{index:064d}", created_at=now())
-        recipe = {"steps": 100 * index}
-        model = Model(id=new_id("model"), index=index, recipe=recipe, snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now())
-        tx.add(snapshot)
-        before = tx.live_model()
-        tx.add(model)
-        place_trained(tx, model, before)
-    return model
-
-
-def evaluated(workspace: Workspace, model: Model, scores: Mapping[str, Mapping[str, float]]) -> None:
-    """Evaluate a model as the worker does: scores by case and label, then the decision."""
-    evaluation = Evaluation(
-        id=new_id("evaluation"), model_id=model.id, split="test", metric="dice",
-        mean=float(np.mean([list(one.values()) for one in scores.values()])), low=None, high=None, labelled_cases=2, effort_minutes=0.0,
-        per_case={case_named(workspace, name).id: dict(one) for name, one in scores.items()}, created_at=now(),
-    )  # fmt: skip
-    with workspace.store.write("worker") as tx:
-        tx.add(evaluation)
-    choose_live(workspace, model)
-
-
-def two_models(workspace: Workspace, newer: Mapping[str, float], *, spread: float = 0.01) -> Model:
-    """Two models with scores spread around 0.8: the newer one's mean differs by label as `newer` says."""
-    rng = np.random.default_rng(0)
-    first = trained(workspace, 1)
-    base = {name: {label: 0.8 + 0.05 * rng.standard_normal() for label in newer} for name in TESTS}
-    evaluated(workspace, first, base)
-    second = trained(workspace, 2)
-    evaluated(
-        workspace,
-        second,
-        {name: {label: base[name][label] + newer[label] + spread * rng.standard_normal() for label in newer} for name in TESTS},
-    )
-    return second
 
 
 def test_a_model_as_good_passes_and_the_table_says_on_what(project: Workspace) -> None:
@@ -158,8 +107,9 @@ def test_rolling_back_uses_the_model_before_until_the_choice_is_given_back(proje
     third = trained(project, 3)
     evaluated(project, third, {name: {"large": 0.95} for name in TESTS})
     assert live(project) == 1
-    assert use_automatic(project, actor="test").index == 2
-    use_model(project, 1, actor="test")  # it was in use before, so that nobody needs to release it again
+    assert use_automatic(project, actor="test").index == 1
+    assert "rolled back and out of use: model 2" in line(project, 1).note
+    use_model(project, 2, actor="test")  # it was in use before, so that nobody needs to release it again
 
 
 def test_rolling_back_passes_over_decisions_about_models_that_never_were_in_use(project: Workspace) -> None:

@@ -17,9 +17,9 @@ from medloop.loop.foundation.arrays import load_image
 from .conftest import SHAPE
 
 
-def sent(site, url: str, image: Image, name: str, folder: Path, **how: object):
+def sent(site, url: str, image: Image, file: str, folder: Path, **how: object):
     write_image(folder / "image.nii.gz", image)
-    headers = {"Content-Type": "application/octet-stream", "X-Filename": name}
+    headers = {"Content-Type": "application/octet-stream", "X-Filename": file}
     return site.client.post(f"{url}/references", content=(folder / "image.nii.gz").read_bytes(), headers=headers, params=how)
 
 

@@ -202,12 +202,14 @@ export const useModel = (p: string, index: number): Promise<unknown> => sendJson
 export const useAutomatic = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/auto"), {});
 /** Put a candidate to use against the gate, with a reason and a signature. */
 export const releaseModel = (p: string, index: number, body: T.ReleaseBody): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/release`), body);
-/** Put the model that was in use before the present one to use again. */
-export const rollBack = (p: string): Promise<unknown> => sendJson("POST", at(p, "/models/back"), {});
 export const readMatrix = (p: string, by: string): Promise<T.ModelMatrix> => getJson(at(p, `/matrix?by=${encodeURIComponent(by)}`));
 export const fillMatrix = (p: string): Promise<T.JobRef> => sendJson("POST", at(p, "/matrix/fill"), {});
 export const readRetention = (p: string): Promise<T.Retention> => getJson(at(p, "/retention"));
 export const removeDueImages = (p: string): Promise<T.RetentionReport> => sendJson("POST", at(p, "/retention/remove"), {});
+/** Say that a candidate stays out of use. */
+export const refuseModel = (p: string, index: number, why: string): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/refuse`), { why });
+/** Put the model that was in use before that one to use again. */
+export const rollBack = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, "/models/back"), { index });
 export const readPretraining = (p: string): Promise<T.Pretraining> => getJson(at(p, "/pretraining"));
 export const pretrainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/pretraining"), {});
 export const transferFrom = (p: string, body: T.TransferBody): Promise<unknown> => sendJson("POST", at(p, "/pretraining/transfer"), body);

@@ -105,6 +105,11 @@ export interface Assigned {
   cases: number; left: UnassignedCase[];
 }
 
+/** A roll back. */
+export interface BackBody {
+  index?: number | null;
+}
+
 /** What a draft began with; fields that do not belong to its kind are null. */
 export interface Base {
   kind: "blank" | "prediction" | "annotation" | "elsewhere"; annotation_id?: string | null; annotator?: string | null; origin?: "human" |
@@ -549,7 +554,8 @@ export interface ModelChange {
 export interface ModelLine {
   id: string; index: number; created_at: string; steps: number; seconds: number; cases: number; learned: number; score: number | null; low:
   number | null; high: number | null; score_split: string; live: boolean; pinned: boolean; note: string; comparison: Comparison | null;
-  nothing_new: boolean; score_note: string; calibration: string; candidate: boolean; gate: string[]; before: boolean;
+  nothing_new: boolean; score_note: string; calibration: string; candidate: boolean; gate: string[]; before: boolean; on_trial: boolean;
+  trial: string[];
 }
 
 /** The named frames of an open case, and the parts of it that a submission counts. */
@@ -651,7 +657,7 @@ export interface PoolQuality {
 
 /** A model's answer to a case; its mask and uncertainty have addresses of their own. */
 export interface Prediction {
-  id: string; case_id: string; model_index: number; model_name?: string; probabilities: (number | null)[]; quality: number | null;
+  id: string; case_id: string; model_index: number | null; model_name?: string; probabilities: (number | null)[]; quality: number | null;
   quality_low: number | null; quality_high: number | null; scores: Record<string, number | null>; has_mask: boolean; has_uncertainty: boolean;
 }
 
@@ -737,12 +743,12 @@ export interface ProjectSettings {
   prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
   number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
   budget_minutes?: number; budget_money?: number; target_score?: number; release?: "unless-worse" | "gate"; release_margin?: number;
-  release_group_margin?: number; release_slowdown?: number; readings?: number; read_twice?: number; blind?: boolean; proposals?: "at-once" |
-  "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?: "latest" | "majority" |
-  "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted"; routing?: "none" | "value";
-  sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number; targets?: "hard" | "soft";
-  identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; retention_days?: number;
-  retention_by_worker?: boolean; seed?: number;
+  release_group_margin?: number; release_slowdown?: number; release_canary?: number; readings?: number; read_twice?: number; blind?: boolean;
+  proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?:
+  "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted";
+  routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number;
+  targets?: "hard" | "soft"; identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; retention_days?:
+  number; retention_by_worker?: boolean; seed?: number;
 }
 
 /** One project in full. */
@@ -837,6 +843,11 @@ export interface Refined {
   note?: string; seconds: number;
 }
 
+/** A refusal of a candidate. */
+export interface RefusalBody {
+  why: string;
+}
+
 /** The work on a case until its proposal was rejected. */
 export interface Rejection {
   effort?: EffortBody | null;
@@ -844,7 +855,7 @@ export interface Rejection {
 
 /** A release of a candidate. */
 export interface ReleaseBody {
-  why: string; signed_as?: string;
+  why: string; signed_as?: string; instead_of?: number | null;
 }
 
 /** Take a prompt back. */

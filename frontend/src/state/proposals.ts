@@ -36,6 +36,7 @@ async function mayImprove(session: CaseSession): Promise<boolean> {
   if (session.proposalHidden.value) return false; // it comes with the first edit
   const shown = session.opened.prediction;
   const { model } = shown ? session.project : await readProject(session.project.id);
+  if (shown?.model_index === null) return false; // two models are compared, nobody is offered the other one's
   return model !== null && (shown === null || shown.model_index < model.index);
 }
 
@@ -54,7 +55,7 @@ export function revealProposal(session: CaseSession): () => void {
         if (session.closed || !session.proposal.value) return;
         session.offered.value = null; // it is in the panel, to be taken there
         proposalShown.value = true;
-        tell("info", `The proposal of model ${session.prediction.value!.model_index} is drawn dashed beside what you drew`);
+        tell("info", `${proposalOf(session.prediction.value!.model_index)} is drawn dashed beside what you drew`);
       }, tellError);
   });
 }
@@ -108,7 +109,12 @@ export function adoptOffer(session: CaseSession): void {
   const offer = session.offered.value;
   if (!offer || !become(session, offer.mask)) return;
   session.offered.value = null;
-  tell("info", `The proposal of model ${offer.prediction.model_index} is in the draft`, "Undo takes it back");
+  tell("info", `${proposalOf(offer.prediction.model_index)} is in the draft`, "Undo takes it back");
+}
+
+/** Nobody is told whose it is while two models are compared. */
+function proposalOf(index: number | null): string {
+  return index === null ? "The proposal" : `The proposal of model ${index}`;
 }
 
 /** All of the proposal again. */

@@ -6,7 +6,7 @@ import { Empty } from "./controls";
 import { interval, type Measured } from "./curve";
 import { SPLITS } from "./curvepanel";
 import { clock, duration, metricName } from "./format";
-import { Gate, ModelUse } from "./modeluse";
+import { Gate, ModelUse, Trial } from "./modeluse";
 
 interface ModelsProps {
   project: string;
@@ -63,6 +63,12 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
                   <Gate model={model} />
                 </details>
               )}
+              {model.trial.length > 0 && (
+                <details open={model.on_trial}>
+                  <summary>The trial so far</summary>
+                  <Trial model={model} />
+                </details>
+              )}
               {remarksOf(model).map((remark) => (
                 <p class="hint" key={remark}>
                   {remark}
@@ -73,7 +79,14 @@ export function Models({ project, models, curve, onChange }: ModelsProps) {
             <td>{clock(model.created_at)}</td>
             <td class="number">{model.seconds === null ? "–" : duration(model.seconds)}</td>
             <td>
-              <ModelUse project={project} model={model} hasBefore={models.some((one) => one.before && !one.live)} busy={busy} change={change} />
+              <ModelUse
+                project={project}
+                model={model}
+                hasBefore={models.some((one) => one.before && !one.live)}
+                inUse={models.find((one) => one.live)?.index ?? null}
+                busy={busy}
+                change={change}
+              />
             </td>
           </tr>
         ))}

@@ -36,7 +36,8 @@ export function Provenance({ session }: { session: CaseSession }) {
 
 /** A model by the name it has elsewhere, or by its number here. */
 function modelWords(index: number | null | undefined, name: string | undefined): string {
-  return name ? `${name}, a model from elsewhere` : `model ${index ?? "?"}`;
+  if (name) return `${name}, a model from elsewhere`;
+  return index === null ? "one of two models that are compared" : `model ${index ?? "?"}`;
 }
 
 function beginning(base: Base, prediction: Prediction | null): string {

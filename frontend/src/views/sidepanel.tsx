@@ -136,7 +136,7 @@ function Reason({ session }: { session: CaseSession }) {
       <GoldButton session={session} />
       {session.offered.value && (
         <button class="small" data-testid="use-proposal" onClick={() => adoptOffer(session)}>
-          Use the new proposal of model {session.offered.value.prediction.model_index}
+          Use the new proposal{session.offered.value.prediction.model_index === null ? "" : ` of model ${session.offered.value.prediction.model_index}`}
         </button>
       )}
       {session.header.notes.map((note) => (

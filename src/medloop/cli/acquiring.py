@@ -1,11 +1,13 @@
 """`medloop acquisition`: whether images are good enough, or had better be acquired again."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medloop.cli.option_groups import with_option_group
 from medloop.cli.options import AsJson, ProjectFolder, argument, open_project, option
 from medloop.cli.printing import print_json, print_table, say
 from medloop.core.errors import MedloopError
@@ -17,17 +19,26 @@ if TYPE_CHECKING:
 Rows = list[tuple[str, "AcquisitionCheck"]]
 
 
+@dataclass(frozen=True)
+class Required:
+    """What is required of the images, and how they are read."""
+
+    joined: Annotated[bool, typer.Option("--joined", help="The images are the channels of one.")] = False
+    pixel_mm: Annotated[float | None, option(help="Pixel size of pictures whose files have none.")] = None
+    alarm: Annotated[float, option(help="Share of good images that may be called bad.")] = 0.05
+    measure: Annotated[str, option(help="The figure that images are acquired for, such as circumference.")] = ""
+    tolerance: Annotated[float, option(help="How far its bounds may be away, as a share of it.")] = 0.25
+    every: Annotated[bool, typer.Option("--all", help="Also name the project's cases that are good enough.")] = False
+
+
+@with_option_group("wanted", Required)
 def acquisition(
     folder: ProjectFolder,
     images: Annotated[
         list[Path] | None, argument(metavar="[IMAGE…]", help="Images that are not stored, each a file or the folder of a DICOM series.")
     ] = None,
-    joined: Annotated[bool, typer.Option("--joined", help="The images are the channels of one.")] = False,
-    pixel_mm: Annotated[float | None, option(help="Pixel size of pictures whose files have none.")] = None,
-    alarm: Annotated[float, option(help="Share of good images that may be called bad.")] = 0.05,
-    measure: Annotated[str, option(help="The figure that images are acquired for, such as circumference.")] = "",
-    tolerance: Annotated[float, option(help="How far its bounds may be away, as a share of it.")] = 0.25,
-    all_: Annotated[bool, typer.Option("--all", help="Also name the project's cases that are good enough.")] = False,
+    *,
+    wanted: Required,
     as_json: AsJson = False,
 ) -> None:
     """Judge the acquisition of images: accept, or acquire again, and why.
@@ -38,34 +49,34 @@ def acquisition(
     from medloop.loop.overview.acquisition import Demand
     from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_cases
 
-    demand = Demand(alarm, measure, tolerance)
+    demand = Demand(wanted.alarm, wanted.measure, wanted.tolerance)
     with open_project(folder) as workspace:
         if not images:
             rows = [(one.case_name, one.check) for one in check_cases(workspace, demand, log=say)]
             failed = 0
         else:
-            rows, failed = _of_images(AcquisitionChecker(workspace, demand), images, joined=joined, pixel_mm=pixel_mm)
+            rows, failed = _of_images(AcquisitionChecker(workspace, demand), images, wanted)
     if as_json:
         print_json([{"image": name, "check": check} for name, check in rows])
     else:
-        _print(rows, every=bool(images) or all_, demand=demand)
+        _print(rows, every=bool(images) or wanted.every, demand=demand)
     if failed:
         raise typer.Exit(1)
 
 
-def _of_images(checker: "AcquisitionChecker", images: Sequence[Path], *, joined: bool, pixel_mm: float | None) -> tuple[Rows, int]:
+def _of_images(checker: "AcquisitionChecker", images: Sequence[Path], wanted: Required) -> tuple[Rows, int]:
     """Every image that could be judged, and how many could not: each of these has one line on stderr."""
     rows, failed = [], 0
-    for name, files in _wanted(images, joined=joined):
+    for name, files in _named(images, joined=wanted.joined):
         try:
-            rows.append((name, checker.check(files, pixel_mm=pixel_mm).check))
+            rows.append((name, checker.check(files, pixel_mm=wanted.pixel_mm).check))
         except MedloopError as error:
             failed += 1
             typer.echo(f"medloop: {_line(name, error)}", err=True)
     return rows, failed
 
 
-def _wanted(images: Sequence[Path], *, joined: bool) -> Iterator[tuple[str, Sequence[Path]]]:
+def _named(images: Sequence[Path], *, joined: bool) -> Iterator[tuple[str, Sequence[Path]]]:
     if joined:
         yield images[0].name, images
     else:

@@ -395,6 +395,10 @@ class ProjectSettings:
         2.0, "With the gate, how many times the time and memory of the model in use a proposal may take.", "--release-slowdown", "at once",
         low=1, high=1000,
     )  # fmt: skip
+    release_canary: float = setting(
+        0.0, "With the gate, share of the training cases that open with a candidate's proposals first, so that the work on them is "
+        "compared before a person releases it; 0 for no such trial.", "--release-canary", "at once", low=0, high=0.9,
+    )  # fmt: skip
     readings: int = setting(1, "How many people read a case, each on their own.", "--readings", "at once", low=1, high=9)
     read_twice: float = setting(
         0.0, "Share of the cases, drawn by their ids, that get one reading more.", "--read-twice", "at once", low=0, high=1
@@ -536,6 +540,7 @@ def check_settings(settings: ProjectSettings) -> None:
     _check_targets(settings)
     _check_template(settings)
     _check_continual(settings)
+    _check_canary(settings)
     mark_weights(settings.mark_weights)
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
@@ -571,6 +576,12 @@ def _check_continual(settings: ProjectSettings) -> None:
         if getattr(settings, name) and settings.warm_start == "scratch":
             rule = f"{name} keeps the model before, warm_start scratch begins without one"
             raise SettingError(rule, remedy=f"set warm_start=replay (or all, new), or {name}=0")
+
+
+def _check_canary(settings: ProjectSettings) -> None:
+    if settings.release_canary and settings.release != "gate":
+        rule = f"release_canary tries candidates of the gate, release {settings.release} has none"
+        raise SettingError(rule, remedy="set release=gate or release_canary=0")
 
 
 def _check_template(settings: ProjectSettings) -> None:

@@ -81,9 +81,9 @@ from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.drift import DriftReport, drift_report
-from medloop.loop.judging.live_models import use_automatic, use_model
-from medloop.loop.judging.releasing import release_model, roll_back
+from medloop.loop.judging.releasing import refuse_model, release_model, roll_back, use_automatic, use_model
 from medloop.loop.judging.triage import RISK, Triage, triage_pool
+from medloop.loop.judging.trial_effort import TrialEffort, trial_efforts
 from medloop.loop.judging.trust import Check
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand
@@ -809,13 +809,28 @@ class Project:
         """
         return release_model(self.workspace, index, why=why, signed_as=signed_as, actor="python")
 
-    def roll_back(self) -> Model:
-        """Put the model that was in use before the present one to use again.
+    def refuse_model(self, index: int, *, why: str) -> Model:
+        """Say that a candidate stays out of use, and end its trial; the model that stays in use.
+
+        Raises:
+            NotFoundError: No such model.
+            StateError: It is no candidate.
+            InputError: No reason.
+        """
+        return refuse_model(self.workspace, index, why=why, actor="python")
+
+    def trials(self) -> tuple[TrialEffort, ...]:
+        """The trials of candidates (setting `release_canary`): the work on their proposals against that on the model's in use."""
+        return trial_efforts(self.workspace)
+
+    def roll_back(self, index: int | None = None) -> Model:
+        """Put the model that was in use before the present one to use again; `index` is the one that is to be out of use.
 
         Raises:
             StateError: There was none.
+            ConflictError: Another model than that is in use by now.
         """
-        return roll_back(self.workspace, actor="python")
+        return roll_back(self.workspace, actor="python", index=index)
 
     def export(
         self, out: str | Path, fmt: str, *, model: int | None = None, regular_grid: bool = False, source: str | Path | None = None

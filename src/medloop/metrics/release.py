@@ -8,7 +8,8 @@ that a model that is just as good may not pass either; how often, a bootstrap of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,7 +21,7 @@ from medloop.metrics.intervals import t_quantile
 from medloop.metrics.succession import FEWEST_PATIENTS, RESOLUTION
 
 Kind: TypeAlias = Literal["all", "label", "subgroup", "calibration"]
-Verdict: TypeAlias = Literal["held", "worse", "not shown", "too few patients"]
+Verdict: TypeAlias = Literal["held", "worse", "not shown", "too few patients", "lost", "new"]
 
 ONE_SIDED = 0.95
 """Chance at most that a model worse than allowed passes: 1 minus this."""
@@ -55,7 +56,8 @@ class Finding:
     Attributes:
         difference: Mean over patients.
         low: Lower end of the one-sided 95 % interval; None with too few patients.
-        verdict: "held" where `low` is above minus the margin; "worse" where the upper end is below 0.
+        verdict: "held" where `low` is above minus the margin; "worse" where the upper end is below 0. Of a label that only one model
+            has learned, "lost" where that is the one in use, and "new" otherwise.
     """
 
     kind: Kind
@@ -69,16 +71,31 @@ class Finding:
     @property
     def stops(self) -> bool:
         """Whether the model may not pass because of it: few patients of a label or subgroup show nothing and stop nobody."""
-        return self.verdict != "held" and (self.kind == "all" or self.verdict != "too few patients")
+        return self.verdict not in ("held", "new") and (self.kind == "all" or self.verdict != "too few patients")
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the newer model is shown to be worse, or cannot do what the one in use does."""
+        return self.verdict in ("worse", "lost")
 
     @property
     def text(self) -> str:
         """One line for people."""
         called = {"all": "all cases", "label": f"label {self.name}", "subgroup": self.name, "calibration": self.name}[self.kind]
+        if not self.patients:
+            return f"{called}: {_UNCOMPARED.get(self.verdict, 'no evaluation patient has an annotation of it, not judged')}"
         found = f"{called}: {self.difference:+.3f} on {counted(self.patients, 'patient')}"
         if self.low is None:
             return f"{found}, too few to judge (at least {FEWEST_PATIENTS})"
         return f"{found}, at worst {self.low:+.3f} where {-self.margin:+.3f} is allowed: {self.verdict}"
+
+
+_UNCOMPARED: Mapping[Verdict, str] = MappingProxyType(
+    {
+        "lost": "the model in use has learned it, the newer one has not: lost",
+        "new": "only the newer model has learned it, nothing to hold it against",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +151,13 @@ class Gate:
         return not any(one.stops for one in self.judged)
 
     @property
+    def may_be_tried(self) -> bool:
+        """Whether enough patients were there, and nothing speaks against showing the newer model's proposals to people."""
+        return (
+            self.findings[0].low is not None and not any(one.is_worse for one in self.findings) and not any(one.stops for one in self.costs)
+        )
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """Everything that was judged, one line each."""
         return tuple(one.text for one in self.judged)
@@ -168,6 +192,21 @@ class Gate:
             value["alike"],
             tuple(Cost(**{name: one[name] for name in cost}) for one in value["costs"]),
         )
+
+
+def with_labels(gate: Gate, *, lost: Sequence[str], new: Sequence[str], unseen: Sequence[str]) -> Gate:
+    """A gate that also says which labels could not be compared.
+
+    Args:
+        gate: What was found about those that could.
+        lost: Names of labels that only the model in use has learned: they stop the newer one.
+        new: Of labels that only the newer model has learned.
+        unseen: Of labels that both have learned, and no evaluation patient has an annotation of.
+    """
+    margin = max(one.margin for one in gate.findings)
+    verdicts: Sequence[tuple[Verdict, Sequence[str]]] = (("lost", lost), ("new", new), ("too few patients", unseen))
+    more = [Finding("label", name, 0, 0.0, None, margin, verdict) for verdict, names in verdicts for name in names]
+    return replace(gate, findings=(*gate.findings, *more))
 
 
 def judge(questions: Sequence[Question], rng: np.random.Generator) -> Gate:

@@ -4,7 +4,7 @@ A model knows what its snapshot held when that was frozen, however late its trai
 after a crash ends last and still knows least. The order is therefore that of the snapshots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import RowMapping, select
@@ -49,14 +49,26 @@ class LineageReader(TransactionReader):
         row = self._connection.execute(query).mappings().first()
         return None if row is None else from_row(kind_of(LiveChoice), row)
 
-    def automatic_model(self) -> Model | None:
-        """What would be in use had nobody pinned a model: the last own choice, else the model of the newest snapshot."""
-        choice = self.live_choice(pinned=False)
+    def automatic_model(self, *, without: Collection[str] = ()) -> Model | None:
+        """What would be in use had nobody pinned a model: the last own choice, else the model of the newest snapshot.
+
+        Args:
+            without: Ids of models that may not be chosen; None where there is no other choice.
+        """
+        choice = self.live_choice(pinned=False) if not without else self._chosen_without(without)
+        if choice is None and without:
+            return None
         learned = select(models).join(snapshots, snapshots.c.id == models.c.snapshot_id)
         newest = learned.where(snapshots.c.digest != OUTSIDE).order_by(snapshots.c.event.desc(), models.c.event.desc()).limit(1)
         query = select(models).where(models.c.id == choice.model_id) if choice else newest
         row = self._connection.execute(query).mappings().first()
         return None if row is None else from_row(kind_of(Model), row)
+
+    def _chosen_without(self, without: Collection[str]) -> LiveChoice | None:
+        """The last own choice of another model than these."""
+        own = select(live_choices).where(live_choices.c.pinned.is_(False), live_choices.c.model_id.not_in(list(without)))
+        row = self._connection.execute(own.order_by(live_choices.c.event.desc()).limit(1)).mappings().first()
+        return None if row is None else from_row(kind_of(LiveChoice), row)
 
     def live_model(self) -> Model | None:
         """The model in use, None before the first training; see `LiveChoice`."""

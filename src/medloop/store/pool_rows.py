@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, s
 from medloop.core.records import Effort, Split
 from medloop.store.listed import one_of
 from medloop.store.states import DECIDED, FUSED, REJECTED, current_annotations_query, full_annotations_query
-from medloop.store.tables import annotations, annotators, assignments, case_states, draft_patches, efforts, predictions, withdrawals
+from medloop.store.tables import annotations, annotators, assignments, case_states, cases, draft_patches, efforts, predictions, withdrawals
 
 Scored = tuple[str, Mapping[str, Any], int]
 """Case id, scores, number of the event that added the prediction."""
@@ -41,6 +41,17 @@ class NewRow:
     annotator_id: str
     kind: str
     event: int
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """A case that a person opened with the proposal of a model, and what became of that assignment."""
+
+    assignment_id: str
+    case_id: str
+    annotator_id: str
+    model_id: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -152,6 +163,15 @@ class PoolReader(TransactionReader):
             (Effort(**dict(zip(names, row[:-2], strict=True))), row[-2], row[-1])
             for row in self._connection.execute(query.order_by(efforts.c.event))
         ]
+
+    def shown_proposals(self, model_ids: Sequence[str], split: Split, since: str, until: str | None) -> list[ShownRow]:
+        """Cases of a split that people opened with a proposal of these models in a stretch of time, gold cases left out, oldest first."""
+        table = assignments.c
+        query = select(table.id, table.case_id, table.annotator_id, predictions.c.model_id, table.state)
+        query = query.join(predictions, predictions.c.id == table.proposal_id).join(cases, cases.c.id == table.case_id)
+        query = query.where(predictions.c.model_id.in_(list(model_ids)), cases.c.split == split, table.opened_at >= since)
+        query = query.where(table.began_with == "prediction", table.gold_id.is_(None), *([table.opened_at < until] if until else []))
+        return [ShownRow(*row) for row in self._connection.execute(query.order_by(table.opened_at, table.id))]
 
     def first_patches(self) -> dict[str, str]:
         """When the first edit of each assignment arrived, by its id."""

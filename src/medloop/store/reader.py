@@ -150,9 +150,11 @@ class Reader(LineageReader, PoolReader, ReadingReader, WorklistReader):
         known = kind_of(Annotation)
         return [from_row(known, row) for row in self._connection.execute(query).mappings()]
 
-    def latest_predictions(self, model_id: str) -> list[Prediction]:
-        """The newest prediction of this model for each case it has seen."""
+    def latest_predictions(self, model_id: str, *, among: Collection[str] | None = None) -> list[Prediction]:
+        """The newest prediction of this model for each case it has seen; only those of cases `among` these, if they are named."""
         own = predictions.c.model_id == model_id
+        if among is not None:
+            own = and_(own, one_of(predictions.c.case_id, among, self._is_sqlite))
         newest = select(func.max(predictions.c.event)).where(own).group_by(predictions.c.case_id).scalar_subquery()
         query = select(predictions).where(own, predictions.c.event.in_(newest)).order_by(predictions.c.event)
         known = kind_of(Prediction)

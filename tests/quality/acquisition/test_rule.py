@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from degrading import DEGRADATIONS, degrade
 from medloop.core.errors import SettingError, ShapeError
-from medloop.quality.acquisition.degrade import DEGRADATIONS, degrade
 from medloop.quality.acquisition.rule import Direction, fewest_patients, fit_rule
 from medloop.quality.acquisition.signs import sign_called
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from degrading import DEGRADATIONS, degrade
 from medloop.core.errors import InputError, SettingError
-from medloop.quality.acquisition.degrade import DEGRADATIONS, degrade
 from medloop.quality.acquisition.model_signs import mask_signs
 from medloop.quality.acquisition.signs import _immerkaer, _wavelet, image_signs
 

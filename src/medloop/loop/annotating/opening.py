@@ -14,9 +14,10 @@ from medloop.loop.foundation.anchoring import hides_proposal
 from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none
 from medloop.loop.foundation.blinding import begun_from
 from medloop.loop.foundation.gold import independent_proposal
-from medloop.loop.foundation.in_force import beginning, newest_proposal, standing_annotation
+from medloop.loop.foundation.in_force import beginning, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
 from medloop.loop.foundation.removed_images import require_image
+from medloop.loop.foundation.trials import proposal_to_show
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.lacking import queried_label
 from medloop.store.reader import Reader
@@ -84,7 +85,7 @@ def open_gold(workspace: Workspace, tx: Writer, case: Case, annotator_id: str, g
 
 def shown_at_first(workspace: Workspace, tx: Reader, case: Case, begun: Annotation | None) -> tuple[Annotation | None, Prediction | None]:
     """The annotation that a draft begins with and the newest proposal, as far as their masks can be read; nothing is written."""
-    return _readable(workspace, begun), _sound_proposal(workspace, newest_proposal(tx, case.id))
+    return _readable(workspace, begun), _sound_proposal(workspace, proposal_to_show(tx, case.id))
 
 
 def _sound_proposal(workspace: Workspace, proposal: Prediction | None) -> Prediction | None:

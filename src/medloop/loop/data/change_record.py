@@ -15,8 +15,10 @@ from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case,
 from medloop.core.settings import ProjectSettings
 from medloop.loop.data.model_card import OPEN, plain
 from medloop.loop.foundation.readings import project_settings
+from medloop.loop.foundation.trials import trials_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import shown_interval
+from medloop.loop.judging.trial_effort import trial_effort
 from medloop.metrics.intervals import interval_words
 from medloop.metrics.release import Gate
 from medloop.store.reader import Reader
@@ -48,6 +50,7 @@ class _Change:
     figures: Sequence[tuple[Evaluation, str]]
     digest: str
     audit: tuple[int, str]
+    trial: Sequence[str] = ()
 
     @property
     def gate(self) -> Gate | None:
@@ -87,6 +90,7 @@ def _look(tx: Reader, workspace: Workspace, model: Model) -> _Change:
         figures,
         tx.get(Snapshot, model.snapshot_id).digest,
         (last, events[0].digest if events else ""),
+        [line for trial in trials_among(choices) if trial.model_id == model.id for line in trial_effort(tx, trial).lines],
     )
 
 
@@ -188,13 +192,15 @@ def _impact(change: _Change) -> Iterator[str]:
         for found in change.gate.findings:
             low = "–" if found.low is None else f"{found.low:+.3f}"
             name = plain(" ".join(filter(None, (found.kind if found.kind in ("all", "label") else "", found.name))))
-            yield f"| {name} | {found.patients} | {found.difference:+.3f} | {low} | {-found.margin:+.3f} | {found.verdict} |"
+            difference = f"{found.difference:+.3f}" if found.patients else "–"
+            yield f"| {name} | {found.patients} | {difference} | {low} | {-found.margin:+.3f} | {found.verdict} |"
         yield ""
         yield from (f"- {plain(cost.text[:1].upper() + cost.text[1:])}" for cost in change.gate.costs)
         if not change.gate.costs:
             yield "- Time and memory of a proposal were not measured"
         if change.gate.alike is not None:
             yield f"- A model as good as the one in use passes this gate in {change.gate.alike:.0%} of such comparisons (bootstrap)"
+    yield from (f"- Trial: {plain(line)}" for line in change.trial)
     yield f"- {OPEN} benefits and risks of the change, and what limits the risks"
 
 

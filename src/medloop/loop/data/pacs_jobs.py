@@ -38,6 +38,7 @@ def _pulled(workspace: Workspace, control: JobControl, server: str, name: str) -
     named, archive = archive_named(workspace, server)
     totals: Counter[str] = Counter()
     for number, study in enumerate(wanted.studies):
+        control.report(number / len(wanted.studies), f"study {number + 1} of {len(wanted.studies)}")
         try:
             query = PacsQuery(study=study, modality=wanted.modality)
             bounds = PullBounds(annotations=wanted.annotations)

@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 from medloop.core.records import Assignment, Prediction, Task
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.gold import independent_proposal
-from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.readings import is_reviewing, project_settings
+from medloop.loop.foundation.trials import proposal_to_show
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -34,7 +34,7 @@ def hidden_proposal(tx: Reader, assignment: Assignment) -> Prediction | None:
     """The proposal that an assignment was opened without, to be shown after its first edit; None where none is hidden."""
     if assignment.proposal_id is not None or is_reviewing(assignment) or not hides_proposal(tx, assignment.id):
         return None
-    return (newest_proposal if assignment.gold_id is None else independent_proposal)(tx, assignment.case_id)
+    return (proposal_to_show if assignment.gold_id is None else independent_proposal)(tx, assignment.case_id)
 
 
 def record_first_sight(tx: Writer, assignment_id: str, seen: FirstSight) -> None:

@@ -13,6 +13,7 @@ from medloop.loop.foundation.damage import damaged_cases, damaged_now
 from medloop.loop.foundation.job_kinds import Choose, Evaluate, Payload, Predict, Propose, Reconcile, request_job
 from medloop.loop.foundation.outside import standing_proposer
 from medloop.loop.foundation.readings import due_for_consensus
+from medloop.loop.foundation.trials import current_trial
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -24,13 +25,10 @@ POOL: tuple[Split, ...] = ("train", "audit")
 
 def follow_up(workspace: Workspace) -> None:
     """After cases or annotations were added, changed or withdrawn: predict, evaluate and fuse what lacks it."""
+    request_unpredicted(workspace)
     with workspace.store.read() as tx:
-        live = tx.live_model()
-        lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
         proposer = standing_proposer(tx)
         waiting = proposer is not None and tx.unpredicted(proposer.id, POOL) > 0
-    if live is not None and lacking:
-        request_pool(workspace, live)
     if proposer is not None and waiting:
         _request(workspace, Propose(proposer.id), f"propose-{proposer.id}")
     with workspace.store.read() as tx:
@@ -38,6 +36,18 @@ def follow_up(workspace: Workspace) -> None:
     if unfused:
         request_consensus(workspace)
     request_evaluation(workspace)
+
+
+def request_unpredicted(workspace: Workspace) -> None:
+    """Let the model in use, and a candidate on trial, see the cases that they have not seen."""
+    with workspace.store.read() as tx:
+        live, trial = tx.live_model(), current_trial(tx)
+        lacking = live is not None and tx.unpredicted(live.id, POOL) > 0
+        tried = tx.get(Model, trial.model_id) if trial is not None and lacking else None
+    if live is not None and lacking:
+        request_pool(workspace, live)
+    if tried is not None:
+        request_trial_of(workspace, tried)
 
 
 def request_consensus(workspace: Workspace) -> Job:
@@ -76,6 +86,11 @@ def request_predictions_of(workspace: Workspace, model: Model) -> None:
     """Let a model that goes live see the next choices, then the pool."""
     _request(workspace, Predict(model.id, "upcoming"), f"upcoming-{model.id}")
     request_pool(workspace, model)
+
+
+def request_trial_of(workspace: Workspace, model: Model) -> None:
+    """Let a candidate on trial see its share of the pool."""
+    _request(workspace, Predict(model.id, "trial"), f"trial-{model.id}")
 
 
 def request_pool(workspace: Workspace, model: Model, *, actor: str = "system") -> Job:

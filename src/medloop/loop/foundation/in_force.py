@@ -1,7 +1,8 @@
 """Which annotation of a case is in force, and what a draft began with."""
 
-from medloop.core.records import Annotation, Assignment, BeganWith, Prediction
+from medloop.core.records import Annotation, Assignment, BeganWith, LiveChoice, Model, Prediction
 from medloop.loop.foundation.consensus import deciding
+from medloop.loop.foundation.model_choices import rolled_back
 from medloop.store.reader import Reader
 
 
@@ -12,11 +13,20 @@ def standing_annotation(tx: Reader, case_id: str) -> Annotation | None:
 
 
 def newest_proposal(tx: Reader, case_id: str) -> Prediction | None:
-    """The prediction of a case by the model in use, else the newest of any model."""
+    """The prediction of a case by the model in use, else the newest of a model that people may see.
+
+    That is no candidate that waits or was refused, and none that was rolled back; what a case opens with says `trials.proposal_to_show`.
+    """
     model = tx.live_model()
     own = tx.find(Prediction, where={"case_id": case_id, "model_id": model.id}, limit=1, descending=True) if model else []
-    newest = own or tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True, limit=1)
-    return newest[0] if newest else None
+    if own:
+        return own[0]
+    made = tx.find(Prediction, where={"case_id": case_id}, order=("created_at",), descending=True)
+    choices = tx.find(LiveChoice) if made else []
+    if not choices:
+        return made[0] if made else None
+    hidden, used = rolled_back(tx, choices), {choice.model_id for choice in choices}
+    return next((one for one in made if one.model_id not in hidden and (one.model_id in used or tx.get(Model, one.model_id).outside)), None)
 
 
 def beginning(standing: Annotation | None, proposal: Prediction | None) -> BeganWith:

@@ -63,10 +63,10 @@ class Pretrain(Payload):
 
 @dataclass(frozen=True)
 class Predict(Payload):
-    """Let a model see the choices that come next, or the whole pool."""
+    """Let a model see the choices that come next, the whole pool, or as a candidate on trial its share of it."""
 
     model_id: str
-    scope: Literal["upcoming", "pool"]
+    scope: Literal["upcoming", "pool", "trial"]
 
     @property
     def sooner(self) -> int:

@@ -16,7 +16,7 @@ from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated, request_evaluation_of
+from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated, request_evaluation_of, request_unpredicted
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Evaluate
 from medloop.loop.foundation.label_versions import labels_of_model
@@ -50,13 +50,14 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
         bring_up_to_date(
             workspace, live, control.log, _predicting(workspace, live, control), left_out
         )  # both are compared on the same annotations
-    choice = choose_live(workspace, model)
+    choice = choose_live(workspace, model, control.log)
     if choice is not None:
         control.log(choice.reason)
     if result and live is not None and live.id == model.id:
         _judge_waiting(workspace)
     _tell_quality(workspace, control)
     drawn_estimates(workspace, most=None)  # its comparisons of masks are kept, so that a page need not make them
+    request_unpredicted(workspace)  # a worker that was killed between its decision and this asks again
     close_evaluated(workspace, model.id)
     advance(workspace)
     return {**result, **left_out.result()}
@@ -186,7 +187,7 @@ def _surfaces(workspace: Workspace, model: Model, answers: Sequence[Annotation],
     blobs, found = workspace.store.blobs, Surfaces()
     values = {label.name: label.value for label in workspace.task.labels}
     with workspace.store.read() as tx:
-        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id, among=list(scored))}
     for answer in answers:
         case, names = cases[answer.case_id], scored.get(answer.case_id, {})
         if not names or not is_sized(case) or not answer.is_whole:
@@ -220,7 +221,7 @@ def score_annotations(
     """
     scores: ScoresByCase = {}
     with workspace.store.read() as tx:
-        predictions = {p.case_id: p for p in tx.latest_predictions(model.id)}
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id, among=[answer.case_id for answer in answers])}
         scope = annotated_labels(tx, workspace.task)
     learnt = set(labels_of_model(model, workspace.task))
     for answer in answers:

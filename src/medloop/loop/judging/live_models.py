@@ -11,26 +11,34 @@
 Every decision is a `LiveChoice`, stored with its audit event; `Reader.live_model` is the one truth of what is in use.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
-from medloop.core.errors import NotFoundError, StateError
+from medloop.core.errors import NotFoundError
 from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotator, Json, LiveChoice, Model, Snapshot, new_id, now
-from medloop.core.settings import Release
-from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of, request_query
+from medloop.core.settings import ProjectSettings
+from medloop.loop.foundation.follow_up import (
+    damaged_ids,
+    is_outdated,
+    request_evaluation_of,
+    request_predictions_of,
+    request_query,
+    request_trial_of,
+)
+from medloop.loop.foundation.model_choices import CANDIDATE, TRIAL, rolled_back
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.release_costs import measured_costs
 from medloop.loop.judging.release_gate import judge_release
-from medloop.loop.judging.shared_scores import comparison_of, shared_scores
+from medloop.loop.judging.release_verdict import Judged
+from medloop.loop.judging.shared_scores import SharedScores, comparison_of, shared_scores
 from medloop.metrics.release import Gate
-from medloop.metrics.succession import Comparison
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
 WAITS = "waits for its evaluation"
-CANDIDATE = "candidate"
-"""Among what a decision was made on: whether the model may be released by a person."""
+OVERTAKEN = "was overtaken by"
 
 
 def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
@@ -39,7 +47,7 @@ def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
     pinned = choice is not None and choice.pinned
     if before is None:
         reason = f"model {model.index} is the first"
-    elif not _knows_more(tx, model, before):
+    elif not knows_more(tx, model, before):
         reason = f"model {model.index} {_learned(tx, model)}, before model {before.index} {_learned(tx, before)}: kept, not in use"
         decide(tx, before, model, reason, pinned=pinned)
         return False
@@ -60,126 +68,92 @@ def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
     return True
 
 
-def choose_live(workspace: Workspace, model: Model) -> LiveChoice | None:
-    """Decide about a model that was just evaluated; None when there is nothing to decide.
+def choose_live(workspace: Workspace, model: Model, log: Callable[[str], None] = lambda _line: None) -> LiveChoice | None:
+    """Decide about a model that was just evaluated; None when there is nothing to decide, or nothing can be decided yet.
 
-    Its comparison with the model in use is kept also where a pinned model stays.
+    Its comparison with the model in use is kept also where a pinned model stays. One that was rolled back is not judged again, and of one
+    that learned less than the model in use by now it is said that it was overtaken. `log` receives why nothing is decided yet.
     """
     with workspace.store.read() as tx:
         live = tx.live_model()
-        if live is None or live.id == model.id or not _knows_more(tx, model, live):
+        if live is None or live.id == model.id or model.id in rolled_back(tx):
             return None
-        shared, settings = shared_scores(tx, model, live), project_settings(tx)
-    gate = None
-    if settings.release == "gate" and shared is not None:
-        gate = judge_release(workspace, model, live, shared, settings)
-        if gate.passes:  # what is stopped already needs no measuring
-            gate = replace(gate, costs=measured_costs(workspace, model, live, list(shared.cases), settings.release_slowdown))
-    judged = _Judged(model, live, comparison_of(shared, live) if shared is not None else None, gate, settings.release)
-    made = _decided(workspace, judged)
+        more, settings = knows_more(tx, model, live), project_settings(tx)
+        shared = shared_scores(tx, model, live) if more else None
+    if not more:
+        return _overtaken(workspace, model)
+    gate = _gate(workspace, model, live, shared, settings) if settings.release == "gate" and shared is not None else None
+    judged = Judged(model, live, comparison_of(shared, live) if shared is not None else None, gate, settings)
+    try:
+        made = _decided(workspace, judged)
+    except _StaleError:
+        log(f"annotations of evaluation cases changed while model {model.index} was judged: it is judged again")
+        request_evaluation_of(workspace, model)
+        return None
     if made is None:  # somebody chose meanwhile: it is held against what is in use now
-        return choose_live(workspace, model)
-    if made.model_id == live.id:
-        request_query(workspace, live)
-    else:
+        return choose_live(workspace, model, log)
+    if made.model_id != live.id:
         request_predictions_of(workspace, model)
+        return made
+    request_query(workspace, live)
+    if made.comparison.get(TRIAL):
+        request_trial_of(workspace, model)
     return made
 
 
-def _decided(workspace: Workspace, judged: "_Judged") -> LiveChoice | None:
-    """Store what a comparison says, unless another model is in use by now."""
+def _gate(workspace: Workspace, model: Model, live: Model, shared: SharedScores, settings: ProjectSettings) -> Gate:
+    gate = judge_release(workspace, model, live, shared, settings)
+    if gate.passes or (settings.release_canary and gate.may_be_tried):  # what is stopped already needs no measuring
+        return replace(gate, costs=measured_costs(workspace, model, live, list(shared.cases), settings.release_slowdown))
+    return gate
+
+
+class _StaleError(Exception):
+    """Annotations of evaluation cases changed since both models were held against them."""
+
+
+def _decided(workspace: Workspace, judged: Judged) -> LiveChoice | None:
+    """Store what a comparison says; None where another model is in use by now.
+
+    Raises:
+        _StaleError: The gate was asked, on annotations that do not count any more.
+    """
+    damaged = damaged_ids(workspace)
     with workspace.store.write("worker") as tx:
         if tx.live_model() != judged.live:
             return None
+        if judged.gate is not None and any(
+            is_outdated(tx, one, s, damaged) for one in (judged.model, judged.live) for s in EVALUATION_SPLITS
+        ):
+            raise _StaleError
         choice = tx.live_choice()
         pinned = choice is not None and choice.pinned
         used = judged.live if pinned or judged.stays else judged.model
-        return decide(tx, used, judged.model, judged.reason(pinned=pinned), pinned=pinned, found=judged.to_json())
+        return decide(tx, used, judged.model, judged.reason(pinned=pinned), pinned=pinned, found=judged.to_json(pinned=pinned))
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """A model held against the one in use."""
-
-    model: Model
-    live: Model
-    comparison: Comparison | None
-    gate: Gate | None
-    release: Release
-
-    @property
-    def stays(self) -> bool:
-        """Whether the one in use stays so."""
-        if self.release == "gate":
-            return self.gate is None or not self.gate.passes
-        return self.comparison is not None and self.comparison.verdict == "worse"
-
-    def reason(self, *, pinned: bool) -> str:
-        """Why, in words."""
-        model, live = f"model {self.model.index}", f"model {self.live.index}"
-        found = self.gate or self.comparison
-        judged = found.text if found else f"not compared with {live}: no patient was judged with both"
-        if pinned:
-            return f"{live} stays in use as it is pinned; {model}: {judged}"
-        if self.stays and self.release == "gate":
-            return f"{model} is a candidate, {live} stays in use: {judged}"
-        return f"{live} stays in use, {model} is worse: {judged}" if self.stays else f"{model} is in use: {judged}"
-
-    def to_json(self) -> Json:
-        """As a decision keeps it."""
-        found = self.comparison.to_json() if self.comparison else {}
-        if self.gate is not None:
-            found["gate"] = self.gate.to_json()
-        return {**found, CANDIDATE: True} if self.stays and self.release == "gate" else found
+def _overtaken(workspace: Workspace, model: Model) -> LiveChoice | None:
+    """Say of a model that waits that another one, which learned later, came into use meanwhile."""
+    with workspace.store.write("worker") as tx:
+        live, choice = tx.live_model(), tx.live_choice()
+        about = tx.find(LiveChoice, where={"judged_id": model.id})
+        waits = bool(about) and (WAITS in about[-1].reason or bool(about[-1].comparison.get(CANDIDATE)))
+        if live is None or choice is None or not waits or about[-1].model_id == live.id or knows_more(tx, model, live):
+            return None
+        found = {name: value for name, value in about[-1].comparison.items() if name != TRIAL}
+        return decide(
+            tx, live, model, f"model {model.index} {OVERTAKEN} model {live.index}, which learned later", pinned=choice.pinned, found=found
+        )
 
 
 def keep_unjudged(workspace: Workspace, model: Model, problem: str) -> None:
     """Say that a model stays out of use because its evaluation failed for good; one already in use stays so."""
     with workspace.store.write("worker") as tx:
         live, choice = tx.live_model(), tx.live_choice()
-        if live is None or live.id == model.id or not _knows_more(tx, model, live):
+        if live is None or live.id == model.id or not knows_more(tx, model, live):
             return
         reason = f"model {model.index} could not be evaluated ({problem}); model {live.index} stays in use"
         decide(tx, live, model, reason, pinned=choice is not None and choice.pinned)
-
-
-def use_model(workspace: Workspace, index: int, *, actor: str) -> Model:
-    """Pin a model: it is in use until another one is pinned or the choice is given back.
-
-    Raises:
-        NotFoundError: No such model.
-        StateError: The project releases by the gate, and it has not passed.
-    """
-    with workspace.store.write(actor) as tx:
-        model = model_of_index(tx, index)
-        if _gated(tx) and not _was_in_use(tx, model):
-            raise StateError(
-                f"Model {index} is a candidate: the gate has not let it pass",
-                remedy=f"release it: medloop models DIR release {index} --why …",
-            )
-        decide(tx, model, model, f"model {index} was pinned by {called(tx, actor)}", pinned=True, verb="pin")
-    request_predictions_of(workspace, model)
-    return model
-
-
-def use_automatic(workspace: Workspace, *, actor: str) -> Model:
-    """Give the choice back: what would be in use had nobody pinned a model, then whatever evaluations since then say.
-
-    Raises:
-        NotFoundError: No model yet.
-    """
-    with workspace.store.write(actor) as tx:
-        model, choice = tx.automatic_model(), tx.live_choice()
-        if model is None:
-            raise NotFoundError("There is no model yet", remedy="train one with: medloop train")
-        if choice is None or not choice.pinned:
-            return model
-        decide(tx, model, model, f"{called(tx, actor)} gave the choice back: model {model.index} is in use", pinned=False, verb="unpin")
-        later = [learned.model for learned in tx.learned_models() if _knows_more(tx, learned.model, model)]
-    request_predictions_of(workspace, model)
-    for one in later:
-        request_evaluation_of(workspace, one)
-    return model
 
 
 def model_of_index(tx: Reader, index: int) -> Model:
@@ -200,18 +174,13 @@ def _gated(tx: Reader) -> bool:
     return project_settings(tx).release == "gate"
 
 
-def _was_in_use(tx: Reader, model: Model) -> bool:
-    live = tx.live_model()
-    return (live is not None and live.id == model.id) or bool(tx.find(LiveChoice, where={"model_id": model.id}, limit=1))
-
-
 def called(tx: Reader, actor: str) -> str:
     """The name of a person, where the actor is one."""
     person = next(iter(tx.find(Annotator, where={"id": actor})), None)
     return person.name if person is not None else actor
 
 
-def _knows_more(tx: Reader, model: Model, other: Model) -> bool:
+def knows_more(tx: Reader, model: Model, other: Model) -> bool:
     """Whether a model's snapshot was frozen after another's."""
     frozen = {learned.model.id: learned.frozen for learned in tx.learned_models()}
     return frozen[model.id] > frozen[other.id]

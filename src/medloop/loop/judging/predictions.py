@@ -25,6 +25,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Choose, Predict, request_job
 from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.memo import memo
+from medloop.loop.foundation.trials import TRIED_SPLIT, Trial, current_trial
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.appearances import describe_appearance, has_appearance
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -108,7 +109,7 @@ def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[b
 
 
 def run_prediction(workspace: Workspace, control: JobControl) -> Json:
-    """Predict the next choices ("upcoming") or every unanswered training case ("pool") with one model.
+    """Predict the next choices ("upcoming") or every unanswered training case ("pool") with one model, or a candidate's share ("trial").
 
     Cases already predicted by this model are left out, so that a killed job goes on where it was. After
     the pool, the next round's query is prepared.
@@ -116,9 +117,10 @@ def run_prediction(workspace: Workspace, control: JobControl) -> Json:
     asked = Predict(**control.job.payload)
     with workspace.store.read() as tx:
         model, live = tx.get(Model, asked.model_id), tx.live_model()
-        if live is not None and live.id != model.id:
+        trial = current_trial(tx) if asked.scope == "trial" else None
+        if live is not None and live.id != model.id and (trial is None or trial.model_id != model.id):
             return {"message": f"model {live.index} is in use, nothing to do"}
-        cases = _upcoming(tx) if asked.scope == "upcoming" else _pool(workspace, tx)
+        cases = _tried(tx, trial) if trial else _upcoming(tx) if asked.scope == "upcoming" else _pool(workspace, tx)
         done = {p.case_id for p in tx.latest_predictions(model.id)}
     lacking = [c for c in cases if c.id not in done]
     left_out = predict_cases(workspace, model, lacking, control)
@@ -296,6 +298,12 @@ def _upcoming(tx: Reader) -> list[Case]:
     asked = [c.case_id for r in rounds if r.query_id for c in tx.get(Query, r.query_id).choices]
     answered = {a.case_id for a in tx.current_annotations(case_ids=asked)} if asked else set()
     return [tx.get(Case, i) for i in asked if i not in answered]
+
+
+def _tried(tx: Reader, trial: Trial) -> list[Case]:
+    """The unanswered cases that open with a candidate's proposals, those of the rounds at work first."""
+    cases = [*_upcoming(tx), *sorted(tx.unlabelled_cases([TRIED_SPLIT], exclude_open=False), key=lambda case: case.name)]
+    return list({case.id: case for case in cases if case.split == TRIED_SPLIT and trial.takes(case.id)}.values())
 
 
 def _pool(workspace: Workspace, tx: Reader) -> list[Case]:

@@ -15,11 +15,12 @@ from medloop.images.encode import decode_mask
 from medloop.loop.foundation.annotated_labels import annotated_labels, without_others
 from medloop.loop.foundation.arrays import load_annotation, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.subgroups import subgroups_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.shared_scores import SharedScores
 from medloop.metrics.expected_errors import expected_wrong
-from medloop.metrics.release import Gate, Kind, Question, judge
+from medloop.metrics.release import Gate, Kind, Question, judge, with_labels
 
 SIZES = ("small", "medium", "large")
 """Thirds of the cases by annotated voxels."""
@@ -29,11 +30,23 @@ FEWEST_FOR_SIZES = 18
 
 
 def judge_release(workspace: Workspace, newer: Model, older: Model, shared: SharedScores, settings: ProjectSettings) -> Gate:
-    """Hold a newer model against the one in use, on cases that both were scored on, with the margins of today's settings."""
+    """Hold a newer model against the one in use, on cases that both were scored on, with the margins of today's settings.
+
+    A label that the model in use has learned and the newer one has not stops it, whatever the scores say.
+    """
     margins = settings.release_margin, settings.release_group_margin
-    return judge(
+    gate = judge(
         list(_questions(_Looked(workspace, newer, older, list(shared.cases)), shared, *margins)),
         generator(settings.seed, "release", newer.index, older.index),
+    )
+    ours, theirs = ([label.name for label in labels_of_model(model, workspace.task)] for model in (newer, older))
+    of_masks = workspace.task.kind == "segmentation"  # classes are right or wrong, whichever they are
+    seen = {name for by_label in shared.cases.values() for name in by_label}
+    return with_labels(
+        gate,
+        lost=[name for name in theirs if name not in ours],
+        new=[name for name in ours if name not in theirs],
+        unseen=[name for name in ours if of_masks and name in theirs and name not in seen],
     )
 
 
@@ -68,7 +81,7 @@ class _Looked:
         self._classes = workspace.task.classes
         with workspace.store.read() as tx:
             self._cases = [tx.get(Case, case_id) for case_id in case_ids]
-            self._predictions = [{p.case_id: p for p in tx.latest_predictions(model.id)} for model in self._models]
+            self._predictions = [{p.case_id: p for p in tx.latest_predictions(model.id, among=case_ids)} for model in self._models]
             splits = sorted({case.split for case in self._cases})
             self._answers = {a.case_id: a for split in splits for a in consensus_annotations(tx, split)}
             self._scope = annotated_labels(tx, workspace.task)

@@ -12,6 +12,7 @@ from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.in_force import began
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.round_moves import choices_left
+from medloop.loop.foundation.trials import is_blinded
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.triage import RISK, TriageRule, confidence_score, missing_patients, triage_rule
 from medloop.loop.judging.trust import standing_of
@@ -87,7 +88,9 @@ def _proposal(tx: Reader, assignment: Assignment) -> tuple[Prediction | None, bo
 
 
 def _rule(tx: Reader, proposal: Prediction) -> tuple[TriageRule | None, str]:
-    """What a verdict is decided by, or why there is none."""
+    """What a verdict is decided by, or why there is none; in a trial of two models it would tell whose proposal it is."""
+    if is_blinded(tx, proposal.model_id):
+        return None, "not judged while two models are compared"
     if (missing := missing_patients(tx)) > 0:
         return None, f"cannot be judged yet: {counted(missing, 'more evaluated patient')}"
     rule = triage_rule(tx, risk=RISK)

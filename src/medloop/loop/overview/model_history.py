@@ -1,14 +1,16 @@
 """The models of a project as people see them: what each learned from, how it does, which is in use and why."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from medloop.core.names import counted
 from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split, Task
+from medloop.loop.foundation.model_choices import CANDIDATE
+from medloop.loop.foundation.trials import current_trial, trials_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import shown_interval
-from medloop.loop.judging.live_models import CANDIDATE
+from medloop.loop.judging.trial_effort import trial_effort
 from medloop.metrics.intervals import Interval, interval_words
 from medloop.metrics.release import Gate
 from medloop.metrics.succession import Comparison
@@ -54,6 +56,8 @@ class ModelLine:
         candidate: Whether the gate keeps it out of use until a person releases it.
         gate: What the gate found, one line each; empty where it was not asked.
         before: Whether it was in use once.
+        on_trial: Whether it proposes in a share of the cases now.
+        trial: What its trials have shown of the work on its proposals, one line each; empty without one.
     """
 
     id: str
@@ -77,6 +81,8 @@ class ModelLine:
     candidate: bool = False
     gate: tuple[str, ...] = ()
     before: bool = False
+    on_trial: bool = False
+    trial: tuple[str, ...] = ()
 
     @property
     def interval_words(self) -> str:
@@ -101,7 +107,14 @@ def model_lines(tx: Reader) -> tuple[ModelLine, ...]:
         _line(tx, m, scores.get(m.id), _said(choices, m.id, indices), repeat=m.id in repeats, live=live, pinned=pinned)
         for m in (one.model for one in learned)
     ]
-    return tuple(sorted(lines, key=lambda line: line.index))
+    return tuple(sorted(_with_trials(tx, choices, lines), key=lambda line: line.index))
+
+
+def _with_trials(tx: Reader, choices: Sequence[LiveChoice], lines: Sequence[ModelLine]) -> Iterator[ModelLine]:
+    held, running = trials_among(choices), current_trial(tx)
+    for line in lines:
+        shown = [text for trial in held if trial.model_id == line.id for text in trial_effort(tx, trial).lines]
+        yield replace(line, trial=tuple(shown), on_trial=running is not None and running.model_id == line.id) if shown else line
 
 
 def best_scores(evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:

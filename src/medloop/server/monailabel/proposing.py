@@ -14,8 +14,8 @@ from medloop.loop.annotating.annotations import choose_case
 from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.foundation.anchoring import hides_proposal
 from medloop.loop.foundation.gold import independent_proposal
-from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.readings import project_settings
+from medloop.loop.foundation.trials import is_blinded, proposal_to_show
 from medloop.server.monailabel.scene import Scene
 from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.wire.prompt_views import PreviewBody, PreviewRequest
@@ -59,8 +59,10 @@ def _shown(scene: Scene, case: Case) -> Shown:
         if case.id in viewer.unread(tx):
             return Shown(independent_proposal(tx, case.id), ask=False)
         _require_unhidden(scene, tx, case, viewer.annotator_id)
-        found, model = newest_proposal(tx, case.id), tx.live_model()
-    return Shown(found, ask=model is not None and not model.outside and (found is None or found.model_id != model.id))
+        found, model = proposal_to_show(tx, case.id), tx.live_model()
+        is_compared = found is not None and is_blinded(tx, found.model_id)
+    newer = found is None or (model is not None and found.model_id != model.id and not is_compared)
+    return Shown(found, ask=model is not None and not model.outside and newer)
 
 
 def _require_unhidden(scene: Scene, tx: Reader, case: Case, annotator_id: str) -> None:

@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from medloop.core.errors import ForbiddenError, NotFoundError
-from medloop.core.records import Annotation, Case, Model, Prediction
+from medloop.core.records import Annotation, Case, Prediction
 from medloop.images.encode import encode_mask
 from medloop.loop.annotating.provenance import provenance
 from medloop.loop.annotating.steps import annotation_steps
@@ -26,8 +26,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["annotations"])
 def get_prediction(workspace: WorkspaceHere, prediction: Id) -> PredictionView:
     """A model's prediction of a case: probabilities, expected quality, scores."""
     with workspace.store.read() as tx:
-        found = tx.get(Prediction, prediction)
-        return prediction_view(found, tx.get(Model, found.model_id))
+        return prediction_view(tx, tx.get(Prediction, prediction))
 
 
 @router.get("/predictions/{prediction}/mask", response_class=Response, responses=VOXELS)

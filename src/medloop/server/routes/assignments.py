@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import ConflictError, ReplacesError, ReturnedError, StateError
-from medloop.core.records import Annotation, Assignment, Case, Model
+from medloop.core.records import Annotation, Assignment, Case
 from medloop.loop.annotating.annotations import Opened, flag_case, open_case, report_effort, skip_case, submit
 from medloop.loop.annotating.declaring import declare_draft
 from medloop.loop.annotating.drafts import Edit, packed_draft, save_patch
@@ -207,7 +207,7 @@ def get_proposal(workspace: WorkspaceHere, assignment: OwnAssignment) -> Predict
         found = hidden_proposal(tx, opened)
         if found is not None and opened.revision == 0:
             raise StateError("The proposal is hidden until the first edit of this draft", remedy="draw first")
-        return prediction_view(found, tx.get(Model, found.model_id)) if found else None
+        return prediction_view(tx, found) if found else None
 
 
 @router.post("/release")

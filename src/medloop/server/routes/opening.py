@@ -10,9 +10,10 @@ from medloop.loop.annotating.opening import shown_at_first
 from medloop.loop.annotating.review_verdicts import require_standing
 from medloop.loop.foundation.anchoring import hidden_proposal
 from medloop.loop.foundation.gold import independent_proposal
-from medloop.loop.foundation.in_force import newest_proposal, standing_annotation
+from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.readings import REVIEWING
 from medloop.loop.foundation.references import references_of
+from medloop.loop.foundation.trials import is_blinded, proposal_to_show
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import outlooks, upcoming_case, why_nothing
 from medloop.server.routes.reviewing import require_others_reading
@@ -69,7 +70,7 @@ def get_look(workspace: WorkspaceHere, case: Id, viewer: ViewerHere) -> SeenView
         return SeenView(
             situation=seen_case_view(tx, found, shown, proposal, standing, Sight(viewer.annotator_id, sees, unread)),
             case=case_view(found, unread=unread, references=len(references_of(tx, found.id))),
-            prediction=prediction_view(proposal, tx.get(Model, proposal.model_id)) if proposal else None,
+            prediction=prediction_view(tx, proposal) if proposal else None,
             previous=PreviousView(id=shown.id, tag=shown.tag) if shown else None,
         )
 
@@ -81,7 +82,7 @@ def get_upcoming(workspace: WorkspaceHere, viewer: ViewerHere) -> UpcomingView:
     if case_id is None:
         return UpcomingView(case_id=None, prediction_id=None)
     with workspace.store.read() as tx:
-        prediction = newest_proposal(tx, case_id)
+        prediction = proposal_to_show(tx, case_id)
     return UpcomingView(case_id=case_id, prediction_id=prediction.id if prediction else None)
 
 
@@ -94,8 +95,10 @@ def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
     with workspace.store.read() as tx:
         newest = tx.live_model()
         assignment = open_assignment_view(tx, opened)
-        author = newest if shown is None or (newest and newest.id == shown.model_id) else tx.get(Model, shown.model_id)
         known = shown or hidden_proposal(tx, opened.assignment)
+        if known is not None and is_blinded(tx, known.model_id):
+            newest = tx.get(Model, known.model_id)  # nobody is offered the other model's beside it
+        seen = prediction_view(tx, shown) if shown else None
         references = len(references_of(tx, opened.case.id))
     if not check:
         site.proposer.want(workspace.project.id, opened.case.id, shown=known, newest=newest)
@@ -103,6 +106,6 @@ def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
     return OpenedView(
         assignment=assignment,
         case=case_view(opened.case, unread=check, references=references),
-        prediction=prediction_view(shown, author) if shown and author else None,
+        prediction=seen,
         previous=PreviousView(id=earlier.id, tag=earlier.tag) if earlier else None,
     )

@@ -13,8 +13,7 @@ from starlette.requests import Request
 from medloop.core.errors import ForbiddenError, InputError, SettingError
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.live_models import use_automatic, use_model
-from medloop.loop.judging.releasing import release_model, roll_back
+from medloop.loop.judging.releasing import refuse_model, release_model, roll_back, use_automatic, use_model
 from medloop.loop.judging.triage import HARD_DICE, triage_pool
 from medloop.loop.judging.trust import Check
 from medloop.loop.learning.settling import settle
@@ -28,7 +27,7 @@ from medloop.server.web.security import REPORT_POLICY
 from medloop.server.web.site import PersonHere, Site, SiteHere, ViewerHere, WorkspaceHere
 from medloop.server.wire.progress_views import ModelChangeView, ModelLineView, ProgressView
 from medloop.server.wire.project_views import JobRef, LogLineView, LogView
-from medloop.server.wire.schemas import After, Id, Limit, ModelIndex, Nothing, ReleaseBody, TrainBody
+from medloop.server.wire.schemas import After, BackBody, Id, Limit, ModelIndex, Nothing, RefusalBody, ReleaseBody, TrainBody
 from medloop.server.wire.triage_views import TriageResult, TriageView
 from medloop.server.wire.views import JobView, job_view
 
@@ -168,14 +167,21 @@ def post_release_model(
     if caller.is_program:
         raise ForbiddenError("A release is signed by a person: a token signs nothing", remedy="sign in")
     signed_as = body.signed_as if caller.person is None else caller.name
-    release_model(workspace, index, why=body.why, signed_as=signed_as, actor=person.id)
+    release_model(workspace, index, why=body.why, signed_as=signed_as, actor=person.id, instead_of=body.instead_of)
+    return _models(workspace)
+
+
+@router.post("/models/{index}/refuse")
+def post_refuse_model(workspace: WorkspaceHere, person: PersonHere, index: ModelIndex, body: RefusalBody) -> list[ModelLineView]:
+    """Say that a candidate stays out of use, with a reason; its trial ends."""
+    refuse_model(workspace, index, why=body.why, actor=person.id)
     return _models(workspace)
 
 
 @router.post("/models/back")
-def post_roll_back(workspace: WorkspaceHere, person: PersonHere, _body: Nothing) -> list[ModelLineView]:
+def post_roll_back(workspace: WorkspaceHere, person: PersonHere, body: BackBody) -> list[ModelLineView]:
     """Put the model that was in use before the present one to use again; it stays so until another choice."""
-    roll_back(workspace, actor=person.id)
+    roll_back(workspace, actor=person.id, index=body.index)
     return _models(workspace)
 
 

@@ -132,6 +132,7 @@ _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/models/back",
     "POST /projects/{project}/models/{index}/use",
     "POST /projects/{project}/models/{index}/release",
+    "POST /projects/{project}/models/{index}/refuse",
 )
 _MANAGE: tuple[str, ...] = (
     "GET /people",

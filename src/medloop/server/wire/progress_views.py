@@ -46,6 +46,7 @@ class ModelLineView(View):
 
     Attributes:
         candidate: Whether the gate keeps it out of use until a person releases it.
+        on_trial: Whether it proposes in a share of the cases, so that the work on both models' proposals is compared (`trial`).
         gate: What the gate found, one line each.
         before: Whether it was in use once.
     """
@@ -71,6 +72,8 @@ class ModelLineView(View):
     candidate: bool
     gate: list[str]
     before: bool
+    on_trial: bool
+    trial: list[str]
 
 
 class CaseWorkView(View):

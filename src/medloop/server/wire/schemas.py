@@ -73,10 +73,32 @@ class ReleaseBody(Body):
     Attributes:
         why: The reason, which the change record repeats.
         signed_as: The signer's printed name; with accounts it is the account's name.
+        instead_of: Index of the model that was in use when the signer looked; null where that does not matter.
     """
 
     why: Annotated[str, Field(min_length=1, max_length=500)]
     signed_as: Annotated[str, Field(max_length=100)] = ""
+    instead_of: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class RefusalBody(Body):
+    """A refusal of a candidate.
+
+    Attributes:
+        why: The reason, which the change record repeats.
+    """
+
+    why: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class BackBody(Body):
+    """A roll back.
+
+    Attributes:
+        index: Of the model that is to be out of use: two people who do it at once go back once; null for whichever is in use.
+    """
+
+    index: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 class DraftEdit(Body):

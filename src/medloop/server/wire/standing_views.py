@@ -28,6 +28,7 @@ from medloop.loop.foundation.named_frames import named_slices
 from medloop.loop.foundation.partial_annotations import Part, SlicePart
 from medloop.loop.foundation.readings import CaseReading, ReadingState, case_readings, is_reviewing
 from medloop.loop.foundation.refusals import refusals
+from medloop.loop.foundation.trials import is_blinded
 from medloop.loop.querying.gold_checks import choice_shown
 from medloop.loop.querying.parts import queried_parts
 from medloop.server.wire.schemas import BoxBody, SliceBody
@@ -215,7 +216,7 @@ def seen_case_view(
     if shown is not None:
         base = BaseView(kind="annotation", **StandingView.of(tx, shown).model_dump())
     elif proposal is not None:
-        base = _of_model("prediction", tx.get(Model, proposal.model_id))
+        base = _of_model(tx, "prediction", tx.get(Model, proposal.model_id))
     else:
         base = BaseView(kind="blank")
     return _situation(tx, case, standing, base, sight)
@@ -248,8 +249,8 @@ def _base(tx: Reader, assignment: Assignment) -> BaseView:
     if kind != "prediction" or assignment.proposal_id is None:
         return BaseView(kind=kind)
     model = tx.get(Model, tx.get(Prediction, assignment.proposal_id).model_id)
-    return _of_model(kind, model)
+    return _of_model(tx, kind, model)
 
 
-def _of_model(kind: BeganWith, model: Model) -> BaseView:
-    return BaseView(kind=kind, model_index=model.index, model_name=model.outside)
+def _of_model(tx: Reader, kind: BeganWith, model: Model) -> BaseView:
+    return BaseView(kind=kind, model_index=None if is_blinded(tx, model.id) else model.index, model_name=model.outside)

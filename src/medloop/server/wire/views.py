@@ -13,8 +13,10 @@ from medloop.core.records import Case, Curve, Job, Model, Prediction, Round, Tas
 from medloop.core.states import JobState
 from medloop.images.result import UNSIZED
 from medloop.loop.data.first_display import is_colour
+from medloop.loop.foundation.trials import is_blinded
 from medloop.loop.judging.mask_figures import is_sized
 from medloop.server.wire.windows import channel_windows, looks_like, presets
+from medloop.store.reader import Reader
 
 
 def _finite(value: Any) -> Any:
@@ -181,7 +183,8 @@ class PredictionView(View):
 
     id: str
     case_id: str
-    model_index: int
+    model_index: int | None
+    """Null while the two models of a trial are compared: nobody is told whose proposal it is."""
     model_name: str = ""
     """Of a model from elsewhere, whose proposals were brought in; "" for one trained here."""
     probabilities: list[Number]
@@ -264,11 +267,12 @@ def plane_view(plane: Plane, *, oriented: bool = True) -> PlaneView:
     return view if oriented else view.model_copy(update={"edges": ("", "", "", "")})
 
 
-def prediction_view(prediction: Prediction, model: Model) -> PredictionView:
-    """A prediction and the number of its model."""
+def prediction_view(tx: Reader, prediction: Prediction) -> PredictionView:
+    """A prediction and the number of its model, unless that is being compared with another one."""
+    model, blinded = tx.get(Model, prediction.model_id), is_blinded(tx, prediction.model_id)
     return PredictionView.reading(
         prediction,
-        model_index=model.index,
+        model_index=None if blinded else model.index,
         model_name=model.outside,
         scores={name: value for name, value in prediction.scores.items() if isinstance(value, (int, float))},
         has_mask=prediction.mask is not None,

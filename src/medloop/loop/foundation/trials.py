@@ -1,0 +1,101 @@
+"""The trial of a candidate (a canary): a share of the cases opens with its proposals, so that the work on both models' can be compared.
+
+A candidate on trial proposes in a share of the training cases while the model in use proposes in the others. Which cases
+these are is drawn by a hash of candidate and case, so that a case never changes sides. A trial ends with the next decision that
+releases or refuses the candidate, puts another model to use, or tries a newer candidate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from medloop.core.records import Case, LiveChoice, Prediction, Split
+from medloop.core.seeds import drawn_share
+from medloop.loop.foundation.in_force import newest_proposal
+from medloop.loop.foundation.model_choices import TRIAL
+from medloop.loop.foundation.readings import project_settings
+from medloop.store.reader import Reader
+
+TRIED_SPLIT: Split = "train"
+"""Evaluation cases are no part of a trial: their annotations would lean on the candidate that they judge."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate that proposes in a share of the cases.
+
+    Attributes:
+        model_id: The candidate.
+        against_id: The model in use.
+        share: Of the training cases, 0..1.
+        began_at: When it was decided.
+        ended_at: When another decision ended it; None while it goes on.
+        ending: That decision in words.
+    """
+
+    model_id: str
+    against_id: str
+    share: float
+    began_at: str
+    ended_at: str | None = None
+    ending: str = ""
+
+    def takes(self, case_id: str) -> bool:
+        """Whether the candidate proposes in a case, if that is a training case."""
+        return drawn_share("trial", self.model_id, case_id) < self.share
+
+
+def trials(tx: Reader) -> list[Trial]:
+    """Every trial there was, oldest first; only the last one may go on."""
+    return trials_among(tx.find(LiveChoice))
+
+
+def trials_among(choices: Sequence[LiveChoice]) -> list[Trial]:
+    """The trials of decisions in their order."""
+    found: list[Trial] = []
+    for choice in choices:
+        share, running = choice.comparison.get(TRIAL), found[-1] if found and found[-1].ended_at is None else None
+        if running and _goes_on(running, choice):
+            continue
+        if running:
+            found[-1] = replace(running, ended_at=choice.created_at, ending=choice.reason)
+        if share:
+            found.append(Trial(choice.judged_id, choice.model_id, float(share), choice.created_at))
+    return found
+
+
+def _goes_on(trial: Trial, choice: LiveChoice) -> bool:
+    same = choice.judged_id == trial.model_id
+    return choice.model_id == trial.against_id and same == bool(choice.comparison.get(TRIAL))
+
+
+def current_trial(tx: Reader) -> Trial | None:
+    """The trial that goes on; None without one, and while the setting `release_canary` is 0 or the gate is not asked."""
+    settings = project_settings(tx)
+    if not settings.release_canary or settings.release != "gate":
+        return None
+    found = trials(tx)
+    return found[-1] if found and found[-1].ended_at is None else None
+
+
+def is_blinded(tx: Reader, model_id: str) -> bool:
+    """Whether nobody may read from a proposal whether this model made it: it is one of the two that are being compared."""
+    trial = current_trial(tx)
+    return trial is not None and model_id in (trial.model_id, trial.against_id)
+
+
+def proposal_to_show(tx: Reader, case_id: str) -> Prediction | None:
+    """The prediction that a case opens with: the candidate's where it is on trial and has seen the case, else `newest_proposal`."""
+    trial = current_trial(tx)
+    if (
+        trial is not None
+        and trial.takes(case_id)
+        and tx.get(Case, case_id).split == TRIED_SPLIT
+        and (own := _of(tx, case_id, trial.model_id))
+    ):
+        return own
+    return newest_proposal(tx, case_id)
+
+
+def _of(tx: Reader, case_id: str, model_id: str) -> Prediction | None:
+    found = tx.find(Prediction, where={"case_id": case_id, "model_id": model_id}, limit=1, descending=True)
+    return found[0] if found else None
