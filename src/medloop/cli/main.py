@@ -57,7 +57,7 @@ COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, proposers.import_model,
     serving.serve, serving.worker, prompting.nninteractive,
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, projects.status,
-    projects.report, measuring.measure, triage.triage, triage.drift, triage.quality, triage.calibrate,
+    projects.report, measuring.measure, triage.triage, triage.drift, triage.adapt, triage.quality, triage.calibrate,
     annotations.flag, annotations.annotators, annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,

@@ -84,6 +84,7 @@ from medloop.loop.judging.live_models import use_automatic, use_model
 from medloop.loop.judging.releasing import release_model, roll_back
 from medloop.loop.judging.triage import RISK, Triage, triage_pool
 from medloop.loop.judging.trust import Check
+from medloop.loop.learning.adapting import AdaptReport, adapt_model
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.annotator_skill import AgreementWindow, AnnotatorLine, agreement_over_time, skilled_annotators
 from medloop.loop.overview.frames import annotations_frame, cases_frame
@@ -747,6 +748,15 @@ class Project:
             SettingError: A day that is none.
         """
         return drift_report(self.workspace, by=by, since=since)
+
+    def adapt(self, *, by: str, value: str = "") -> AdaptReport:
+        """A candidate that is the model in use adapted to the intensities of one group of cases; see `adapt_model`.
+
+        Raises:
+            InputError: No model, no such group, or too few cases.
+            UnavailableError: A model whose networks are not in this process.
+        """
+        return adapt_model(self.workspace, by=by, value=value)
 
     def triage(self, *, risk: float = RISK, check: Check = "domain") -> Triage:
         """Which predictions need nobody, one person or two; see `triage_pool`.
