@@ -134,7 +134,7 @@ def compare(
     if day:
         before = {case.id for case in domain.held_out.cases if case.added_at < day}
         domain = Domain(model, domain.training, domain.held_out.where(before), domain.note)
-    incoming = described(workspace, model, pool, most=most, report=report)
+    incoming = described(workspace, model, pool, like=domain.held_out, most=most, report=report)
     column = column_of(pool, by)
     groups = {case.id: group_of(case, column) for case in (*pool, *domain.held_out.cases, *domain.training.cases)}
     stand = standings(domain, incoming)
