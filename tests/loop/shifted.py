@@ -29,8 +29,11 @@ def scan(number: int, contrast: float, noise: float) -> tuple[Image, np.ndarray]
     return Image((100 + contrast * organ + noise * rng.standard_normal(organ.shape)).astype(np.float32)[None], phantom.image.grid), organ
 
 
-def add_scan(workspace: Workspace, number: int, split: Split, *, contrast: float = 60.0, noise: float = 8.0, scanner: str = "A") -> Case:
+def add_scan(
+    workspace: Workspace, number: int, split: Split, *, contrast: float = 60.0, noise: float = 8.0, scanner: str = "A", channels: int = 1
+) -> Case:
     image, _ = scan(number, contrast, noise)
+    image = Image(np.repeat(image.array, channels, axis=0), image.grid)
     source = Source(format="phantom", names=(f"scan{number}",), sha256=hashlib.sha256(image.array.tobytes()).hexdigest())
     name = f"{scanner}{number:03d}"
     new = NewCase(name=name, patient=name, split=split, source=source, groups=(("scanner", scanner),) if scanner else ())
@@ -92,10 +95,12 @@ def judged_model(workspace: Workspace, *, training: int = 12, evaluated: int = 2
     return model
 
 
-def add_pool(workspace: Workspace, model: Model, numbers: Sequence[int], *, contrast: float = 60.0, scanner: str = "A") -> dict[str, float]:
+def add_pool(
+    workspace: Workspace, model: Model, numbers: Sequence[int], *, contrast: float = 60.0, scanner: str = "A", channels: int = 1
+) -> dict[str, float]:
     """Unlabelled predicted cases; name → true Dice."""
     found = {}
     for number in numbers:
-        case = add_scan(workspace, number, "train", contrast=contrast, scanner=scanner)
+        case = add_scan(workspace, number, "train", contrast=contrast, scanner=scanner, channels=channels)
         found[case.name] = predict(workspace, model, case, number, contrast)
     return found

@@ -123,3 +123,13 @@ def test_odd_wishes_are_refused_in_one_line(workspace: Workspace) -> None:
         drift_report(workspace, since="yesterday")
     with pytest.raises(InputError, match="since 2999-01-01, got none"):
         drift_report(workspace, since="2999-01-01")
+
+
+def test_cases_of_other_channels_are_not_compared_and_not_accepted(workspace: Workspace) -> None:
+    model = judged_model(workspace, training=8, evaluated=10)
+    add_pool(workspace, model, range(100, 101))
+    add_pool(workspace, model, range(200, 202), channels=2, scanner="C")
+    found = triage_pool(workspace, risk=0.2)
+    assert {c.name: c.domain_p is None for c in found.cases} == {"A100": False, "C200": True, "C201": True}
+    assert all(c.decision != "accept" and "not compared" in c.reason for c in found.cases if c.name.startswith("C"))
+    assert [group.verdict for group in drift_report(workspace).groups] == ["too few", "too few"]

@@ -60,7 +60,7 @@ COMMANDS = (
     serving.serve, serving.worker, prompting.nninteractive,
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, continual.matrix,
     projects.status, projects.report, acquiring.acquisition,
-    measuring.measure, triage.triage, triage.drift, triage.quality, triage.calibrate,
+    measuring.measure, triage.triage, triage.drift, triage.adapt, triage.quality, triage.calibrate,
     annotations.flag, annotations.annotators, annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,

@@ -56,6 +56,23 @@ def drift(
     tell(found, lambda: _print_drift(found), as_json=as_json)
 
 
+def adapt(
+    folder: ProjectFolder,
+    by: Annotated[str, typer.Option(help="Column that makes groups, such as scanner or site; all for every unlabelled case.")],
+    value: Annotated[str, typer.Option(help="Which group, such as B.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Adapt the model in use to the intensities of a group that drifted; what comes of it is a candidate, not in use.
+
+    Intensities are moved to where those of the training cases lie, or bright and dark change places, whichever brings the group nearest.
+    """
+    from medloop.loop.learning.adapting import adapt_model
+
+    with open_project(folder) as workspace:
+        found = adapt_model(workspace, by=by, value=value, actor="cli")
+    tell(found, lambda: typer.echo(found.words), as_json=as_json)
+
+
 def quality(
     folder: ProjectFolder,
     references: Annotated[int, typer.Option(help="Annotated reference cases, 2 to 10; the newest are taken.")] = 10,

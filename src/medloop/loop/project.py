@@ -85,6 +85,7 @@ from medloop.loop.judging.releasing import refuse_model, release_model, roll_bac
 from medloop.loop.judging.triage import RISK, Triage, triage_pool
 from medloop.loop.judging.trial_effort import TrialEffort, trial_efforts
 from medloop.loop.judging.trust import Check
+from medloop.loop.learning.adapting import AdaptReport, adapt_model
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand
 from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_cases
@@ -779,6 +780,15 @@ class Project:
             SettingError: A day that is none.
         """
         return drift_report(self.workspace, by=by, since=since)
+
+    def adapt(self, *, by: str, value: str = "") -> AdaptReport:
+        """A candidate that is the model in use adapted to the intensities of one group of cases; see `adapt_model`.
+
+        Raises:
+            InputError: No model, no such group, or too few cases.
+            UnavailableError: A model whose networks are not in this process.
+        """
+        return adapt_model(self.workspace, by=by, value=value)
 
     def triage(self, *, risk: float = RISK, check: Check = "domain") -> Triage:
         """Which predictions need nobody, one person or two; see `triage_pool`.

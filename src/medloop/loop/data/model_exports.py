@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from medloop.core.errors import NotFoundError
+from medloop.core.errors import NotFoundError, StateError
 from medloop.core.labels import class_regions, region_values, value_names
 from medloop.core.names import counted
 from medloop.core.records import Json, Model, Task, now
@@ -16,7 +16,7 @@ from medloop.loop.data.export_report import ExportReport, note_export
 from medloop.loop.data.model_card import FILE, OPEN, model_card
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
-from medloop.loop.judging.predictions import weights_of
+from medloop.loop.judging.predictions import ALIGNED, weights_of
 from medloop.models.foundation.nnunet_recipe import LEARNER, NnunetRecipe, own_recipe, recipe_of
 
 MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle")
@@ -58,10 +58,14 @@ def export_model(workspace: Workspace, out: Path, fmt: str, index: int | None, a
 
     Raises:
         NotFoundError: There is none.
+        StateError: It is adapted, and does more than its weights.
         ConflictError: The folder is not empty.
         UnavailableError: ONNX without onnx.
     """
     model = _model(workspace, index)
+    if ALIGNED in model.metrics:
+        rule = f"Model {model.index} is adapted to {model.metrics.get('adapted_to')} and moves intensities, which no export does"
+        raise StateError(rule, remedy=f"export model {model.metrics.get('adapted_from')}, which it comes from")
     weights = weights_of(workspace.store.blobs, model)
     notes: tuple[str, ...] = ()
     if fmt == "model":

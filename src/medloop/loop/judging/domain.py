@@ -6,6 +6,7 @@ Where too few training cases have an embedding by the model, the distance is fro
 Nothing of it is stored: a model's training cases stand still, and the evaluated ones grow.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -137,9 +138,18 @@ def standings(domain: Domain, cases: Described) -> Standings:
 
 
 def described(
-    workspace: Workspace, model: Model, cases: Sequence[Case], *, most: int | None = MOST_MADE, report: Report | None = None
+    workspace: Workspace,
+    model: Model,
+    cases: Sequence[Case],
+    *,
+    like: Described | None = None,
+    most: int | None = MOST_MADE,
+    report: Report | None = None,
 ) -> Described:
-    """The cases that the model has predicted and whose image could be read, in numbers; all have as many channels."""
+    """The cases that the model has predicted and whose image could be read, in numbers.
+
+    All have as many channels and numbers: as `like`, else as most of them.
+    """
     with workspace.store.read() as tx:
         ids = [case.id for case in cases]
         found = {p.case_id: p for part in _parts(ids) for p in tx.find(Prediction, where={"model_id": model.id, "case_id": part})}
@@ -148,15 +158,18 @@ def described(
     rows: list[tuple[Case, FloatArray, FloatArray]] = []
     for case in seen:
         vector = _embedding(workspace.store.blobs, str(found[case.id].features))
-        if vector is not None and case.id in looks and (not rows or _alike(rows[0], case, vector)):
+        if vector is not None and case.id in looks and np.isfinite(vector).all():
             rows.append((case, vector, looks[case.id]))
+    counted = Counter((len(vector), len(raw)) for _, vector, raw in rows)
+    usual = (
+        (like.embeddings.shape[1], like.raw.shape[1])
+        if like is not None and len(like)
+        else max(counted, key=counted.__getitem__, default=(0, 0))
+    )
+    rows = [row for row in rows if (len(row[1]), len(row[2])) == usual]
     if not rows:
         return Described((), np.zeros((0, 0)), np.zeros((0, 0)))
     return Described(tuple(case for case, _, _ in rows), np.stack([v for _, v, _ in rows]), np.stack([v for _, _, v in rows]))
-
-
-def _alike(first: tuple[Case, FloatArray, FloatArray], case: Case, vector: FloatArray) -> bool:
-    return first[0].channels == case.channels and first[1].shape == vector.shape and bool(np.isfinite(vector).all())
 
 
 def _distances(domain: Domain, cases: Described) -> tuple[FloatArray, FloatArray]:

@@ -134,8 +134,8 @@ def compare(
     if day:
         before = {case.id for case in domain.held_out.cases if case.added_at < day}
         domain = Domain(model, domain.training, domain.held_out.where(before), domain.note)
-    incoming = described(workspace, model, pool, most=most, report=report)
-    column = _column(pool, by)
+    incoming = described(workspace, model, pool, like=domain.held_out, most=most, report=report)
+    column = column_of(pool, by)
     groups = {case.id: group_of(case, column) for case in (*pool, *domain.held_out.cases, *domain.training.cases)}
     stand = standings(domain, incoming)
     names = sorted({groups[case.id] for case in pool}, key=natural_key)
@@ -157,7 +157,12 @@ def group_of(case: Case, column: str) -> str:
     return f"{column} {value}" if value else f"no {column}"
 
 
-def _column(pool: Sequence[Case], by: str) -> str:
+def column_of(pool: Sequence[Case], by: str) -> str:
+    """The column that makes groups of these cases; `by` where it is given.
+
+    Raises:
+        InputError: No case has a value there.
+    """
     there = {name for case in pool for name in subgroups_of(case)}
     if by and by != ALL and by not in there:
         listed = ", ".join(sorted(there)) or "none"

@@ -32,6 +32,7 @@ from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluati
 from medloop.loop.judging.mask_figures import sample_figures
 from medloop.loop.judging.prediction_scores import judge, readers_differ, uncertainty_bytes
 from medloop.loop.judging.quality_signs import signs_of, signs_of_prediction
+from medloop.models.foundation.landmarks import landmarks_from_json
 from medloop.models.foundation.nnunet_recipe import AnyRecipe, NnunetRecipe, recipe_of
 from medloop.quality.calibrate import calibrator_from_json
 from medloop.quality.expected import QualityRule, fit_quality
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 ANY_LABEL = "any_label"
 """Among a model's metrics the recipe of its network for any label; models without one have no such network."""
+
+ALIGNED = "aligned"
+"""Among a model's metrics what is done to intensities before its networks see them; models that are not adapted have none."""
 
 ALIKE = 50
 """Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
@@ -59,7 +63,10 @@ def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "
     fitted = {} if as_trained else model.metrics.get("calibration", {}).get("calibrator", {})
     calibrated = calibrator_from_json(fitted) if fitted else None
     source, unlearned = model.metrics.get("uncertainty_source", "all"), model.metrics.get(NOT_LEARNED, ())
-    return predictor_of(recipe, weights_of(blobs, model), source, calibrated, unlearned=unlearned)
+    predictor = predictor_of(recipe, weights_of(blobs, model), source, calibrated, unlearned=unlearned)
+    if ALIGNED in model.metrics:
+        own_networks(predictor, "be given moved intensities").aligned = landmarks_from_json(model.metrics[ALIGNED])
+    return predictor
 
 
 def predictor_of(

@@ -78,9 +78,9 @@ def trust_in(workspace: Workspace, model: Model, pool: Sequence[Case], check: Ch
 
 
 def standing_of(workspace: Workspace, model: Model, case: Case) -> Standing | None:
-    """How one case stands to the domain of a model that has predicted it; None where that cannot be told."""
-    domain = known_domain(workspace, model)
-    return None if domain.note else standings(domain, described(workspace, model, [case])).get(case.id)
+    """How one case stands to the domain of a model that has predicted it; None where that cannot be told. Reads its image alone."""
+    domain = known_domain(workspace, model, most=0)
+    return None if domain.note else standings(domain, described(workspace, model, [case], like=domain.held_out)).get(case.id)
 
 
 def pool_standings(workspace: Workspace) -> Standings:
@@ -91,7 +91,7 @@ def pool_standings(workspace: Workspace) -> Standings:
     if model is None:
         return NOTHING
     domain = known_domain(workspace, model, most=0)
-    return NOTHING if domain.note else standings(domain, described(workspace, model, pool, most=0))
+    return NOTHING if domain.note else standings(domain, described(workspace, model, pool, like=domain.held_out, most=0))
 
 
 def _group(name: str) -> str:

@@ -17,6 +17,7 @@ from medloop.core.image import Image
 from medloop.core.settings import UncertaintySource
 from medloop.models.foundation.compute import choose_device, limited_threads
 from medloop.models.foundation.fitting import fit_for_networks
+from medloop.models.foundation.landmarks import Landmarks
 from medloop.models.foundation.networks import AnyNetwork, load_network
 from medloop.models.foundation.recipes import Recipe
 from medloop.models.foundation.resample import resample
@@ -75,7 +76,7 @@ def only_learned(stated: ProbabilitySamples, unlearned: Collection[int]) -> Prob
 
 
 class Predictor:
-    """Networks ready to predict.
+    """Networks ready to predict; `aligned` may be set to what is done to normalised images before the networks see them.
 
     Args:
         recipe: What they were trained with.
@@ -102,6 +103,7 @@ class Predictor:
         self.sampler = sampler_of(sampler, members=len(self.networks), axes=recipe.flips) if isinstance(sampler, str) else sampler
         self.calibrated = calibrated
         self.unlearned = tuple(unlearned)
+        self.aligned: Landmarks | None = None
 
     @classmethod
     def load(
@@ -136,6 +138,8 @@ class Predictor:
             ShapeError: When the image does not fit the recipe.
         """
         prepared = fit_for_networks(self.recipe, image).array
+        if self.aligned is not None:
+            prepared = self.aligned(prepared)
         passes = self.sampler.passes(max(1, -(-samples // self.recipe.heads)), rng)
         with limited_threads(self.recipe.threads):
             answers = [self._run(one, prepared) for one in passes]

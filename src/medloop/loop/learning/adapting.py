@@ -1,0 +1,192 @@
+"""A model adapted to a group of cases that drifted: a candidate of its own, never written into the model in use.
+
+What is adapted are the images: intensities are brought to those of the training cases, rising or, where bright and dark changed places,
+falling; whichever brings the group nearest to the training cases in the network's own embedding. Weights stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medloop.core.arrays import FloatArray
+from medloop.core.errors import InputError
+from medloop.core.image import Mask
+from medloop.core.names import counted, natural_key
+from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
+from medloop.core.seeds import generator
+from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.label_versions import NOT_LEARNED
+from medloop.loop.foundation.nested import region_dice
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.drift import column_of, group_of
+from medloop.loop.judging.live_models import CANDIDATE, decide
+from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
+from medloop.metrics.intervals import Interval, paired_difference
+from medloop.metrics.outlying import fit_distances
+from medloop.models.foundation.landmarks import Landmarks, fit_landmarks
+
+if TYPE_CHECKING:
+    from medloop.models.inference.predict import Predictor
+
+MOST_TRAINING, MOST_NEW, FEWEST_NEW, FEWEST_TRAINING = 30, 20, 3, 5
+"""Images that are read: of the training cases, of the group; and the fewest of each that tell anything."""
+
+CLOSER = 0.95
+"""An adaptation must bring the group's median distance from the training cases to this share of it, or is not made."""
+
+KEPT = ("samples", "uncertainty_source", "aggregation", NOT_LEARNED, "confusions")
+"""What of a model's metrics says how it predicts; what measured it says nothing of the adapted one."""
+
+
+@dataclass(frozen=True)
+class AdaptReport:
+    """What an adaptation did.
+
+    Attributes:
+        model_index: Of the candidate; None where nothing was registered.
+        source_index: The model that was adapted.
+        group: Whom it is for.
+        falling: Whether bright and dark change places.
+        before, after: Median distance of the group's cases from the training cases in the embedding, 1 for a usual one.
+        quality: Dice of the adapted less that of the source on annotated cases of the group, with the number of patients; None without.
+        words: All of it, in words.
+    """
+
+    model_index: int | None
+    source_index: int
+    group: str
+    falling: bool
+    before: float
+    after: float
+    quality: Interval | None
+    words: str
+
+
+def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "system") -> AdaptReport:
+    """Adapt the model in use to the cases of one group, and register what comes of it as a candidate.
+
+    Args:
+        workspace: The project.
+        by: Column that makes groups, such as "scanner"; "all" takes every unlabelled case.
+        value: Which group, such as "B"; "" with `all`.
+        actor: Who wants it.
+
+    Raises:
+        InputError: No model, no such group, or too few cases.
+        UnavailableError: A model whose networks are not in this process.
+    """
+    model, training, new = _cases(workspace, by, value)
+    group = group_of(new[0], by)
+    predictor = own_networks(load_predictor(workspace.store.blobs, model), "be adapted")
+    if ALIGNED in model.metrics:
+        raise InputError(f"Model {model.index} is adapted already", remedy="put the model that it comes from to use first")
+    landmarks = fit_landmarks([_prepared(workspace, predictor, case) for case in training])
+    distance = fit_distances(_embeddings(workspace, predictor, training))
+    tried: list[tuple[float, Landmarks | None]] = []
+    for aligned in (None, landmarks, replace(landmarks, falling=True)):
+        predictor.aligned = aligned
+        tried.append((float(np.median(distance(_embeddings(workspace, predictor, new)))), aligned))
+    before, (after, best) = tried[0][0], min(tried, key=lambda one: one[0])
+    if best is None or after > CLOSER * before:
+        words = f"no map of intensities brings {group} nearer to the training cases (distance {before:.2f}): nothing was registered"
+        return AdaptReport(None, model.index, group, False, before, before, None, words)
+    quality = _compared(workspace, predictor, model, (by, group), best)
+    adapted = _register(workspace, model, group, best, actor)
+    words = _words(adapted, model, group, best, (before, after), quality)
+    return AdaptReport(adapted.index, model.index, group, best.falling, before, after, quality, words)
+
+
+def _words(adapted: Model, model: Model, group: str, best: Landmarks, distances: tuple[float, float], quality: Interval | None) -> str:
+    how = "with bright and dark changed" if best.falling else "with intensities moved"
+    near = f"distance from the training cases {distances[0]:.2f} -> {distances[1]:.2f}"
+    if quality is None:
+        judged = "no annotated case of the group: whether its masks are better is not known"
+    else:
+        ends = f" ({quality.low:+.3f} to {quality.high:+.3f})" if quality.low is not None and quality.high is not None else ""
+        judged = f"Dice {quality.mean:+.3f}{ends} on {counted(quality.groups, 'annotated patient')} of the group {quality.note}".rstrip()
+    return f"model {adapted.index} is model {model.index} for {group}, {how}: {near}; {judged}. It is a candidate, not in use"
+
+
+def _cases(workspace: Workspace, by: str, value: str) -> tuple[Model, list[Case], list[Case]]:
+    with workspace.store.read() as tx:
+        model = tx.live_model()
+        if model is None:
+            raise InputError("An adaptation needs a model in use, got none", remedy="annotate some cases and train")
+        pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: natural_key(c.name))
+        wanted = list(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+        learned = tx.find(Annotation, where={"id": wanted}) if wanted else []
+        training = sorted((tx.get(Case, i) for i in {a.case_id for a in learned}), key=lambda c: natural_key(c.name))
+    column_of(pool, by)
+    name = f"{by} {value}"
+    new = [case for case in pool if by == "all" or group_of(case, by) == name]
+    if len(new) < FEWEST_NEW or len(training) < FEWEST_TRAINING:
+        raise InputError(
+            f"An adaptation needs {FEWEST_NEW} unlabelled cases of the group and {FEWEST_TRAINING} training cases, "
+            f"got {len(new)} of {name.strip()} and {len(training)}",
+            remedy="name another group, or add cases",
+        )
+    return model, _drawn(workspace, training, MOST_TRAINING), _drawn(workspace, new, MOST_NEW)
+
+
+def _drawn(workspace: Workspace, cases: Sequence[Case], most: int) -> list[Case]:
+    order = generator(workspace.settings.seed, "adapt").permutation(len(cases))[:most]
+    return [cases[n] for n in sorted(order)]
+
+
+def _prepared(workspace: Workspace, predictor: "Predictor", case: Case) -> FloatArray:
+    from medloop.models.foundation.fitting import fit_for_networks
+
+    return fit_for_networks(predictor.recipe, load_image(workspace.store.blobs, case), case.name).array
+
+
+def _embeddings(workspace: Workspace, predictor: "Predictor", cases: Sequence[Case]) -> FloatArray:
+    rng = generator(workspace.settings.seed, "adapt", "passes")
+    blobs = workspace.store.blobs
+    return np.stack([predictor.predict(load_image(blobs, case), samples=1, rng=rng).features for case in cases])
+
+
+def _compared(workspace: Workspace, predictor: "Predictor", model: Model, group: tuple[str, str], best: Landmarks) -> Interval | None:
+    """Paired difference on annotated cases of the group that the model did not learn from; None without any, or in a classification."""
+    if workspace.task.kind != "segmentation":
+        return None
+    with workspace.store.read() as tx:
+        learned = set(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+        found = [a for split in ("train", "audit", "test") for a in consensus_annotations(tx, split) if a.id not in learned and a.is_whole]
+        pairs = [(a, tx.get(Case, a.case_id)) for a in found]
+    pairs = [(a, case) for a, case in pairs if group_of(case, group[0]) == group[1]][:MOST_NEW]
+    if not pairs:
+        return None
+    scores = []
+    for aligned in (best, None):
+        predictor.aligned = aligned
+        scores.append([_dice(workspace, predictor, model, *pair) for pair in pairs])
+    rng = generator(workspace.settings.seed, "adapt", "interval")
+    return paired_difference(scores[0], scores[1], [case.patient for _, case in pairs], rng)
+
+
+def _dice(workspace: Workspace, predictor: "Predictor", model: Model, answer: Annotation, case: Case) -> float:
+    blobs, rng = workspace.store.blobs, generator(workspace.settings.seed, "adapt", case.name)
+    truth = load_annotation(blobs, answer, case)
+    if not isinstance(truth, Mask):
+        raise InputError(f"Annotation {answer.id} is a tag, it has no mask")
+    mean = predictor.predict(load_image(blobs, case), samples=1, rng=rng).probabilities
+    labels = workspace.task.labels
+    proposed = likeliest(mean, model.metrics.get(NOT_LEARNED, ()))
+    return float(np.mean(list(region_dice(proposed, truth.array, labels, [label.value for label in labels]).values())))
+
+
+def _register(workspace: Workspace, model: Model, group: str, best: Landmarks, actor: str) -> Model:
+    kept: Json = {name: model.metrics[name] for name in KEPT if name in model.metrics}
+    told: Json = {ALIGNED: best.to_json(), "adapted_from": model.index, "adapted_to": group, "learned_with": {"adapted": True}}
+    with workspace.store.write(actor) as tx:
+        adapted = replace(
+            model, id=new_id("model"), index=1 + max(m.index for m in tx.find(Model)), metrics={**kept, **told}, created_at=now()
+        )
+        tx.add(adapted, verb="adapt")
+        live, choice = tx.live_model(), tx.live_choice()
+        reason = f"model {adapted.index} is model {model.index} adapted to {group}: a candidate, not in use"
+        decide(tx, live or model, adapted, reason, pinned=choice is not None and choice.pinned, found={CANDIDATE: True})
+    return adapted
