@@ -19,10 +19,11 @@ from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.label_versions import NOT_LEARNED
+from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.drift import column_of, group_of
-from medloop.loop.judging.live_models import CANDIDATE, decide
+from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
 from medloop.metrics.intervals import Interval, paired_difference
 from medloop.metrics.outlying import fit_distances
