@@ -19,7 +19,13 @@ def folder(medloop: Medloop, tmp_path: Path) -> Path:
 def another(name: str) -> str | int | float | bool:
     """A value that is allowed and not the default."""
     declared = SETTINGS[name]
-    words = {"strategy": "margin", "first_strategy": "typiclust", "query_label": "liver", "mark_weights": "likely=0.5, tagged=0"}
+    words = {
+        "strategy": "margin",
+        "first_strategy": "typiclust",
+        "query_label": "liver",
+        "mark_weights": "likely=0.5, tagged=0",
+        "learn_group": "site=B",
+    }
     if declared.kind is bool:
         return not declared.default
     if declared.kind is str:
