@@ -3,7 +3,18 @@ import type { ModelLine } from "../src/api/types";
 import { comparedOf, remarksOf, scoresOf, surfacesOf } from "../src/views/models";
 
 const SCORE = { score: null, low: null, high: null, score_split: "", score_note: "", calibration: "" };
-const USE = { live: false, pinned: false, note: "", comparison: null, nothing_new: false, candidate: false, gate: [], before: false, on_trial: false, trial: [] };
+const USE = {
+  live: false,
+  pinned: false,
+  note: "",
+  comparison: null,
+  nothing_new: false,
+  candidate: false,
+  gate: [],
+  before: false,
+  on_trial: false,
+  trial: [],
+};
 const row = (more: Partial<ModelLine>): ModelLine => ({
   id: "m",
   index: 2,
