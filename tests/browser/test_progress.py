@@ -6,12 +6,13 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from medloop.core.records import Evaluation
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import choose_live
-from tests.loop.made_up import add_evaluation, add_model, every_case
+from tests.loop.made_up import add_answer, add_evaluation, add_model, every_case
 from tests.loop.test_live_models import trained
-from tests.server.conftest import fill_project
+from tests.server.conftest import add_phantom, fill_project
 from tests.server.test_routes_triage import judge
 
 from .conftest import Serve
@@ -82,10 +83,11 @@ def test_before_any_evaluation_the_way_there_is_named(page: Page, serve: Serve, 
 
 
 def test_a_candidate_is_released_with_a_signature_and_rolled_back(page: Page, serve: Serve, tmp_path: Path) -> None:
-    fill_project(tmp_path / "project", "segmentation", cases=8)
+    fill_project(tmp_path / "project", "segmentation", cases=2)
     with Workspace.open(tmp_path / "project") as workspace:
         configure(workspace, settings={"release": "gate"}, actor="test")
-        names = [case.name for case in every_case(workspace)][:6]
+        person, tested = annotator_named(workspace, "local"), [add_phantom(workspace, n, split="test") for n in range(2, 8)]
+        names = [add_answer(workspace, person, case) and case.name for case in tested if case is not None]
         for index, score in ((1, 0.8), (2, 0.7)):
             model = trained(workspace, index)
             add_evaluation(workspace, model, "test", index, {name: score + n / 100 for n, name in enumerate(names)})

@@ -23,7 +23,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from medloop.core.arrays import MaskArray
-from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, TaskKind, new_id, now
+from medloop.core.records import Case, Model, Prediction, ProjectSettings, Snapshot, Source, Split, TaskKind, new_id, now
 from medloop.images.encode import encode_mask
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.annotating.annotations import next_assignment, submit
@@ -59,12 +59,12 @@ def fill_project(folder: Path, kind: TaskKind, *, cases: int = CASES) -> None:
             add_phantom(workspace, index)
 
 
-def add_phantom(workspace: Workspace, index: int) -> Case | None:
+def add_phantom(workspace: Workspace, index: int, *, split: Split = "train") -> Case | None:
     """One more unlabelled phantom."""
     phantom = phantom_3d(index, 3, shape=SHAPE)
     digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()
     source = Source(format="phantom", names=(phantom.name,), sha256=digest)
-    return add_case(workspace, phantom.image, NewCase(name=phantom.name, patient=phantom.patient, split="train", source=source))
+    return add_case(workspace, phantom.image, NewCase(name=phantom.name, patient=phantom.patient, split=split, source=source))
 
 
 def train_project(folder: Path) -> None:
