@@ -879,7 +879,7 @@ class Descriptor:
     """Numbers that describe a case without its annotation: features before there is a model, latent codes, distances.
 
     Attributes:
-        method: What they are: "descriptors", "selfsup", "latent" or "adversarial_distance".
+        method: What they are: "descriptors", "selfsup", "latent", "adversarial_distance" or "appearance-1".
         maker: Blob of the weights that made them, or the model's id; "" for a fixed rule. Numbers of different makers
             do not compare.
         vector: Blob of the float32 numbers (gzip).

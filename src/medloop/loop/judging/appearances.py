@@ -12,8 +12,8 @@ from medloop.loop.foundation.described import Report, Vectors, describe_cases, k
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
-APPEARANCE, RULE = "appearance", "1"
-"""Method and maker of the descriptors: another rule gets another number."""
+APPEARANCE, RULE = "appearance-1", ""
+"""Method and maker of the descriptors: a fixed rule, another one gets another number."""
 
 
 def kept_appearances(workspace: Workspace, cases: Sequence[Case]) -> Vectors:
