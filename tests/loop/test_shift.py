@@ -133,3 +133,11 @@ def test_cases_of_other_channels_are_not_compared_and_not_accepted(workspace: Wo
     assert {c.name: c.domain_p is None for c in found.cases} == {"A100": False, "C200": True, "C201": True}
     assert all(c.decision != "accept" and "not compared" in c.reason for c in found.cases if c.name.startswith("C"))
     assert [group.verdict for group in drift_report(workspace).groups] == ["too few", "too few"]
+
+
+def test_a_day_before_which_nobody_was_evaluated_says_nothing_of_single_cases(workspace: Workspace) -> None:
+    model = judged_model(workspace, training=8, evaluated=10)
+    add_pool(workspace, model, range(100, 102))
+    found = drift_report(workspace, since="2020-01-01")
+    assert "needs 8 evaluated patients" in found.note
+    assert (found.cases, [group.verdict for group in found.groups]) == ((), ["too few"])

@@ -19,7 +19,7 @@ from medloop.images.appearance import appearance_names
 from medloop.loop.foundation.described import Report
 from medloop.loop.foundation.subgroups import subgroups_of
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.domain import MOST_MADE, Described, Domain, Standings, described, known_domain, standings
+from medloop.loop.judging.domain import MOST_MADE, Described, Domain, Standings, described, domain_of, known_domain, standings
 from medloop.loop.judging.drift_errors import calibration_drift
 from medloop.metrics.drift import DriftTest, GroupDrift, corrected, few_words
 from medloop.metrics.two_sample import FEWEST_PATIENTS, classifier_test, holm, ks_test, mmd_test, patient_medians, two_sides
@@ -133,7 +133,7 @@ def compare(
     domain = known_domain(workspace, model, most=most, report=report)
     if day:
         before = {case.id for case in domain.held_out.cases if case.added_at < day}
-        domain = Domain(model, domain.training, domain.held_out.where(before), domain.note)
+        domain = domain_of(model, domain.training, domain.held_out.where(before), day)
     incoming = described(workspace, model, pool, like=domain.held_out, most=most, report=report)
     column = column_of(pool, by)
     groups = {case.id: group_of(case, column) for case in (*pool, *domain.held_out.cases, *domain.training.cases)}
