@@ -9,6 +9,7 @@ import pytest
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Case, Descriptor
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.domain import known_domain
 from medloop.loop.judging.drift import drift_report
 from medloop.loop.judging.triage import Triage, triage_pool
 from medloop.loop.judging.trust import pool_standings
@@ -141,3 +142,9 @@ def test_a_day_before_which_nobody_was_evaluated_says_nothing_of_single_cases(wo
     found = drift_report(workspace, since="2020-01-01")
     assert "needs 8 evaluated patients" in found.note
     assert (found.cases, [group.verdict for group in found.groups]) == ((), ["too few"])
+
+
+def test_where_not_every_image_was_read_yet_those_of_the_evaluated_cases_come_first(workspace: Workspace) -> None:
+    model = judged_model(workspace, training=12, evaluated=10)
+    found = known_domain(workspace, model, most=10)
+    assert (found.patients, found.note) == (10, "")

@@ -118,8 +118,10 @@ def known_domain(workspace: Workspace, model: Model, *, most: int | None = MOST_
     with workspace.store.read() as tx:
         learned, judged = _training_ids(tx, model), _evaluated_ids(tx, model)
         cases = {case.id: case for ids in _parts([*learned, *judged]) for case in tx.find(Case, where={"id": ids})}
-    known = described(workspace, model, list(cases.values()), most=most, report=report)
-    training, held_out = known.where(set(learned) - set(judged)), known.where(set(judged))
+    evaluated = set(judged)
+    first = sorted(cases.values(), key=lambda case: case.id not in evaluated)  # without these nothing can be said, whatever else is read
+    known = described(workspace, model, first, most=most, report=report)
+    training, held_out = known.where(set(learned) - evaluated), known.where(evaluated)
     return domain_of(model, training if len(set(training.patients)) >= FEWEST_TRAINING else known.where(()), held_out)
 
 
