@@ -57,10 +57,13 @@ def calibration_drift(workspace: Workspace, domain: Domain, inside: Callable[[Ca
     pairs = _pairs(workspace, domain, inside)
     if not len(pairs.observed):
         return ErrorDrift(None, "no annotated cases of the group: expected and observed quality were not compared")
-    few = [(set(pairs.patients), "annotated patient", "of the group"), (pairs.known, "other evaluated patient", "to compare with")]
-    for some, what, where in few[: 2 if pairs.by == OTHERS else 1]:
-        if len(some) < MIN_PATIENTS:
-            words = f"{counted(len(some), what)} {where}: at least {MIN_PATIENTS} needed to compare expected and observed quality"
+    sides = [
+        (len(set(pairs.patients)), "annotated patient", "of the group"),
+        (len(pairs.known), "other evaluated patient", "to compare with"),
+    ]
+    for count, what, where in sides if pairs.by == OTHERS else sides[:1]:
+        if count < MIN_PATIENTS:
+            words = f"{counted(count, what)} {where}: at least {MIN_PATIENTS} needed to compare expected and observed quality"
             return ErrorDrift(None, words)
     less = pairs.observed - pairs.expected
     interval = bootstrap_mean(less, pairs.patients, generator(workspace.settings.seed, "calibration drift", domain.model.index))
@@ -84,9 +87,10 @@ def lower_mean(less: FloatArray, known: FloatArray) -> tuple[float, float]:
     sides = [side for side in (less, known) if len(side)]
     parts = np.array([float(side.var(ddof=1)) / len(side) for side in sides])
     error = max(float(parts.sum()) ** 0.5, 1e-6)
-    freedom = float(parts.sum()) ** 2 / max(float((parts**2 / [len(side) - 1 for side in sides]).sum()), 1e-300)
+    least = [len(side) - 1 for side in sides]
+    freedom = float(parts.sum()) ** 2 / max(float((parts**2 / np.array(least)).sum()), 1e-300)
     t = float(less.mean()) / error
-    return t, float(stdtr(max(freedom, min(len(side) for side in sides) - 1), t))
+    return t, float(stdtr(max(freedom, min(least)), t))
 
 
 def _pairs(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool]) -> _Pairs:
