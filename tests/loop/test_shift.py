@@ -1,20 +1,25 @@
 """Cases of another scanner: what triage promises of them, and what the drift report says."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import pytest
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Case, Descriptor
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.drift import drift_report
+from medloop.loop.judging.domain import Described, known_domain
+from medloop.loop.judging.drift import drift_report, permutations_of
 from medloop.loop.judging.triage import Triage, triage_pool
 from medloop.loop.judging.trust import pool_standings
+from medloop.metrics.drift import LEVEL
+from medloop.metrics.two_sample import holm
 
 from .conftest import FAST
-from .shifted import add_pool, judged_model
+from .shifted import add_pool, add_scan, judged_model
 
 Shifted: TypeAlias = tuple[Workspace, dict[str, float]]
 
@@ -133,3 +138,27 @@ def test_cases_of_other_channels_are_not_compared_and_not_accepted(workspace: Wo
     assert {c.name: c.domain_p is None for c in found.cases} == {"A100": False, "C200": True, "C201": True}
     assert all(c.decision != "accept" and "not compared" in c.reason for c in found.cases if c.name.startswith("C"))
     assert [group.verdict for group in drift_report(workspace).groups] == ["too few", "too few"]
+
+
+def test_a_day_before_which_nobody_was_evaluated_says_nothing_of_single_cases(workspace: Workspace) -> None:
+    model = judged_model(workspace, training=8, evaluated=10)
+    add_pool(workspace, model, range(100, 102))
+    found = drift_report(workspace, since="2020-01-01")
+    assert "needs 8 evaluated patients" in found.note
+    assert (found.cases, [group.verdict for group in found.groups]) == ((), ["too few"])
+
+
+def test_where_not_every_image_was_read_yet_those_of_the_evaluated_cases_come_first(workspace: Workspace) -> None:
+    model = judged_model(workspace, training=12, evaluated=10)
+    found = known_domain(workspace, model, most=10)
+    assert (found.patients, found.note) == (10, "")
+
+
+@pytest.mark.parametrize("groups", [1, 40, 300])
+def test_one_group_that_drifted_still_shows_beside_many_that_did_not(workspace: Workspace, groups: int) -> None:
+    case = add_scan(workspace, 0, "train")
+    cases = tuple(replace(case, id=str(n), patient=str(n)) for n in range(8 * groups))
+    incoming = Described(cases, np.zeros((len(cases), 1)), np.zeros((len(cases), 18)))
+    permutations = permutations_of(incoming, {one.id: f"site {n // 8}" for n, one in enumerate(cases)})
+    lowest = 1 / (permutations + 1)
+    assert holm([lowest, *[0.5] * (4 * groups - 1)])[0] <= LEVEL

@@ -57,6 +57,7 @@ def test_an_unknown_degradation_or_degree_is_refused():
         (np.full((1, 32, 32, 1), 7, np.uint8), "7 everywhere"),
         (np.ones((1, 4, 32, 1)), "at least 8 × 8"),
         (np.full((1, 32, 32, 1), np.nan), "NaN"),
+        (np.stack([np.eye(32), np.zeros((32, 32))])[..., None], "0 everywhere in channel 2"),
     ],
 )
 def test_what_holds_no_picture_is_refused_in_one_line(array: np.ndarray, words: str):

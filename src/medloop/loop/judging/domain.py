@@ -118,13 +118,20 @@ def known_domain(workspace: Workspace, model: Model, *, most: int | None = MOST_
     with workspace.store.read() as tx:
         learned, judged = _training_ids(tx, model), _evaluated_ids(tx, model)
         cases = {case.id: case for ids in _parts([*learned, *judged]) for case in tx.find(Case, where={"id": ids})}
-    known = described(workspace, model, list(cases.values()), most=most, report=report)
-    training, held_out = known.where(set(learned) - set(judged)), known.where(set(judged))
-    patients = len(set(held_out.patients))
-    note = ""
+    evaluated = set(judged)
+    first = sorted(cases.values(), key=lambda case: case.id not in evaluated)  # without these nothing can be said, whatever else is read
+    known = described(workspace, model, first, most=most, report=report)
+    training, held_out = known.where(set(learned) - evaluated), known.where(evaluated)
+    return domain_of(model, training if len(set(training.patients)) >= FEWEST_TRAINING else known.where(()), held_out)
+
+
+def domain_of(model: Model, training: Described, held_out: Described, day: str = "") -> Domain:
+    """The domain that these cases make, those added before `day`; with too few evaluated patients it says so."""
+    patients, note = len(set(held_out.patients)), NEVER
     if patients < FEWEST_HELD_OUT:
-        note = f"needs {FEWEST_HELD_OUT} evaluated patients with an embedding by model {model.index}, got {patients}"
-    return Domain(model, training if len(set(training.patients)) >= FEWEST_TRAINING else known.where(()), held_out, note)
+        before = f" and added before {day}" if day else ""
+        note = f"needs {FEWEST_HELD_OUT} evaluated patients with an embedding by model {model.index}{before}, got {patients}"
+    return Domain(model, training, held_out, note)
 
 
 def standings(domain: Domain, cases: Described) -> Standings:

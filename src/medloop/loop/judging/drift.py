@@ -5,6 +5,7 @@ learned from them. Training cases are no such reference, since a network knows t
 compared with both. A group with evaluated patients of its own is compared with these, since it was there when the model was judged.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,10 +20,10 @@ from medloop.images.appearance import appearance_names
 from medloop.loop.foundation.described import Report
 from medloop.loop.foundation.subgroups import subgroups_of
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.domain import MOST_MADE, Described, Domain, Standings, described, known_domain, standings
+from medloop.loop.judging.domain import MOST_MADE, Described, Domain, Standings, described, domain_of, known_domain, standings
 from medloop.loop.judging.drift_errors import calibration_drift
 from medloop.metrics.drift import DriftTest, GroupDrift, corrected, few_words
-from medloop.metrics.two_sample import FEWEST_PATIENTS, classifier_test, holm, ks_test, mmd_test, patient_medians, two_sides
+from medloop.metrics.two_sample import FEWEST_PATIENTS, PERMUTATIONS, classifier_test, holm, ks_test, mmd_test, patient_medians, two_sides
 
 ATTRIBUTES = ("scanner", "manufacturer", "site", "stratum")
 """Columns by which cases fall into groups, where they have one of them; the first that they have."""
@@ -30,6 +31,9 @@ ATTRIBUTES = ("scanner", "manufacturer", "site", "stratum")
 ALL = "all"
 MOST_PATIENTS = 200
 """Of each side: more cost time, and show differences that nobody would mind."""
+
+PER_GROUP = 100
+"""Permutations for each compared group: the lowest p there is, times the four tests of every group, is then 0.04."""
 
 Known = Callable[[str], bool]
 
@@ -133,7 +137,7 @@ def compare(
     domain = known_domain(workspace, model, most=most, report=report)
     if day:
         before = {case.id for case in domain.held_out.cases if case.added_at < day}
-        domain = Domain(model, domain.training, domain.held_out.where(before), domain.note)
+        domain = domain_of(model, domain.training, domain.held_out.where(before), day)
     incoming = described(workspace, model, pool, like=domain.held_out, most=most, report=report)
     column = column_of(pool, by)
     groups = {case.id: group_of(case, column) for case in (*pool, *domain.held_out.cases, *domain.training.cases)}
@@ -232,12 +236,20 @@ def _tests(workspace: Workspace, found: Compared, name: str, new: Described, ref
     rng = generator(workspace.settings.seed, "drift tests", found.domain.model.index, name)
     seen = two_sides(reference.embeddings, new.embeddings, reference.patients, new.patients)
     both = two_sides(reference.together, new.together, reference.patients, new.patients)
-    distance, told = mmd_test(seen, rng), classifier_test(both, rng)
+    permutations = permutations_of(found.incoming, found.groups)
+    distance, told = mmd_test(seen, rng, permutations=permutations), classifier_test(both, rng, permutations=permutations)
     return (
         DriftTest("embedding", "", distance.statistic, distance.p, distance.effect, "distance of the embeddings (MMD)"),
         DriftTest("classifier", "", told.statistic, told.p, told.effect, "chance to tell two cases apart (AUC)"),
         _intensities(_with_training(found, reference, new), new),
     )
+
+
+def permutations_of(incoming: Described, groups: Mapping[str, str]) -> int:
+    """So many that the lowest p-value there is still shows a drift once it is corrected for the tests of all groups."""
+    patients = {(groups[case.id], case.patient) for case in incoming.cases}
+    tested = sum(count >= FEWEST_PATIENTS for count in Counter(group for group, _ in patients).values())
+    return max(PERMUTATIONS, PER_GROUP * tested - 1)
 
 
 def _with_training(found: Compared, reference: Described, new: Described) -> Described:

@@ -1,6 +1,6 @@
 """Whether a model errs more on a group than it was expected to, where annotations of the group show it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from medloop.loop.judging.evaluation_cases import evaluated_cases
 from medloop.metrics.drift import DriftTest
 from medloop.metrics.intervals import MIN_PATIENTS, bootstrap_mean, group_means, interval_words
 
+OTHERS = "as on the other evaluated patients"
+
 SPLITS: tuple[Split, ...] = ("train", "audit", "test", "validation")
 
 
@@ -30,35 +32,68 @@ class ErrorDrift:
     note: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Observed and expected score of each case, its patient, and by what it is expected.
+
+    Attributes:
+        known: Means of the patients whose mean is expected of every case, shape (patients,); none where each case has its own expectation.
+    """
+
+    observed: FloatArray
+    expected: FloatArray
+    patients: Sequence[str]
+    by: str
+    known: FloatArray
+
+
 def calibration_drift(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool]) -> ErrorDrift:
     """Observed less expected score of the annotated cases of a group that the model did not learn from.
 
-    What is expected is the quality predicted with each case, or the mean over the model's other evaluated cases where none was. Annotations
-    that began as a proposal are left out. The test is Student's, one-sided for a lower score, over patients.
+    What is expected is the quality predicted with each case, or the mean over the model's other evaluated patients where none was.
+    Annotations that began as a proposal are left out. The test is Student's, one-sided for a lower score, over patients; against the mean
+    of other patients it is Welch's, since that mean is known no better than they are many.
     """
-    observed, expected, patients, by = _pairs(workspace, domain, inside)
-    if not len(observed):
+    pairs = _pairs(workspace, domain, inside)
+    if not len(pairs.observed):
         return ErrorDrift(None, "no annotated cases of the group: expected and observed quality were not compared")
-    if len(set(patients)) < MIN_PATIENTS:
-        count = counted(len(set(patients)), "annotated patient")
-        return ErrorDrift(None, f"{count} of the group: at least {MIN_PATIENTS} needed to compare expected and observed quality")
-    less = observed - expected
-    interval = bootstrap_mean(less, patients, generator(workspace.settings.seed, "calibration drift", domain.model.index))
-    means = group_means(less, patients)
-    error = max(float(means.std(ddof=1)) / len(means) ** 0.5, 1e-6)
-    p = _below(float(means.mean()) / error, len(means) - 1)
-    about = f"observed {observed.mean():.3f}, expected {expected.mean():.3f} {by}; difference {interval_words(interval, '+.3f')}"
-    return ErrorDrift(DriftTest("calibration", about, float(means.mean()) / error, p, interval.mean, "observed less expected quality"), "")
+    sides = [
+        (len(set(pairs.patients)), "annotated patient", "of the group"),
+        (len(pairs.known), "other evaluated patient", "to compare with"),
+    ]
+    for count, what, where in sides if pairs.by == OTHERS else sides[:1]:
+        if count < MIN_PATIENTS:
+            words = f"{counted(count, what)} {where}: at least {MIN_PATIENTS} needed to compare expected and observed quality"
+            return ErrorDrift(None, words)
+    less = pairs.observed - pairs.expected
+    interval = bootstrap_mean(less, pairs.patients, generator(workspace.settings.seed, "calibration drift", domain.model.index))
+    t, p = lower_mean(group_means(less, pairs.patients), pairs.known)
+    means = f"observed {pairs.observed.mean():.3f}, expected {pairs.expected.mean():.3f} {pairs.by}"
+    about = f"{means}; difference {interval_words(interval, '+.3f')}"
+    return ErrorDrift(DriftTest("calibration", about, t, p, interval.mean, "observed less expected quality"), "")
 
 
-def _below(t: float, freedom: int) -> float:
+def lower_mean(less: FloatArray, known: FloatArray) -> tuple[float, float]:
+    """Statistic and p-value of a mean below 0, one-sided.
+
+    Args:
+        less: Of each patient, what is observed less what is expected, shape (patients,).
+        known: Of each patient whose mean is expected, shape (patients,); none where what is expected has no error.
+
+    Source: Welch 1947, doi:10.1093/biomet/34.1-2.28 (degrees of freedom after Satterthwaite 1946); Student's without `known`.
+    """
     from scipy.special import stdtr
 
-    return float(stdtr(freedom, t))
+    sides = [side for side in (less, known) if len(side)]
+    parts = np.array([float(side.var(ddof=1)) / len(side) for side in sides])
+    error = max(float(parts.sum()) ** 0.5, 1e-6)
+    least = [len(side) - 1 for side in sides]
+    freedom = float(parts.sum()) ** 2 / max(float((parts**2 / np.array(least)).sum()), 1e-300)
+    t = float(less.mean()) / error
+    return t, float(stdtr(max(freedom, min(least)), t))
 
 
-def _pairs(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool]) -> tuple[FloatArray, FloatArray, list[str], str]:
-    """Observed and expected scores, the patients, and by what they are expected."""
+def _pairs(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool]) -> _Pairs:
     model = domain.model
     with workspace.store.read() as tx:
         learned = set(tx.get(Snapshot, model.snapshot_id).annotation_ids)
@@ -68,15 +103,16 @@ def _pairs(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool])
         predictions = {
             p.case_id: p for p in tx.find(Prediction, where={"model_id": model.id, "case_id": list(cases)[:20_000]}) if p.case_id in cases
         }
-        others = [c.truth for c in evaluated_cases(tx, model.id) if not inside(tx.get(Case, c.case_id))]
+        others = [c for c in evaluated_cases(tx, model.id) if not inside(tx.get(Case, c.case_id))]
     wanted = [a for a in answers if inside(cases[a.case_id]) and a.case_id in predictions and cases[a.case_id].patient not in taught]
     left_out = LeftOut(workspace)
     scores = score_annotations(workspace, model, sound_annotations(wanted, cases, left_out), cases, left_out)
-    ids = list(scores)
+    ids, none = list(scores), np.zeros(0)
     observed = np.array([np.mean(list(scores[i].values())) for i in ids], dtype=np.float64)
-    qualities = [predictions[i].quality for i in ids]
+    patients, qualities = [cases[i].patient for i in ids], [predictions[i].quality for i in ids]
     if ids and all(q is not None for q in qualities):
-        return observed, np.array(qualities, dtype=np.float64), [cases[i].patient for i in ids], "by the quality predicted with each"
+        return _Pairs(observed, np.array(qualities, dtype=np.float64), patients, "by the quality predicted with each", none)
     if not others or not ids:
-        return np.zeros(0), np.zeros(0), [], ""
-    return observed, np.full(len(ids), float(np.mean(others))), [cases[i].patient for i in ids], "as on the other evaluated cases"
+        return _Pairs(none, none, [], "", none)
+    known = group_means([c.truth for c in others], [c.patient for c in others])
+    return _Pairs(observed, np.full(len(ids), float(known.mean())), patients, OTHERS, known)

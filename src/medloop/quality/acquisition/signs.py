@@ -6,12 +6,14 @@ and extent is relative to the image's own contrast, so that a change of gain is 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from medloop.core.arrays import BoolArray, FloatArray, ImageArray
+from medloop.core.errors import InputError
 from medloop.quality.acquisition.planes import channels_of, planes_of, require_picture, slice_axis, thinned
 
 Reason: TypeAlias = Literal["motion", "field_of_view", "contrast", "noise", "model_unsure"]
@@ -76,11 +78,12 @@ def image_signs(array: ImageArray, spacing_mm: tuple[float, float, float]) -> di
         Name of `SIGNS` → number; of several channels "name 1", "name 2" and so on, except for what all share.
 
     Raises:
-        InputError: See `require_picture`.
+        InputError: See `require_picture`; or one of several channels holds a single value.
     """
     require_picture(array, spacing_mm)
     across = slice_axis(array.shape[1:], spacing_mm)
     channels = channels_of(array)
+    _require_full(channels)
     found = {"extent": _extent(array.shape[1:], spacing_mm, across)}
     for number, channel in enumerate(channels, start=1):
         ending = f" {number}" if len(channels) > 1 else ""
@@ -93,14 +96,20 @@ def sign_called(name: str) -> Sign:
     return next(sign for sign in SIGNS if sign.name == name.split(" ")[0])
 
 
+def _require_full(channels: Sequence[ImageArray]) -> None:
+    """Refuse an image of which a channel was not acquired: nothing else says so, as it has no sign that could be unusual."""
+    for number, channel in enumerate(channels, start=1):
+        if float(channel.min()) == float(channel.max()):
+            rule = f"Every channel holds more than one value, got {float(channel.min()):g} everywhere in channel {number}: it is empty"
+            raise InputError(rule, remedy="acquire it again, or send all channels")
+
+
 def _channel_signs(channel: ImageArray, across: int) -> dict[str, float]:
     some = thinned(channel, across)
     low, high = (float(v) for v in np.quantile(some, [0.01, 0.99], method="nearest"))
     least, most = float(channel.min()), float(channel.max())
     if high <= low:
         low, high = least, most
-    if high <= low:  # a channel that holds one value beside others that do not
-        return {}
     content = some[some > least]
     rows = [_plane_signs((plane - low) / (high - low), (least - low) / (high - low)) for plane in planes_of(channel, across)]
     found = {name: float(np.nanmedian([row[name] for row in rows])) for name in rows[0]}
