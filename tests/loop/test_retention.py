@@ -128,3 +128,17 @@ def test_bytes_that_a_killed_removal_left_go_with_the_next(make_workspace: MakeW
     shutil.move(aside, blobs.path(blob))  # as after a kill between the note and the deletion
     assert remove_due(workspace, actor="test", at=later(31)).freed > 0
     assert not blobs.exists(blob)
+
+
+def test_prepared_images_of_a_training_that_was_killed_and_cancelled_go_too(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2, labelled=2, settings=RULE)
+    job = start_training(workspace)
+    prepared, checkpoint = workspace.work_folder / job.id / "prepared-0", workspace.work_folder / job.id / "member-0.safetensors"
+    prepared.mkdir(parents=True)
+    (prepared / "0.image.npy").write_bytes(b"voxels")
+    checkpoint.write_bytes(b"weights")
+    remove_due(workspace, actor="test")
+    assert prepared.exists()  # it may run still
+    workspace.store.jobs.cancel(job.id, actor="test")
+    remove_due(workspace, actor="test")
+    assert (prepared.exists(), checkpoint.exists()) == (False, True)

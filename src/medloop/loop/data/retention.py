@@ -22,7 +22,7 @@ from medloop.core.names import counted
 from medloop.core.records import Assignment, Case, Event, ReferenceSeries, new_id, now, time_text
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.refusals import open_with
-from medloop.loop.foundation.removed_images import REMOVED
+from medloop.loop.foundation.removed_images import REMOVED, forget_copies
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 from medloop.store.references import references, unreadable_rows
@@ -143,6 +143,7 @@ def remove_due(workspace: Workspace, *, actor: str, at: str = "") -> RetentionRe
         taken, kept = _delete(workspace, bytes_of, actor)
         removed += [case.name for case in cases]
         freed, shared = freed + taken, shared + kept
+    forget_copies(workspace)
     with workspace.store.read() as tx:
         _forget_pictures(workspace, _without_image(tx))
         waiting = tuple(one for one in _due(tx, workspace.settings.retention_days, at or now()))
