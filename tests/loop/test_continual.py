@@ -7,6 +7,9 @@ import pytest
 from medloop.core.errors import CancelledError, SettingError
 from medloop.core.records import Model, ProjectSettings
 from medloop.core.settings import check_settings
+from medloop.loop.annotating.annotations import open_case
+from medloop.loop.data.retention import remove_due
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
@@ -18,6 +21,7 @@ from medloop.store.audit import verify
 from medloop.store.doctor import examine
 
 from .conftest import FAST, MakeWorkspace
+from .test_retention import case_named, later
 from .test_warm_start import answer, names_learned
 
 KEPT = dataclasses.replace(FAST, warm_start="replay", replay_cases=1, replay_choice="reservoir", ewc=1.0, distillation=1.0)
@@ -48,6 +52,24 @@ def test_a_training_replays_as_many_as_wanted_and_holds_the_weights_that_mattere
     assert before.blobs != after.blobs
     assert examine(workspace.store).orphans == ()
     assert verify(workspace.store).ok
+
+
+def test_what_mattered_for_images_that_are_gone_is_held_by_the_next_model_too(make_workspace: MakeWorkspace) -> None:
+    rule = dataclasses.replace(KEPT, distillation=0.0, retention_days=30, train_steps=2)
+    workspace = make_workspace(["train"] * 5, labelled=3, settings=rule)
+    start_training(workspace)
+    drain(workspace)
+    for name in ("case03", "case04"):  # open, so their images stay
+        open_case(workspace, case_named(workspace, name).id, annotator_named(workspace, "Ann").id)
+    remove_due(workspace, actor="test", at=later(31))
+    for name in ("case03", "case04"):
+        answer(workspace, name)
+    start_training(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        kept = kept_importances(tx, tx.find(Model, order=("index",))[-1].id)
+    assert kept is not None
+    assert kept.cases == 5  # three of them without an image by now
 
 
 def test_a_stopped_training_that_keeps_ends_with_the_same_weights(make_workspace: MakeWorkspace) -> None:

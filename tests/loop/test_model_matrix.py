@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from medloop.core.errors import InputError
-from medloop.core.records import Case, Source
+from medloop.core.records import Annotation, Case, Source
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
@@ -15,6 +15,7 @@ from medloop.loop.overview.model_matrix import model_matrix, request_rejudging
 from medloop.loop.worker import drain
 
 from .conftest import FAST, SMALL, MakeWorkspace
+from .releases import evaluated, trained
 
 
 def add_site(workspace: Workspace, site: str, splits: list[str], start: int) -> None:
@@ -71,3 +72,15 @@ def test_an_empty_project_says_that_there_is_no_model(make_workspace: MakeWorksp
     found = model_matrix(make_workspace(["train"]))
     assert (found.groups, found.rows) == (("large", "small"), ())
     assert found.notes == ("no model yet",)
+
+
+def test_a_group_that_a_training_left_for_later_was_not_learned_by_it(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace([], settings=FAST)
+    add_site(workspace, "A", ["train", "test"], 0)
+    add_site(workspace, "B", ["train", "test"], 20)
+    with workspace.store.read() as tx:
+        of_case = {tx.get(Case, a.case_id).name: a.id for a in tx.find(Annotation)}
+    for index, case in ((2, "A0"), (3, "B20")):  # both annotations are in both snapshots
+        model = trained(workspace, index, learned=[of_case[case]])
+        evaluated(workspace, model, {name: {"large": 0.8, "small": 0.8} for name in ("A1", "B21")})
+    assert model_matrix(workspace, by="site").first == (2, 3)

@@ -1,6 +1,7 @@
 """Images go when they may not be kept any longer; what people made of them stays, and whoever opens such a case is told."""
 
 import dataclasses
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.refusals import refused_cases
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.descriptions import small_views
 from medloop.loop.worker import drain
 from medloop.store.audit import verify
 from medloop.store.doctor import examine
@@ -106,3 +108,37 @@ def test_a_worker_removes_only_where_the_project_wants_it_and_looks_once(make_wo
     assert found is not None
     assert found.removed == ()  # nothing is due today
     assert remove_in_turn(ruled) is None
+
+
+def test_the_small_views_that_networks_learn_from_go_too(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=RULE)
+    small_views(workspace, case_named(workspace, "case00"))
+    remove_due(workspace, actor="test", at=later(31))
+    assert list((workspace.work_folder / "thumbnails").iterdir()) == []
+    with pytest.raises(ImageRemovedError):
+        small_views(workspace, case_named(workspace, "case00"))
+
+
+def test_bytes_that_a_killed_removal_left_go_with_the_next(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"], settings=RULE)
+    blobs, blob = workspace.store.blobs, case_named(workspace, "case00").voxels
+    aside = workspace.folder / "aside"
+    shutil.copy(blobs.path(blob), aside)
+    remove_due(workspace, actor="test", at=later(31))
+    shutil.move(aside, blobs.path(blob))  # as after a kill between the note and the deletion
+    assert remove_due(workspace, actor="test", at=later(31)).freed > 0
+    assert not blobs.exists(blob)
+
+
+def test_prepared_images_of_a_training_that_was_killed_and_cancelled_go_too(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2, labelled=2, settings=RULE)
+    job = start_training(workspace)
+    prepared, checkpoint = workspace.work_folder / job.id / "prepared-0", workspace.work_folder / job.id / "member-0.safetensors"
+    prepared.mkdir(parents=True)
+    (prepared / "0.image.npy").write_bytes(b"voxels")
+    checkpoint.write_bytes(b"weights")
+    remove_due(workspace, actor="test")
+    assert prepared.exists()  # it may run still
+    workspace.store.jobs.cancel(job.id, actor="test")
+    remove_due(workspace, actor="test")
+    assert (prepared.exists(), checkpoint.exists()) == (False, True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medloop.core.errors import SettingError
-from medloop.core.records import Case, Prediction, now
+from medloop.core.records import Case, Model, Prediction, now
 from medloop.loop.annotating.annotations import choose_case, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
@@ -14,7 +14,8 @@ from medloop.loop.foundation import effort_log
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.trials import current_trial, is_blinded, proposal_to_show, trials
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.releasing import refuse_model, release_model
+from medloop.loop.judging.live_models import choose_live
+from medloop.loop.judging.releasing import refuse_model, release_model, use_automatic, use_model
 from medloop.loop.judging.trial_effort import trial_efforts
 from medloop.loop.overview.case_outlook import case_outlook
 
@@ -123,3 +124,23 @@ def test_a_worse_candidate_is_tried_on_nobody_and_without_the_gate_there_is_no_t
     assert not line(tried, 3).on_trial
     with pytest.raises(SettingError, match="release_canary tries candidates of the gate"):
         configured(tried, release="unless-worse")
+
+
+def test_a_trial_rests_while_a_model_is_pinned(tried: Workspace) -> None:
+    use_model(tried, 1, actor="test")
+    with tried.store.read() as tx:
+        assert current_trial(tx) is None
+    use_automatic(tried, actor="test")
+    with tried.store.read() as tx:
+        assert current_trial(tx) is not None
+
+
+def test_a_refused_candidate_is_not_put_to_use_by_a_later_evaluation(tried: Workspace) -> None:
+    with tried.store.read() as tx:
+        second = tx.find(Model, where={"index": 2})[0]
+    refuse_model(tried, 2, why="slower to correct", actor="test")
+    configured(tried, release_canary=0.0)
+    assert choose_live(tried, second) is None  # as when a pin is given back, which has later models evaluated again
+    assert live(tried) == 1
+    release_model(tried, 2, why="after all", signed_as="Ann", actor="test")
+    assert live(tried) == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medloop.core.errors import ConflictError, StorageError
+from medloop.core.records import Case, Descriptor
 from medloop.store.doctor import examine
 from medloop.store.store import Store
 
@@ -108,3 +109,12 @@ def test_a_project_whose_lock_cannot_be_had_opens_and_is_not_swept(project: Stor
     with pytest.raises(ConflictError, match="Nobody can tell"):
         examine(again, sweep=True)
     again.close()
+
+
+@pytest.mark.parametrize("maker", ["", "1", "model-0123456789ab"])
+def test_what_made_a_descriptor_need_be_no_blob(project: Store, maker: str) -> None:
+    with project.write("test") as tx:
+        vector = project.blobs.put(b"vector")
+        case = tx.find(Case, limit=1)[0]
+        tx.add(Descriptor(id="descriptor-1", case_id=case.id, method="appearance", maker=maker, vector=vector, created_at=case.added_at))
+    assert examine(project).unreadable_rows == 0

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction, ReferenceSeries, Task
-from medloop.store.raw import raw_rows
+from medloop.store.raw import RawRow, raw_rows
 from medloop.store.rows import kind_of
 from medloop.store.tables import cases, events
 
@@ -54,6 +54,8 @@ ADVICE: Mapping[str, str] = {
 """What to do about a bad blob, by what it belongs to."""
 
 _NAME = re.compile(r"[0-9a-f]{64}")
+_MAKER = re.compile(r"|[0-9a-f]{64}|model-[0-9a-f]+|[0-9]{1,4}")
+"""What may have made a descriptor: weights, which are a blob, a model, or a rule of that number."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,12 @@ def unreadable_rows(connection: Connection) -> int:
     lost = sum(bool(row.wrong) for row in raw_rows(connection, events))
     for record, names in BLOB_FIELDS.items():
         for row in raw_rows(connection, kind_of(record).table):
-            lost += bool(row.wrong) or not all(_is_named(row.values[name]) for name in names)
+            lost += bool(row.wrong) or not all(_is_maker(row) if name == "maker" else _is_named(row.values[name]) for name in names)
     return lost
+
+
+def _is_maker(row: RawRow) -> bool:
+    return _MAKER.fullmatch(str(row.values["maker"])) is not None
 
 
 def _is_named(value: object) -> bool:

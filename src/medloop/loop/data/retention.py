@@ -5,25 +5,27 @@ it and of the small pictures drawn of it. The case, its annotations, effort, pre
 why the image went, and the same words meet whoever opens it. A case that nobody had annotated counts as skipped from then on.
 
 A case that somebody has open keeps its image until they are done. Bytes that another case needs too, as it has the very same image, go with
-that one. Copies elsewhere (backups, exports, the source files, an archive) are not medloop's to delete.
+that one. A removal is written first and its bytes are deleted then: what a killed one left goes with the next, as do the bytes of
+references that were taken away before. Copies elsewhere (backups, exports, the source files, an archive) are not medloop's to delete.
 """
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from medloop.core.errors import SettingError, StateError, StorageError
+from medloop.core.errors import MedloopError, SettingError, StateError, StorageError
 from medloop.core.names import counted
-from medloop.core.records import Assignment, Case, ReferenceSeries, new_id, now, time_text
+from medloop.core.records import Assignment, Case, Event, ReferenceSeries, new_id, now, time_text
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.refusals import open_with
-from medloop.loop.foundation.removed_images import REMOVED
+from medloop.loop.foundation.removed_images import REMOVED, forget_copies
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
-from medloop.store.references import references
+from medloop.store.references import references, unreadable_rows
 from medloop.store.writer import Writer
 
 RULE = "retention rule"
@@ -34,6 +36,11 @@ AT_ONCE = 200
 
 LOOK_SECONDS = 600.0
 """How often a worker looks: the rule counts in days."""
+
+_VERB, _TAKEN = "remove-image", "remove"
+"""By these the audit tells of a case's image that was removed, and of a reference that was taken away."""
+
+_LOG = logging.getLogger(__name__)
 
 _LOOKED: dict[Path, float] = {}
 """When this process last looked, by the project's folder."""
@@ -116,33 +123,48 @@ def remove_due(workspace: Workspace, *, actor: str, at: str = "") -> RetentionRe
     Raises:
         SettingError: The project has no retention rule.
         StateError: It can only be read.
+        StorageError: Rows cannot be read, so that nobody knows which bytes they need; or the disk refused.
     """
     if not workspace.settings.retention_days:
         raise SettingError("retention_days is 0: images are kept for ever", remedy="medloop configure DIR retention_days=365")
     if workspace.store.read_only:
         raise StateError(f"Nothing can be removed from this project: {workspace.store.read_only}", remedy="make it writable")
     with workspace.store.read() as tx:
-        due = _due(tx, workspace.settings.retention_days, at or now())
-    wanted, removed, freed, shared = [one for one in due if not one.open_with], list[str](), 0, list[str]()
+        due, left = _due(tx, workspace.settings.retention_days, at or now()), _removed_bytes(tx, _without_image(tx))
+    wanted, removed, shared = [one for one in due if not one.open_with], list[str](), list[str]()
+    if wanted or any(workspace.store.blobs.exists(blob) for blob in left):
+        _require_readable(workspace)
+    freed, _ = _delete(workspace, left, actor)
     rule = annotator_named(workspace, RULE, program=True).id if wanted else ""
     for start in range(0, len(wanted), AT_ONCE):
         cases = _mark(workspace, [one.case_id for one in wanted[start : start + AT_ONCE]], rule, actor)
-        taken, kept = _delete(workspace, cases, actor)
+        with workspace.store.read() as tx:
+            bytes_of = _removed_bytes(tx, [case.id for case in cases])
+        taken, kept = _delete(workspace, bytes_of, actor)
         removed += [case.name for case in cases]
         freed, shared = freed + taken, shared + kept
+    forget_copies(workspace)
     with workspace.store.read() as tx:
+        _forget_pictures(workspace, _without_image(tx))
         waiting = tuple(one for one in _due(tx, workspace.settings.retention_days, at or now()))
     return RetentionReport(tuple(removed), freed, waiting, tuple(shared))
 
 
 def remove_in_turn(workspace: Workspace) -> RetentionReport | None:
-    """What an idle worker does, where the project wants it: look once in `LOOK_SECONDS`; None when it was not the time."""
+    """What an idle worker does, where the project wants it: look once in `LOOK_SECONDS`; None when it was not the time.
+
+    What cannot be removed is logged and tried again: it must not end the worker.
+    """
     if time.monotonic() - _LOOKED.get(workspace.folder, -LOOK_SECONDS) < LOOK_SECONDS:
         return None
     _LOOKED[workspace.folder] = time.monotonic()
     today = workspace.reload()
     wanted = today.settings.retention_by_worker and today.settings.retention_days and not today.store.read_only
-    return remove_due(today, actor="worker") if wanted else None
+    try:
+        return remove_due(today, actor="worker") if wanted else None
+    except MedloopError as error:
+        _LOG.warning("Images that are due were not removed: %s", error)
+        return None
 
 
 def _due(tx: Reader, days: int, at: str) -> list[DueImage]:
@@ -167,8 +189,9 @@ def _mark(workspace: Workspace, case_ids: Sequence[str], rule: str, actor: str) 
         opened = open_with(tx, case_ids)
         cases = [case for i in case_ids if i not in opened and (case := tx.get(Case, i)).voxels]
         for case in cases:
-            tx.change(Case, case.id, verb="remove-image", fields={"voxels": "", "notes": (*case.notes, note)})
+            tx.change(Case, case.id, verb=_VERB, fields={"voxels": "", "notes": (*case.notes, note)})
             tx.add(_skipped(case, rule, note), verb="skip")
+        _take_references(tx, [case.id for case in cases])
     return cases
 
 
@@ -178,28 +201,62 @@ def _skipped(case: Case, rule: str, note: str) -> Assignment:
     return Assignment(id=new_id("assignment"), case_id=case.id, annotator_id=rule, state="skipped", reason=note, opened_at=at, closed_at=at)
 
 
-def _delete(workspace: Workspace, cases: Sequence[Case], actor: str) -> tuple[int, list[str]]:
-    """Delete what nothing refers to any more: bytes freed, and the cases whose bytes something else needs."""
+def _require_readable(workspace: Workspace) -> None:
+    """Refuse to delete bytes that an unreadable row may need.
+
+    Raises:
+        StorageError: There is one.
+    """
+    with workspace.store.read() as tx:
+        if rows := unreadable_rows(tx.connection):
+            raise StorageError(f"No image is removed while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")
+
+
+def _delete(workspace: Workspace, gone: Mapping[str, str], actor: str) -> tuple[int, list[str]]:
+    """Delete what nothing refers to any more: bytes freed, and what is called by the names of bytes that something else needs."""
     blobs, freed, shared = workspace.store.blobs, 0, list[str]()
+    there = {blob: name for blob, name in gone.items() if blobs.exists(blob)}
+    if not there:
+        return 0, []
     with workspace.store.write(actor) as tx:
-        gone = {case.voxels: case.name for case in cases} | _without_references(tx, [case.id for case in cases])
         needed = {reference.blob for reference in references(tx.connection)}
-        for blob, name in gone.items():
+        for blob, name in there.items():
             if blob in needed:
                 shared.append(name)
             elif blobs.exists(blob):
                 freed += blobs.size(blob)
                 blobs.remove(blob)
-    for case in cases:
-        for picture in (workspace.work_folder / "thumbnails").glob(f"{case.id}-*.png"):
-            with suppress(OSError, StorageError):
-                picture.unlink(missing_ok=True)
     return freed, shared
 
 
-def _without_references(tx: Writer, case_ids: Sequence[str]) -> dict[str, str]:
-    """Take away the references of cases: their blobs, and what they are called."""
-    standing = [one for one in tx.find(ReferenceSeries, where={"case_id": list(case_ids)}) if one.removed_at is None]
-    for one in standing:
-        tx.change(ReferenceSeries, one.id, verb="remove", fields={"removed_at": now(), "voxels": ""})
-    return {one.voxels: one.name for one in standing}
+def _without_image(tx: Reader) -> list[str]:
+    return [case.id for case in tx.find(Case, where={"voxels": ""})]
+
+
+def _removed_bytes(tx: Reader, case_ids: Sequence[str]) -> dict[str, str]:
+    """Blobs that such cases and the references beside them had, by the audit, and what these are called."""
+    cases = {case.id: case.name for case in tx.find(Case, where={"id": list(case_ids)})}
+    beside = {one.id: one.name for one in tx.find(ReferenceSeries, where={"case_id": list(case_ids)}) if one.removed_at is not None}
+    events = (*tx.events_about("case", list(cases), verbs=[_VERB]), *tx.events_about("reference", list(beside), verbs=[_TAKEN]))
+    names = cases | beside
+    return {blob: names[event.noun_id] for event in events if (blob := _blob_before(event))}
+
+
+def _blob_before(event: Event) -> str:
+    return str(event.body.get("changed", {}).get("voxels", {}).get("from") or "")
+
+
+def _forget_pictures(workspace: Workspace, case_ids: Collection[str]) -> None:
+    """Delete the small pictures drawn of cases, and the small views that networks learn from (`loop.querying.descriptions`)."""
+    folder, gone = workspace.work_folder / "thumbnails", set(case_ids)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name.removesuffix(".f4") in gone or path.name.rsplit("-", 3)[0] in gone:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _take_references(tx: Writer, case_ids: Sequence[str]) -> None:
+    """Take away the references beside cases."""
+    for one in tx.find(ReferenceSeries, where={"case_id": list(case_ids)}):
+        if one.removed_at is None:
+            tx.change(ReferenceSeries, one.id, verb=_TAKEN, fields={"removed_at": now(), "voxels": ""})

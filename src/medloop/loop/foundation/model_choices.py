@@ -26,3 +26,11 @@ def rolled_back(tx: Reader, choices: Sequence[LiveChoice] | None = None) -> dict
         if (index := choice.comparison.get(ROLLED_BACK)) is not None:
             found |= {model.id: model.index for model in tx.find(Model, where={"index": index}, limit=1)}
     return found
+
+
+def refused(tx: Reader, model_id: str) -> bool:
+    """Whether a person refused a candidate and nobody has put it to use since: no evaluation puts it to use, or on trial, by itself."""
+    for choice in reversed(tx.find(LiveChoice, where={"judged_id": model_id})):
+        if REFUSED in choice.comparison or choice.model_id == model_id:
+            return REFUSED in choice.comparison
+    return False

@@ -69,9 +69,9 @@ def _goes_on(trial: Trial, choice: LiveChoice) -> bool:
 
 
 def current_trial(tx: Reader) -> Trial | None:
-    """The trial that goes on; None without one, and while the setting `release_canary` is 0 or the gate is not asked."""
-    settings = project_settings(tx)
-    if not settings.release_canary or settings.release != "gate":
+    """The trial that goes on; None without one, and while `release_canary` is 0, the gate is not asked, or a person has pinned a model."""
+    settings, choice = project_settings(tx), tx.live_choice()
+    if not settings.release_canary or settings.release != "gate" or (choice is not None and choice.pinned):
         return None
     found = trials(tx)
     return found[-1] if found and found[-1].ended_at is None else None

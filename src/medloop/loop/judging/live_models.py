@@ -26,7 +26,7 @@ from medloop.loop.foundation.follow_up import (
     request_query,
     request_trial_of,
 )
-from medloop.loop.foundation.model_choices import CANDIDATE, TRIAL, rolled_back
+from medloop.loop.foundation.model_choices import CANDIDATE, TRIAL, refused, rolled_back
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.release_costs import measured_costs
@@ -71,12 +71,12 @@ def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
 def choose_live(workspace: Workspace, model: Model, log: Callable[[str], None] = lambda _line: None) -> LiveChoice | None:
     """Decide about a model that was just evaluated; None when there is nothing to decide, or nothing can be decided yet.
 
-    Its comparison with the model in use is kept also where a pinned model stays. One that was rolled back is not judged again, and of one
-    that learned less than the model in use by now it is said that it was overtaken. `log` receives why nothing is decided yet.
+    Its comparison with the model in use is kept also where a pinned model stays. One that was rolled back or refused is not judged again,
+    and of one that learned less than the model in use by now it is said that it was overtaken. `log` receives why nothing is decided yet.
     """
     with workspace.store.read() as tx:
         live = tx.live_model()
-        if live is None or live.id == model.id or model.id in rolled_back(tx):
+        if live is None or live.id == model.id or model.id in rolled_back(tx) or refused(tx, model.id):
             return None
         more, settings = knows_more(tx, model, live), project_settings(tx)
         shared = shared_scores(tx, model, live) if more else None

@@ -122,14 +122,21 @@ def importances_after(
     folder, blobs = begun.plan.folder / "importance after", begun.workspace.store.blobs
     cases = _some(taught.cases, recipe.seed)
     found = importances_of(recipe, [file.read_bytes() for file in trained.weights], cases, folder)
-    earlier = _kept(begun.workspace, parent) if parent and learned < len(begun.cases) else None
-    if parent is None or earlier is None:
+    earlier = _kept(begun.workspace, parent) if parent else None
+    rest = _only_before(begun, parent, earlier, learned) if parent and earlier else 0
+    if parent is None or earlier is None or not rest:
         return Importances(tuple(blobs.put(data) for data in found), learned)
     old = _own_recipe(parent)
     before = [grown_importances(old, recipe.classes, blobs.get(name)) for name in earlier.blobs]
-    rest = len(begun.cases) - learned
     mixed = (merged(data, learned, before[n % len(before)], rest) for n, data in enumerate(found))
-    return Importances(tuple(blobs.put(data) for data in mixed), len(begun.cases))
+    return Importances(tuple(blobs.put(data) for data in mixed), learned + rest)
+
+
+def _only_before(begun: Begun, parent: Model, earlier: Importances, learned: int) -> int:
+    """How many cases only the models before have learned, also those whose images are gone: the snapshot names these no more."""
+    with begun.workspace.store.read() as tx:
+        known = {tx.get(Annotation, i).case_id for i in tx.get(Snapshot, parent.snapshot_id).annotation_ids}
+    return max(0, len(begun.cases) - learned) + max(0, earlier.cases - len(known & begun.cases.keys()))
 
 
 def _own_recipe(parent: Model) -> Recipe:

@@ -28,6 +28,7 @@ from medloop.core.labels import nested_regions
 from medloop.core.records import Case, Label
 from medloop.images.segments import Segment
 from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.workspace import Workspace
 
 MOST_FILES = 16
@@ -62,6 +63,10 @@ class ImageFiles:
     def of(self, workspace: Workspace, case: Case) -> ImageFile:
         """The file of a case's image: PNG for pictures, NIfTI for everything else."""
         with self._guard:
+            if not case.voxels and case.id in self._known:  # the retention rule removed it meanwhile
+                self._known.pop(case.id).path.unlink(missing_ok=True)
+                del self._used[case.id]
+            require_image(case)
             found = self._known.get(case.id)
             if found is None or not found.path.is_file():
                 found = self._write(workspace, case)
