@@ -35,7 +35,8 @@ demo: $(VENV)/.installed
 # folders lie there, each until its test has passed; `make test MEMORY=` leaves them on the disk. Their path is short: a socket's has 100 characters.
 MEMORY ?= $(shell .ci/spare-memory)
 test: $(VENV)/.installed-test forget-failures chromium page-test
-	@root=; if [ -n "$(MEMORY)" ]; then root=$$(mktemp -d $(MEMORY)/mXXXX); trap 'rm -rf "$$root"' EXIT; echo "the tests' folders: $$root"; fi; \
+	@root= memory="$(MEMORY)"; if [ -n "$$memory" ]; then root=$$(mktemp -d "$$memory/mXXXX") || exit 1; trap 'rm -rf "$$root"' EXIT; \
+	  trap 'exit 1' HUP INT TERM; echo "the tests' folders: $$root"; fi; \
 	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $${root:+--basetemp=$$root} $(ONLY)
 
 # The failed tests of the last run once more, one after the other; more than UNSTEADY of them are no chance.

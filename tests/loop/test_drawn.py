@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medloop.core.records import Annotator, Choice, Model, ProjectSettings, Query, Round, new_id, now
+from medloop.core.records import Annotator, Choice, Model, ProjectSettings, Query, Round, Source, new_id, now
 from medloop.core.states import RoundState
+from medloop.images.phantoms import phantom_3d
+from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.drawn import drawn_estimates, newest_estimate
@@ -89,6 +91,16 @@ def test_a_certain_choice_gives_no_estimate_and_says_why(drawn: tuple[Workspace,
     assert selected_view(workspace, "").words == (found.note,)
 
 
+def test_draws_of_an_older_version_are_not_called_certain(drawn: tuple[Workspace, Model, Annotator]) -> None:
+    workspace, _, ann = drawn
+    choices = tuple(Choice(case_id=c.id, score=0, reason="", probability=1 / (CASES - n)) for n, c in enumerate(every_case(workspace)[:6]))
+    query = Query(id=new_id("query"), strategy="random", seed=0, model_id=None, choices=choices, created_at=now())
+    annotate(workspace, ann, open_round(workspace, 1, query), 6)
+    [found] = drawn_estimates(workspace)
+    assert found.mean is None
+    assert "random drew them, but not every chance is known" in found.note
+
+
 def test_what_was_drawn_before_a_model_was_trained_does_not_judge_it(drawn: tuple[Workspace, Model, Annotator]) -> None:
     workspace, _, ann = drawn
     annotate(workspace, ann, open_round(workspace, 1), 8)
@@ -113,6 +125,18 @@ def test_a_pool_that_changed_in_between_starts_the_draws_anew(drawn: tuple[Works
         annotate(workspace, ann, open_round(workspace, index, query), 8)
     [found] = drawn_estimates(workspace)
     assert (found.cases, found.pool) == (6, 10)
+
+
+def test_a_patient_of_many_cases_outside_of_the_pool_does_not_scale_what_the_pool_says(drawn: tuple[Workspace, Model, Annotator]) -> None:
+    workspace, _, ann = drawn
+    annotate(workspace, ann, open_round(workspace, 1), 6)
+    [before] = drawn_estimates(workspace)
+    for n in range(10):
+        image = phantom_3d(200 + n, 1, (24, 24, 16)).image
+        source = Source(format="phantom", names=(f"later{n}",), sha256=f"{n:064d}")
+        add_case(workspace, image, NewCase(name=f"later{n}", patient="one of many", split="train", source=source))
+    [after] = drawn_estimates(workspace)
+    assert after.mean == pytest.approx(before.mean)
 
 
 def test_looks_make_few_comparisons_and_later_ones_go_on(drawn: tuple[Workspace, Model, Annotator]) -> None:

@@ -326,3 +326,44 @@ def test_series_of_one_study_are_pulled_as_the_channels_of_one_case(project: Pro
     assert len(project.references()) == 1
     again = pulled(project, bounds=together)
     assert (again.there, again.files, len(again.imported.added)) == (3, 0, 0)
+
+
+def test_a_study_that_a_bound_cut_waits_whole_for_the_same_pull(project: Project, server: Orthanc, tmp_path: Path) -> None:
+    described(tmp_path / "a", "ax T1", series="a")
+    described(tmp_path / "b", "ax T2", series="b")
+    files = sorted(path for name in ("a", "b") for path in (tmp_path / name).iterdir())
+    server.put(files)
+    half, together = sum(path.stat().st_size for path in files) * 5 // 8, wanted_named("T1,T2")
+    first = pulled(project, bounds=PullBounds(most_bytes=half, together=together))
+    assert first.stopped
+    assert (first.imported.added, first.imported.refused) == ((), ())
+    second = pulled(project, bounds=PullBounds(together=together))
+    assert (len(second.imported.added), first.files + second.files) == (1, len(files))
+
+
+class _StoppedError(Exception):
+    """Of a pull that somebody ends while it fetches."""
+
+
+def test_what_a_stopped_pull_fetched_is_not_imported_by_another(project: Project, server: Orthanc, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        described(tmp_path / name, f"ax {name}", series=name)
+    server.put(sorted(path for name in ("a", "b") for path in (tmp_path / name).iterdir()))
+    archive, place = (
+        open_archive(read_sites(project.workspace.folder / "pacs.toml").site("web")),
+        project.workspace.work_folder / "pacs-pull",
+    )
+
+    def stop(done: int, _total: int, _what: str) -> None:
+        if done == 1:
+            raise _StoppedError
+
+    with pytest.raises(_StoppedError):
+        pull(project.workspace, archive, "web", QUERY, report=stop)
+    (fetched,) = [path.name for path in (place / "ready").iterdir()]
+    (study,) = archive.studies(QUERY).studies
+    (other,) = [one.series for one in archive.series(study.study) if pacs_files.series_name(one.series) != fetched]
+    assert len(pulled(project, query=PacsQuery(study=study.study, series=other)).imported.added) == 1
+    assert pulled(project).files == 0  # it goes on with what it has
+    assert len(cases(project)) == 2
+    assert not [*(place / "ready").iterdir(), *(place / "growing").iterdir()]

@@ -88,9 +88,13 @@ def test_what_a_cancelled_pull_was_about_is_forgotten_at_once(archived: Site) ->
     assert claimed is not None
     assert archived.client.post(f"{archived.url}/jobs/{running}/cancel", json={}).status_code == 200
     assert len(list(kept.iterdir())) == 1  # still needed until it stops
+    fetched = archived.workspace.work_folder / "pacs-pull" / "growing" / "dicom-1"
+    fetched.mkdir(parents=True)
+    (fetched / "1.dcm").write_bytes(b"of a patient")
     run_job(archived.workspace, claimed)
     assert archived.workspace.store.jobs.get(running).state == "cancelled"
     assert not list(kept.iterdir())
+    assert not fetched.exists()
 
 
 def test_a_search_for_everything_and_a_server_that_is_not_listed_are_refused(archived: Site, running_orthanc: Orthanc) -> None:

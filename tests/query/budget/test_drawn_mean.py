@@ -80,6 +80,15 @@ def test_skipped_cases_keep_their_place_and_say_nothing() -> None:
         drawn_mean(Draws(losses, 1.0 / np.arange(60, 54, -1), 60, list("abcdef"), judged=np.zeros(6, dtype=bool)))
 
 
+def test_shares_of_an_unknown_sum_move_neither_the_mean_nor_the_interval() -> None:
+    losses, chances = np.array([0.1, 0.5, 0.2, 0.9, 0.3, 0.4]), 1.0 / np.arange(60, 54, -1)
+    alike = drawn_mean(Draws(losses, chances, 60, list("abcdef"), scaled=False))
+    assert alike.mean == pytest.approx(1 - losses.mean())
+    for each in (0.1, 0.25, 3.0):
+        found = drawn_mean(Draws(losses, chances, 60, list("abcdef"), np.full(6, each), scaled=False))
+        assert (found.mean, found.low, found.high) == pytest.approx((alike.mean, alike.low, alike.high))
+
+
 def test_few_patients_and_few_heavy_weights_have_no_interval() -> None:
     few = drawn_mean(Draws(np.full(6, 0.2), 1.0 / np.arange(60, 54, -1), 60, list("aabbcc")))
     assert (few.low, few.note) == (None, "no interval: 3 patients, at least 5 needed")

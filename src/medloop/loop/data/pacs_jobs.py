@@ -7,7 +7,7 @@ from medloop.core.names import counted
 from medloop.core.records import Case, Json
 from medloop.loop.data.importing import ImportProgress
 from medloop.loop.data.pacs_named import archive_named
-from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
+from medloop.loop.data.pacs_pull import PullBounds, PullReport, discard_fetched, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
 from medloop.loop.data.pacs_wanted import forget_pull, pull_wanted
 from medloop.loop.foundation.job_control import JobControl
@@ -18,7 +18,7 @@ from medloop.pacs.archive import PacsQuery
 def run_pull(workspace: Workspace, control: JobControl) -> Json:
     """Pull the studies of a job, one after the other; what came stays, so that the job goes on where it was stopped.
 
-    Once somebody cancels it, what it was about is forgotten.
+    Once somebody cancels it, what it was about is forgotten, and files that were not imported are removed.
 
     Raises:
         InputError: Nothing of what was wanted is there, or what was wanted is gone.
@@ -30,6 +30,7 @@ def run_pull(workspace: Workspace, control: JobControl) -> Json:
     except CancelledError:
         if control.cancelled:
             forget_pull(workspace, name)
+            discard_fetched(workspace)
         raise
 
 

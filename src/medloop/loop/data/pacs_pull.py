@@ -5,10 +5,11 @@ already is not fetched again.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medloop.core.errors import InputError, MedloopError, NotFoundError, SettingError, StateError, StorageError
+from medloop.core.errors import ConflictError, InputError, MedloopError, NotFoundError, SettingError, StateError, StorageError
 from medloop.core.records import now
 from medloop.datasets.channel_names import Wanted
 from medloop.loop.data.import_report import ImportReport
@@ -18,6 +19,9 @@ from medloop.loop.data.pacs_spool import NOTHING_TAKEN, Importing, Spool, alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import Archive, FoundSeries, PacsQuery
 from medloop.pacs.files import file_name, keep_file, series_name
+
+PLACE = "pacs-pull"
+"""Folder of the files that came, in the project's work folder."""
 
 MARKED = frozenset({"SEG", "RTSTRUCT"})
 """Objects that an import reads as annotations."""
@@ -76,6 +80,7 @@ class _Tally:
     fetched_bytes: int = 0
     incomplete: list[str] = field(default_factory=list)
     stopped: str = ""
+    stopped_in: str = ""
 
     def count(self, content: bytes) -> None:
         if self.fetched_bytes + len(content) > self.bounds.most_bytes:
@@ -116,13 +121,16 @@ def pull(
     bounds = bounds or PullBounds()
     if workspace.store.read_only:
         raise StateError(f"Nothing can be pulled into this project: {workspace.store.read_only}", remedy="make it writable")
-    place = workspace.work_folder / "pacs-pull"
+    place = workspace.work_folder / PLACE
     with alone(place, "pull"):
         spool, tally = Spool(place), _Tally(bounds)
+        spool.set_back()  # what a pull that was stopped had fetched is imported by the same one, not by another
         found = find_series(archive, query, bounds)
         _fetch_all(
             archive, found, spool, tally, known=(lambda _uids: False) if bounds.annotations else instances_known(workspace), report=report
         )
+        if bounds.together is not None:  # half a study would be a case without its other series
+            spool.set_back({series_name(one.series) for one in found if one.study == tally.stopped_in})
         remember(workspace, [ArchiveSeries(one.study, one.series) for one in found if one.is_image])
         how = Importing("all" if bounds.annotations else "none", actor, report, bounds.together)
         imported = spool.take(workspace, how)
@@ -131,6 +139,13 @@ def pull(
                 body = {"server": server, "series": len(found), "files": tally.files, "bytes": tally.fetched_bytes, "at": now()}
                 tx.record("pull", "project", workspace.project.id, body)
     return PullReport(server, len(found), tally.there, tally.files, tally.fetched_bytes, tuple(tally.incomplete), tally.stopped, imported)
+
+
+def discard_fetched(workspace: Workspace) -> None:
+    """Remove the files of pulls that never imported them; they stay while another pull is at work."""
+    place = workspace.work_folder / PLACE
+    with suppress(ConflictError), alone(place, "pull"):
+        Spool(place).drop()
 
 
 def find_series(archive: Archive, query: PacsQuery, bounds: PullBounds) -> list[FoundSeries]:
@@ -181,7 +196,7 @@ def _fetch_all(
         except StorageError:
             raise  # what came stays, the same pull goes on from there
         except MedloopError as error:
-            tally.stopped = f"{error}; {number} of {len(found)} series were looked at"
+            tally.stopped, tally.stopped_in = f"{error}; {number} of {len(found)} series were looked at", one.study
             return
 
 
@@ -189,6 +204,7 @@ def _fetch(archive: Archive, one: FoundSeries, spool: Spool, tally: _Tally, know
     instances = archive.instances(one.study, one.series)
     if instances and known(instances):
         tally.there += 1
+        spool.drop(series_name(one.series))
         return
     folder = spool.series(series_name(one.series))
 

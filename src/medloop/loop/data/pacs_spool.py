@@ -6,7 +6,7 @@ A series has a folder of its own, named alike however it comes by, so that its c
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,13 +66,32 @@ class Spool:
         target = self.ready / name
         try:
             if target.exists():  # whole before, and came again before it was taken: the files of one instance are called alike
-                for path in (self.growing / name).iterdir():
-                    path.replace(target / path.name)
-                (self.growing / name).rmdir()
+                _merge(self.growing / name, target)
             else:
                 (self.growing / name).replace(target)
         except OSError as error:
             raise StorageError(f"{name} cannot be moved: {error.strerror}", remedy="check the project's disk, then repeat") from error
+
+    def drop(self, name: str = "") -> None:
+        """Remove what came of a series that is not taken; of every one without a name."""
+        for part in (self.ready, self.growing):
+            for path in [part / name] if name else list(part.iterdir()):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def set_back(self, names: Collection[str] | None = None) -> None:
+        """Let series that are whole, but not taken, wait until somebody says again that they are; all without names.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        for path in sorted(self.ready.iterdir()):
+            if names is None or path.name in names:
+                try:
+                    _merge(path, self.series(path.name))
+                except OSError as error:
+                    raise StorageError(
+                        f"{path.name} cannot be moved: {error.strerror}", remedy="check the project's disk, then repeat"
+                    ) from error
 
     def take(self, workspace: Workspace, how: Importing, *, refused_to: Path | None = None) -> ImportReport:
         """Import what is whole, and remove its files.
@@ -100,6 +119,12 @@ class Spool:
                 set_aside(self.ready / name, refused_to)
             shutil.rmtree(self.ready / name, ignore_errors=True)
         return done
+
+
+def _merge(source: Path, target: Path) -> None:
+    for path in source.iterdir():
+        path.replace(target / path.name)
+    source.rmdir()
 
 
 def _is_taken(name: str, done: ImportReport) -> bool:

@@ -5,6 +5,7 @@ kept with the query, weights make it right (`medloop.query.budget.drawn_mean`). 
 which it has learned nothing; so the newest model is judged only once some of its own queries are annotated.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +32,7 @@ MODELS = 10
 AT_A_LOOK = 40
 """New comparisons of masks at a look, so that a page stays quick; the worker makes all."""
 
+NOT_KEPT = "no estimate from the queried cases: {strategy} drew them, but not every chance is known (an older version, or some came first)"
 NO_CHANCE = "no estimate from the queried cases: the strategy {strategy} leaves no other case a chance, so they speak for themselves alone"
 NOTHING_DRAWN = "no estimate from the queried cases: none was drawn and annotated since the model was trained"
 
@@ -44,7 +46,7 @@ class DrawnEstimate:
         note: Why there is no estimate or no interval; "" where there is one.
         cases, patients: Judged draws and their patients.
         pool: Cases before the first draw.
-        plain: Mean score of the same cases as they are, patients alike: it is biased by the choice.
+        plain: Mean score of the same cases as they are: it is biased by the choice.
         warning: What flatters the score, in words; "" for nothing.
         labelled_cases: Cases that the model learned from.
         draws: What it was made of; None without an estimate.
@@ -160,7 +162,7 @@ def _longest_chain(queries: Iterable[Query], cases: Mapping[str, Case]) -> tuple
             if choice.case_id not in cases or choice.label is not None:
                 continue  # the audit sample is none of the pool, nor are cases that are annotated for other labels
             if choice.probability is None or choice.left is None:
-                certain = certain or query.strategy
+                certain = certain or _why_none(query)
                 chains.append([])
                 continue
             last = chains[-1]
@@ -168,7 +170,13 @@ def _longest_chain(queries: Iterable[Query], cases: Mapping[str, Case]) -> tuple
                 chains.append([])
             chains[-1].append(choice)
     longest = max(chains, key=len)
-    return longest, "" if longest or not certain else NO_CHANCE.format(strategy=certain)
+    return longest, "" if longest else certain
+
+
+def _why_none(query: Query) -> str:
+    """Why a query has picks without a chance, in words: of a strategy that draws, something of one is there."""
+    drew = any(choice.probability is not None or choice.left is not None for choice in query.choices)
+    return (NOT_KEPT if drew else NO_CHANCE).format(strategy=query.strategy)
 
 
 def _predictions(tx: Reader, model: Model, case_ids: Sequence[str]) -> dict[str, Prediction]:
@@ -205,7 +213,7 @@ def _made(
         drawn = [known.cases[c.case_id] for c in chain]
         beside = tx.find(Case, where={"patient": sorted({c.patient for c in drawn}), "split": "train"})
         leaning = sum(leans_on_proposal(tx, known.annotations[c.id]) for c, s in zip(drawn, scores, strict=True) if s is not None)
-    each = {patient: sum(c.patient == patient for c in beside) for patient in {c.patient for c in beside}}
+    each = Counter(c.patient for c in beside)
     draws = Draws(
         losses=np.array([0.0 if s is None else 1.0 - s for s in scores]),
         chances=np.array([c.probability for c in chain], dtype=np.float64),
@@ -213,6 +221,7 @@ def _made(
         patients=[c.patient for c in drawn],
         shares=np.array([known.spread / each[c.patient] for c in drawn]),
         judged=np.array([s is not None for s in scores]),
+        scaled=known.spread == 1.0,  # else the pool may hold other patients than all training cases together
     )
     found: Interval = drawn_mean(draws)
     judged = [s for s in scores if s is not None]

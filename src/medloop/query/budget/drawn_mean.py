@@ -40,6 +40,7 @@ class Draws:
         shares: What each case counts, of mean 1 over the pool, shape (draws,); None for cases alike. With
             cases / (patients · cases of this patient) patients count alike.
         judged: Whether each could be judged, shape (draws,): skipped cases keep their place; None for all.
+        scaled: Whether the shares have a mean of 1 over the pool; else the draws themselves tell what they add up to.
     """
 
     losses: CaseScores
@@ -48,6 +49,7 @@ class Draws:
     patients: Sequence[Hashable]
     shares: CaseScores | None = None
     judged: BoolArray | None = None
+    scaled: bool = True
 
     def __post_init__(self) -> None:
         lengths = {len(self.losses), len(self.chances), len(self.patients)}
@@ -61,11 +63,16 @@ class Draws:
         return np.ones(len(self.losses), dtype=bool) if self.judged is None else self.judged
 
     @property
+    def is_ratio(self) -> bool:
+        """Whether the mean is one weighted sum over another, as not all of the pool counts, or by shares of an unknown sum."""
+        return not (self.scaled and self.seen.all())
+
+    @property
     def weights(self) -> FloatArray:
         """What the loss of each draw weighs in the mean, shape (draws,): 0 for those that were not judged."""
         shares = np.ones(len(self.losses)) if self.shares is None else self.shares
         found = lure_weights(list(self.chances), self.pool) * shares * self.seen
-        return found if self.seen.all() else found * (len(found) / found.sum() if found.sum() > 0 else 0.0)
+        return found * (len(found) / found.sum() if found.sum() > 0 else 0.0) if self.is_ratio else found
 
 
 def drawn_mean(draws: Draws) -> Interval:
@@ -113,11 +120,11 @@ def _loss_bounds(draws: Draws, losses: FloatArray, loss: float) -> tuple[float, 
     shares = np.ones(drawn) if draws.shares is None else draws.shares
     place = np.arange(1, drawn + 1)
     parts = cases * (cases - drawn) / np.maximum((cases - place) * (cases - place + 1.0), 1.0)  # c_m
-    complete = bool(draws.seen.all())
-    counts = shares * (losses if complete else (losses - loss) * draws.seen)  # what is not judged is no part of a ratio's error
+    ratio = draws.is_ratio
+    counts = shares * ((losses - loss) * draws.seen if ratio else losses)  # what is not judged is no part of a ratio's error
     steps = (np.concatenate([[0.0], np.cumsum(counts)[:-1]]) + counts / draws.chances) / cases  # a_m
-    scale = 1.0 if complete else _judged_share(draws, shares)
-    offs, wide = parts * (steps - (loss if complete else 0.0)) / scale, t_quantile(drawn - 1, CONFIDENCE)
+    scale = _judged_share(draws, shares) if ratio else 1.0
+    offs, wide = parts * (steps - (0.0 if ratio else loss)) / scale, t_quantile(drawn - 1, CONFIDENCE)
     above, below = _unseen(losses[draws.seen], loss, float(steps.std(ddof=1)) / scale)
     left = ((cases - drawn) / cases) ** 0.5  # 0 once the pool is drawn: then nothing is unseen
     low, high = (
@@ -141,8 +148,8 @@ def _error(parts: FloatArray) -> float:
 
 
 def _judged_share(draws: Draws, shares: FloatArray) -> float:
-    """The part of the pool that can be judged, as the draws estimate it."""
-    return max(float((lure_weights(list(draws.chances), draws.pool) * shares * draws.seen).mean()), 1.0 / len(shares))
+    """The part of the pool that can be judged, in the unit of the shares, as the draws estimate it."""
+    return max(float((lure_weights(list(draws.chances), draws.pool) * shares * draws.seen).mean()), float(shares.mean()) / len(shares))
 
 
 def _within(score: float) -> float:
