@@ -14,12 +14,11 @@ from medloop.core.records import Case, ReferenceSeries
 from medloop.datasets.channel_groups import grouped
 from medloop.datasets.channel_names import Wanted, wanted_named
 from medloop.datasets.discover import open_dataset
-from medloop.loop.data.adding_references import HowToAdd
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.data.pacs_identity import instances_known
 from medloop.loop.foundation.arrays import load_image
-from medloop.loop.foundation.references import references_of
+from medloop.loop.foundation.references import HowToAdd, references_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.project import Project
 from medloop.store.backup import back_up_project

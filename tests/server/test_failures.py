@@ -42,6 +42,7 @@ EXPECTED = [
     (errors.BlobError("Bytes", blob="0" * 64), 500, "integrity"),
     (errors.DamagedBlobError("Bytes", blob="0" * 64), 500, "integrity"),
     (errors.MissingBlobError("Bytes", blob="0" * 64), 404, "not_found"),
+    (errors.ImageRemovedError("Removed", blob="0" * 64), 404, "image_removed"),
     (errors.CancelledError("Stopped"), 409, "cancelled"),
     (errors.MedloopError("Something"), 500, "error"),
     (RuntimeError("secret /home/someone"), 500, "internal"),

@@ -10,8 +10,8 @@ from medloop.core.image import Image
 from medloop.images.nifti import write_image
 from medloop.images.phantoms import phantom_3d
 from medloop.images.result import ReadImage
-from medloop.loop.data.adding_references import remove_reference
 from medloop.loop.data.keeping_references import NewReference, keep_reference
+from medloop.loop.data.removing_references import remove_reference
 from medloop.loop.foundation.arrays import load_image
 
 from .conftest import SHAPE

@@ -29,8 +29,9 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Keep an image beside a case: nobody annotates it, nothing is trained on it or exported."""
-    from medloop.loop.data.adding_references import HowToAdd, add_reference
+    from medloop.loop.data.adding_references import add_reference
     from medloop.loop.data.listed_references import case_called, line_of
+    from medloop.loop.foundation.references import HowToAdd
 
     with open_project(folder) as workspace:
         found = case_called(workspace, case)
@@ -64,8 +65,8 @@ def remove(
     name: Annotated[str, argument(metavar="NAME", help="The reference's name.")],
 ) -> None:
     """Take a reference away; medloop doctor --sweep then removes its voxels from the disk."""
-    from medloop.loop.data.adding_references import remove_reference
     from medloop.loop.data.listed_references import case_called
+    from medloop.loop.data.removing_references import remove_reference
 
     with open_project(folder) as workspace:
         gone = remove_reference(workspace, case_called(workspace, case), name, actor="cli")

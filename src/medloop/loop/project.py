@@ -53,7 +53,7 @@ from medloop.loop.annotating.steps import DraftStep, annotation_steps, draft_ste
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.annotating.tracing import dwell_of
 from medloop.loop.annotating.withdrawing import undo_submit
-from medloop.loop.data.adding_references import HowToAdd, add_reference, remove_reference
+from medloop.loop.data.adding_references import add_reference
 from medloop.loop.data.export_report import ExportReport
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.framed import FrameLine, frame_lines
@@ -67,6 +67,7 @@ from medloop.loop.data.pacs_named import archive_named
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
 from medloop.loop.data.parts_in import PartsReport, import_parts
+from medloop.loop.data.removing_references import remove_reference
 from medloop.loop.data.retention import Retention, RetentionReport, remove_due, retention
 from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
@@ -77,6 +78,7 @@ from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
 from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.readings import CaseReading, case_readings
+from medloop.loop.foundation.references import HowToAdd
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.starts import Layers, Start, begin_with_pool, starts
 from medloop.loop.foundation.workspace import Workspace

@@ -1,13 +1,12 @@
-"""Add another series of its patient to a case that is there, and take it away again."""
+"""Add another series of its patient to a case that is there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from medloop.core.errors import ConflictError, InputError, StateError
 from medloop.core.names import folded
-from medloop.core.records import Case, ReferenceSeries, now
+from medloop.core.records import Case, ReferenceSeries
 from medloop.datasets.archives import unpacked
 from medloop.datasets.dataset import NOTHING_BLANK, CaseSource, Dataset
 from medloop.datasets.files import split_suffix
@@ -19,23 +18,8 @@ from medloop.images.result import require_intensities
 from medloop.loop.data.arriving import require_file_name
 from medloop.loop.data.deidentifying import Deidentifying
 from medloop.loop.data.keeping_references import NewReference, keep_reference
-from medloop.loop.foundation.references import reference_named
+from medloop.loop.foundation.references import HowToAdd
 from medloop.loop.foundation.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class HowToAdd:
-    """What somebody says of a reference.
-
-    Attributes:
-        name: What it is called; "" for words of its sequence, or the end of its file's name.
-        registered: Its positions are those of the case, whatever its header says.
-        same_patient: It is of the case's patient, whatever its header says.
-    """
-
-    name: str = ""
-    registered: bool = False
-    same_patient: bool = False
 
 
 def add_reference(
@@ -87,21 +71,6 @@ def add_sent_reference(
         path.write_bytes(content)
         with unpacked(path) as opened:
             return add_reference(workspace, case, [opened], how, actor=actor)
-
-
-def remove_reference(workspace: Workspace, case: Case, name: str, *, actor: str = "system") -> ReferenceSeries:
-    """Take a reference away: its record stays for the audit, its voxels go with the next `medloop doctor --sweep`.
-
-    Raises:
-        NotFoundError: The case has none of that name.
-        StateError: The project can only be read.
-    """
-    if workspace.store.read_only:
-        raise StateError(f"Nothing can be taken from this project: {workspace.store.read_only}", remedy="make it writable")
-    with workspace.store.write(actor) as tx:
-        found = reference_named(tx, case, name)
-        tx.change(ReferenceSeries, found.id, verb="remove", fields={"removed_at": now(), "voxels": ""})
-    return found
 
 
 def _require_as_said(case: Case, there: ReferenceSeries, how: HowToAdd) -> None:

@@ -79,6 +79,8 @@ def add_case(
                 message = f"The patient {case.patient} is in {other.split} with {other.name}, so {case.name} cannot be in {case.split}"
                 raise ConflictError(message, remedy=f"give it the split {other.split}, or another patient")
         require_frames(tx, case)
+        if not workspace.store.blobs.exists(case.voxels):  # removed meanwhile with another case of the very same image
+            workspace.store.blobs.put(encode_voxels(array))
         tx.add(case, verb="import")
         if incoming is not None:
             tx.add(imported_annotation(workspace, case, incoming, blob), verb="import")

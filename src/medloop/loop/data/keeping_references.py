@@ -62,6 +62,8 @@ def keep_reference(workspace: Workspace, case: Case, found: ReadImage, new: NewR
     with workspace.store.write(actor) as tx:
         if there := _there(tx, case, found.source, name):  # somebody else was faster
             return Kept(there, False)
+        if not workspace.store.blobs.exists(record.voxels):  # removed meanwhile with a case of the very same image
+            workspace.store.blobs.put(encode_voxels(storable(found.image)))
         tx.add(record, verb="import")
     return Kept(record, True)
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from medloop.core.arrays import FloatArray
+from medloop.core.errors import BlobError
 from medloop.core.records import Case, Descriptor, new_id, now
 from medloop.loop.foundation.arrays import load_features, store_features
 from medloop.loop.foundation.damage import LeftOut
@@ -32,12 +33,21 @@ FEW = 5000
 
 
 def kept_vectors(workspace: Workspace, method: str, maker: str, cases: Sequence[Case]) -> Vectors:
-    """The vectors that are there already; only reads."""
+    """The vectors that are there already and can be read; only reads."""
     wanted = {c.id for c in cases}
     some = {"case_id": sorted(wanted)} if len(wanted) <= FEW else {}
     with workspace.store.read() as tx:
         rows = tx.find(Descriptor, where={"method": method, "maker": maker, **some})
-    return {row.case_id: vector_of(workspace.store.blobs, row.vector) for row in rows if row.case_id in wanted}
+    found = {row.case_id: _readable(workspace.store.blobs, row.vector) for row in rows if row.case_id in wanted}
+    return {case_id: vector for case_id, vector in found.items() if vector is not None}
+
+
+def _readable(blobs: Blobs, name: str) -> FloatArray | None:
+    """None where its bytes are damaged: the case is then described anew, or left out; `medloop doctor` names them."""
+    try:
+        return vector_of(blobs, name)
+    except BlobError:
+        return None
 
 
 def describe_cases(

@@ -1,9 +1,26 @@
 """The references that stand beside a case."""
 
+from dataclasses import dataclass
+
 from medloop.core.errors import NotFoundError
 from medloop.core.names import folded
 from medloop.core.records import Case, ReferenceSeries
 from medloop.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class HowToAdd:
+    """What somebody says of a reference.
+
+    Attributes:
+        name: What it is called; "" for words of its sequence, or the end of its file's name.
+        registered: Its positions are those of the case, whatever its header says.
+        same_patient: It is of the case's patient, whatever its header says.
+    """
+
+    name: str = ""
+    registered: bool = False
+    same_patient: bool = False
 
 
 def references_of(tx: Reader, case_id: str) -> tuple[ReferenceSeries, ...]:

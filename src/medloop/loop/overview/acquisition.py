@@ -83,7 +83,7 @@ class AcquisitionCheck:
     """What was found.
 
     Attributes:
-        verdict: Accept, acquire again, or unknown where nothing can be compared.
+        verdict: Accept, acquire again, or unknown where the image itself cannot be compared and the model finds nothing unusual.
         reasons: Worst first; () unless it is to be acquired again.
         signs: All numbers.
         alarm: Rate of false alarms that holds for the verdict, apart from the demand of a measure; 0 where none is known.
@@ -202,7 +202,7 @@ def _unbounded(measured: CaseMeasures | None, asked: Demand) -> list[str]:
 def _check(
     reasons: Sequence[ReasonLine], parts: Sequence[Part], said: Proposed | None, measured: CaseMeasures | None, notes: Sequence[str]
 ) -> AcquisitionCheck:
-    known = any(part.rule.calibrated for part in parts)
+    known = parts[0].rule.calibrated  # a sure model says nothing of a blurred image
     return AcquisitionCheck(
         verdict="acquire again" if reasons else "accept" if known else "unknown",
         reasons=tuple(reasons),

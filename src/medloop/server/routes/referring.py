@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from medloop.core.names import MAX_NAME
-from medloop.loop.data.adding_references import HowToAdd, add_sent_reference, remove_reference
-from medloop.loop.foundation.references import reference_standing, references_of
+from medloop.loop.data.removing_references import remove_reference
+from medloop.loop.foundation.references import HowToAdd, reference_standing, references_of
 from medloop.server.web.sending import VOXELS, send_blob
 from medloop.server.web.site import CaseHere, PersonHere, ViewerHere, WorkspaceHere
 from medloop.server.web.uploads import RAW_BODY, raw_body
@@ -47,6 +47,8 @@ def post_reference(
     x_filename: Annotated[str, Header(max_length=1000, description="The file's name, percent-encoded.")],
 ) -> ReferenceView:
     """Keep an image beside a case: the bytes of one file, or of a zip archive of one DICOM series. Nobody annotates it."""
+    from medloop.loop.data.adding_references import add_sent_reference  # readers of files, which a server without them need not load
+
     made = add_sent_reference(workspace, case, unquote(x_filename), body, how, actor=person.id)
     return ReferenceView.of(made, case, unread=False)
 
@@ -54,9 +56,7 @@ def post_reference(
 @router.delete("/{reference}")
 def delete_reference(workspace: WorkspaceHere, case: CaseHere, reference: Id, person: PersonHere) -> RemovedReferenceView:
     """Take a reference away; its record stays for the audit, its voxels go with `medloop doctor --sweep`."""
-    with workspace.store.read() as tx:
-        found = reference_standing(tx, case.id, reference)
-    return RemovedReferenceView(name=remove_reference(workspace, case, found.name, actor=person.id).name)
+    return RemovedReferenceView(name=remove_reference(workspace, case, only=reference, actor=person.id).name)
 
 
 @router.get("/{reference}/voxels", response_class=Response, responses=VOXELS)
