@@ -6,9 +6,9 @@ which it has learned nothing; so the newest model is judged only once some of it
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class _Known:
     left_out: frozenset[str]
     cases: Mapping[str, Case]
     scope: AnnotatedLabels
-    spread: float
+    spread: Callable[[], float]
 
 
 def drawn_estimates(workspace: Workspace, *, most: int | None = AT_A_LOOK) -> list[DrawnEstimate]:
@@ -123,12 +123,18 @@ def _known(tx: Reader, workspace: Workspace) -> _Known:
     cases = {c.id: c for c in tx.find(Case, where={"id": ids, "split": "train"})} if ids else {}
     return _Known(
         queries=queries,
-        annotations={a.case_id: a for a in consensus_annotations(tx, "train") if a.case_id in cases},
-        left_out=frozenset(tx.left_out_cases(["train"])),
+        annotations={a.case_id: a for a in consensus_annotations(tx, "train") if a.case_id in cases} if cases else {},
+        left_out=frozenset(tx.left_out_cases(["train"])) if cases else frozenset(),
         cases=cases,
         scope=annotated_labels(tx, workspace.task),
-        spread=tx.cases_per_patient("train"),
+        spread=cache(lambda: _spread(workspace)),
     )
+
+
+def _spread(workspace: Workspace) -> float:
+    """Cases of a training patient in the mean; it counts the pool, so that it waits until there is something to weigh."""
+    with workspace.store.read() as tx:
+        return tx.cases_per_patient("train")
 
 
 def _estimate(workspace: Workspace, model: Model, known: _Known, kept: Memo, budget: _Budget) -> DrawnEstimate:
@@ -219,9 +225,9 @@ def _made(
         chances=np.array([c.probability for c in chain], dtype=np.float64),
         pool=int(chain[0].left or 0),
         patients=[c.patient for c in drawn],
-        shares=np.array([known.spread / each[c.patient] for c in drawn]),
+        shares=np.array([known.spread() / each[c.patient] for c in drawn]),
         judged=np.array([s is not None for s in scores]),
-        scaled=known.spread == 1.0,  # else the pool may hold other patients than all training cases together
+        scaled=known.spread() == 1.0,  # else the pool may hold other patients than all training cases together
     )
     found: Interval = drawn_mean(draws)
     judged = [s for s in scores if s is not None]
