@@ -56,10 +56,10 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
     if result and live is not None and live.id == model.id:
         _judge_waiting(workspace)
     _tell_quality(workspace, control)
-    drawn_estimates(workspace, most=None)  # its comparisons of masks are kept, so that a page need not make them
     request_unpredicted(workspace)  # a worker that was killed between its decision and this asks again
     close_evaluated(workspace, model.id)
     advance(workspace)
+    drawn_estimates(workspace, most=None)  # last, whatever it meets: its comparisons of masks are kept, so that a page need not make them
     return {**result, **left_out.result()}
 
 
