@@ -88,7 +88,7 @@ def test_a_certain_choice_gives_no_estimate_and_says_why(drawn: tuple[Workspace,
     assert found is not None
     assert found.mean is None
     assert "the strategy entropy leaves no other case a chance" in found.note
-    assert selected_view(workspace, "").words == (found.note,)
+    assert selected_view(workspace, drawn_estimates(workspace), "").words == (found.note,)
 
 
 def test_draws_of_an_older_version_are_not_called_certain(drawn: tuple[Workspace, Model, Annotator]) -> None:

@@ -9,6 +9,7 @@ from medloop.loop.foundation.effort import EffortLine, effort_summary
 from medloop.loop.foundation.follow_up import POOL
 from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.drawn import drawn_estimates
 from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
 from medloop.loop.judging.predictions import quality_note
 from medloop.loop.overview.class_counts import ClassCount, queried_classes
@@ -116,8 +117,9 @@ def progress(workspace: Workspace) -> Progress:
     """The project's progress now."""
     with workspace.store.read() as tx:
         live, effort = tx.live_model(), effort_summary(tx)
-    queried, evidence = queried_classes(workspace), stopping_evidence(workspace, effort=effort)
-    selected = selected_view(workspace, evidence.curve.source if evidence.curve else "")
+    drawn = drawn_estimates(workspace)
+    queried, evidence = queried_classes(workspace), stopping_evidence(workspace, effort=effort, drawn=drawn)
+    selected = selected_view(workspace, drawn, evidence.curve.source if evidence.curve else "")
     note, work = quality_note(workspace, live) if live else "", work_per_case(workspace)
     with workspace.store.read() as tx:
         models = tx.distinct_models()

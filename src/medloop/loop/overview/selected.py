@@ -9,7 +9,7 @@ from medloop.core.arrays import FloatArray
 from medloop.core.records import Evaluation, Model
 from medloop.core.seeds import generator
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.drawn import DrawnEstimate, drawn_estimates, newest_estimate
+from medloop.loop.judging.drawn import DrawnEstimate, newest_estimate
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, shown_interval
 from medloop.metrics.intervals import group_numbers, interval_words
 from medloop.query.budget.drawn_mean import Draws
@@ -57,9 +57,9 @@ class SelectedView:
         return tuple(filter(None, [*lines, self.warning]))
 
 
-def selected_view(workspace: Workspace, basis: str) -> SelectedView | None:
+def selected_view(workspace: Workspace, drawn: Sequence[DrawnEstimate], basis: str) -> SelectedView | None:
     """The estimate of the queried cases that stands for the project; None before the first model."""
-    estimate = newest_estimate(drawn_estimates(workspace))
+    estimate = newest_estimate(drawn)
     if estimate is None:
         return None
     estimate = replace(estimate, draws=None)

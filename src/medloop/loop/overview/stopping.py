@@ -19,7 +19,7 @@ from medloop.loop.foundation.effort import EffortLine, effort_summary, minutes_m
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.spent import OWN_ORIGINS
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.drawn import drawn_estimates
+from medloop.loop.judging.drawn import DrawnEstimate, drawn_estimates
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS
 from medloop.loop.overview.model_history import PREFERRED
 from medloop.loop.overview.selected import drawn_curve
@@ -81,7 +81,9 @@ def _lacking(curve: Curve | None, cases: Reach | None, hours: Reach | None) -> s
     return "" if hours is not None else f"{FEWEST_TIMES} annotations with a recorded time are needed for hours"
 
 
-def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | None = None) -> Evidence:
+def stopping_evidence(
+    workspace: Workspace, *, effort: Sequence[EffortLine] | None = None, drawn: Sequence[DrawnEstimate] | None = None
+) -> Evidence:
     """Everything the advice rests on."""
     settings = workspace.settings
     with workspace.store.read() as tx:
@@ -95,7 +97,7 @@ def stopping_evidence(workspace: Workspace, *, effort: Sequence[EffortLine] | No
         left = len(tx.unlabelled_cases(["train", "audit"], exclude_open=False, limit=1)) + left_for_label(workspace, tx)
     return Evidence(
         spending=spending,
-        curve=_best_curve(workspace, curves),
+        curve=_best_curve(workspace, curves, drawn),
         target=settings.target_score,
         kappas=tuple(agreements(workspace, models[-KAPPA_WINDOW - 1 :])),
         next_batch=batch,
@@ -153,12 +155,12 @@ def _table(workspace: Workspace, case: Case, older: Prediction, newer: Predictio
     return np.array(known.get(f"{older.mask} {newer.mask} {classes}", compare))
 
 
-def _best_curve(workspace: Workspace, curves: Mapping[Split, Curve]) -> Curve | None:
+def _best_curve(workspace: Workspace, curves: Mapping[Split, Curve], drawn: Sequence[DrawnEstimate] | None) -> Curve | None:
     """What to go by: test or audit patients where they suffice, else the queried cases by their chances, else whatever there is."""
     for split in FAIR_SPLITS:
         if split in curves and curves[split].patients >= MIN_PATIENTS:
             return curves[split]
-    found = drawn_curve(workspace, drawn_estimates(workspace))
+    found = drawn_curve(workspace, drawn_estimates(workspace) if drawn is None else drawn)
     return found if found is not None else next((curves[split] for split in PREFERRED if split in curves), None)
 
 
