@@ -15,12 +15,12 @@ import numpy as np
 
 from medloop.core.arrays import Features, FloatArray
 from medloop.core.errors import BlobError
-from medloop.core.records import Annotation, Case, Model, Prediction, Snapshot
+from medloop.core.records import Case, Model
 from medloop.images.appearance import scale_free
 from medloop.loop.foundation.described import Report, vector_of
+from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.appearances import appearances
-from medloop.loop.judging.evaluation_cases import AT_ONCE
 from medloop.metrics.outlying import conformal_p, fit_distances, is_outside
 from medloop.store.blobs import Blobs
 from medloop.store.reader import Reader
@@ -116,8 +116,8 @@ NOTHING: Standings = MappingProxyType({})
 def known_domain(workspace: Workspace, model: Model, *, most: int | None = MOST_MADE, report: Report | None = None) -> Domain:
     """The domain of a model, as far as its predictions and evaluations show it; `most` images are read that were never looked at."""
     with workspace.store.read() as tx:
-        learned, judged = _training_ids(tx, model), _evaluated_ids(tx, model)
-        cases = {case.id: case for ids in _parts([*learned, *judged]) for case in tx.find(Case, where={"id": ids})}
+        learned, judged = learned_cases(tx, model), _evaluated_ids(tx, model)
+        cases = {case.id: case for case in tx.find(Case, where={"id": [*learned, *judged]})}
     evaluated = set(judged)
     first = sorted(cases.values(), key=lambda case: case.id not in evaluated)  # without these nothing can be said, whatever else is read
     known = described(workspace, model, first, most=most, report=report)
@@ -158,8 +158,7 @@ def described(
     All have as many channels and numbers: as `like`, else as most of them.
     """
     with workspace.store.read() as tx:
-        ids = [case.id for case in cases]
-        found = {p.case_id: p for part in _parts(ids) for p in tx.find(Prediction, where={"model_id": model.id, "case_id": part})}
+        found = {p.case_id: p for p in tx.latest_predictions(model.id, among=[case.id for case in cases])}
     seen = [case for case in cases if case.id in found and found[case.id].features]
     looks = appearances(workspace, seen, most=most, report=report)
     rows: list[tuple[Case, FloatArray, FloatArray]] = []
@@ -203,17 +202,8 @@ def _left_out(rows: Features, patients: Sequence[str]) -> FloatArray:
     return found
 
 
-def _training_ids(tx: Reader, model: Model) -> list[str]:
-    wanted = list(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-    return list(dict.fromkeys(a.case_id for part in _parts(wanted) for a in tx.find(Annotation, where={"id": part})))
-
-
 def _evaluated_ids(tx: Reader, model: Model) -> list[str]:
     return list(dict.fromkeys(case_id for e in tx.current_evaluations(model_id=model.id) for case_id in e.per_case))
-
-
-def _parts(ids: Sequence[str]) -> list[list[str]]:
-    return [list(ids[start : start + AT_ONCE]) for start in range(0, len(ids), AT_ONCE)]
 
 
 def _embedding(blobs: Blobs, name: str) -> FloatArray | None:

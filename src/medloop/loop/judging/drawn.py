@@ -14,11 +14,12 @@ import numpy as np
 
 from medloop.core.errors import MedloopError
 from medloop.core.names import counted
-from medloop.core.records import Annotation, Case, Choice, Model, Prediction, Query, Round, Snapshot
+from medloop.core.records import Annotation, Case, Choice, Model, Prediction, Query, Round
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.leaning import leaning_words, leans_on_proposal
+from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.case_scores import score_case
@@ -140,7 +141,7 @@ def _spread(workspace: Workspace) -> float:
 def _estimate(workspace: Workspace, model: Model, known: _Known, kept: Memo, budget: _Budget) -> DrawnEstimate:
     with workspace.store.read() as tx:
         trained = tx.event_numbers(Model, [model.id])[model.id]
-        learned = {a.case_id for a in tx.find(Annotation, where={"id": list(tx.get(Snapshot, model.snapshot_id).annotation_ids)})}
+        learned = set(learned_cases(tx, model))
         later = [query for number, query in known.queries if number > trained]
         chain, lacking = _longest_chain(later, known.cases)
         seen = _predictions(tx, model, [c.case_id for c in chain])

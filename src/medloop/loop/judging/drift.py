@@ -21,7 +21,7 @@ from medloop.loop.foundation.described import Report
 from medloop.loop.foundation.subgroups import subgroups_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import MOST_MADE, Described, Domain, Standings, described, domain_of, known_domain, standings
-from medloop.loop.judging.drift_errors import calibration_drift
+from medloop.loop.judging.drift_errors import Annotated, annotated_beside, calibration_drift
 from medloop.metrics.drift import DriftTest, GroupDrift, corrected, few_words
 from medloop.metrics.two_sample import FEWEST_PATIENTS, PERMUTATIONS, classifier_test, holm, ks_test, mmd_test, patient_medians, two_sides
 
@@ -144,7 +144,8 @@ def compare(
     stand = standings(domain, incoming)
     names = sorted({groups[case.id] for case in pool}, key=natural_key)
     without = Compared(domain, incoming, column, groups, stand)
-    found = [_group(workspace, without, name, [case for case in pool if groups[case.id] == name], day) for name in names]
+    annotated = annotated_beside(workspace, domain)
+    found = [_group(workspace, without, annotated, name, [case for case in pool if groups[case.id] == name], day) for name in names]
     return Compared(domain, incoming, column, groups, stand, corrected(found))
 
 
@@ -185,7 +186,7 @@ def _day(since: str) -> str:
         raise SettingError(f"since must be a day such as 2026-11-30, got {since!r}") from error
 
 
-def _group(workspace: Workspace, found: Compared, name: str, pool: Sequence[Case], day: str) -> GroupDrift:
+def _group(workspace: Workspace, found: Compared, annotated: Annotated, name: str, pool: Sequence[Case], day: str) -> GroupDrift:
     new = _some(workspace, found.incoming.where({case.id for case in pool}), name)
     reference, own = _reference(found, name)
     reference = _some(
@@ -196,7 +197,10 @@ def _group(workspace: Workspace, found: Compared, name: str, pool: Sequence[Case
     tests = () if words else _tests(workspace, found, name, new, reference)
     judged_before = {case.id for case in found.domain.held_out.cases} if name == ALL and not day else set[str]()
     errors = calibration_drift(
-        workspace, found.domain, lambda case: group_of(case, found.by) == name and case.added_at >= day and case.id not in judged_before
+        workspace,
+        found.domain,
+        annotated,
+        lambda case: group_of(case, found.by) == name and case.added_at >= day and case.id not in judged_before,
     )
     judged = [found.standings[case.id].outside for case in pool if case.id in found.standings]
     return GroupDrift(

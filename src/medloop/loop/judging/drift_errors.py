@@ -1,13 +1,13 @@
 """Whether a model errs more on a group than it was expected to, where annotations of the group show it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.names import counted
-from medloop.core.records import Case, Prediction, Snapshot, Split
+from medloop.core.records import Annotation, Case, Prediction, Snapshot, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
@@ -15,7 +15,7 @@ from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import Domain
 from medloop.loop.judging.evaluation import score_annotations
-from medloop.loop.judging.evaluation_cases import evaluated_cases
+from medloop.loop.judging.evaluation_cases import EvaluatedCase, evaluated_cases
 from medloop.metrics.drift import DriftTest
 from medloop.metrics.intervals import MIN_PATIENTS, bootstrap_mean, group_means, interval_words
 
@@ -47,14 +47,45 @@ class _Pairs:
     known: FloatArray
 
 
-def calibration_drift(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool]) -> ErrorDrift:
+@dataclass(frozen=True, eq=False)
+class Annotated:
+    """What there is to hold against a model's expectations, read once for all groups.
+
+    Attributes:
+        answers: Annotations that the model did not learn and that did not begin as a proposal, of cases that it predicted.
+        cases: Of these, and of the evaluated ones, by id.
+        predictions: By id of the case.
+        evaluated: What the model was judged on.
+    """
+
+    answers: Sequence[Annotation]
+    cases: dict[str, Case]
+    predictions: Mapping[str, Prediction]
+    evaluated: Sequence[EvaluatedCase]
+
+
+def annotated_beside(workspace: Workspace, domain: Domain) -> Annotated:
+    """The annotations that can tell whether a model errs more than expected."""
+    model, taught = domain.model, {case.patient for case in domain.training.cases}
+    with workspace.store.read() as tx:
+        learned = set(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+        answers = [a for split in SPLITS for a in consensus_annotations(tx, split) if a.id not in learned and not leans_on_proposal(tx, a)]
+        evaluated = evaluated_cases(tx, model.id)
+        ids = {a.case_id for a in answers} | {c.case_id for c in evaluated}
+        cases = {case.id: case for case in tx.find(Case, where={"id": sorted(ids)})} if ids else {}
+        predictions = {p.case_id: p for p in tx.latest_predictions(model.id, among=[a.case_id for a in answers])}
+    wanted = [a for a in answers if a.case_id in predictions and cases[a.case_id].patient not in taught]
+    return Annotated(wanted, cases, predictions, evaluated)
+
+
+def calibration_drift(workspace: Workspace, domain: Domain, known: Annotated, inside: Callable[[Case], bool]) -> ErrorDrift:
     """Observed less expected score of the annotated cases of a group that the model did not learn from.
 
     What is expected is the quality predicted with each case, or the mean over the model's other evaluated patients where none was.
     Annotations that began as a proposal are left out. The test is Student's, one-sided for a lower score, over patients; against the mean
     of other patients it is Welch's, since that mean is known no better than they are many.
     """
-    pairs = _pairs(workspace, domain, inside)
+    pairs = _pairs(workspace, domain, known, inside)
     if not len(pairs.observed):
         return ErrorDrift(None, "no annotated cases of the group: expected and observed quality were not compared")
     sides = [
@@ -93,18 +124,10 @@ def lower_mean(less: FloatArray, known: FloatArray) -> tuple[float, float]:
     return t, float(stdtr(max(freedom, min(least)), t))
 
 
-def _pairs(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool]) -> _Pairs:
-    model = domain.model
-    with workspace.store.read() as tx:
-        learned = set(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-        taught = {case.patient for case in domain.training.cases}
-        answers = [a for split in SPLITS for a in consensus_annotations(tx, split) if a.id not in learned and not leans_on_proposal(tx, a)]
-        cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
-        predictions = {
-            p.case_id: p for p in tx.find(Prediction, where={"model_id": model.id, "case_id": list(cases)[:20_000]}) if p.case_id in cases
-        }
-        others = [c for c in evaluated_cases(tx, model.id) if not inside(tx.get(Case, c.case_id))]
-    wanted = [a for a in answers if inside(cases[a.case_id]) and a.case_id in predictions and cases[a.case_id].patient not in taught]
+def _pairs(workspace: Workspace, domain: Domain, known: Annotated, inside: Callable[[Case], bool]) -> _Pairs:
+    model, cases, predictions = domain.model, known.cases, known.predictions
+    others = [c for c in known.evaluated if not inside(cases[c.case_id])]
+    wanted = [a for a in known.answers if inside(cases[a.case_id])]
     left_out = LeftOut(workspace)
     scores = score_annotations(workspace, model, sound_annotations(wanted, cases, left_out), cases, left_out)
     ids, none = list(scores), np.zeros(0)
@@ -114,5 +137,5 @@ def _pairs(workspace: Workspace, domain: Domain, inside: Callable[[Case], bool])
         return _Pairs(observed, np.array(qualities, dtype=np.float64), patients, "by the quality predicted with each", none)
     if not others or not ids:
         return _Pairs(none, none, [], "", none)
-    known = group_means([c.truth for c in others], [c.patient for c in others])
-    return _Pairs(observed, np.full(len(ids), float(known.mean())), patients, OTHERS, known)
+    means = group_means([c.truth for c in others], [c.patient for c in others])
+    return _Pairs(observed, np.full(len(ids), float(means.mean())), patients, OTHERS, means)

@@ -17,9 +17,6 @@ from medloop.store.reader import Reader
 
 FAIR_SPLITS: tuple[Split, ...] = ("test", "audit")
 
-AT_ONCE = 5000
-"""Ids in one question to the database: SQLite takes some 30,000."""
-
 FEW_CASES = 20
 """Evaluations of more cases than this hardly have fewer than five patients; they need no count."""
 
@@ -40,8 +37,7 @@ def evaluated_cases(tx: Reader, model_id: str) -> list[EvaluatedCase]:
     found = []
     for evaluation in fair_evaluations(tx, model_id):
         wanted = [case_id for case_id, by_label in evaluation.per_case.items() if by_label and case_id not in evaluation.leaning]
-        parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
-        predictions = {p.case_id: p for part in parts for p in tx.find(Prediction, where={"model_id": model_id, "case_id": part})}
+        predictions = {p.case_id: p for p in tx.latest_predictions(model_id, among=wanted)}
         for case_id in wanted:
             if case_id in predictions:
                 truth = float(np.mean(list(evaluation.per_case[case_id].values())))

@@ -19,6 +19,7 @@ from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.label_versions import NOT_LEARNED
+from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
@@ -117,9 +118,7 @@ def _cases(workspace: Workspace, by: str, value: str) -> tuple[Model, list[Case]
         if model is None:
             raise InputError("An adaptation needs a model in use, got none", remedy="annotate some cases and train")
         pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: natural_key(c.name))
-        wanted = list(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-        learned = tx.find(Annotation, where={"id": wanted}) if wanted else []
-        training = sorted((tx.get(Case, i) for i in {a.case_id for a in learned}), key=lambda c: natural_key(c.name))
+        training = sorted((tx.get(Case, i) for i in learned_cases(tx, model)), key=lambda c: natural_key(c.name))
     column_of(pool, by)
     name = f"{by} {value}"
     new = [case for case in pool if by == "all" or group_of(case, by) == name]

@@ -23,12 +23,13 @@ from medloop.images.read import ReadImage, read_image
 from medloop.images.result import UNSIZED, require_intensities
 from medloop.loop.foundation.arrays import COLOUR, load_image, load_proposal
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand, Proposed, judge_image, judge_signs, propose_unsaved
 from medloop.loop.overview.acquisition_limits import Limits
-from medloop.loop.overview.acquisition_references import MEMO, MOST_LOOKED_AT, learned_from, signs_of_case
+from medloop.loop.overview.acquisition_references import MEMO, MOST_LOOKED_AT, signs_of_case
 from medloop.report.thumbnails import thumbnail_png
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _stored(workspace: Workspace, case: Case) -> Proposed | str:
     with workspace.store.read() as tx:
         found = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
         said = found[0] if found and found[0].mask else None
-        learned = case.split == "validation" or case.id in learned_from(tx, model)
+        learned = case.split == "validation" or case.id in learned_cases(tx, model)
     if learned:
         return f"Model {model.index} learned from this case: what it proposes for it is not compared"
     if said is None:

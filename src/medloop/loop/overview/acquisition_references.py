@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from medloop.core.errors import BlobError, InputError
-from medloop.core.records import Annotation, Case, Model, Prediction, Snapshot
+from medloop.core.records import Case, Model, Prediction
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_image, load_proposal
+from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.mask_figures import figures_of_samples, is_sized
@@ -92,7 +93,7 @@ def model_references(
         apart: Whether its patient's own images are left out.
     """
     with workspace.store.read() as tx:
-        learned = learned_from(tx, model)
+        learned = set(learned_cases(tx, model))
         cases = {case.id: case for case in _usable(tx, new) if case.split != "validation" and case.id not in learned}
         found = tx.find(Prediction, where={"model_id": model.id, "case_id": list(cases)}) if cases else []
     said = {p.case_id: p for p in found if p.mask}.values()  # the newest of each case
@@ -155,12 +156,3 @@ def _drawn(workspace: Workspace, cases: list[Case]) -> list[Case]:
         return cases
     rng = generator(workspace.settings.seed, "acquisition references")
     return [cases[n] for n in sorted(rng.choice(len(cases), MOST_REFERENCES, replace=False))]
-
-
-def learned_from(tx: Reader, model: Model) -> set[str]:
-    """Ids of the cases whose annotations a model was trained on."""
-    if model.outside:
-        return set()
-    ids = list(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-    parts = [ids[start : start + 5000] for start in range(0, len(ids), 5000)]
-    return {annotation.case_id for part in parts for annotation in tx.find(Annotation, where={"id": part})}
