@@ -13,7 +13,6 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
-from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.going_on import kept_importances
 from medloop.loop.learning.training import run_training
 from medloop.loop.worker import drain
@@ -22,20 +21,9 @@ from medloop.store.doctor import examine
 
 from .conftest import FAST, MakeWorkspace
 from .test_retention import case_named, later
-from .test_warm_start import answer, names_learned
+from .test_warm_start import answer, names_learned, train_twice
 
 KEPT = dataclasses.replace(FAST, warm_start="replay", replay_cases=1, replay_choice="reservoir", ewc=1.0, distillation=1.0)
-
-
-def train_twice(workspace: Workspace) -> tuple[Model, Model]:
-    start_training(workspace)
-    drain(workspace)
-    answer(workspace, "case03")
-    start_training(workspace)
-    drain(workspace)
-    with workspace.store.read() as tx:
-        first, second = tx.find(Model, order=("index",))
-    return first, second
 
 
 def test_a_training_replays_as_many_as_wanted_and_holds_the_weights_that_mattered(make_workspace: MakeWorkspace) -> None:

@@ -7,7 +7,7 @@ section 12.5, which also names its need: a standard error that is known for each
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -81,21 +81,17 @@ def compare_arms(values: Sequence[float], newer: Sequence[bool], strata: Sequenc
     medians = [float(np.median(efforts[one])) if one.any() else None for one in (arm, ~arm)]
     found = ArmsRatio(medians[0], medians[1], counts)
     if min(counts) < 1:
-        return _noted(found, f"{counted(counts[0], 'case')} of the candidate, {counts[1]} of the model in use")
+        return replace(found, note=f"{counted(counts[0], 'case')} of the candidate, {counts[1]} of the model in use")
     cells = _cells(arm, strata)
     if not cells:
-        return _noted(found, "nobody worked in both arms")
+        return replace(found, note="nobody worked in both arms")
     ratio, error = _log_ratio(efforts, cells)
     if not np.isfinite(ratio):
-        return _noted(found, "nothing was changed in one of the arms")
-    found = ArmsRatio(medians[0], medians[1], counts, float(np.exp(ratio)))
+        return replace(found, note="nothing was changed in one of the arms")
+    found = replace(found, ratio=float(np.exp(ratio)))
     if min(sum(len(places[n]) for places in cells) for n in (0, 1)) < FEWEST_IN_ARM:
-        return _noted(found, f"too few cases for an interval (at least {FEWEST_IN_ARM} in each arm)")
+        return replace(found, note=f"too few cases for an interval (at least {FEWEST_IN_ARM} in each arm)")
     return _with_interval(found, efforts, cells, (ratio, error), rng)
-
-
-def _noted(found: ArmsRatio, note: str) -> ArmsRatio:
-    return ArmsRatio(found.newer, found.older, found.cases, found.ratio, note=note)
 
 
 def _cells(arm: BoolArray, strata: Sequence[Hashable]) -> _Cells:
@@ -142,8 +138,8 @@ def _with_interval(
     sampled, errors = _log_ratio(efforts, cells, draws)
     known = np.isfinite(sampled) & (errors > 0)
     if error <= 0 or known.sum() < DRAWS // 2:
-        return _noted(found, "the efforts do not vary enough for an interval")
+        return replace(found, note="the efforts do not vary enough for an interval")
     reached = (sampled[known] - ratio) / errors[known]
     least, most = np.quantile(reached, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     ends = np.exp(ratio - most * error), np.exp(ratio - least * error)
-    return ArmsRatio(found.newer, found.older, found.cases, found.ratio, float(ends[0]), float(ends[1]))
+    return replace(found, low=float(ends[0]), high=float(ends[1]))

@@ -163,8 +163,7 @@ def _by_case(
 def _learned(tx: Reader, model: Model) -> dict[str, Case]:
     """The cases that a model has learned itself: a part of its snapshot, where it went on from another model."""
     ids = model.metrics.get("learned") or tx.get(Snapshot, model.snapshot_id).annotation_ids
-    parts = [ids[start : start + 5000] for start in range(0, len(ids), 5000)]
-    return _cases(tx, sorted({a.case_id for part in parts for a in tx.find(Annotation, where={"id": list(part)})}))
+    return _cases(tx, sorted({a.case_id for a in tx.find(Annotation, where={"id": list(ids)})}))
 
 
 def _by_label(
