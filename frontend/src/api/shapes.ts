@@ -961,10 +961,10 @@ export interface SelectedPool {
   string;
 }
 
-/** One setting: its value, what it may be, and from when on a change counts. */
+/** One setting: its group's title, its value, what it may be, and from when on a change counts. */
 export interface Setting {
-  name: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices: string[]; low:
-  number | null; high: number | null;
+  name: string; group: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices:
+  string[]; low: number | null; high: number | null;
 }
 
 /** New values by the settings' names. */

@@ -13,6 +13,7 @@ from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.errors import SettingError
 from medloop.core.names import composed
+from medloop.core.setting_groups import GROUPS
 from medloop.core.settings import SETTINGS, SettingValue, changed_settings, setting_named
 
 if TYPE_CHECKING:
@@ -160,8 +161,11 @@ def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
         task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
         print_json({"name": workspace.project.name, "settings": values, "task": task})
         return
-    rows = [[name, one.write(values[name]), one.applies, one.meaning] for name, one in SETTINGS.items()]
-    print_table(["setting", "value", "a change counts from", "meaning"], rows)
+    for number, (title, names) in enumerate(GROUPS.items()):
+        if number:
+            typer.echo()
+        rows = [[name, SETTINGS[name].write(values[name]), SETTINGS[name].applies, SETTINGS[name].meaning] for name in names]
+        print_table([title, "value", "a change counts from", "meaning"], rows)
 
 
 def _print_changes(changes: "list[Changed]", *, as_json: bool) -> None:
