@@ -11,10 +11,11 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import SettingError
 from medloop.core.names import composed
 from medloop.core.setting_groups import GROUPS
-from medloop.core.settings import SETTINGS, SettingValue, changed_settings, setting_named
+from medloop.core.settings import SETTINGS, changed_settings, setting_named
 
 if TYPE_CHECKING:
     from medloop.loop.foundation.configuring import Changed

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from medloop.core.arrays import MaskArray
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import NotFoundError
 from medloop.core.geometry import PlaneName
 from medloop.core.image import Image
@@ -31,7 +32,7 @@ from medloop.core.records import (
     Review,
     TaskKind,
 )
-from medloop.core.settings import Learner, SettingValue
+from medloop.core.settings import Learner
 from medloop.datasets.archives import unpacked
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset

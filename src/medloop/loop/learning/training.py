@@ -9,10 +9,11 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from medloop.core.declaring import current_names
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names, learns_mark_weights, mark_weights
+from medloop.core.settings import learns_mark_weights, mark_weights
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations

@@ -5,10 +5,11 @@ from typing import Annotated, Self
 
 from pydantic import Base64Bytes, BeforeValidator, Field
 
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import LabelError
 from medloop.core.records import USUAL_STRATEGY, Expertise, Task, TaskKind
 from medloop.core.setting_groups import GROUPS
-from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue
+from medloop.core.settings import SETTINGS, ProjectSettings
 from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
 from medloop.loop.foundation.instruction_pictures import MAX_PICTURES
 from medloop.server.wire.schemas import Body, Text
