@@ -19,7 +19,7 @@ from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.label_versions import NOT_LEARNED
-from medloop.loop.foundation.learned import learned_cases
+from medloop.loop.foundation.learned import CHAIN, learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
@@ -39,8 +39,8 @@ MOST_TRAINING, MOST_NEW, FEWEST_NEW, FEWEST_TRAINING = 30, 20, 3, 5
 CLOSER = 0.95
 """An adaptation must bring the group's median distance from the training cases to this share of it, or is not made."""
 
-KEPT = ("samples", "uncertainty_source", "aggregation", NOT_LEARNED, "confusions")
-"""What of a model's metrics says how it predicts; what measured it says nothing of the adapted one."""
+KEPT = ("samples", "uncertainty_source", "aggregation", NOT_LEARNED, "confusions", *CHAIN)
+"""What of a model's metrics says how it predicts and what it learned; what measured it says nothing of the adapted one."""
 
 
 @dataclass(frozen=True)
