@@ -52,6 +52,7 @@ class ShownRow:
     annotator_id: str
     model_id: str
     state: str
+    opened_at: str
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class PoolReader(TransactionReader):
     def shown_proposals(self, model_ids: Sequence[str], split: Split, since: str, until: str | None) -> list[ShownRow]:
         """Cases of a split that people opened with a proposal of these models in a stretch of time, gold cases left out, oldest first."""
         table = assignments.c
-        query = select(table.id, table.case_id, table.annotator_id, predictions.c.model_id, table.state)
+        query = select(table.id, table.case_id, table.annotator_id, predictions.c.model_id, table.state, table.opened_at)
         query = query.join(predictions, predictions.c.id == table.proposal_id).join(cases, cases.c.id == table.case_id)
         query = query.where(predictions.c.model_id.in_(list(model_ids)), cases.c.split == split, table.opened_at >= since)
         query = query.where(table.began_with == "prediction", table.gold_id.is_(None), *([table.opened_at < until] if until else []))
