@@ -880,12 +880,12 @@ export interface RestoreBody {
 
 /** What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs. */
 export interface RetentionReport {
-  removed: string[]; freed: number; waiting: DueImage[]; shared: string[];
+  removed: string[]; freed: number; waiting: DueImage[]; shared: string[]; files: number;
 }
 
 /** How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next. */
 export interface Retention {
-  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string;
+  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string; files: number;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, UnavailableError
 from medloop.core.records import Job
-from medloop.loop.data.pacs_ended import forget_ended
+from medloop.loop.data.pacs_left import forget_ended
 from medloop.loop.data.retention import remove_in_turn
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_control import JobControl

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, select, union
 
-from medloop.core.records import Effort, Split
+from medloop.core.records import Case, Effort, Split
 from medloop.store.listed import one_of
+from medloop.store.rows import from_row, kind_of
 from medloop.store.states import DECIDED, FUSED, REJECTED, current_annotations_query, full_annotations_query
 from medloop.store.tables import annotations, annotators, assignments, case_states, cases, draft_patches, efforts, predictions, withdrawals
 
@@ -164,6 +165,13 @@ class PoolReader(TransactionReader):
             (Effort(**dict(zip(names, row[:-2], strict=True))), row[-2], row[-1])
             for row in self._connection.execute(query.order_by(efforts.c.event))
         ]
+
+    def cases_with_image(self, *, until: str | None = None, after: str | None = None, limit: int | None = None) -> list[Case]:
+        """Cases whose image was not removed, that were added by one time and after another, oldest first."""
+        bounds = [*([] if until is None else [cases.c.added_at <= until]), *([] if after is None else [cases.c.added_at > after])]
+        query = select(cases).where(cases.c.voxels != "", *bounds)
+        query = query.order_by(cases.c.added_at, cases.c.event).limit(limit)
+        return [from_row(kind_of(Case), row) for row in self._connection.execute(query).mappings()]
 
     def shown_proposals(self, model_ids: Sequence[str], split: Split, since: str, until: str | None) -> list[ShownRow]:
         """Cases of a split that people opened with a proposal of these models in a stretch of time, gold cases left out, oldest first."""

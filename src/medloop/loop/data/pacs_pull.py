@@ -17,13 +17,11 @@ from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.importing import ImportProgress
 from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
 from medloop.loop.data.pacs_joined import studies_joined
+from medloop.loop.data.pacs_left import PULLED
 from medloop.loop.data.pacs_spool import NOTHING_TAKEN, Importing, Spool, alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import Archive, FoundSeries, PacsQuery
 from medloop.pacs.files import file_name, keep_file, series_name
-
-PLACE = "pacs-pull"
-"""Folder of the files that came, in the project's work folder."""
 
 MARKED = frozenset({"SEG", "RTSTRUCT"})
 """Objects that an import reads as annotations."""
@@ -127,7 +125,7 @@ def pull(
     bounds = bounds or PullBounds()
     if workspace.store.read_only:
         raise StateError(f"Nothing can be pulled into this project: {workspace.store.read_only}", remedy="make it writable")
-    place = workspace.work_folder / PLACE
+    place = workspace.work_folder / PULLED
     with alone(place, "pull"):
         spool, tally = Spool(place), _Tally(bounds)
         spool.set_back()  # what a pull that was stopped had fetched is imported by the same one, not by another
@@ -147,7 +145,7 @@ def pull(
 
 def discard_fetched(workspace: Workspace) -> None:
     """Remove the files of pulls that never imported them; they stay while another pull is at work."""
-    place = workspace.work_folder / PLACE
+    place = workspace.work_folder / PULLED
     with suppress(ConflictError), alone(place, "pull"):
         Spool(place).drop()
 

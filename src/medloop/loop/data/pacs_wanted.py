@@ -15,7 +15,7 @@ from medloop.core.errors import InputError, StateError
 from medloop.core.records import Case, Job
 from medloop.core.states import JobState
 from medloop.images.files import write_atomic
-from medloop.loop.data.pacs_ended import FOLDER
+from medloop.loop.data.pacs_left import WANTED
 from medloop.loop.foundation.job_kinds import PullSeries, PushObjects, request_job
 from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.workspace import Workspace
@@ -134,4 +134,4 @@ def _require_possible(workspace: Workspace, server: str) -> None:
 
 
 def _file(workspace: Workspace, name: str) -> Path:
-    return workspace.work_folder / FOLDER / f"{name}.json"
+    return workspace.work_folder / WANTED / f"{name}.json"
