@@ -261,9 +261,9 @@ export interface DrawnEstimate {
   number; plain: number | null; warning: string;
 }
 
-/** The groups of unlabelled cases, and every compared case, the least likely first. */
+/** The groups of unlabelled cases, and every compared case, the least likely first; `unread` images are left for the next request. */
 export interface DriftReport {
-  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
+  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string; unread: number;
 }
 
 /** The report, or why there is none yet and what to do about it. */

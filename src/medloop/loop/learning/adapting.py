@@ -27,7 +27,7 @@ from medloop.loop.foundation.learned import CHAIN, learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.drift import column_of, group_of
+from medloop.loop.judging.drift_groups import column_of, group_of
 from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
 from medloop.metrics.intervals import Interval, paired_difference
