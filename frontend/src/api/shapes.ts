@@ -261,9 +261,9 @@ export interface DrawnEstimate {
   number; plain: number | null; warning: string;
 }
 
-/** The groups of unlabelled cases, and every compared case, the least likely first. */
+/** The groups of unlabelled cases, and every compared case, the least likely first; `unread` images are left for the next request. */
 export interface DriftReport {
-  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
+  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string; unread: number;
 }
 
 /** The report, or why there is none yet and what to do about it. */
@@ -880,12 +880,12 @@ export interface RestoreBody {
 
 /** What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs. */
 export interface RetentionReport {
-  removed: string[]; freed: number; waiting: DueImage[]; shared: string[];
+  removed: string[]; freed: number; waiting: DueImage[]; shared: string[]; files: number;
 }
 
 /** How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next. */
 export interface Retention {
-  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string;
+  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string; files: number;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */

@@ -167,7 +167,7 @@ _LATER_SETTINGS = (
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display", "resampled"}),
-    records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label", "left"}),
+    records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label", "left", "pool"}),
     records.Label: frozenset({"inside", "code", "overlaps", "shared"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),

@@ -6,6 +6,7 @@ so the same project asks the same cases again. Only numbers are read, unless a q
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate, repeat
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.effort import minutes_words
 from medloop.loop.foundation.named_frames import annotated_on_names
 from medloop.loop.foundation.outside import outside_models
+from medloop.loop.foundation.pool_marks import mark_without, pool_mark
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.lacking import label_pool
@@ -151,15 +153,19 @@ def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size
 def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable, size: int, rng: np.random.Generator) -> list[Choice]:
     """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
     picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
+    ids = [table.id_of(pool.case_ids[p.index]) for p in picks]
+    drawn = any(p.probability is not None for p in picks)
+    marks = accumulate(ids, mark_without, initial=pool_mark(map(table.id_of, pool.case_ids))) if drawn else repeat("")
     choices = [
         Choice(
-            case_id=table.id_of(pool.case_ids[p.index]),
+            case_id=case_id,
             score=float(p.score),
             reason=p.reason,
             probability=p.probability,
             left=None if p.probability is None else len(pool.case_ids) - place,
+            pool="" if p.probability is None else mark,
         )
-        for place, p in enumerate(picks)
+        for place, (p, case_id, mark) in enumerate(zip(picks, ids, marks, strict=False))
     ]
     unseen = sorted(set(names) - set(pool.case_ids)) if len(choices) < size else []
     left = min(size - len(choices), len(unseen))
