@@ -86,7 +86,7 @@ class StreamRule:
     @property
     def promise(self) -> str:
         """What is promised of the accepted, in words."""
-        which = "a label below" if self.asked["stream_labels"] == "each" else "below"
+        which = "a label below" if self.asked["stream_labels"] == "each" else "a proposal below"
         return f"at most {self.risk:.3g} of the accepted patients have {which} {self.good:g}, {self.sure:.4g} sure"
 
     @property
