@@ -17,6 +17,7 @@ from medloop.core.templates import check_template
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 ReplayChoice: TypeAlias = Literal["random", "reservoir", "herding"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
+StreamLabels: TypeAlias = Literal["mean", "each"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel", "best"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
@@ -82,6 +83,30 @@ class ProjectSettings:
     stream_budget: float = setting(
         0.2, "Share of the arriving cases that people have time to annotate.", "--stream-budget", "at once", low=0.01, high=0.99
     )
+    stream_risk: float = setting(
+        0.0, "Arriving cases are accepted without a look, deferred to a reader or sent to two, so that at most this share of the accepted "
+        "is bad; 0 decides nothing.", "--stream-risk", "at once", low=0, high=0.5,
+    )  # fmt: skip
+    stream_sure: float = setting(
+        0.9,
+        "How sure that promise must be, by the patients that the model was evaluated on.",
+        "--stream-sure",
+        "at once",
+        low=0.5,
+        high=0.999,
+    )
+    stream_good: float = setting(
+        0.7, "Score (Dice; 1 for a right class) below which an accepted proposal is bad.", "--stream-good", "at once", low=0.01, high=1
+    )
+    stream_labels: StreamLabels = setting(
+        "mean", "Of a mask with several labels, what must reach stream_good: the mean of their scores, or each of them.", "--stream-labels",
+        "at once", choices=get_args(StreamLabels),
+    )  # fmt: skip
+    stream_hard: float = setting(0.5, "Score below which two people should read a case.", "--stream-hard", "at once", low=0, high=1)
+    stream_audit: float = setting(
+        0.1, "Share of the arriving patients that people read blind, whatever the stream decides.", "--stream-audit", "next import",
+        low=0.01, high=1,
+    )  # fmt: skip
     start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = setting(
         2,
@@ -373,6 +398,7 @@ def check_settings(settings: ProjectSettings) -> None:
     _check_template(settings)
     _check_continual(settings)
     _check_canary(settings)
+    _check_stream(settings)
     mark_weights(settings.mark_weights)
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
@@ -427,6 +453,14 @@ def _check_template(settings: ProjectSettings) -> None:
         )
     if settings.template and (settings.gold_rate or settings.tutorial):
         raise SettingError("Gold cases count whole, a template names slices, got both", remedy="set gold_rate=0 and tutorial=0")
+
+
+def _check_stream(settings: ProjectSettings) -> None:
+    if settings.stream_risk > 0 and settings.stream != "off":
+        rule = f"stream judges what is worth annotating, stream_risk what is accepted without a look, got {settings.stream} and"
+        raise SettingError(f"{rule} {settings.stream_risk:g}", remedy="set stream=off or stream_risk=0")
+    if settings.stream_hard > settings.stream_good:
+        raise SettingError(f"stream_hard must be at most stream_good, got {settings.stream_hard:g} above {settings.stream_good:g}")
 
 
 def _check_targets(settings: ProjectSettings) -> None:

@@ -74,6 +74,7 @@ from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.disposed import Disposition
 from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
@@ -104,9 +105,12 @@ from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.overview.stream_standing import StreamStanding, stream_standing
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.overview.watching import job_bar
+from medloop.loop.querying.disposing import dispose_arrivals
 from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.recalling import recall_accepted, renew_rule
 from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
@@ -669,6 +673,32 @@ class Project:
         """What a stream decided about each case that arrived, by name; see the setting `stream`."""
         with self.workspace.store.read() as tx:
             return {tx.get(Case, case_id).name: verdict for case_id, verdict in verdicts(tx).items()}
+
+    def dispositions(self) -> StreamStanding:
+        """What the stream decided about the cases that arrived, by which rule, and what its audit found; see the setting `stream_risk`."""
+        return stream_standing(self.workspace)
+
+    def dispose_arrivals(self) -> list[Disposition]:
+        """Decide what arrived and is predicted now, as workers do by themselves."""
+        return dispose_arrivals(self.workspace)
+
+    def renew_rule(self, why: str) -> None:
+        """Have the stream's rule made anew, on all patients evaluated by then; an alarm is lifted by it.
+
+        Raises:
+            InputError: No reason.
+            StateError: There is neither a rule nor an alarm.
+        """
+        renew_rule(self.workspace, why=why, actor="python")
+
+    def recall_accepted(self, why: str, *, model: int | None = None) -> list[Disposition]:
+        """Have people read the accepted cases that nobody has read so far, of one model or of all.
+
+        Raises:
+            InputError: No reason.
+            StateError: No such case.
+        """
+        return recall_accepted(self.workspace, why=why, actor="python", model_index=model)
 
     def status(self) -> ProjectStatus:
         """Counts, round, model and jobs."""

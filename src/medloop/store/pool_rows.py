@@ -98,6 +98,13 @@ class PoolReader(TransactionReader):
         query = select(table.case_id).where(table.split.in_(list(splits)), table.state.in_(("skipped", "flagged")))
         return set(self._connection.execute(query).scalars().all())
 
+    def arrived_since(self, number: int) -> list[str]:
+        """Ids of the unlabelled cases added after that event, in their order, that nobody has open."""
+        table = case_states.c
+        query = select(cases.c.id).join(case_states, table.case_id == cases.c.id).where(cases.c.event > number)
+        free = query.where(table.state == "unanswered", table.open_assignments == 0)
+        return list(self._connection.execute(free.order_by(cases.c.event)).scalars().all())
+
     def cases_per_patient(self, split: Split) -> float:
         """How many cases of a split a patient has on average; 1 without any."""
         table = case_states.c

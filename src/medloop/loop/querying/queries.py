@@ -15,6 +15,7 @@ from medloop.core.errors import ConflictError, InputError, NotFoundError, StateE
 from medloop.core.records import Choice, Model, Query, Round, Split, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.disposed import kept_from_queries
 from medloop.loop.foundation.effort import minutes_words
 from medloop.loop.foundation.named_frames import annotated_on_names
 from medloop.loop.foundation.outside import outside_models
@@ -57,7 +58,7 @@ def make_query(
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
-        refused |= {case.case_id for case in damaged}
+        refused |= {case.case_id for case in damaged} | (kept_from_queries(tx) if settings.stream_risk > 0 else set())
         marked = {a.case_id for a in tx.marked_annotations()}  # only training cases have any
         live = tx.live_model()
         model = live or _sure_outside(workspace, tx, table)
