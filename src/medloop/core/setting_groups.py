@@ -22,6 +22,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Routing, gold cases and tutorial": ("routing", "sure_enough", "case_worth", "gold_rate", "tutorial", "tutorial_score"),
         "Stopping": ("budget_labels", "budget_minutes", "budget_money", "target_score"),
         "Release of models": ("release", "release_margin", "release_group_margin", "release_slowdown", "release_canary"),
+        "Acceptance without a look": ("stream_risk", "stream_sure", "stream_good", "stream_labels", "stream_hard", "stream_audit"),
         "Images and privacy": ("identifiers", "case_names", "objects", "retention_days", "retention_by_worker"),
     }
 )  # fmt: skip
