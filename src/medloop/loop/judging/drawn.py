@@ -14,7 +14,7 @@ import numpy as np
 
 from medloop.core.errors import MedloopError
 from medloop.core.names import counted
-from medloop.core.records import Annotation, Case, Choice, Model, Prediction, Query, Round
+from medloop.core.records import BY_HAND, Annotation, Case, Choice, Model, Prediction, Query, Round
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.label_versions import labels_of_model
@@ -35,6 +35,7 @@ AT_A_LOOK = 40
 
 NOT_KEPT = "no estimate from the queried cases: {strategy} drew them, but not every chance is known (an older version, or some came first)"
 NO_CHANCE = "no estimate from the queried cases: the strategy {strategy} leaves no other case a chance, so they speak for themselves alone"
+CHOSEN = "no estimate from the queried cases: a person chose them, so they speak for themselves alone"
 NOTHING_DRAWN = "no estimate from the queried cases: none was drawn and annotated since the model was trained"
 
 
@@ -182,6 +183,8 @@ def _longest_chain(queries: Iterable[Query], cases: Mapping[str, Case]) -> tuple
 
 def _why_none(query: Query) -> str:
     """Why a query has picks without a chance, in words: of a strategy that draws, something of one is there."""
+    if query.strategy == BY_HAND:
+        return CHOSEN
     drew = any(choice.probability is not None or choice.left is not None for choice in query.choices)
     return (NOT_KEPT if drew else NO_CHANCE).format(strategy=query.strategy)
 
