@@ -20,7 +20,7 @@ from medloop.loop.querying.by_hand import query_by_hand
 from medloop.loop.worker import drain
 
 from .conftest import FAST, MakeWorkspace
-from .made_up import add_model, add_prediction, every_case
+from .made_up import add_cases, add_model, add_prediction, every_case
 
 PLAIN = dataclasses.replace(FAST, cold_start="descriptors")
 
@@ -81,10 +81,12 @@ def test_what_somebody_may_not_see_is_not_on_their_map(seen: Workspace) -> None:
 
 def test_a_map_is_out_of_date_once_others_describe_the_cases(seen: Workspace) -> None:
     made = make_map(seen)
+    add_cases(seen, 1)
     case = every_case(seen)[0]
     with seen.store.read() as tx:
         model = tx.live_model()
     assert model is not None
+    assert why_outdated(seen, made) == ""
     add_prediction(seen, model, case)
     assert why_outdated(seen, made) == "cases were described since"
     later = add_model(seen, 2)

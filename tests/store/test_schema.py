@@ -67,15 +67,13 @@ LATER_TABLES = (
 """Tables of the migrations after the one that counts cases; those that others name come last."""
 
 LATER_INDEXES = (
-    "ix_predictions_model_id_event",
-    "ix_descriptors_method_maker_event",
     "ix_annotations_marked",
     "ix_annotations_in_part",
     "ix_annotations_annotator_id_created_at",
     "ix_annotations_assignment_id",
     "ix_annotations_event",
 )
-"""Indexes that annotations and what describes cases gained after the first schema."""
+"""Indexes that annotations gained after the first schema."""
 
 
 def _drop_later(connection: Connection) -> None:
@@ -83,7 +81,7 @@ def _drop_later(connection: Connection) -> None:
     for table in LATER_TABLES:
         connection.execute(text(f"DROP TABLE {table}"))
     for index in LATER_INDEXES:
-        connection.execute(text(f"DROP INDEX IF EXISTS {index}"))
+        connection.execute(text(f"DROP INDEX {index}"))
     for table, column in LATER_COLUMNS[5:]:
         connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
 
@@ -195,7 +193,7 @@ def test_every_earlier_schema_becomes_the_newest_one_and_keeps_its_rows(tmp_path
         for index in ("sort_key_name", "state_sort_key_name", "split_state_annotations"):
             connection.execute(text(f"DROP INDEX ix_case_states_{index}"))
         for index in LATER_INDEXES:
-            connection.execute(text(f"DROP INDEX IF EXISTS {index}"))
+            connection.execute(text(f"DROP INDEX {index}"))
         for column in ("sort_key", "search_key"):
             connection.execute(text(f"ALTER TABLE case_states DROP COLUMN {column}"))
         for table, column in LATER_COLUMNS:

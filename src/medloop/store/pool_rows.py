@@ -14,6 +14,7 @@ from medloop.store.tables import (
     annotators,
     assignments,
     case_states,
+    case_tallies,
     cases,
     descriptors,
     draft_patches,
@@ -25,6 +26,7 @@ from medloop.store.tables import (
 Scored = tuple[str, Mapping[str, Any], int]
 """Case id, scores, number of the event that added the prediction."""
 
+FEW = 20
 ROWS_AT_ONCE = 5000
 """So many rows are held of an answer that is given as it is read."""
 
@@ -149,11 +151,18 @@ class PoolReader(TransactionReader):
         query = select(*columns).where(*own, columns[2] > after).order_by(columns[2]).execution_options(yield_per=ROWS_AT_ONCE)
         return (VectorRow(*row) for row in self._connection.execute(query))
 
-    def newest_vector(self, model_id: str, method: str, maker: str) -> int:
-        """Number of the event that added the newest of these vectors; −1 without any."""
-        columns, own = _vectors(model_id, method, maker)
-        newest = self._connection.execute(select(columns[2]).where(*own).order_by(columns[2].desc()).limit(1)).scalar()
-        return -1 if newest is None else int(newest)
+    def vector_count(self, model_id: str, method: str, maker: str) -> int:
+        """How many cases a model has predicted, or else how many vectors of a method there are by their maker."""
+        if model_id:
+            of_model = select(func.coalesce(func.sum(case_tallies.c.cases), 0)).where(case_tallies.c.model_id == model_id)
+            return int(self._connection.execute(of_model).scalar_one())
+        table = descriptors.c
+        return int(self._connection.execute(select(func.count()).where(table.method == method, table.maker == maker)).scalar_one())
+
+    def has_embeddings(self, model_id: str) -> bool:
+        """Whether a model's predictions hold embeddings, by some of them: those of models from elsewhere have none."""
+        some = select(predictions.c.features).where(predictions.c.model_id == model_id).limit(FEW)
+        return any(features is not None for features in self._connection.execute(some).scalars())
 
     def annotated_rows(self, origins: Collection[str], *, among: Collection[str] | None = None) -> list[AnnotatedRow]:
         """Every annotation of these origins, or those of these ids, later replaced and undone ones included, oldest first."""

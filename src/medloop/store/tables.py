@@ -135,16 +135,8 @@ queries = _records("queries", records.Query, Column("seed", BigInteger, nullable
 rounds = _records("rounds", Round, Column("index", Integer, nullable=False, unique=True), Column("state", Text, nullable=False, index=True))
 snapshots = _records("snapshots", records.Snapshot)
 models = _records("models", records.Model, Column("index", Integer, nullable=False, unique=True))
-predictions = _records(
-    "predictions",
-    Prediction,
-    Index(None, "case_id", "model_id", "event"),
-    Index(None, "model_id", "case_id", "event"),
-    Index(None, "model_id", "event"),
-)
-descriptors = _records(
-    "descriptors", records.Descriptor, UniqueConstraint("method", "maker", "case_id"), Index(None, "method", "maker", "event")
-)
+predictions = _records("predictions", Prediction, Index(None, "case_id", "model_id", "event"), Index(None, "model_id", "case_id", "event"))
+descriptors = _records("descriptors", records.Descriptor, UniqueConstraint("method", "maker", "case_id"))
 evaluations = _records("evaluations", records.Evaluation, Column("leaning", JSON), Index(None, "model_id", "split"))
 evaluation_truths = _records("evaluation_truths", records.EvaluationTruth, Index(None, "model_id", "split", "event"))
 live_choices = _records("live_choices", records.LiveChoice, Index(None, "event"))

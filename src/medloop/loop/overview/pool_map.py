@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.names import counted
-from medloop.core.records import Case, Descriptor, Json, Model, new_id, now
+from medloop.core.records import Case, Descriptor, Json, new_id, now
 from medloop.core.seeds import derive_seed
 from medloop.images.files import write_atomic
 from medloop.loop.foundation.described import Report
@@ -56,7 +56,7 @@ class PoolMap:
     Attributes:
         described: By the model or from the images.
         by: What described the cases, in words.
-        key: The vectors' own, and `last` the number of the newest one's event: with others the map is out of date.
+        key: The vectors' own, and `seen` how many cases were described so: with others the map is out of date.
         explained: Share of the variance along each axis; None of t-SNE, whose axes mean nothing.
         notes: What is not on it, and why.
         file: Of the points, in the map's folder.
@@ -66,7 +66,7 @@ class PoolMap:
     layout: Layout
     by: str
     key: str
-    last: int
+    seen: int
     cases: int
     dimensions: int
     explained: tuple[float, float] | None
@@ -105,7 +105,7 @@ def make_map(workspace: Workspace, *, described: Described = "auto", layout: Lay
         layout=layout,
         by=by,
         key=of.key,
-        last=newest_vector(workspace, of),
+        seen=described_cases(workspace, of),
         cases=len(rows),
         dimensions=rows.dimensions,
         explained=explained,
@@ -139,13 +139,13 @@ def why_outdated(workspace: Workspace, made: PoolMap) -> str:
         return "a model is in use by now" if how == "model" else "the model whose embeddings it shows is out of use"
     if of.key != made.key:
         return f"it was made {made.by}, the cases are described {by} now"
-    return "cases were described since" if newest_vector(workspace, of) != made.last else ""
+    return "cases were described since" if described_cases(workspace, of) != made.seen else ""
 
 
-def newest_vector(workspace: Workspace, of: VectorsOf) -> int:
-    """Number of the event that added the newest of these vectors; −1 without any."""
+def described_cases(workspace: Workspace, of: VectorsOf) -> int:
+    """How many cases have been described so by now."""
     with workspace.store.read() as tx:
-        return tx.newest_vector(of.model_id, of.method, of.maker)
+        return tx.vector_count(of.model_id, of.method, of.maker)
 
 
 def run_map(workspace: Workspace, control: JobControl) -> Json:
@@ -168,15 +168,10 @@ def _wanted(workspace: Workspace, described: Described) -> tuple[VectorsOf, str,
         model = tx.live_model()
         if described == "model" and model is None:
             raise NotFoundError("No model is in use whose embeddings could be laid out", remedy="train one, or map the images")
-        if model is not None and (described == "model" or (described == "auto" and _has_seen(tx, model))):
+        if model is not None and (described == "model" or (described == "auto" and tx.has_embeddings(model.id))):
             return VectorsOf(model_id=model.id), f"by model {model.index}", "model"
         of, by = _of_images(workspace, tx)
     return of, by, "images"
-
-
-def _has_seen(tx: Reader, model: Model) -> bool:
-    """Whether a model's predictions hold embeddings: models from elsewhere have none."""
-    return tx.newest_vector(model.id, "", "") >= 0
 
 
 def _of_images(workspace: Workspace, tx: Reader) -> tuple[VectorsOf, str]:
