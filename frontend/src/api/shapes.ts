@@ -198,6 +198,11 @@ export interface Changes {
   changes: Changed[];
 }
 
+/** What came of it: the round, its cases in order, and those that could not be queried. */
+export interface Chosen {
+  round: number; case_ids: string[]; left: Left[];
+}
+
 /** One label: annotated training cases that hold it, how many of them a query chose, and how many of `cases` say something of it. */
 export interface ClassCount {
   label: string; annotated: number; queried: number; known: number; cases: number;
@@ -463,6 +468,11 @@ export interface Leave {
   address: string;
 }
 
+/** A case that was not queried, and why. */
+export interface Left {
+  case: string; why: string;
+}
+
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
 export interface LinkBody {
   secret: string; password?: string | null;
@@ -486,6 +496,11 @@ export interface LogLine {
 /** Lines of a job's log, in order. */
 export interface Log {
   lines: LogLine[];
+}
+
+/** How the pool is laid out. */
+export interface MapBody {
+  described?: "auto" | "model" | "images"; layout?: "pca" | "tsne";
 }
 
 /** Marks that finish an open case. */
@@ -657,6 +672,14 @@ export interface PointBody {
   kind: "point"; voxel: [number, number, number]; label?: number; positive?: boolean;
 }
 
+/** The map that was made last. */
+export interface PoolMap {
+  described: "auto" | "model" | "images"; layout: "pca" | "tsne"; by: string; cases: number; explained: [number, number] | null; made_at:
+  string; outdated: string; sampled: string; words: string[]; columns: string[]; ids: string[]; names: string[]; x: number[]; y: number[];
+  splits: string[]; states: string[]; uncertainties: (number | null)[]; qualities: (number | null)[]; rounds: (number | null)[]; labels:
+  string[]; groups: string[];
+}
+
 /** Expected scores of what is unlabelled. */
 export interface PoolQuality {
   mean: number | null; low_count: number; histogram: number[];
@@ -806,6 +829,11 @@ export interface PullBody {
 /** Which cases to push, as what; none are all that have an annotation or a measurement. */
 export interface PushBody {
   server?: string; format?: "dicom-seg" | "dicom-labelmap" | "rtstruct" | "dicom-sr"; case_ids?: string[]; again?: boolean;
+}
+
+/** Which cases a person wants annotated next. */
+export interface QueryBody {
+  case_ids: string[]; count?: number | null;
 }
 
 /** Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none). */

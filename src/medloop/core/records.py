@@ -782,9 +782,13 @@ class Choice:
     pool: str = ""
 
 
+BY_HAND = "by hand"
+"""In place of a strategy where a person chose the cases: they are no draws."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """The ordered choices of a strategy and what they were made from."""
+    """The ordered choices of a strategy, or of a person (`BY_HAND`), and what they were made from."""
 
     id: str
     strategy: str

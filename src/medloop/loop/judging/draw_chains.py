@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from medloop.core.records import Case, Choice, Query
+from medloop.core.records import BY_HAND, Case, Choice, Query
 from medloop.loop.foundation.pool_marks import mark_without
 
 NOT_KEPT = "no estimate from the queried cases: {strategy} drew them, but not every chance is known (an older version, or some came first)"
+CHOSEN = "no estimate from the queried cases: a person chose them, so they speak for themselves alone"
 NO_CHANCE = "no estimate from the queried cases: the strategy {strategy} leaves no other case a chance, so they speak for themselves alone"
 
 
@@ -42,5 +43,7 @@ def _goes_on(last: Choice, choice: Choice, *, same_query: bool) -> bool:
 
 def _why_none(query: Query) -> str:
     """Why a query has picks without a chance, in words: of a strategy that draws, something of one is there."""
+    if query.strategy == BY_HAND:
+        return CHOSEN
     drew = any(choice.probability is not None or choice.left is not None for choice in query.choices)
     return (NOT_KEPT if drew else NO_CHANCE).format(strategy=query.strategy)

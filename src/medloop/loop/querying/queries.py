@@ -10,7 +10,7 @@ from itertools import accumulate, repeat
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray
+from medloop.core.arrays import BoolArray, IntArray
 from medloop.core.errors import ConflictError, InputError, NotFoundError, StateError, UnavailableError
 from medloop.core.records import Choice, Model, Query, Round, Split, new_id, now
 from medloop.core.seeds import derive_seed, generator
@@ -72,10 +72,12 @@ def make_query(
     if live and settings.stream != "off" and not missing:
         free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
-    inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough and model is live, _rows(scores, free["train"]))
+    inputs = PoolInputs(
+        workspace, train, model, extra_scores or {}, round_index, thorough and model is live, rows_of(scores, free["train"])
+    )
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
-    chosen, choices, lacking = _first_able(names, inputs, table, size)
+    chosen, choices, lacking = first_able(names, inputs, table, size)
     if chosen != "random" and choices and all(one.reason == DRAWN for one in choices):
         chosen, lacking = "random", [*lacking, f"{chosen} found nothing to choose by"]
     if model and lacking:
@@ -123,7 +125,7 @@ def _sure_outside(workspace: Workspace, tx: Reader, table: PoolTable) -> Model |
     return None
 
 
-def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:
+def rows_of(scores: PoolScores | None, wanted: BoolArray | IntArray) -> PoolScores | None:
     """The rows of the cases that may be asked; what is complete is judged over all that the model has seen."""
     if scores is None or not scores.seen.any():
         return None
@@ -131,7 +133,7 @@ def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:
     return PoolScores(scores.seen[wanted], {name: values[wanted] for name, values in scores.columns.items() if name in complete})
 
 
-def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size: int) -> tuple[str, list[Choice], list[str]]:
+def first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size: int) -> tuple[str, list[Choice], list[str]]:
     """The first strategy that can choose, its choices, and in words why those before it cannot."""
     lacking = list[str]()
     for name in names:
