@@ -10,13 +10,8 @@ from pathlib import Path
 
 from medloop.core.records import time_text
 from medloop.core.states import JobState
+from medloop.loop.data.pacs_folders import PULLED, RECEIVED, REFUSED, WANTED
 from medloop.loop.foundation.workspace import Workspace
-
-WANTED, PULLED = "pacs-wanted", "pacs-pull"
-"""Of the project's work folder: which studies each pull is about, and files that came and are no case yet."""
-
-RECEIVED, REFUSED = "received", "refused"
-"""Of a project: what senders sent and is not yet a case, and in it what was set aside."""
 
 
 def forget_ended(workspace: Workspace) -> None:

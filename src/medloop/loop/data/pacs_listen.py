@@ -18,8 +18,8 @@ from medloop.core.names import counted
 from medloop.images.dicom import list_series
 from medloop.images.dicom_series import read_header
 from medloop.loop.data.import_report import ImportReport
+from medloop.loop.data.pacs_folders import RECEIVED, REFUSED
 from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
-from medloop.loop.data.pacs_left import RECEIVED, REFUSED
 from medloop.loop.data.pacs_spool import Importing, Spool, alone, set_aside
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.files import keep_file, private_folder, series_name

@@ -15,9 +15,9 @@ from medloop.core.records import now
 from medloop.datasets.channel_names import Wanted
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.importing import ImportProgress
+from medloop.loop.data.pacs_folders import PULLED
 from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
 from medloop.loop.data.pacs_joined import studies_joined
-from medloop.loop.data.pacs_left import PULLED
 from medloop.loop.data.pacs_spool import NOTHING_TAKEN, Importing, Spool, alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import Archive, FoundSeries, PacsQuery

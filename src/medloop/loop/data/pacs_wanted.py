@@ -15,7 +15,7 @@ from medloop.core.errors import InputError, StateError
 from medloop.core.records import Case, Job
 from medloop.core.states import JobState
 from medloop.images.files import write_atomic
-from medloop.loop.data.pacs_left import WANTED
+from medloop.loop.data.pacs_folders import WANTED
 from medloop.loop.foundation.job_kinds import PullSeries, PushObjects, request_job
 from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.workspace import Workspace
