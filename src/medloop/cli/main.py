@@ -35,6 +35,7 @@ from medloop.cli import (
     reviewing,
     routing,
     serving,
+    sharing,
     streaming,
     studies,
     tracing,
@@ -65,6 +66,7 @@ COMMANDS = (
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,
     learning.strategies, studies.simulate, continual.retention, keeping.audit, keeping.doctor, keeping.backup,
+    sharing.join, sharing.move_blobs,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

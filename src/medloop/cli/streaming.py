@@ -82,14 +82,14 @@ def judge_brought(workspace: "Workspace", bring: Callable[[], None], *, as_json:
     """Bring cases in, then predict and judge them by the rule of the setting stream, and say what it decided."""
     from medloop.loop.querying.streaming import judge_arrivals, verdicts
     from medloop.loop.worker import drain
-    from medloop.server.web.locks import WORKER_LOCK, is_held
+    from medloop.server.web.locks import somebody_works
 
     with workspace.store.read() as tx:
         before, model = set(verdicts(tx)), tx.live_model()
     if model is None:
         say("No model is there yet: until there is, cases are queried from the pool and none is judged")
     bring()
-    if is_held(workspace.folder, WORKER_LOCK):
+    if somebody_works(workspace):
         say("A worker is at work: it predicts and judges what is new; see medloop status")
     else:
         drain(workspace)
