@@ -193,3 +193,25 @@ def test_a_submission_waits_on_the_page_while_the_bucket_is_gone(hosts: list[Pat
     shutil.rmtree(hosts[1] / "cache")
     with Workspace.open(hosts[1]) as two:
         assert examine(two.store).ok
+
+
+@pytest.mark.postgres
+def test_hosts_have_one_key_for_pseudonyms_which_is_copied_by_hand(hosts: list[Path], postgres_url: str, tmp_path: Path) -> None:
+    from medloop.core.errors import IntegrityError
+    from medloop.loop.foundation.pseudonyms import known_as, pseudonyms_of
+
+    with Workspace.open(hosts[0]) as one, Workspace.open(hosts[1]) as other:
+        assert known_as(other)("1.2.3") == "1.2.3"  # nobody has one yet
+        word = pseudonyms_of(one).uid("1.2.3")
+        for attempt in (lambda: pseudonyms_of(other), lambda: known_as(other)):
+            with pytest.raises(IntegrityError, match=r"Another host has the project's key .* copy deidentification.key here"):
+                attempt()
+        assert not (hosts[1] / "deidentification.key").exists()
+        shutil.copy(hosts[0] / "deidentification.key", hosts[1])
+        assert known_as(other)("1.2.3") == pseudonyms_of(other).uid("1.2.3") == word
+        (hosts[1] / "deidentification.key").write_text("0" * 64)
+        with pytest.raises(IntegrityError, match="is not the one of the other hosts"):
+            pseudonyms_of(other)
+    assert join(tmp_path / "fifth", postgres_url).lacking == (
+        "deidentification.key: copy it from a host that imported DICOM, or import there only",
+    )

@@ -19,7 +19,7 @@ from medloop.store.private import KEY_FILE
 from medloop.store.references import references
 from medloop.store.schema import REVISIONS, schema_revision
 from medloop.store.settings_file import SETTINGS_FILE, HostSettings, write_host_settings
-from medloop.store.tables import cases, projects
+from medloop.store.tables import cases, events, projects
 
 GB = 10**9
 
@@ -54,10 +54,9 @@ def join(folder: Path, url: str, *, cache_gb: float = USUAL_BYTES / GB) -> Joine
         _require_schema(database)
         with database.reading() as connection:
             name = connection.execute(select(projects.c.name)).scalar()
-            home, keyed = (
-                read_home(connection),
-                any((source or {}).get("dicom", {}).get("key") for (source,) in connection.execute(select(cases.c.source))),
-            )
+            home = read_home(connection)
+            keyed = any((source or {}).get("dicom", {}).get("key") for (source,) in connection.execute(select(cases.c.source)))
+            keyed = keyed or connection.execute(select(events.c.seq).where(events.c.noun == "pseudonyms").limit(1)).first() is not None
             needed = {reference.blob for reference in references(connection)} if not home.url else set()
         if name is None:
             raise NotFoundError("The database holds no project", remedy="make one with: medloop init DIR --database URL --blobs URL")
