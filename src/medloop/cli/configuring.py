@@ -33,6 +33,9 @@ def init(
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
+    blobs: Annotated[
+        str, typer.Option(metavar="URL", help="Where images, masks and weights go, s3://bucket/prefix; the folder by default.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project."""
@@ -40,6 +43,7 @@ def init(
     from medloop.core.overlaps import Overlapping
     from medloop.core.records import ProjectSettings, TaskKind
     from medloop.loop.foundation.workspace import Workspace
+    from medloop.store.homes import Places
 
     made = Workspace.create(
         folder,
@@ -50,7 +54,7 @@ def init(
         ),
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
-        url=database or None,
+        url=Places(database, blobs),
         actor="cli",
     )
     with made as workspace:

@@ -37,6 +37,7 @@ from medloop.cli import (
     reviewing,
     routing,
     serving,
+    sharing,
     streaming,
     studies,
     tracing,
@@ -68,6 +69,7 @@ COMMANDS = (
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,
     learning.strategies, studies.simulate, continual.retention, keeping.audit, keeping.doctor, keeping.backup,
+    sharing.join, sharing.move_blobs,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

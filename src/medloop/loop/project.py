@@ -120,6 +120,7 @@ from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
 from medloop.pacs.archive import FoundStudies, PacsQuery
 from medloop.report.inline import Inline
+from medloop.store.homes import Places
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -141,9 +142,9 @@ class Project:
         name: str = "",
         instructions: str = "",
         settings: ProjectSettings | None = None,
-        url: str | None = None,
+        url: str | Places | None = None,
     ) -> Self:
-        """Make a new project; see `Workspace.create`, also for labels that lie inside others or overlap.
+        """Make a new project; see `Workspace.create`, also for labels that lie inside others or overlap, and for rows and blobs elsewhere.
 
         Raises:
             ConflictError: The folder already holds a project.

@@ -18,11 +18,13 @@ from medloop.loop.data.pacs_left import forget_ended
 from medloop.loop.data.retention import remove_in_turn
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import kind_named
+from medloop.loop.foundation.job_kinds import ARCHIVE, kind_named
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.round_moves import advance
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.settling import settle
+from medloop.pacs.sites import sites_file
+from medloop.store.claims import host_name
 
 IDLE_SECONDS = 0.3
 """How long an idle worker waits before it looks for work again."""
@@ -95,15 +97,20 @@ class Apart:
         self._pool.shutdown(cancel_futures=True)
 
 
+def knows_archives(workspace: Workspace) -> bool:
+    """Whether jobs that wait for an archive run here: of the hosts that share a project, on those that have the list of archives."""
+    return not workspace.store.blobs.shared or sites_file(workspace.folder).exists()
+
+
 def drain(workspace: Workspace, *, threads: int = 1) -> int:
     """Run every queued job here and now, in order; returns how many ran.
 
     Raises:
         MedloopError: The first job that failed for good.
     """
-    name = f"inline-{os.getpid()}"
+    name, but = f"inline-{host_name()}-{os.getpid()}", () if knows_archives(workspace) else ARCHIVE
     ran = 0
-    while (job := workspace.store.jobs.claim(name)) is not None:
+    while (job := workspace.store.jobs.claim(name, but=but)) is not None:
         run_job(workspace.reload(), job, threads=threads)
         ended = workspace.store.jobs.get(job.id)
         if ended.state == "failed":

@@ -168,12 +168,24 @@ def remove_in_turn(workspace: Workspace) -> RetentionReport | None:
         return None
     _LOOKED[workspace.folder] = time.monotonic()
     today = workspace.reload()
+    if today.store.blobs.shared:
+        forget_here(today)
     wanted = today.settings.retention_by_worker and today.settings.retention_days and not today.store.read_only
     try:
         return remove_due(today, actor="worker") if wanted else None
     except MedloopError as error:
         _LOG.warning("Images that are due were not removed: %s", error)
         return None
+
+
+def forget_here(workspace: Workspace) -> None:
+    """Delete what this host has copied of images that another host removed."""
+    with workspace.store.read() as tx:
+        gone = _without_image(tx)
+        for blob in _removed_bytes(tx, gone):
+            workspace.store.blobs.forget_copy(blob)
+    forget_copies(workspace)
+    _forget_pictures(workspace, gone)
 
 
 def _due(tx: Reader, days: int, at: str) -> list[DueImage]:
@@ -228,6 +240,8 @@ def _require_readable(workspace: Workspace) -> None:
 def _delete(workspace: Workspace, gone: Mapping[str, str], actor: str) -> tuple[int, list[str]]:
     """Delete what nothing refers to any more: bytes freed, and what is called by the names of bytes that something else needs."""
     blobs, freed, shared = workspace.store.blobs, 0, list[str]()
+    for blob in gone:
+        blobs.forget_copy(blob)  # another host may have removed the bytes
     there = {blob: name for blob, name in gone.items() if blobs.exists(blob)}
     if not there:
         return 0, []
