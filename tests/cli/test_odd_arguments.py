@@ -45,6 +45,7 @@ def test_empty_text_is_never_taken_for_this_folder_or_for_nothing_given(
         (["train", "P", "--train-steps=60"], "medloop configure DIR train_steps=60; see"),
         (["train", "P", "--train-steps"], "medloop configure DIR train_steps=VALUE; see"),
         (["configure", "P", "train-steps", "60"], "got 'train-steps'; write train_steps=VALUE"),
+        (["init", "P", "--train-steps", "60"], "train_steps is --steps here; see medloop init --help"),
         (["configure", "P", "--colours", "60"], "No such option: --colours"),
     ],
 )

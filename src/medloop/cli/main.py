@@ -153,12 +153,14 @@ def _as_setting(error: Exception, arguments: Sequence[str]) -> str:
     """How a setting of a project is written, where somebody gave it as an option to a command that has none of that name."""
     flag = str(getattr(error, "option_name", ""))
     try:
-        name = setting_named(flag.lstrip("-")).name
+        found = setting_named(flag.lstrip("-"))
     except SettingError:
         return ""
+    if arguments[0] == "init":
+        return f"{found.name} is {found.flag} here; "
     spread = [*(part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])), "--"]
     value = next((after for before, after in pairwise(spread) if before == flag and not after.startswith("--")), "VALUE")
-    return f"a project's settings are written medloop configure DIR {name}={value}; "
+    return f"a project's settings are written medloop configure DIR {found.name}={value}; "
 
 
 def _say(status: int, text: str) -> int:
