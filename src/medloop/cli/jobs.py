@@ -47,6 +47,8 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
     if ended.state != JobState.DONE:
         reason = (ended.error.strip() or "it was cancelled").splitlines()[-1]
         raise MedloopError(f"The {ended.kind} job {ended.state}: {reason}", remedy="medloop status tells more")
+    if unfit := ended.result.get("unfit"):
+        say(str(unfit))
     if (message := str(ended.result.get("message", ""))) and "nothing_new" not in ended.result:
         raise MedloopError(f"Nothing to do: {message}")
     return ended

@@ -6,6 +6,7 @@ the snapshot it froze is named in its scratch folder, and training is exact to t
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
 from medloop.core.settings import learns_mark_weights, mark_weights
-from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.computable import computable, fitting
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
@@ -72,14 +73,17 @@ def _learn(begun: Begun) -> Learned:
     usual = recipe_for(workspace, list(cases.values()), begun.snapshot, threads=control.threads)
     recipe, parent = going_on(workspace, control, usual, plan)
     recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
-    fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
-    fit = [answer for answer in annotations if answer.case_id in fitting]
+    unfit = list[str]()
+    readable = {case.id for case in computable(recipe, fitting(recipe, cases.values(), unfit.append, what="training"), left_out)}
+    for line in unfit:
+        control.log(line)
+    fit = [answer for answer in annotations if answer.case_id in readable]
     learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=fit, cases=cases)
     taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
     crowd = taught.crowd
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
     pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
-    held_out = begun.validation(lambda found: computable(recipe, found, left_out))
+    held_out = begun.validation(lambda found: computable(recipe, fitting(recipe, found, control.log, what="validation"), left_out))
     validation = taught.held_out(held_out, workspace.task.mask_values)
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
@@ -93,6 +97,7 @@ def _learn(begun: Begun) -> Learned:
     metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
     metrics |= beginning.facts
     metrics |= {"unlabelled_cases": len(pool)} if pool else {}
+    metrics |= {"annotated_cases": len(readable), "unfit": unfit[0]} if unfit else {}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = begun.calibrated(recipe, trained.weights, validation, taught.missing)
     more, facts = train_any_label(workspace, recipe, taught, plan.folder, report=report)
@@ -104,7 +109,7 @@ def _finish(begun: Begun, learned: Learned) -> Json:
     """Keep the model and ask for what follows; the job's result."""
     workspace, control = begun.workspace, begun.control
     own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
-    metrics = {**own, **learned.metrics, "learned_with": learned_with(workspace), "annotated_cases": len(begun.cases)}
+    metrics = {**own, "annotated_cases": len(begun.cases), **learned.metrics, "learned_with": learned_with(workspace)}
     model, live = _keep(workspace, begun.snapshot, learned, metrics)
     request_evaluation_of(workspace, model)
     if live:
@@ -113,7 +118,8 @@ def _finish(begun: Begun, learned: Learned) -> Json:
     said = _said(workspace, model)
     control.log(said)
     control.log(calibration_words(model))
-    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **begun.left_out.result()}
+    unfit = {"unfit": metrics["unfit"]} if "unfit" in metrics else {}
+    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **unfit, **begun.left_out.result()}
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
@@ -126,11 +132,7 @@ def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
 
 
 def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
-    """The recipe the project's settings and images call for.
-
-    Raises:
-        InputError: Cases with different numbers of channels, which one network cannot read.
-    """
+    """The recipe the project's settings and images call for; cases that one network cannot read with the others are left out later."""
     settings = workspace.settings
     recipe = choose_recipe(
         fingerprint(_shapes(workspace, cases)),
@@ -163,13 +165,19 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
 
 
 def _shapes(workspace: Workspace, cases: Sequence[Case]) -> list[CaseShape]:
-    """The pool, as which cases were asked must not decide the network; of a pool no one network can read, what the answers fit."""
+    """The pool, as which cases were asked must not decide the network; of a pool no one network can read, what the answers fit.
+
+    Where no one network reads the answers either, those of the number of channels that most of them have.
+    """
     with workspace.store.read() as tx:
         pool = tx.find(Case, where={"split": "train"}) or cases
     dimension = 2 if all(c.grid.is_2d for c in pool) else 3
     if common_channels({c.channels for c in pool}, dimension=dimension) is None:
         answered = {c.channels for c in cases}
         pool = [c for c in pool if c.channels in answered] or cases
+        if common_channels(answered, dimension=2 if all(c.grid.is_2d for c in pool) else 3) is None:
+            most = max(Counter(c.channels for c in cases).items(), key=lambda one: (one[1], one[0]))[0]
+            pool = [c for c in pool if c.channels == most]
     return [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in pool]
 
 
