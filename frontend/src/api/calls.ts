@@ -17,6 +17,11 @@ export const readDrift = (p: string, by: string, since: string): Promise<T.Drift
 export const readDispositions = (p: string): Promise<T.StreamStanding> => getJson(at(p, "/dispositions"));
 export const renewRule = (p: string, why: string): Promise<T.StreamStanding> => sendJson("POST", at(p, "/dispositions/renew"), { why });
 export const recallAccepted = (p: string, why: string): Promise<T.Recalled> => sendJson("POST", at(p, "/dispositions/recall"), { why });
+/** The map of the pool that was made last; null before there is one. */
+export const readMap = (p: string, by: string): Promise<T.PoolMap | null> => getJson(at(p, `/map?by=${encodeURIComponent(by)}`));
+export const makeMap = (p: string, how: T.MapBody): Promise<T.JobRef> => sendJson("POST", at(p, "/map"), how);
+/** Begin a round of cases that somebody chose; `count` of them by the strategy, or all. */
+export const queryThese = (p: string, case_ids: string[], count: number | null): Promise<T.Chosen> => sendJson("POST", at(p, "/query"), { case_ids, count });
 export const readArchives = (p: string): Promise<T.Archives> => getJson(at(p, "/archives"));
 export const findStudies = (p: string, wanted: T.FindBody): Promise<T.Found> => sendJson("POST", at(p, "/archives/find"), wanted);
 export const pullStudies = (p: string, wanted: T.PullBody): Promise<T.JobRef> => sendJson("POST", at(p, "/archives/pull"), wanted);

@@ -198,6 +198,11 @@ export interface Changes {
   changes: Changed[];
 }
 
+/** What came of it: the round, its cases in order, and those that could not be queried. */
+export interface Chosen {
+  round: number; case_ids: string[]; left: Left[];
+}
+
 /** One label: annotated training cases that hold it, how many of them a query chose, and how many of `cases` say something of it. */
 export interface ClassCount {
   label: string; annotated: number; queried: number; known: number; cases: number;
@@ -268,9 +273,9 @@ export interface DrawnEstimate {
   number; plain: number | null; warning: string;
 }
 
-/** The groups of unlabelled cases, and every compared case, the least likely first. */
+/** The groups of unlabelled cases, and every compared case, the least likely first; `unread` images are left for the next request. */
 export interface DriftReport {
-  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
+  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string; unread: number;
 }
 
 /** The report, or why there is none yet and what to do about it. */
@@ -463,6 +468,11 @@ export interface Leave {
   address: string;
 }
 
+/** A case that was not queried, and why. */
+export interface Left {
+  case: string; why: string;
+}
+
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
 export interface LinkBody {
   secret: string; password?: string | null;
@@ -486,6 +496,11 @@ export interface LogLine {
 /** Lines of a job's log, in order. */
 export interface Log {
   lines: LogLine[];
+}
+
+/** How the pool is laid out. */
+export interface MapBody {
+  described?: "auto" | "model" | "images"; layout?: "pca" | "tsne";
 }
 
 /** Marks that finish an open case. */
@@ -657,6 +672,14 @@ export interface PointBody {
   kind: "point"; voxel: [number, number, number]; label?: number; positive?: boolean;
 }
 
+/** The map that was made last. */
+export interface PoolMap {
+  described: "auto" | "model" | "images"; layout: "pca" | "tsne"; by: string; cases: number; explained: [number, number] | null; made_at:
+  string; outdated: string; sampled: string; words: string[]; columns: string[]; ids: string[]; names: string[]; x: number[]; y: number[];
+  splits: string[]; states: string[]; uncertainties: (number | null)[]; qualities: (number | null)[]; rounds: (number | null)[]; labels:
+  string[]; groups: string[];
+}
+
 /** Expected scores of what is unlabelled. */
 export interface PoolQuality {
   mean: number | null; low_count: number; histogram: number[];
@@ -808,6 +831,11 @@ export interface PushBody {
   server?: string; format?: "dicom-seg" | "dicom-labelmap" | "rtstruct" | "dicom-sr"; case_ids?: string[]; again?: boolean;
 }
 
+/** Which cases a person wants annotated next. */
+export interface QueryBody {
+  case_ids: string[]; count?: number | null;
+}
+
 /** Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none). */
 export interface RateBody {
   annotator: string; cost_per_minute?: number | null; past?: boolean; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?:
@@ -898,12 +926,12 @@ export interface RestoreBody {
 
 /** What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs. */
 export interface RetentionReport {
-  removed: string[]; freed: number; waiting: DueImage[]; shared: string[];
+  removed: string[]; freed: number; waiting: DueImage[]; shared: string[]; files: number;
 }
 
 /** How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next. */
 export interface Retention {
-  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string;
+  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string; files: number;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
@@ -979,10 +1007,10 @@ export interface SelectedPool {
   string;
 }
 
-/** One setting: its value, what it may be, and from when on a change counts. */
+/** One setting: its group's title, its value, what it may be, and from when on a change counts. */
 export interface Setting {
-  name: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices: string[]; low:
-  number | null; high: number | null;
+  name: string; group: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices:
+  string[]; low: number | null; high: number | null;
 }
 
 /** New values by the settings' names. */

@@ -24,6 +24,7 @@ from medloop.cli import (
     disposing,
     keeping,
     learning,
+    mapping,
     marks,
     measuring,
     models,
@@ -36,6 +37,7 @@ from medloop.cli import (
     reviewing,
     routing,
     serving,
+    sharing,
     streaming,
     studies,
     tracing,
@@ -62,11 +64,12 @@ COMMANDS = (
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, continual.matrix,
     disposing.dispositions,
     projects.status, projects.report, acquiring.acquisition,
-    measuring.measure, triage.triage, triage.drift, triage.adapt, triage.quality, triage.calibrate,
+    measuring.measure, mapping.map_, triage.triage, triage.drift, triage.adapt, triage.quality, triage.calibrate,
     annotations.flag, annotations.annotators, annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,
     learning.strategies, studies.simulate, continual.retention, keeping.audit, keeping.doctor, keeping.backup,
+    sharing.join, sharing.move_blobs,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

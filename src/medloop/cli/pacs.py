@@ -10,9 +10,9 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue, declared, setting
 from medloop.core.errors import MedloopError, SettingError, StorageError
 from medloop.core.names import counted, first_named
-from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
     from medloop.datasets.channel_names import Wanted

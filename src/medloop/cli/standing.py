@@ -26,7 +26,7 @@ from medloop.loop.querying.rejected import rejected_lines
 from medloop.loop.querying.streaming import verdicts
 from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
-from medloop.server.web.locks import SERVER_LOCK, WORKER_LOCK, is_held
+from medloop.server.web.locks import SERVER_LOCK, is_held, somebody_works
 
 FAILURES_SHOWN = 3
 LEFT_OUT_SHOWN = 10
@@ -119,7 +119,7 @@ def standing(workspace: Workspace) -> Standing:
         unpredicted=made.unpredicted,
         evaluations=tuple(point for point in made.curve if point.model_index == index),
         jobs=tuple(JobLine(j.id, j.kind, str(j.state), j.progress, j.message, j.error) for j in (*now.jobs, *failed)),
-        worker=is_held(workspace.folder, WORKER_LOCK),
+        worker=somebody_works(workspace),
         server=is_held(workspace.folder, SERVER_LOCK),
         effort=made.effort,
         queried=made.queried,

@@ -86,14 +86,14 @@ def judge_brought(workspace: "Workspace", bring: Callable[[], None], *, as_json:
     from medloop.loop.querying.disposing import dispose_arrivals
     from medloop.loop.querying.streaming import judge_arrivals, verdicts
     from medloop.loop.worker import drain
-    from medloop.server.web.locks import WORKER_LOCK, is_held
+    from medloop.server.web.locks import somebody_works
 
     with workspace.store.read() as tx:
         before, model = {*verdicts(tx), *_disposed(tx)}, tx.live_model()
     if model is None:
         say("No model is there yet: until there is, cases are queried from the pool and none is judged")
     bring()
-    if is_held(workspace.folder, WORKER_LOCK):
+    if somebody_works(workspace):
         say("A worker is at work: it predicts and judges what is new; see medloop status")
     else:
         drain(workspace)
