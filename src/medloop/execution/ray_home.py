@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -116,16 +117,16 @@ class RayHome:
             ForbiddenError: See `require_token_checked`.
             UnavailableError: Nobody answers, or Ray cannot start.
         """
+        if (loaded := sys.modules.get("ray")) is not None and loaded.is_initialized():
+            raise ConflictError("This process works on a Ray cluster already", remedy="close that first")
         os.environ.update(QUIET)
         bind_to_loopback(self._address)
         if self._address == LOCAL:
-            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # read once by Ray, so it is that of the process
             self._folder = tempfile.mkdtemp(prefix="ml-ray-")
         else:
             require_token_checked(self._address)
         ray = import_module("ray")
-        if ray.is_initialized():
-            raise ConflictError("This process works on a Ray cluster already", remedy="close that first")
         own = {"num_cpus": self._wanted or None, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_temp_dir": self._folder}
         with _handlers_kept():
             try:
