@@ -3,13 +3,14 @@
 import multiprocessing
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from medloop.core.errors import CancelledError, StateError
-from medloop.core.records import Case, Descriptor, Prediction
+from medloop.core.records import Case, Descriptor, Model, Prediction
 from medloop.execution.processes import LocalWorker, local_processes
 from medloop.execution.workers import Workers
 from medloop.loop.foundation import shards
@@ -24,7 +25,7 @@ from medloop.loop.worker import drain, run_job
 from medloop.store.audit import verify
 from tests.loop import sharded
 
-from .conftest import MakeWorkspace
+from .conftest import FAST, MakeWorkspace
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,21 @@ def test_a_project_in_a_file_is_not_worked_on_by_another_machine(make_workspace:
     elsewhere = Shared(shared.folder, shared.project, shared.task, "another-host", is_sqlite=True)
     with pytest.raises(StateError, match=r"SQLite is worked on by one machine, another-host; this is .*; move it to PostgreSQL"):
         elsewhere.open()
+
+
+def test_members_that_two_processes_train_are_those_of_one_process(
+    make_workspace: MakeWorkspace, tmp_path: Path, two: Workers[LocalWorker]
+) -> None:
+    here = make_workspace(["train"] * 3 + ["validation"], labelled=4, settings=replace(FAST, members=2))
+    start_training(here)
+    shutil.copytree(here.folder, tmp_path / "copy")
+    weights = []
+    with Workspace.open(tmp_path / "copy") as opened:
+        for workspace in (here, opened.placed(two)):
+            job = workspace.store.jobs.claim("test", kinds=("train",))
+            assert job is not None
+            run_job(workspace, job)
+            with workspace.store.read() as tx:
+                weights.append(tx.find(Model)[0].weights)
+    assert len(weights[0]) == 2
+    assert weights[0] == weights[1]
