@@ -35,8 +35,8 @@ from medloop.loop.judging.drawn import drawn_estimates
 from medloop.loop.judging.evaluation_cases import shown_interval, surface_words
 from medloop.loop.judging.live_models import choose_live
 from medloop.loop.judging.mask_figures import is_sized
+from medloop.loop.judging.pool_predictions import predict_cases
 from medloop.loop.judging.predicted_quality import qualify_again
-from medloop.loop.judging.predictions import predict_cases
 from medloop.loop.judging.releasing import unjudged_candidate
 from medloop.metrics.intervals import bootstrap_mean, interval_words
 from medloop.metrics.surface import hd95_mm, surface_dice
