@@ -21,6 +21,7 @@ from medloop.cli import (
     configuring,
     continual,
     deidentifying,
+    disposing,
     keeping,
     learning,
     mapping,
@@ -36,6 +37,7 @@ from medloop.cli import (
     reviewing,
     routing,
     serving,
+    sharing,
     streaming,
     studies,
     tracing,
@@ -60,12 +62,14 @@ COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, proposers.import_model,
     serving.serve, serving.worker, prompting.nninteractive,
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, continual.matrix,
+    disposing.dispositions,
     projects.status, projects.report, acquiring.acquisition,
     measuring.measure, mapping.map_, triage.triage, triage.drift, triage.adapt, triage.quality, triage.calibrate,
     annotations.flag, annotations.annotators, annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,
     learning.strategies, studies.simulate, continual.retention, keeping.audit, keeping.doctor, keeping.backup,
+    sharing.join, sharing.move_blobs,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

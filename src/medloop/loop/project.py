@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from medloop.core.arrays import MaskArray
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import NotFoundError
 from medloop.core.geometry import PlaneName
 from medloop.core.image import Image
@@ -31,7 +32,7 @@ from medloop.core.records import (
     Review,
     TaskKind,
 )
-from medloop.core.settings import Learner, SettingValue
+from medloop.core.settings import Learner
 from medloop.datasets.archives import unpacked
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
@@ -73,6 +74,7 @@ from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.disposed import Disposition
 from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
@@ -105,16 +107,20 @@ from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.overview.stream_standing import StreamStanding, stream_standing
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.overview.watching import job_bar
 from medloop.loop.querying.by_hand import ByHand, cases_called, query_by_hand
+from medloop.loop.querying.disposing import dispose_arrivals
 from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.recalling import recall_accepted, renew_rule
 from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
 from medloop.pacs.archive import FoundStudies, PacsQuery
 from medloop.report.inline import Inline
+from medloop.store.homes import Places
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -136,9 +142,9 @@ class Project:
         name: str = "",
         instructions: str = "",
         settings: ProjectSettings | None = None,
-        url: str | None = None,
+        url: str | Places | None = None,
     ) -> Self:
-        """Make a new project; see `Workspace.create`, also for labels that lie inside others or overlap.
+        """Make a new project; see `Workspace.create`, also for labels that lie inside others or overlap, and for rows and blobs elsewhere.
 
         Raises:
             ConflictError: The folder already holds a project.
@@ -696,6 +702,32 @@ class Project:
         """What a stream decided about each case that arrived, by name; see the setting `stream`."""
         with self.workspace.store.read() as tx:
             return {tx.get(Case, case_id).name: verdict for case_id, verdict in verdicts(tx).items()}
+
+    def dispositions(self) -> StreamStanding:
+        """What the stream decided about the cases that arrived, by which rule, and what its audit found; see the setting `stream_risk`."""
+        return stream_standing(self.workspace)
+
+    def dispose_arrivals(self) -> list[Disposition]:
+        """Decide what arrived and is predicted now, as workers do by themselves."""
+        return dispose_arrivals(self.workspace)
+
+    def renew_rule(self, why: str) -> None:
+        """Have the stream's rule made anew, on all patients evaluated by then; an alarm is lifted by it.
+
+        Raises:
+            InputError: No reason.
+            StateError: There is neither a rule nor an alarm.
+        """
+        renew_rule(self.workspace, why=why, actor="python")
+
+    def recall_accepted(self, why: str, *, model: int | None = None) -> list[Disposition]:
+        """Have people read the accepted cases that nobody has read so far, of one model or of all.
+
+        Raises:
+            InputError: No reason.
+            StateError: No such case.
+        """
+        return recall_accepted(self.workspace, why=why, actor="python", model_index=model)
 
     def status(self) -> ProjectStatus:
         """Counts, round, model and jobs."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, select, union
 
-from medloop.core.records import Effort, Split
+from medloop.core.records import Case, Effort, Split
 from medloop.store.listed import one_of
+from medloop.store.rows import from_row, kind_of
 from medloop.store.states import DECIDED, FUSED, REJECTED, current_annotations_query, full_annotations_query
 from medloop.store.tables import (
     annotations,
@@ -68,6 +69,7 @@ class ShownRow:
     annotator_id: str
     model_id: str
     state: str
+    opened_at: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,13 @@ class PoolReader(TransactionReader):
         table = case_states.c
         query = select(table.case_id).where(table.split.in_(list(splits)), table.state.in_(("skipped", "flagged")))
         return set(self._connection.execute(query).scalars().all())
+
+    def arrived_since(self, number: int) -> list[str]:
+        """Ids of the unlabelled cases added after that event, in their order, that nobody has open."""
+        table = case_states.c
+        query = select(cases.c.id).join(case_states, table.case_id == cases.c.id).where(cases.c.event > number)
+        free = query.where(table.state == "unanswered", table.open_assignments == 0)
+        return list(self._connection.execute(free.order_by(cases.c.event)).scalars().all())
 
     def cases_per_patient(self, split: Split) -> float:
         """How many cases of a split a patient has on average; 1 without any."""
@@ -215,10 +224,17 @@ class PoolReader(TransactionReader):
             for row in self._connection.execute(query.order_by(efforts.c.event))
         ]
 
+    def cases_with_image(self, *, until: str | None = None, after: str | None = None, limit: int | None = None) -> list[Case]:
+        """Cases whose image was not removed, that were added by one time and after another, oldest first."""
+        bounds = [*([] if until is None else [cases.c.added_at <= until]), *([] if after is None else [cases.c.added_at > after])]
+        query = select(cases).where(cases.c.voxels != "", *bounds)
+        query = query.order_by(cases.c.added_at, cases.c.event).limit(limit)
+        return [from_row(kind_of(Case), row) for row in self._connection.execute(query).mappings()]
+
     def shown_proposals(self, model_ids: Sequence[str], split: Split, since: str, until: str | None) -> list[ShownRow]:
         """Cases of a split that people opened with a proposal of these models in a stretch of time, gold cases left out, oldest first."""
         table = assignments.c
-        query = select(table.id, table.case_id, table.annotator_id, predictions.c.model_id, table.state)
+        query = select(table.id, table.case_id, table.annotator_id, predictions.c.model_id, table.state, table.opened_at)
         query = query.join(predictions, predictions.c.id == table.proposal_id).join(cases, cases.c.id == table.case_id)
         query = query.where(predictions.c.model_id.in_(list(model_ids)), cases.c.split == split, table.opened_at >= since)
         query = query.where(table.began_with == "prediction", table.gold_id.is_(None), *([table.opened_at < until] if until else []))

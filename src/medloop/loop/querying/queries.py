@@ -6,6 +6,7 @@ so the same project asks the same cases again. Only numbers are read, unless a q
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate, repeat
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from medloop.core.errors import ConflictError, InputError, NotFoundError, StateE
 from medloop.core.records import Choice, Model, Query, Round, Split, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.disposed import kept_from_queries
 from medloop.loop.foundation.effort import minutes_words
 from medloop.loop.foundation.named_frames import annotated_on_names
 from medloop.loop.foundation.outside import outside_models
+from medloop.loop.foundation.pool_marks import mark_without, pool_mark
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.lacking import label_pool
@@ -55,7 +58,7 @@ def make_query(
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
-        refused |= {case.case_id for case in damaged}
+        refused |= {case.case_id for case in damaged} | (kept_from_queries(tx) if settings.stream_risk > 0 else set())
         marked = {a.case_id for a in tx.marked_annotations()}  # only training cases have any
         live = tx.live_model()
         model = live or _sure_outside(workspace, tx, table)
@@ -153,15 +156,19 @@ def first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size:
 def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable, size: int, rng: np.random.Generator) -> list[Choice]:
     """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
     picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
+    ids = [table.id_of(pool.case_ids[p.index]) for p in picks]
+    drawn = any(p.probability is not None for p in picks)
+    marks = accumulate(ids, mark_without, initial=pool_mark(map(table.id_of, pool.case_ids))) if drawn else repeat("")
     choices = [
         Choice(
-            case_id=table.id_of(pool.case_ids[p.index]),
+            case_id=case_id,
             score=float(p.score),
             reason=p.reason,
             probability=p.probability,
             left=None if p.probability is None else len(pool.case_ids) - place,
+            pool="" if p.probability is None else mark,
         )
-        for place, p in enumerate(picks)
+        for place, (p, case_id, mark) in enumerate(zip(picks, ids, marks, strict=False))
     ]
     unseen = sorted(set(names) - set(pool.case_ids)) if len(choices) < size else []
     left = min(size - len(choices), len(unseen))

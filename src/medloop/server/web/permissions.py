@@ -67,6 +67,7 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/report",
     "GET /projects/{project}/triage",
     "GET /projects/{project}/drift",
+    "GET /projects/{project}/dispositions",
     "GET /projects/{project}/map",
     "GET /projects/{project}/pretraining",
     "GET /projects/{project}/matrix",
@@ -178,6 +179,8 @@ PERMISSIONS: Mapping[str, Need] = {
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",
     "POST /projects/{project}/retention/remove": "decide",
+    "POST /projects/{project}/dispositions/renew": "decide",
+    "POST /projects/{project}/dispositions/recall": "decide",
 }
 """The table; addresses are those below /api/v1."""
 
