@@ -26,9 +26,15 @@ SORTS: tuple[Sort, ...] = get_args(Sort)
 KINDS: Mapping[str, Sequence[str]] = {"state": CASE_STATES, "split": get_args(Split)}
 """Columns of few values, which an index has with the names behind each."""
 
+SELDOM = ("assignee", "updated", "round")
+"""What few cases have, and no column holds."""
+
 OPTIONAL = ("quality", "uncertainty")
-WALKED = ("patient", "annotations", *OPTIONAL)
+WALKED = ("patient", "split", "annotations", *OPTIONAL)
 """Columns by which an index orders the whole list."""
+
+FEW_READINGS = 30
+"""Of cases with more annotations each their number is sorted."""
 
 COMMON = 20
 """One case in so many makes a state a common one."""
@@ -117,8 +123,8 @@ class WorklistReader(TallyReader):
         query = self._fitting(select(*_SHOWN, *(key.label(f"key{n}") for n, (key, _) in enumerate(keys))).select_from(source), listing)
         if place:
             query = query.where(behind(keys, place))
-        if _is_plain(listing) and listing.sort in KINDS:
-            query = query.where(case_states.c.case_id.in_(self._first_of_each(listing, place, limit + 1 + offset)))
+        if _is_plain(listing) and (first := self._first(listing, place, limit + 1 + offset)) is not None:
+            query = query.where(case_states.c.case_id.in_(first))
         ordered = query.order_by(*_ordering(listing, keys))
         found = self._connection.execute(ordered.limit(limit + 1).offset(offset)).mappings().all()
         lines = (CaseRow(**{name: row[name] for name in _NAMES}) for row in found[:limit])
@@ -157,11 +163,37 @@ class WorklistReader(TallyReader):
         found = _updates(lambda column: one_of(column, case_ids, self._on_sqlite))
         return {row.case_id: row.at for row in self._connection.execute(select(found.c.case_id, found.c.at))} if case_ids else {}
 
-    def _first_of_each(self, listing: Listing, place: Sequence[Any], most: int) -> Select[Any]:
-        """The first lines of each state or split, each found in an index: among them are the first of all, whatever comes first."""
+    def _first(self, listing: Listing, place: Sequence[Any], most: int) -> Select[Any] | None:
+        """Cases among which the first lines are, where no index orders all of them; None where one does."""
+        if values := self._values(listing):
+            return self._first_of_each(listing, values, place, most)
+        return self._first_with_value(listing, place, most) if listing.sort in SELDOM else None
+
+    def _first_with_value(self, listing: Listing, place: Sequence[Any], most: int) -> Select[Any]:
+        """The few cases that have a value, which come first, and behind them the first of the others by name."""
+        by_name, valued = (case_states.c.sort_key, case_states.c.name), select(self._seldom(listing).c.case_id)
+        rest = self._fitting(select(case_states.c.case_id), listing).where(case_states.c.case_id.not_in(valued))
+        if place and place[0] == 1:
+            rest = rest.where(tuple_(*by_name) > tuple_(*(literal(one) for one in place[-2:])))
+        others = rest.order_by(*by_name).limit(most).subquery()
+        return select(union_all(valued, select(others.c.case_id)).subquery().c.case_id)
+
+    def _seldom(self, listing: Listing) -> FromClause:
+        """What few cases have: an assignee, a change, a round."""
+        return self._rounds() if listing.sort == "round" else _assigned() if listing.sort == "assignee" else _updates()
+
+    def _values(self, listing: Listing) -> Sequence[Any]:
+        """All values of the column that a list is sorted by, where they are few; else none."""
+        if listing.sort != "annotations":
+            return KINDS.get(listing.sort, ())
+        most = self._connection.execute(select(func.max(case_states.c.annotations))).scalar() or 0
+        return range(most + 1) if most <= FEW_READINGS else ()
+
+    def _first_of_each(self, listing: Listing, values: Sequence[Any], place: Sequence[Any], most: int) -> Select[Any]:
+        """The first lines of each value, such as a state, each found in an index: among them are the first of all, whatever comes first."""
         column, by_name = case_states.c[listing.sort], (case_states.c.sort_key, case_states.c.name)
         parts = []
-        for value in KINDS[listing.sort]:
+        for value in values:
             if place and (value > place[0] if listing.descending else value < place[0]):
                 continue
             part = self._fitting(select(case_states.c.case_id), listing).where(column == value)
@@ -202,7 +234,7 @@ class WorklistReader(TallyReader):
             number = self._masked(asked.c.number, listing, None)
             keys += _key(number, 0, descending=listing.by_round or listing.descending)
         if listing.sort in ("assignee", "updated"):
-            found = _assigned() if listing.sort == "assignee" else _updates()
+            found = self._seldom(listing)
             source = source.outerjoin(found, found.c.case_id == case_states.c.case_id)
             value = self._masked(found.c.at, listing, None) if listing.sort == "updated" else found.c.at
             keys += _key(value, "", descending=listing.descending)
