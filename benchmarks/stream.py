@@ -74,6 +74,7 @@ def begin(dataset: Dataset, cases: Mapping[str, Sequence[CaseSource]], options: 
     import_dataset(workspace, replace(dataset, cases=tuple(given)))
     start_training(workspace)
     drain(workspace)
+    print("trained and evaluated", file=sys.stderr, flush=True)
     return workspace
 
 
@@ -95,6 +96,7 @@ def arrive(workspace: Workspace, cases: Sequence[CaseSource], question: Question
     for case in audit:
         submit(workspace, open_case(workspace, case.id, reader.id).assignment.id, Submitted(mask=truths[case.name].array))
     drain(workspace)
+    print(f"{watch.name}: {len(truths)} decided, {len(audit)} read", file=sys.stderr, flush=True)
     return truths
 
 
