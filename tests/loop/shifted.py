@@ -1,7 +1,7 @@
 """Projects with a model that finds what is bright, and cases of a scanner on which the same is dark."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -73,7 +73,9 @@ def predict(workspace: Workspace, model: Model, case: Case, number: int, contras
     return dice(found.astype(np.uint8), organ.astype(np.uint8), [1])[1]
 
 
-def judged_model(workspace: Workspace, *, training: int = 12, evaluated: int = 24, scanner: str = "A") -> Model:
+def judged_model(
+    workspace: Workspace, *, training: int = 12, evaluated: int = 24, scanner: str = "A", recipe: Mapping[str, object] | None = None
+) -> Model:
     """A model that learned from annotated cases of a scanner, and was evaluated on others of it."""
     teacher = annotator_named(workspace, "import", program=True)
     learned = []
@@ -88,7 +90,7 @@ def judged_model(workspace: Workspace, *, training: int = 12, evaluated: int = 2
     with workspace.store.read() as tx:
         ids = tuple(a.id for a in tx.current_annotations(splits=["train"]))
     snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=ids, digest="1" * 64, created_at=now())
-    model = Model(id=new_id("model"), index=1, recipe={}, snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now())
+    model = Model(id=new_id("model"), index=1, recipe=dict(recipe or {}), snapshot_id=snapshot.id, weights=(), metrics={}, created_at=now())
     with workspace.store.write("worker") as tx:
         tx.add(snapshot)
         tx.add(model)

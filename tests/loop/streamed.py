@@ -16,6 +16,7 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image, store_features
 from medloop.loop.foundation.disposed import Disposition, dispositions, note_stream
 from medloop.loop.foundation.workspace import Workspace
+from medloop.models.foundation.recipes import Fingerprint, choose_recipe
 
 from .conftest import FAST
 from .made_up import add_evaluation, add_model
@@ -23,12 +24,16 @@ from .shifted import add_scan, judged_model, predict, scan
 
 SETTINGS = dataclasses.replace(FAST, stream_risk=0.2, stream_sure=0.8, stream_good=0.8, stream_hard=0.3)
 
+RECIPE = choose_recipe(
+    Fingerprint(9, 1, (16, 16, 8), (1.0, 1.0, 1.0), uniform=False), kind="segmentation", classes=2, minutes=0.1, threads=1, seed=0
+)
+
 
 def streaming(folder: Path, *, evaluated: int = 30, **settings: object) -> tuple[Workspace, Model]:
     """A project with a model that learned from 12 patients, and was held against so many annotated others; its stream is on."""
     asked = dataclasses.replace(SETTINGS, **settings)  # type: ignore[arg-type]
     workspace = Workspace.create(folder, name="p", kind="segmentation", labels=["organ"], settings=asked)
-    model = judged_model(workspace, evaluated=0)
+    model = judged_model(workspace, evaluated=0, recipe=RECIPE.to_json())
     evaluate(workspace, model, range(500, 500 + evaluated))
     note_stream(workspace)
     return workspace, model

@@ -5,12 +5,14 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from medloop.core.errors import InputError, NotFoundError, StateError
 from medloop.core.records import Query, Round, time_text
-from medloop.loop.annotating.annotations import next_assignment, open_case
+from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.rejecting import reject_proposal
+from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.change_record import change_record
 from medloop.loop.data.exporting import export_project
 from medloop.loop.data.retention import remove_due
@@ -27,6 +29,7 @@ from medloop.loop.overview.stream_standing import stream_standing
 from medloop.loop.querying.disposing import dispose_arrivals
 from medloop.loop.querying.queries import AUDIT_REASON, make_query
 from medloop.loop.querying.recalling import recall_accepted, renew_rule
+from medloop.loop.querying.rounds import why_nothing
 from medloop.store.audit import verify
 
 from .made_up import add_model, case_named
@@ -288,11 +291,42 @@ def test_a_hard_case_needs_two_readers_who_do_not_see_each_other(tmp_path: Path)
         assert (opened.case.name, opened.assignment.base_id) == (name, None)
 
 
-def test_a_case_that_somebody_has_annotated_or_open_is_not_decided(made) -> None:
+def test_a_case_waits_for_its_prediction_and_whoever_finds_no_work_is_told_so(made) -> None:
+    workspace, model = made
+    case = add_scan(workspace, 100, "train")
+    assert dispose_arrivals(workspace) == []
+    ann = annotator_named(workspace, "Ann").id
+    assert next_assignment(workspace, ann) is None
+    assert "1 case to be decided by the stream once a worker has predicted them" in why_nothing(workspace, ann)
+    assert "1 of these have no prediction so far" in " ".join(stream_standing(workspace).words)
+    opened = open_case(workspace, case.id, ann)  # somebody who reads it first takes it out of the stream
+    predict(workspace, model, case, 100)
+    assert dispose_arrivals(workspace) == []
+    submit(workspace, opened.assignment.id, Submitted(mask=np.ones(case.grid.shape, dtype=np.uint8)))
+    assert dispose_arrivals(workspace) == []
+    assert stream_standing(workspace).waiting == 0
+
+
+def test_a_case_that_the_model_cannot_read_is_deferred_at_once(made) -> None:
+    workspace, _ = made
+    add_scan(workspace, 100, "train", channels=2)
+    dispose_arrivals(workspace)
+    assert decided(workspace)["A100"].decision == "deferred"
+    assert "model 1 cannot read it: with 2 channels, where the network reads 1" in decided(workspace)["A100"].reason
+
+
+def test_a_case_that_was_accepted_is_no_work_for_anybody(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, [101])
+    assert next_assignment(workspace, annotator_named(workspace, "Ann").id) is None  # it waits for its decision, no query takes it
+    dispose_arrivals(workspace)
+    assert decided(workspace)["A101"].decision == "accepted"
+    assert "1 case accepted by the stream" in why_nothing(workspace, annotator_named(workspace, "Ann").id)
+
+
+def test_only_what_arrived_is_decided(made) -> None:
     workspace, model = made
     arrive(workspace, model, [100])
-    opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
-    assert opened is None  # it waits for its decision, no query takes it
     dispose_arrivals(workspace)
     assert set(decided(workspace)) == {"A100"}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from medloop.core.names import counted, first_named, in_natural_order
 from medloop.core.records import Annotator, ProjectSettings
+from medloop.loop.foundation.disposed import accepted_cases, waiting_arrivals
 from medloop.loop.foundation.readings import ROUNDING, CaseReading, begun_readings, needs_several, project_settings
 from medloop.store.reader import Reader
 
@@ -40,8 +41,19 @@ def reading_summary(tx: Reader) -> ReadingSummary | None:
 def nothing_left_words(tx: Reader, annotator_id: str) -> str:
     """Why there is no case for an annotator."""
     waiting = list(begun_readings(tx)[1].values()) if _matters(tx) else []
-    lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting), _unsure(tx, waiting)]
+    lines = [_lacking(tx, waiting, {annotator_id}, you=True), *_unreviewed(tx, waiting), _unsure(tx, waiting), _streamed(tx)]
     return "; ".join(filter(None, lines)) or "Every case is annotated, skipped, or open with or assigned to somebody else"
+
+
+def _streamed(tx: Reader) -> str:
+    """Cases that no query takes as a stream decides about them; "" without any."""
+    if project_settings(tx).stream_risk <= 0:
+        return ""
+    accepted, undecided = accepted_cases(tx), len(waiting_arrivals(tx)) if tx.live_model() else 0
+    free = len(accepted.intersection(tx.arrived_since(-1))) if accepted else 0
+    lines = [f"{counted(free, 'case')} accepted by the stream (medloop dispositions DIR)"] if free else []
+    lines += [f"{counted(undecided, 'case')} to be decided by the stream once a worker has predicted them"] if undecided else []
+    return "; ".join(lines)
 
 
 def unaccepted_lines(tx: Reader) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from medloop.core.errors import InputError
 from medloop.core.names import counted
 from medloop.core.records import Case, Json, Model
-from medloop.loop.foundation.disposed import DECISIONS, Disposition, accepted_cases, began, dispositions, waiting_arrivals
+from medloop.loop.foundation.disposed import DECISIONS, POOL, Disposition, accepted_cases, began, dispositions, waiting_arrivals
 from medloop.loop.foundation.follow_up import is_outdated
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, evaluated_cases, evaluated_patients
@@ -54,6 +54,7 @@ class StreamStanding:
         counts: Cases by decision; of the accepted, those that stand.
         lapsed: Accepted cases whose acceptance stands no longer and that wait for a new decision, or were read.
         waiting: Arrived cases that were not decided so far.
+        unpredicted: Those of them that the model in use has not predicted.
         unread: Accepted cases that stand and that nobody has read, without the audit sample: what a recall brings back.
         rule: What decides; None where nothing is accepted so far.
         lacking: Why there is no rule, in words; "" where there is one.
@@ -66,6 +67,7 @@ class StreamStanding:
     counts: Mapping[str, int]
     lapsed: int
     waiting: int
+    unpredicted: int
     unread: int
     rule: StreamRule | None
     lacking: str
@@ -82,6 +84,8 @@ class StreamStanding:
         counts = ", ".join(f"{self.counts[decision]} {decision}" for decision in DECISIONS)
         lines = ["" if self.on else "the stream is off (stream_risk=0): nothing is decided any more"]
         lines.append(f"{counts}; {counted(self.waiting, 'case')} not decided yet")
+        if self.unpredicted:
+            lines.append(f"{self.unpredicted} of these have no prediction so far: a worker makes it, or medloop predict")
         if self.lapsed:
             lines.append(f"{counted(self.lapsed, 'acceptance')} stands no longer: the model was rolled back, or the proposal rejected")
         if self.alarm:
@@ -104,14 +108,17 @@ def stream_standing(workspace: Workspace, *, shown: int = SHOWN) -> StreamStandi
         counts = Counter(one.decision for i, one in found.items() if one.decision != "accepted" or i in accepted)
         free = sorted(accepted.intersection(tx.arrived_since(-1))) if accepted else []
         unread = tx.find(Case, where={"id": free}) if free else []
-        waiting, cases = len(waiting_arrivals(tx)), _cases(tx, found, accepted, shown)
+        waiting, cases = waiting_arrivals(tx), _cases(tx, found, accepted, shown)
+        live, ids = tx.live_model(), [case.id for case in waiting if case.split in POOL]
+        seen = len(tx.latest_predictions(live.id, among=ids)) if live and ids else 0
         rule, lacking = _rule(workspace, tx) if settings.stream_risk > 0 else (None, "")
     alarm = _alarm(workspace)
     return StreamStanding(
         on=settings.stream_risk > 0,
         counts={decision: counts.get(decision, 0) for decision in DECISIONS},
         lapsed=sum(one.decision == "accepted" for one in found.values()) - len(accepted),
-        waiting=waiting,
+        waiting=len(waiting),
+        unpredicted=len(ids) - seen if live else 0,
         unread=sum(case.split != "audit" for case in unread),
         rule=rule,
         lacking=lacking,

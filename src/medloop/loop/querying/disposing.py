@@ -10,7 +10,7 @@ those of the audit sample among them in the same words as ever, so that nobody c
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medloop.core.errors import InputError
+from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Case, Json, Model, Prediction, ProjectSettings
 from medloop.loop.foundation.computable import misfit
 from medloop.loop.foundation.damage import OVERSIZED, damaged_cases
@@ -124,10 +124,18 @@ def _ready(tx: Reader, model: Model, damaged: set[str]) -> tuple[list[Case], dic
             unread[case.id] = f"its patient is among the {case.split} cases, of which people read every one"
         elif case.id in rejected:
             unread[case.id] = "a person rejected its proposal"
-        elif case.id not in predictions and (reason := "too large for its grid" if case.id in large else misfit(recipe_of(model), case)):
+        elif case.id not in predictions and (reason := "too large for its grid" if case.id in large else _misfit(model, case)):
             unread[case.id] = f"model {model.index} cannot read it: {reason}"
     ready = [case for case in waiting if case.id in predictions or case.id in unread][:AT_ONCE]
     return ready, predictions, unread
+
+
+def _misfit(model: Model, case: Case) -> str:
+    """Why a model cannot read a case; "" where it can."""
+    try:
+        return misfit(recipe_of(model), case)
+    except SettingError as error:  # of another version of medloop
+        return error.message
 
 
 def _recent(tx: Reader, without: set[str]) -> list[Case]:
