@@ -135,7 +135,7 @@ def test_a_backup_of_a_shared_project_is_one_of_its_own(bucket: str, tmp_path: P
     digest = audit.verify(store).last_digest
     done = back_up_project(store, tmp_path / "backup")
     assert (done.blobs, done.missing) == (5, ())
-    shutil.rmtree(store.folder / "cache")
+    shutil.rmtree(store.folder / "blob-cache")
     store.close()
     for folder in (done.folder, shutil.copytree(done.folder, tmp_path / "restored")):
         copy = Store.open(folder)
