@@ -15,11 +15,14 @@ from medloop.core.errors import MedloopError
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, Lane
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.worker import IDLE_SECONDS, beside, keep_up, knows_archives, run_job
+from medloop.loop.worker import IDLE_SECONDS, Apart, beside, keep_up, knows_archives, run_job
 from medloop.server.processes.lifeline import Lifeline
 from medloop.server.web.folders import Projects
 from medloop.server.web.locks import WORKER_LOCK, FolderLock
 from medloop.store.claims import host_name, require_fellow, sign_on
+
+MOST_ARCHIVES = 4
+"""Projects whose archives are talked to at once: one that is slow delays its own project only."""
 
 NICENESS = 10
 SESSION_NICENESS = 5
@@ -36,11 +39,21 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
     with ExitStack() as held:
         here = _Here(held.enter_context(closing(Projects(root, exclusive=False))), held)
 
-        def run_lane(lane: Lane) -> bool:
-            ran = [_run_one(each, f"{owner}-{lane}", stop, lane=lane) for each in here.workspaces()]
+        archives = Apart(MOST_ARCHIVES, lambda each: _run_one(each, f"{owner}-archive", enough, lane="archive"))
+        held.callback(archives.close)
+
+        def enough() -> bool:
+            return stop() or archives.ended.is_set()
+
+        def run_short() -> bool:
+            ran = [_run_one(each, f"{owner}-short", stop, lane="short") for each in here.workspaces()]
             return any(ran)
 
-        with beside(lambda: run_lane("short")) as short_failed, beside(lambda: run_lane("archive")) as archive_failed:
+        def run_archives() -> bool:
+            archives.turn(here.workspaces())
+            return False
+
+        with beside(run_short) as short_failed, beside(run_archives) as archive_failed:
 
             def over() -> bool:
                 return short_failed() or archive_failed() or stop()
