@@ -118,6 +118,18 @@ def test_the_bucket_of_another_project_is_refused_and_nothing_is_changed(project
     store.close()
 
 
+def test_one_place_by_two_names_is_never_cleared(project: Store, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="lies in the project's own folder"):
+        move_blobs(project, f"file://{project.folder}/blobs", actor="cli")
+    (tmp_path / "share").mkdir()
+    (tmp_path / "alias").symlink_to(tmp_path / "share")
+    move_blobs(project, f"file://{tmp_path}/share", actor="cli")
+    move_blobs(project, f"file://{tmp_path}/alias", actor="cli")
+    with pytest.raises(StateError, match="by another name"):
+        clear_place(project, f"file://{tmp_path}/share")
+    assert examine(project).ok
+
+
 def test_a_store_that_cannot_be_reached_leaves_the_project_where_it_is(project: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medloop.store.object_store.TRIES", 1)
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():

@@ -163,6 +163,16 @@ def test_a_store_that_cannot_be_reached_acknowledges_nothing_and_names_no_secret
     assert cut_off.cache.get(hashlib.sha256(b"after").hexdigest()) is None
 
 
+def test_a_store_that_says_nothing_is_not_waited_for_without_end(bucket: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "TRIES", 1)
+    monkeypatch.setattr(object_store, "READ_SECONDS", 1)
+    blobs = opened(f"{bucket}/p", None)
+    name = blobs.put(b"before")
+    with s3_server.silent(), pytest.raises(StorageError, match="cannot be reached to read"):
+        blobs.put(b"meanwhile")
+    assert blobs.put(b"before") == name
+
+
 def test_a_store_that_takes_bytes_and_keeps_others_acknowledges_nothing(tmp_path: Path) -> None:
     import fsspec
     from fsspec.implementations.local import LocalFileSystem
