@@ -44,6 +44,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from medloop.core.errors import MedloopError, SettingError
 from medloop.datasets.discover import open_dataset
+from medloop.execution.placement import Placement
 from medloop.metrics.intervals import interval_words
 from medloop.simulation.runs import StudyProgress
 from medloop.simulation.suite import Suite, suite_of
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = options.out or Path(tempfile.mkdtemp(prefix="medloop-labels-"))
     try:
         suite = asked(options)
-        result = run_suite(suite, out, processes=options.processes, report=_tell)
+        result = run_suite(suite, out, placement=Placement(options.processes), report=_tell)
     except MedloopError as error:
         print(f"label_efficiency: {error}", file=sys.stderr)
         return 1

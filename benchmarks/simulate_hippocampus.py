@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from medloop.core.errors import MedloopError
+from medloop.execution.placement import Placement
 from medloop.metrics.intervals import interval_words
 from medloop.simulation.design import StudyDesign
 from medloop.simulation.results import StudyResult
@@ -40,7 +41,7 @@ def main() -> int:
         samples=arguments.samples,
     )
     try:
-        result = run_study(design, out, processes=arguments.processes, report=_tell)
+        result = run_study(design, out, placement=Placement(arguments.processes), report=_tell)
     except MedloopError as error:
         print(f"simulate_hippocampus: {error}", file=sys.stderr)
         return 1

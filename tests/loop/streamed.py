@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from medloop.core.image import Mask
-from medloop.core.records import Case, Model, Source, Split
+from medloop.core.records import Case, Model, Prediction, Source, Split, new_id, now
 from medloop.loop.annotating.annotations import next_assignment, submit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.arrays import load_image, store_features
 from medloop.loop.foundation.disposed import Disposition, dispositions, note_stream
 from medloop.loop.foundation.workspace import Workspace
 
 from .conftest import FAST
-from .made_up import add_evaluation
+from .made_up import add_evaluation, add_model
 from .shifted import add_scan, judged_model, predict, scan
 
 SETTINGS = dataclasses.replace(FAST, stream_risk=0.2, stream_sure=0.8, stream_good=0.8, stream_hard=0.3)
@@ -72,3 +73,38 @@ def read_next(workspace: Workspace, who: str, *, right: bool = True) -> str | No
     _, organ = scan(int(opened.case.name[1:]), 60.0, 8.0)
     submit(workspace, opened.assignment.id, Submitted(mask=(organ if right else ~organ).astype(np.uint8)))
     return opened.case.name
+
+
+def classifier(workspace: Workspace, *, right: int) -> Model:
+    """A model that is surer where it is right, on so many annotated test patients and half as many on which it is wrong."""
+    model, teacher, correct = add_model(workspace, 1), annotator_named(workspace, "import", program=True), dict[str, float]()
+    for n in range(right + right // 2):
+        image, _ = scan(500 + n, 60.0, 8.0)
+        source = Source(format="phantom", names=(f"scan{n}",), sha256=hashlib.sha256(image.array.tobytes()).hexdigest())
+        new = NewCase(name=f"A{500 + n}", patient=f"A{500 + n}", split="test", source=source, groups=(("scanner", "A"),))
+        case = add_case(workspace, image, new, Incoming(workspace.task.label_values[1 if n < right else 0], teacher), follow=False)
+        guess(workspace, model, case, sure=0.9 if n < right else 0.4)
+        correct[case.name] = float(n < right)
+    add_evaluation(workspace, model, "test", 12, correct)
+    note_stream(workspace)
+    return model
+
+
+def guess(workspace: Workspace, model: Model, case: Case, *, sure: float) -> None:
+    """The second class with this probability above one half, and an embedding like all others."""
+    image = load_image(workspace.store.blobs, case)
+    high = 0.5 + sure / 2
+    values = np.quantile(image.array, (0.05, 0.25, 0.5, 0.75, 0.95))
+    prediction = Prediction(
+        id=new_id("prediction"),
+        case_id=case.id,
+        model_id=model.id,
+        mask=None,
+        uncertainty=None,
+        probabilities=(1 - high, high),
+        features=store_features(workspace.store.blobs, values),
+        scores={"entropy": 0.1, "agreement": 1.0},
+        created_at=now(),
+    )
+    with workspace.store.write("worker") as tx:
+        tx.add(prediction)

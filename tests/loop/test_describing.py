@@ -59,7 +59,7 @@ def test_a_stopped_description_goes_on_after_the_last_whole_chunk(make_workspace
     workspace = make_workspace(["train"] * 5)
     seen: list[str] = []
 
-    def make(case: Case) -> np.ndarray:
+    def make(_workspace: Workspace, case: Case) -> np.ndarray:
         seen.append(case.name)
         return np.array([len(seen)], dtype=np.float32)
 
@@ -129,7 +129,7 @@ def test_a_network_learns_from_training_cases_only_and_again_when_they_have_doub
     def describe(cases: Sequence[Case]) -> str:
         maker = learned_maker(workspace, "latent", train)
         assert maker is not None
-        describe_cases(workspace, "latent", maker, cases, lambda _: np.zeros(1))
+        describe_cases(workspace, "latent", maker, cases, lambda _workspace, _case: np.zeros(1))
         return maker
 
     first = describe(cases_of(workspace))

@@ -1,14 +1,19 @@
 """A stream in production: what is accepted, deferred or read by two, by which rule, and what stops it."""
 
+import dataclasses
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from medloop.core.errors import InputError, NotFoundError, StateError
-from medloop.core.records import Query, Round
-from medloop.loop.annotating.annotations import next_assignment
+from medloop.core.records import Query, Round, time_text
+from medloop.loop.annotating.annotations import next_assignment, open_case
+from medloop.loop.annotating.rejecting import reject_proposal
+from medloop.loop.data.change_record import change_record
 from medloop.loop.data.exporting import export_project
+from medloop.loop.data.retention import remove_due
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.disposed import accepted_cases, standing_dispositions
@@ -26,7 +31,7 @@ from medloop.store.audit import verify
 
 from .made_up import add_model, case_named
 from .shifted import add_scan, predict
-from .streamed import arrive, decided, read_next, streaming
+from .streamed import SETTINGS, arrive, classifier, decided, guess, read_next, streaming
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +202,61 @@ def test_what_is_accepted_is_exported_by_itself_and_never_among_the_annotations(
     assert {line.split(",")[0] for line in lines[1:]} == accepted
     export_project(workspace, tmp_path / "masks", "nifti")
     assert not any(name in str(path) for name in accepted for path in (tmp_path / "masks").rglob("*"))
+
+
+def test_what_was_accepted_stays_so_without_its_image_and_what_waits_without_one_is_left_alone(made, tmp_path: Path) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 106))
+    dispose_arrivals(workspace)
+    accepted = stream_standing(workspace).counts["accepted"]
+    arrive(workspace, model, [110])
+    configure(workspace, settings={"retention_days": 30}, actor="lead")
+    workspace = workspace.reload()
+    remove_due(workspace, actor="lead", at=time_text(datetime.now(UTC) + timedelta(days=31)))
+    assert dispose_arrivals(workspace) == []
+    standing = stream_standing(workspace)
+    assert (standing.counts["accepted"], standing.unread, standing.waiting) == (accepted, 0, 0)
+    assert export_project(workspace, tmp_path / "out", "accepted").cases == accepted
+
+
+def test_a_rejected_proposal_is_accepted_no_longer(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 104))
+    dispose_arrivals(workspace)
+    name = next(name for name, one in decided(workspace).items() if one.decision == "accepted")
+    opened = open_case(workspace, case_named(workspace, name).id, annotator_named(workspace, "Ann").id)
+    reject_proposal(workspace, opened.assignment.id)
+    assert stream_standing(workspace).lapsed == 1
+    dispose_arrivals(workspace)
+    assert (decided(workspace)[name].decision, decided(workspace)[name].reason) == ("deferred", "a person rejected its proposal")
+
+
+def test_classes_are_accepted_by_their_highest_probability(tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, stream_good=1.0, stream_hard=0.5)
+    with Workspace.create(tmp_path / "p", name="p", kind="classification", labels=["benign", "malignant"], settings=settings) as workspace:
+        model = classifier(workspace, right=30)
+        for number in range(100, 106):
+            guess(workspace, model, add_scan(workspace, number, "train"), sure=0.9 if number < 103 else 0.4)
+        dispose_arrivals(workspace)
+        found = {name: one.decision for name, one in decided(workspace).items()}
+        assert {found[f"A{number}"] for number in range(103, 106)} <= {"deferred", "second reader"}
+        assert "accepted" in {found[f"A{number}"] for number in range(100, 103)}
+        out = tmp_path / "out"
+        export_project(workspace, out, "accepted")
+        assert {line.split(",")[3] for line in (out / "accepted.csv").read_text().splitlines()[1:]} == {"malignant"}
+        assert not (out / "proposals").exists()
+
+
+def test_the_change_record_of_a_model_tells_its_rules_alarms_and_decisions(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 103))
+    dispose_arrivals(workspace)
+    renew_rule(workspace, why="a quarter has passed", actor="lead")
+    text = change_record(workspace, model)
+    assert "## Stream in production" in text
+    assert "rule: model 1, 30 evaluated patients" in text
+    assert "by lead: a quarter has passed" in text
+    assert "second reader" in text
 
 
 def test_accepted_cases_can_be_recalled_and_are_then_read(made) -> None:

@@ -15,7 +15,7 @@ from medloop.loop.annotating.refining import Refiner, add_prompt
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.learning.training import recipe_for
+from medloop.loop.learning.prepared import recipe_for
 from medloop.loop.worker import drain
 
 from .conftest import FAST, MakeWorkspace

@@ -33,7 +33,7 @@ def test_the_nearest_answered_cases_come_with_labels_and_quality(make_workspace:
 
 def test_before_a_model_images_are_compared(pool: Workspace, ann: Annotator) -> None:
     cases = every_case(pool)
-    describe_cases(pool, "descriptors", "", cases, lambda case: np.array([1.0, float(case.name[-1])]))
+    describe_cases(pool, "descriptors", "", cases, lambda _workspace, case: np.array([1.0, float(case.name[-1])]))
     for name in ("case01", "case05"):
         add_answer(pool, ann, case_named(pool, name))
     found = similar_cases(pool, case_named(pool, "case00").id)

@@ -16,7 +16,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import choose_live, keep_unjudged, place_trained
-from medloop.loop.judging.predictions import run_prediction
+from medloop.loop.judging.pool_predictions import run_prediction
 from medloop.loop.judging.releasing import use_automatic, use_model
 from medloop.loop.judging.shared_scores import compare_models
 from medloop.loop.learning.training import run_training

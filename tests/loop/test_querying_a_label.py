@@ -14,7 +14,7 @@ from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import TaskChange, configure
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.predictions import _pool as predicted_pool
+from medloop.loop.judging.pool_predictions import _pool as predicted_pool
 from medloop.loop.learning.case_weights import _draws
 from medloop.loop.learning.pseudo_labels import _believable
 from medloop.loop.overview.stopping import stopping_evidence

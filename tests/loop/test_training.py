@@ -6,7 +6,7 @@ from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.records import Case, Snapshot, Source
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.learning.training import recipe_for
+from medloop.loop.learning.prepared import recipe_for
 
 SNAPSHOT = Snapshot(id="snapshot-1", annotation_ids=(), digest="0" * 64, created_at="")
 

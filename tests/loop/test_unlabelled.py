@@ -16,7 +16,8 @@ from medloop.loop.foundation.job_kinds import Train, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning import unlabelled
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.loop.learning.training import recipe_for, run_training
+from medloop.loop.learning.prepared import recipe_for
+from medloop.loop.learning.training import run_training
 from medloop.loop.learning.unlabelled import available_cases, unlabelled_cases
 from medloop.loop.overview.model_history import list_models
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint

@@ -4,6 +4,7 @@ from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.disposed import note_stream
 from medloop.loop.querying.disposing import dispose_arrivals
 
+from ..loop.made_up import case_named
 from ..loop.shifted import judged_model
 from ..loop.streamed import arrive, evaluate
 from .conftest import Site
@@ -36,6 +37,11 @@ def test_the_decisions_stand_in_their_list_and_in_the_worklist_and_can_be_recall
     reasons = {row["name"]: row["reason"] for row in site.client.get(f"{site.url}/cases").json()["rows"]}
     assert all(reasons[name].startswith(decision) for name, decision in decided.items() if decision)
     assert (reasons["A110"], reasons["A111"]) == ("", "")
+    for name, shown in (("A110", False), (next(n for n, d in decided.items() if d == "accepted"), True)):
+        case = case_named(workspace, name).id
+        assert (site.client.get(f"{site.url}/cases/{case}/look").json()["prediction"] is not None) is shown, name
+    opened = site.client.post(f"{site.url}/cases/{case_named(workspace, 'A111').id}/open", json={}).json()
+    assert (opened["prediction"], opened["previous"]) == (None, None)
     recalled = site.client.post(f"{site.url}/dispositions/recall", json={"why": "to look at them"}).json()["cases"]
     assert recalled == found["unread"] > 0
     assert site.client.post(f"{site.url}/dispositions/renew", json={"why": "more"}).json()["rule"] is None

@@ -12,6 +12,7 @@ import pytest
 from medloop.core.errors import ConflictError, InputError, MedloopError, SettingError
 from medloop.core.records import Annotation, Query, Round
 from medloop.core.settings import GivenKind
+from medloop.execution.placement import Placement
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query import strategies as registry
 from medloop.simulation.design import StudyDesign, Unit
@@ -131,7 +132,7 @@ def test_a_second_call_changes_nothing(finished):
 
 def test_two_processes_give_the_same_bits(finished, tmp_path):
     out, result = finished
-    run_study(result.design, tmp_path / "out", processes=2)
+    run_study(result.design, tmp_path / "out", placement=Placement(2))
     assert (tmp_path / "out" / "results.json").read_bytes() == (out / "results.json").read_bytes()
 
 
@@ -183,8 +184,6 @@ def test_what_cannot_be_studied_is_refused(phantoms, tmp_path):
         run_study(small_design(phantoms, start=40), tmp_path / "a")
     with pytest.raises(InputError, match="holds no annotations"):
         run_study(small_design(phantoms / "images"), tmp_path / "b")
-    with pytest.raises(SettingError, match="at least 1 process"):
-        run_study(small_design(phantoms), tmp_path / "c", processes=0)
     with pytest.raises(ConflictError, match="holds no study"):
         open_study(tmp_path / "d")
 

@@ -118,11 +118,19 @@ def _pairs(what: str, given: Sequence[str], *, known: Sequence[str] = (), last: 
         if keys:
             key, value = keys[0], composed(text).removeprefix(f"{keys[0]}=")
         if not sign or not key.strip():
-            raise SettingError(f"{what} is written KEY=VALUE, got {text!r}")
+            raise SettingError(f"{what} is written KEY=VALUE, got {text!r}", remedy=_with_sign(text) if what == "A setting" else "")
         if key.strip() in found:
             raise SettingError(f"{what} must be given once, got {key.strip()!r} twice")
         found[key.strip()] = value
     return found
+
+
+def _with_sign(text: str) -> str:
+    """How a setting is written that was named without a value."""
+    try:
+        return f"write {setting_named(text).name}=VALUE"
+    except SettingError:
+        return ""
 
 
 def _codes(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:

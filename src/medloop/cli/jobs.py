@@ -16,6 +16,7 @@ from medloop.cli.progress import Bar
 from medloop.core.errors import MedloopError
 from medloop.core.records import Job
 from medloop.core.states import JobState
+from medloop.execution.placement import HERE, Placed, Placement
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, kind_named
 from medloop.loop.foundation.workspace import Workspace
@@ -27,26 +28,31 @@ from medloop.store.claims import host_name
 _ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
-def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
+def have_done(workspace: Workspace, job: Job, *, threads: int, placement: Placement = HERE) -> Job:
     """See a queued job through to its end, on so many CPU threads, 0 for all.
 
-    With a worker alive, only watch it. Without one, run every waiting job here: what a training sets in motion
-    (predictions, evaluation, the next query) belongs to it.
+    With a worker alive, only watch it, wherever it was told to work. Without one, run every waiting job here: what a training sets in
+    motion (predictions, evaluation, the next query) belongs to it. Heavy parts are done where `placement` says.
 
     Raises:
         MedloopError: The job failed, was cancelled, or had nothing to do.
     """
     with Bar(kind_named(job.kind).title) as bar:
         if somebody_works(workspace):
+            if not placement.is_here:
+                say("A worker is alive and does the work where it was told to; --processes and --ray are its options")
             _watch(workspace, job, bar)
         else:
-            _work(workspace, bar, threads or os.cpu_count() or 1)
+            with Placed(placement) as executor:
+                _work(workspace.placed(executor), bar, threads or os.cpu_count() or 1)
     for case in damaged_cases(workspace):
         say(str(case))
     ended = workspace.store.jobs.get(job.id)
     if ended.state != JobState.DONE:
         reason = (ended.error.strip() or "it was cancelled").splitlines()[-1]
         raise MedloopError(f"The {ended.kind} job {ended.state}: {reason}", remedy="medloop status tells more")
+    if unfit := ended.result.get("unfit"):
+        say(str(unfit))
     if (message := str(ended.result.get("message", ""))) and "nothing_new" not in ended.result:
         raise MedloopError(f"Nothing to do: {message}")
     return ended

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, Background, ProjectFolder, Threads, argument, open_project, option
+from medloop.cli.option_groups import with_option_group
+from medloop.cli.options import AsJson, Background, PlaceOptions, ProjectFolder, WorkOptions, argument, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.names import counted
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
     from medloop.loop.foundation.workspace import Workspace
 
 
+@with_option_group("at", WorkOptions)
 def train(
     folder: ProjectFolder,
+    at: WorkOptions,
     again: Annotated[bool, typer.Option("--again", help="Make a model also when nothing is new since the last one.")] = False,
     learner: Annotated[
         str, option("--learner", metavar="builtin|nnunet", help="What learns, from now on: sets the project's setting.")
     ] = "",
     background: Background = False,
-    threads: Threads = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train on all annotations so far.
@@ -34,6 +36,7 @@ def train(
     from medloop.loop.foundation.configuring import configure
     from medloop.loop.foundation.round_moves import start_training
 
+    placement = at.placement
     with open_project(folder) as workspace:
         if learner:
             configure(workspace, settings={"learner": learner}, actor="cli")
@@ -41,19 +44,20 @@ def train(
         if background:
             _print_requested(job, as_json=as_json)
             return
-        done = have_done(workspace, job, threads=threads)
+        done = have_done(workspace, job, threads=at.threads, placement=placement)
         _print_model(workspace, done.result, as_json=as_json)
 
 
+@with_option_group("at", WorkOptions)
 def predict(
     places: Annotated[list[Path], argument(metavar="DIR", help="The project's folder; with --model the images to predict.")],
+    at: WorkOptions,
     model: Annotated[
         Path | None,
         option("--model", metavar="FILE", help="A model: the folder or file of an export, TorchScript, ONNX, or a MONAI bundle."),
     ] = None,
     out: Annotated[Path | None, option("--out", metavar="OUT", help="With --model: a new or empty folder for the masks.")] = None,
     background: Background = False,
-    threads: Threads = 0,
     as_json: AsJson = False,
 ) -> None:
     """Let the model in use see the pool, or an exported model some images.
@@ -66,11 +70,12 @@ def predict(
             raise SettingError(
                 "Images and --out belong to --model, got them without", remedy="medloop predict --model FILE IMAGE --out OUT"
             )
-        _predict_pool(places[0], background=background, threads=threads, as_json=as_json)
+        _predict_pool(places[0], at, background=background, as_json=as_json)
         return
-    if out is None or background or threads:
+    if out is None or background or at != WorkOptions():
         raise SettingError(
-            "--model needs --out, and neither --background nor --threads", remedy="medloop predict --model FILE IMAGE --out OUT"
+            "--model needs --out, and none of --background, --threads, --processes and --ray",
+            remedy="medloop predict --model FILE IMAGE --out OUT",
         )
     _predict_images(model, places, out, as_json=as_json)
 
@@ -86,10 +91,11 @@ def _predict_images(model: Path, images: list[Path], out: Path, *, as_json: bool
     tell(done, lambda: typer.echo(f"{counted(len(done.files), 'image')} predicted in {done.folder}"), as_json=as_json)
 
 
-def _predict_pool(folder: Path, *, background: bool, threads: int, as_json: bool) -> None:
+def _predict_pool(folder: Path, at: WorkOptions, *, background: bool, as_json: bool) -> None:
     from medloop.cli.jobs import have_done
     from medloop.loop.foundation.follow_up import request_pool
 
+    placement = at.placement
     with open_project(folder) as workspace:
         with workspace.store.read() as tx:
             model = tx.live_model()
@@ -99,13 +105,15 @@ def _predict_pool(folder: Path, *, background: bool, threads: int, as_json: bool
         if background:
             _print_requested(job, as_json=as_json)
             return
-        done = have_done(workspace, job, threads=threads)
+        done = have_done(workspace, job, threads=at.threads, placement=placement)
         line = f"Model {model.index} has seen the pool: {done.result.get('predicted', 0)} cases"
         tell({"model": model.index, **done.result}, lambda: typer.echo(line), as_json=as_json)
 
 
+@with_option_group("at", PlaceOptions)
 def query(
     folder: ProjectFolder,
+    at: PlaceOptions,
     strategy: Annotated[str | None, option(help="How to choose; the project's strategy by default.")] = None,
     count: Annotated[int | None, option(min=1, max=10_000, help="How many; the project's batch by default.")] = None,
     lacking: Annotated[
@@ -125,12 +133,14 @@ def query(
         _query_by_hand(folder, among, count, given=strategy or lacking, as_json=as_json)
         return
     from medloop.core.records import Case, Query
+    from medloop.execution.placement import Placed
     from medloop.loop.querying.rounds import choosing, prepare_round
     from medloop.query.bandit import arms
     from medloop.query.pool import ON_DEMAND
     from medloop.query.strategies import needs_of
 
-    with open_project(folder) as workspace:
+    with open_project(folder) as opened, Placed(at.placement) as executor:
+        workspace = opened.placed(executor)
         chosen = known_strategy(strategy) if strategy else workspace.settings.strategy
         if needs_of(chosen) & ON_DEMAND:
             say(f"Working out what {chosen} needs from the images; the first time this takes a minute or so")

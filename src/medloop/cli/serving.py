@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import ProjectFolder, Threads, argument, option
+from medloop.cli.option_groups import with_option_group
+from medloop.cli.options import PlaceOptions, ProjectFolder, WorkOptions, argument, option
 from medloop.cli.printing import say
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ DEMO_FOLDER = Path("medloop-demo")
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
 
 
+@with_option_group("at", PlaceOptions)
 def serve(
     folder: Annotated[Path, argument(metavar="DIR", help="A project's folder, or a folder of them.")],
+    at: PlaceOptions,
     host: Host = None,
     port: Port = None,
     worker: Annotated[bool | None, typer.Option("--worker/--no-worker", help="Start a worker beside the page.")] = None,
@@ -47,10 +50,12 @@ def serve(
     shown = {"tls_cert": tls_cert, "tls_key": tls_key, "behind_proxy": behind_proxy, "names": names}
     provider = {"oidc_issuer": oidc_issuer, "oidc_client_id": oidc_client_id, "oidc_secret_file": oidc_secret_file}
     helpers = {"worker": worker, "assistant": assistant, "annotator": annotator, "compute_threads": threads}
+    helpers |= {"processes": at.processes, "ray": at.ray}
     _serve(folder, read_settings(os.environ, {"host": host, "port": port, **helpers, **shown, **provider}), browser=browser)
 
 
-def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
+@with_option_group("at", WorkOptions)
+def worker(folder: ProjectFolder, at: WorkOptions) -> None:
     """Do the background work of a project.
 
     Or of a folder of projects, until it is stopped. A job that is stopped keeps its checkpoint.
@@ -64,6 +69,7 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     from medloop.store.claims import host_name
     from medloop.store.private import why_read_only
 
+    placement = at.placement
     if not project_folders(folder):
         raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init FOLDER --kind … --label …")
     reasons = [why_read_only(one) for one in project_folders(folder)]
@@ -76,7 +82,8 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.nice(NICENESS)
     say(f"Working for {folder}; Ctrl-C stops after the current step")
-    work(folder, f"worker-{host_name()}-{os.getpid()}", stopping.is_set, threads=threads or os.cpu_count() or 1)
+    threads = at.threads or os.cpu_count() or 1
+    work(folder, f"worker-{host_name()}-{os.getpid()}", stopping.is_set, threads=threads, placement=placement)
 
 
 def demo(

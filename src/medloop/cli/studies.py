@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medloop.cli.options import AsJson, argument, option
+from medloop.cli.options import AsJson, PlaceOptions, argument, option
 from medloop.cli.printing import print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
 from medloop.core.declaring import SettingValue
@@ -16,6 +16,7 @@ from medloop.core.errors import SettingError
 from medloop.simulation.study_settings import RUN_SETTINGS, STUDY_SETTINGS
 
 if TYPE_CHECKING:
+    from medloop.execution.placement import Placement
     from medloop.simulation.design import StudyDesign
     from medloop.simulation.results import StudyResult
     from medloop.simulation.runs import StudyProgress
@@ -48,34 +49,39 @@ def simulate(
 
     if out.exists() and not out.is_dir():
         raise SettingError(f"--out must be a folder, got the file {out}")
-    team, processes = str(settings.get("team", "")), int(settings.get("processes", 1))
+    team, placement = str(settings.get("team", "")), _placement(settings)
     settings = {name: value for name, value in settings.items() if name in STUDY_SETTINGS}
     if team:
         _simulate_team(dataset, out, team, seeds=seeds or 3, settings=settings, as_json=as_json)
         return
     if dataset.suffix.lower() == ".toml":
         flags = {"--strategies": strategies, "--seeds": seeds, **{STUDY_SETTINGS[name].flag: value for name, value in settings.items()}}
-        _simulate_file(dataset, out, [flag for flag, value in flags.items() if value is not None], processes=processes, as_json=as_json)
+        _simulate_file(dataset, out, [flag for flag, value in flags.items() if value is not None], placement=placement, as_json=as_json)
         return
     known_strategy(str(settings.get("start_strategy", "random")))
     names = [known_strategy(name.strip()) for name in ("random,entropy" if strategies is None else strategies).split(",") if name.strip()]
     design = StudyDesign.from_json({"dataset": str(dataset.resolve()), "strategies": names, "seeds": list(range(seeds or 3)), **settings})
     if design.pretraining != "none":
-        _simulate_pretraining(design, out, processes=processes, as_json=as_json)
+        _simulate_pretraining(design, out, placement=placement, as_json=as_json)
         return
     with _progress() as report:
-        result = run_study(design, out, processes=processes, report=report)
+        result = run_study(design, out, placement=placement, report=report)
     tell(result.to_json(), lambda: _print_study(result, out), as_json=as_json)
 
 
-def _simulate_pretraining(design: "StudyDesign", out: Path, *, processes: int, as_json: bool) -> None:
+def _placement(settings: Mapping[str, SettingValue]) -> "Placement":
+    processes, ray = settings.get("processes"), settings.get("ray")
+    return PlaceOptions(None if processes is None else int(processes), None if ray is None else str(ray)).placement
+
+
+def _simulate_pretraining(design: "StudyDesign", out: Path, *, placement: "Placement", as_json: bool) -> None:
     """Run the study with and without pretraining, and say what that saves."""
     from dataclasses import asdict
 
     from medloop.simulation.saving import HEAD, run_with_and_without, saving_rows
 
     with _progress() as report:
-        result, lines = run_with_and_without(design, out, processes=processes, report=report)
+        result, lines = run_with_and_without(design, out, placement=placement, report=report)
 
     def as_text() -> None:
         _print_study(result, out)
@@ -124,7 +130,7 @@ def _costs(one: "Spending") -> list[str]:
     return ["-" if (cost := one.cost_to(target)) is None else f"{cost:.4g}" for target in TARGETS]
 
 
-def _simulate_file(file: Path, out: Path, given: Sequence[str], *, processes: int, as_json: bool) -> None:
+def _simulate_file(file: Path, out: Path, given: Sequence[str], *, placement: "Placement", as_json: bool) -> None:
     """Run a study file, whose settings no option may change."""
     from medloop.simulation.suite import read_suite
     from medloop.simulation.suite_runs import run_suite
@@ -133,7 +139,7 @@ def _simulate_file(file: Path, out: Path, given: Sequence[str], *, processes: in
         raise SettingError(f"{given[0]} is decided by the study file {file.name}", remedy="change it there")
     suite = read_suite(file)
     with _progress() as report:
-        result = run_suite(suite, out, processes=processes, report=report)
+        result = run_suite(suite, out, placement=placement, report=report)
     tell(result.to_json(), lambda: _print_suite(result, out), as_json=as_json)
 
 

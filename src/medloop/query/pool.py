@@ -11,6 +11,7 @@ import numpy as np
 from medloop.core.arrays import CaseScores, ClassSamples, Features, FloatArray
 from medloop.core.errors import InputError, SettingError, ShapeError
 from medloop.query.probabilities import checked
+from medloop.query.sharding import WHOLE, Sharding
 
 SCORES = MappingProxyType(
     {
@@ -81,6 +82,7 @@ class Pool:
             order of `labelled_features`.
         samples: Class probabilities, shape (samples, cases, classes), or None.
         round: Which round queries, 1 for the first; strategies with a schedule follow it.
+        sharding: Whether and by whom large selections are worked out in parts; the picks do not depend on it.
     """
 
     case_ids: tuple[str, ...]
@@ -91,6 +93,7 @@ class Pool:
     labelled: Mapping[str, FloatArray] = field(default_factory=dict)
     samples: ClassSamples | None = None
     round: int = 1
+    sharding: Sharding = WHOLE
 
     def __post_init__(self) -> None:
         cases = len(self.case_ids)

@@ -9,6 +9,7 @@ import numpy as np
 
 from medloop.core.arrays import CaseScores
 from medloop.query.pool import Pick, Pool, checked_number
+from medloop.query.sharding import topmost
 
 Select: TypeAlias = Callable[[Pool, int, np.random.Generator], list[Pick]]
 
@@ -61,7 +62,7 @@ def highest(score: str, reason: str) -> Select:
     @ordered
     def select(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
         values = pool.score(score)
-        best = np.argsort(-values, kind="stable")[:count]
+        best = topmost(values, count, pool.sharding)
         return [Pick(int(n), float(values[n]), reason.format(value=f"{values[n]:.3g}")) for n in best]
 
     return select

@@ -11,24 +11,19 @@ Killed at any moment, the same call goes on: finished units are kept, the one in
 workspace and its training checkpoint. Numbers depend on the design only, not on the number of processes.
 """
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from medloop.core.errors import ConflictError, SettingError
+from medloop.core.errors import ConflictError
+from medloop.execution.executor import Task
+from medloop.execution.placement import HERE, Placed, Placement
 from medloop.simulation.design import StudyDesign, Unit, units
 from medloop.simulation.files import only_one, read_json, write_json, write_text
 from medloop.simulation.prepare import SETUP, Setup, prepare
 from medloop.simulation.report import study_html
 from medloop.simulation.results import StudyResult, collect
 from medloop.simulation.unit import run_unit
-
-ORPHAN_SECONDS = 1.0
-"""How often a child process looks whether its study is still alive."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +38,13 @@ class StudyProgress:
 Report = Callable[[StudyProgress], None]
 
 
-def run_study(design: StudyDesign, out: Path, *, processes: int = 1, report: Report | None = None) -> StudyResult:
+def run_study(design: StudyDesign, out: Path, *, placement: Placement = HERE, report: Report | None = None) -> StudyResult:
     """Run a study, or what is left of it, and write `results.json` and `report.html`.
 
     Args:
         design: What to compare.
         out: The study's folder, made if missing; continued if it holds the same study.
-        processes: How many processes work at once, each with one thread.
+        placement: Where units are worked on, each by one thread; on several machines they must all reach the folder.
         report: Told after every unit.
 
     Returns:
@@ -58,11 +53,9 @@ def run_study(design: StudyDesign, out: Path, *, processes: int = 1, report: Rep
     Raises:
         ConflictError: The folder holds another study, or is being worked on.
         InputError: The data set cannot be read, or has no answers.
-        SettingError: It has too few cases for this design, or `processes` is not positive.
+        SettingError: It has too few cases for this design.
         MedloopError: A round failed; the message names it, and a second call tries it again.
     """
-    if processes < 1:
-        raise SettingError(f"A study needs at least 1 process, got {processes}")
     told = report or (lambda _: None)
     with only_one(out / "study.lock", f"The study in {out}"):
         _require_same(design, out)
@@ -71,12 +64,11 @@ def run_study(design: StudyDesign, out: Path, *, processes: int = 1, report: Rep
         whole = design.completed(setup.kind)
         todo = [u for u in units(whole) if not u.result_file(out).exists()]
         total = len(units(whole))
-        here = (run_unit(whole, setup, unit, out) for unit in todo)
-        work = here if processes == 1 else _in_processes(whole, setup, todo, out, processes)
-        for n, unit in enumerate(work, total - len(todo) + 1):
-            told(StudyProgress(n, total, str(unit)))
-            if unit.round == design.rounds:
-                write_results(design, out)
+        with Placed(placement) as executor:
+            for n, done in enumerate(executor.run(_tasks(whole, setup, todo, out)), total - len(todo) + 1):
+                told(StudyProgress(n, total, str(done.result)))
+                if done.result.round == design.rounds:
+                    write_results(design, out)
         return write_results(design, out)
 
 
@@ -107,33 +99,13 @@ def _require_same(design: StudyDesign, out: Path) -> None:
         raise ConflictError(f"{out} holds a study with other {', '.join(changed)}", remedy="choose another folder, or repeat its settings")
 
 
-def _in_processes(design: StudyDesign, setup: Setup, todo: Sequence[Unit], out: Path, processes: int) -> Iterator[Unit]:
-    """Hand units to processes as soon as what they need is done; a failure lets the running ones end."""
-    waiting, running = list(todo), dict[Future[Unit], Unit]()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_begin_child, initargs=(os.getpid(),)) as pool:
-        try:
-            while waiting or running:
-                ready = [u for u in waiting if (needed := u.needs()) is None or needed.result_file(out).exists()]
-                for unit in ready[: processes - len(running)]:
-                    waiting.remove(unit)
-                    running[pool.submit(run_unit, design, setup, unit, out)] = unit
-                ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    del running[future]
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin_child(parent: int) -> None:
-    """One thread for numerics, and an end when the study's own process is gone."""
-    os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    pause = threading.Event()
-    while os.getppid() == parent:
-        pause.wait(ORPHAN_SECONDS)
-    os._exit(1)
+def _tasks(design: StudyDesign, setup: Setup, todo: Sequence[Unit], out: Path) -> Iterator[Task[Unit] | None]:
+    """Every unit as soon as what it needs is done, in order; None while the next ones wait for units at work."""
+    waiting = list(todo)
+    while waiting:
+        ready = next((u for u in waiting if (needed := u.needs()) is None or needed.result_file(out).exists()), None)
+        if ready is None:
+            yield None
+            continue
+        waiting.remove(ready)
+        yield Task(str(ready), run_unit, (design, setup, ready, out))

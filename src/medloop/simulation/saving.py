@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
+from medloop.execution.placement import HERE, Placement
 from medloop.metrics.intervals import Interval, interval_words, mean_over_runs
 from medloop.report.markup import note
 from medloop.report.page import section
@@ -52,14 +53,14 @@ class SavingLine:
 
 
 def run_with_and_without(
-    design: StudyDesign, out: Path, *, processes: int = 1, report: Report | None = None
+    design: StudyDesign, out: Path, *, placement: Placement = HERE, report: Report | None = None
 ) -> tuple[StudyResult, tuple[SavingLine, ...]]:
     """Run a study with pretraining and its twin from scratch, or what is left of them; see `run_study` for what it raises."""
     told, total = report or (lambda _: None), 2 * len(units(design))
     scratch = dataclasses.replace(design, pretraining="none")
-    before = run_study(scratch, out / SCRATCH, processes=processes, report=lambda now: told(_moved(now, 0, total, "from scratch: ")))
+    before = run_study(scratch, out / SCRATCH, placement=placement, report=lambda now: told(_moved(now, 0, total, "from scratch: ")))
     _share(scratch, out)
-    after = run_study(design, out, processes=processes, report=lambda now: told(_moved(now, now.total, total, "pretrained: ")))
+    after = run_study(design, out, placement=placement, report=lambda now: told(_moved(now, now.total, total, "pretrained: ")))
     lines = saving_lines(before, after)
     write_json(out / RESULT, {"share": SHARE, "strategies": [dataclasses.asdict(line) for line in lines]})
     write_text(out / "report.html", study_html(after, [saving_section(lines)]))

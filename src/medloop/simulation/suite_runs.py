@@ -15,6 +15,7 @@ from pathlib import Path
 
 from medloop.core.errors import ConflictError, MedloopError
 from medloop.core.records import Json
+from medloop.execution.placement import HERE, Placement
 from medloop.simulation.design import FULL, StudyDesign, Unit, units
 from medloop.simulation.files import copy_workspace, only_one, read_json, write_json, write_text
 from medloop.simulation.prepare import PROJECT, SETUP, TRUTH
@@ -30,13 +31,13 @@ NOT_OF_FULL = (*BUDGET, *EQUAL_FOR_ALL, "warm_start", "unlabelled", "pretraining
 """Settings that the full-data model does not depend on."""
 
 
-def run_suite(suite: Suite, out: Path, *, processes: int = 1, report: Report | None = None) -> SuiteResult:
+def run_suite(suite: Suite, out: Path, *, placement: Placement = HERE, report: Report | None = None) -> SuiteResult:
     """Run a suite, or what is left of it, and write `results.json` and `report.html`.
 
     Args:
         suite: What to compare.
         out: The suite's folder, made if missing; continued if it holds the same suite.
-        processes: How many processes work at once, each with one thread.
+        placement: Where units are worked on, each by one thread.
         report: Told after every unit.
 
     Raises:
@@ -47,7 +48,7 @@ def run_suite(suite: Suite, out: Path, *, processes: int = 1, report: Report | N
         _require_same(suite, out)
         for n, part in enumerate(suite.parts):
             _share(part, suite.parts[:n], out)
-            _run_part(part, suite, out, processes, report)
+            _run_part(part, suite, out, placement, report)
             write_suite_results(suite, out)
         return write_suite_results(suite, out)
 
@@ -70,7 +71,7 @@ def _require_same(suite: Suite, out: Path) -> None:
         raise ConflictError(f"{out} holds another study", remedy="choose another folder, or the study file it was made with")
 
 
-def _run_part(part: Part, suite: Suite, out: Path, processes: int, report: Report | None) -> None:
+def _run_part(part: Part, suite: Suite, out: Path, placement: Placement, report: Report | None) -> None:
     sizes = {other.name: len(units(other.design.completed("segmentation"))) for other in suite.parts}
     before = sum(sizes[other.name] for other in suite.parts[: suite.parts.index(part)])
 
@@ -80,7 +81,7 @@ def _run_part(part: Part, suite: Suite, out: Path, processes: int, report: Repor
             report(StudyProgress(done, sum(sizes.values()), f"{part.name}: {now.message}"))
 
     try:
-        run_study(part.design, part.folder(out), processes=processes, report=told)
+        run_study(part.design, part.folder(out), placement=placement, report=told)
     except MedloopError as error:
         raise type(error)(f"{part.name}: {error.message}", remedy=error.remedy) from error
 

@@ -109,6 +109,11 @@ class PoolReader(TransactionReader):
         names, ids, splits = zip(*rows, strict=True) if rows else ((), (), ())
         return list(ids), list(names), list(splits)
 
+    def case_lines(self) -> Iterator[tuple[str, str, Split]]:
+        """Name, id and split of every case, in no order, given as they are read."""
+        query = select(case_states.c.name, case_states.c.case_id, case_states.c.split).execution_options(yield_per=ROWS_AT_ONCE)
+        return ((row[0], row[1], row[2]) for row in self._connection.execute(query))
+
     def refused_cases(self, splits: Sequence[Split]) -> set[str]:
         """Cases of these splits that are answered, skipped, flagged or open with somebody."""
         table = case_states.c
@@ -147,9 +152,14 @@ class PoolReader(TransactionReader):
 
     def prediction_scores(self, model_id: str, *, after: int = -1) -> list[Scored]:
         """Scores of a model's predictions that were added after an event, oldest first."""
+        return list(self.each_score(model_id, after=after))
+
+    def each_score(self, model_id: str, *, after: int = -1) -> Iterator[Scored]:
+        """The same, given as they are read."""
         query = select(predictions.c.case_id, predictions.c.scores, predictions.c.event)
         query = query.where(predictions.c.model_id == model_id, predictions.c.event > after).order_by(predictions.c.event)
-        return [(row.case_id, row.scores, row.event) for row in self._connection.execute(query).all()]
+        found = self._connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE))
+        return ((row.case_id, row.scores, row.event) for row in found)
 
     def vector_blobs(self, model_id: str, method: str, maker: str, *, after: int = -1) -> Iterator[VectorRow]:
         """Blobs of a model's embeddings, or else of a method's vectors by their maker, added after an event, oldest first.

@@ -10,14 +10,14 @@ stands by now.
 
 from medloop.core.errors import BlobError, StateError
 from medloop.core.records import Annotation, Assignment, Case, Prediction, Task, new_id, now
-from medloop.loop.foundation.anchoring import hides_proposal, is_blind_audit
+from medloop.loop.foundation.anchoring import hides_proposal
 from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none
 from medloop.loop.foundation.blinding import begun_from
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import beginning, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
 from medloop.loop.foundation.removed_images import require_image
-from medloop.loop.foundation.trials import proposal_to_show
+from medloop.loop.foundation.trials import is_blind_audit, proposal_to_show
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.lacking import queried_label
 from medloop.store.reader import Reader

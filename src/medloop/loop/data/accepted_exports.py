@@ -27,9 +27,11 @@ def export_accepted(workspace: Workspace, out: Path, actor: str) -> ExportReport
     """
     with workspace.store.read() as tx:
         standing = {i: one for i, one in standing_dispositions(tx).items() if one.decision == "accepted"}
-        if not set(standing) - (refused := tx.left_out_cases(["train", "audit"])):
+        refused = tx.left_out_cases(["train", "audit"])
+        found = tx.find(Case, where={"id": sorted(standing)}, order=("name",)) if standing else []
+        cases = [case for case in found if case.id not in refused or not case.voxels]  # an image that was not to be kept is no refusal
+        if not cases:
             raise NotFoundError("Nothing stands as accepted", remedy="set stream_risk above 0, and let cases arrive: docs/stream.md")
-        cases = tx.find(Case, where={"id": sorted(set(standing) - refused)}, order=("name",))
         seen = {p.id: p for p in tx.find(Prediction, where={"id": [standing[case.id].prediction_id for case in cases]})}
         annotated = {a.case_id for a in tx.current_annotations(case_ids=[case.id for case in cases])}
     left_out = LeftOut(workspace)

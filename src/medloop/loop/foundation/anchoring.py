@@ -7,11 +7,11 @@ to be compared and taken. The audit keeps what was on the screen when the first 
 from collections.abc import Collection
 from typing import Literal, TypeAlias
 
-from medloop.core.records import Assignment, Case, Prediction, Task
+from medloop.core.records import Assignment, Prediction, Task
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.readings import is_reviewing, project_settings
-from medloop.loop.foundation.trials import proposal_to_show
+from medloop.loop.foundation.trials import is_blind_audit, proposal_to_show
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -28,11 +28,6 @@ def hides_proposal(tx: Reader, assignment_id: str) -> bool:
     if shown == "at-once" or tx.find(Task, limit=1)[0].kind != "segmentation":
         return False
     return shown == "after-first-stroke" or drawn_share("proposal", assignment_id) < 0.5
-
-
-def is_blind_audit(tx: Reader, case_id: str) -> bool:
-    """Whether a case is of the audit sample of a stream that accepts proposals: who reads it sees none, or the audit would echo them."""
-    return project_settings(tx).stream_risk > 0 and tx.get(Case, case_id).split == "audit"
 
 
 def hidden_proposal(tx: Reader, assignment: Assignment) -> Prediction | None:

@@ -90,3 +90,13 @@ class JobControl:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._ended.set()
         self._thread.join()
+
+
+class QuietControl(JobControl):
+    """The control of a part of a job, in a worker: the job's own process reports, logs and hears of a stop."""
+
+    def report(self, progress: float, message: str) -> None:
+        """Said by the job's own process."""
+
+    def log(self, line: str) -> None:
+        """Likewise."""

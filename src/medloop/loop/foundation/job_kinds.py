@@ -171,7 +171,7 @@ KINDS = (
     Kind("push", "Push", 6, PushObjects, "medloop.loop.data.pacs_jobs:run_push", lane="archive"),
     Kind("pretrain", "Pretraining", 5, Pretrain, "medloop.loop.learning.pretraining:run_pretraining", ("describe",)),
     Kind("train", "Training", 5, Train, "medloop.loop.learning.training:run_training", ("predict", "evaluate")),
-    Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
+    Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.pool_predictions:run_prediction", ("query",)),
     Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
     Kind("map", "Map of the pool", 6, MapPool, "medloop.loop.overview.pool_map:run_map"),

@@ -108,8 +108,18 @@ def is_blinded(tx: Reader, model_id: str) -> bool:
     return trial is not None and model_id in (trial.model_id, trial.against_id)
 
 
+def is_blind_audit(tx: Reader, case_id: str) -> bool:
+    """Whether a case is of the audit sample of a stream that accepts proposals: who reads it sees none, or the audit would echo them."""
+    return project_settings(tx).stream_risk > 0 and tx.get(Case, case_id).split == "audit"
+
+
 def proposal_to_show(tx: Reader, case_id: str) -> Prediction | None:
-    """The prediction that a case opens with: the candidate's where it is on trial and has seen the case, else `newest_proposal`."""
+    """The prediction that a case opens with: the candidate's where it is on trial and has seen the case, else `newest_proposal`.
+
+    None of an audit case of a stream that nobody has read so far.
+    """
+    if is_blind_audit(tx, case_id) and not tx.current_annotations(case_ids=[case_id]):
+        return None
     trial = current_trial(tx)
     if (
         trial is not None

@@ -1,7 +1,7 @@
 """A project's folder, opened: what every verb of the loop takes as its first argument."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from medloop.core.names import checked_instructions, checked_title, folded
 from medloop.core.overlaps import Overlapping, overlapping
 from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, ProjectSettings, Task, TaskKind, new_id, now
 from medloop.core.settings import check_settings
+from medloop.execution.executor import IN_PROCESS, Executor
 from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
 from medloop.store.homes import Places
@@ -34,12 +35,17 @@ LEASE_HOURS = 4.0
 
 @dataclass(frozen=True)
 class Workspace:
-    """An open project; its record and its task are as they were when opened, `reload` gives a fresh view."""
+    """An open project; its record and its task are as they were when opened, `reload` gives a fresh view.
+
+    Attributes:
+        executor: Where heavy work on its cases is done: in the calling process, unless `placed` elsewhere.
+    """
 
     folder: Path
     store: Store
     project: Project
     task: Task
+    executor: Executor = field(default=IN_PROCESS, compare=False, repr=False)
 
     @classmethod
     def create(
@@ -119,7 +125,11 @@ class Workspace:
         """The same open store with the project's and task's newest state."""
         with self.store.read() as tx:
             project = tx.get(Project, self.project.id)
-            return Workspace(self.folder, self.store, project, tx.get(Task, project.task_id))
+            return replace(self, project=project, task=tx.get(Task, project.task_id))
+
+    def placed(self, executor: Executor) -> "Workspace":
+        """The same open store, its heavy work done by that executor."""
+        return replace(self, executor=executor)
 
     def close(self) -> None:
         """Release the database."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from medloop.core.arrays import FloatArray
 from medloop.core.image import Image
 from medloop.core.records import Case, Descriptor, new_id, now
 from medloop.images.appearance import appearance
@@ -27,13 +28,16 @@ def appearances(workspace: Workspace, cases: Sequence[Case], *, most: int | None
     if workspace.store.read_only:
         return found
     missing = [case for case in cases if case.id not in found][:most]
-    blobs = workspace.store.blobs
-    return found | describe_cases(workspace, APPEARANCE, RULE, missing, lambda case: appearance(load_image(blobs, case)), report=report)
+    return found | describe_cases(workspace, APPEARANCE, RULE, missing, _appearance, report=report)
 
 
-def has_appearance(tx: Reader, case: Case) -> bool:
+def _appearance(workspace: Workspace, case: Case) -> FloatArray:
+    return np.asarray(appearance(load_image(workspace.store.blobs, case)))
+
+
+def has_appearance(tx: Reader, case_id: str) -> bool:
     """Whether a case was described."""
-    return bool(tx.find(Descriptor, where={"case_id": case.id, "method": APPEARANCE, "maker": RULE}, limit=1))
+    return bool(tx.find(Descriptor, where={"case_id": case_id, "method": APPEARANCE, "maker": RULE}, limit=1))
 
 
 def describe_appearance(workspace: Workspace, case: Case, image: Image) -> Descriptor:

@@ -5,7 +5,7 @@ case's own grid. Runs in the worker or the assistant.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,20 +13,13 @@ import numpy as np
 from medloop.core.arrays import FloatArray, MaskArray
 from medloop.core.declaring import current_names
 from medloop.core.errors import BlobError, UnavailableError
-from medloop.core.names import folded
-from medloop.core.records import Aggregation, Case, Json, Model, Prediction, Query, Round, new_id, now
+from medloop.core.records import Aggregation, Case, Descriptor, Model, Prediction, new_id, now
 from medloop.core.seeds import generator
 from medloop.core.settings import UncertaintySource
 from medloop.images.encode import encode_mask
-from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.arrays import load_image, load_proposal, store_features
-from medloop.loop.foundation.computable import computable, fitting, misfit
-from medloop.loop.foundation.damage import LeftOut
-from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Choose, Predict, request_job
 from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.memo import memo
-from medloop.loop.foundation.trials import TRIED_SPLIT, Trial, current_trial
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.appearances import describe_appearance, has_appearance
 from medloop.loop.judging.evaluation_cases import evaluated_cases, fair_evaluations
@@ -38,7 +31,7 @@ from medloop.models.foundation.nnunet_recipe import AnyRecipe, NnunetRecipe, rec
 from medloop.quality.calibrate import calibrator_from_json
 from medloop.quality.expected import QualityRule, fit_quality
 from medloop.store.blobs import Blobs
-from medloop.store.reader import Reader
+from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import AnyPredictor, Calibrated, ModelOutput, Predictor
@@ -48,9 +41,6 @@ ANY_LABEL = "any_label"
 
 ALIGNED = "aligned"
 """Among a model's metrics what is done to intensities before its networks see them; models that are not adapted have none."""
-
-ALIKE = 50
-"""Answered cases that every model looks at too, so that like cases can be shown beside an explanation."""
 
 
 def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "AnyPredictor":
@@ -67,6 +57,19 @@ def load_predictor(blobs: Blobs, model: Model, *, as_trained: bool = False) -> "
     predictor = predictor_of(recipe, weights_of(blobs, model), source, calibrated, unlearned=unlearned)
     if ALIGNED in model.metrics:
         own_networks(predictor, "be given moved intensities").aligned = landmarks_from_json(model.metrics[ALIGNED])
+    return predictor
+
+
+_LOADED: "dict[str, tuple[Model, AnyPredictor]]" = {}
+"""The model that was used last by `kept_predictor`."""
+
+
+def kept_predictor(blobs: Blobs, model: Model) -> "AnyPredictor":
+    """As `load_predictor`; the model that was used last stays loaded, for the next shard of the same work."""
+    loaded, predictor = _LOADED.get("model", (None, None))
+    if predictor is None or loaded != model:
+        predictor = load_predictor(blobs, model)
+        _LOADED["model"] = (model, predictor)
     return predictor
 
 
@@ -116,46 +119,12 @@ def weights_of(blobs: Blobs, model: Model, *, any_label: bool = False) -> list[b
         raise type(error)(f"The weights of model {model.index} cannot be read ({error.message})", remedy=remedy, blob=error.blob) from error
 
 
-def run_prediction(workspace: Workspace, control: JobControl) -> Json:
-    """Predict the next choices ("upcoming") or every unanswered training case ("pool") with one model, or a candidate's share ("trial").
+@dataclass(frozen=True)
+class Predicted:
+    """What there is to keep of a look at a case: the prediction, and what its image looks like where that is not known yet."""
 
-    Cases already predicted by this model are left out, so that a killed job goes on where it was. After
-    the pool, the next round's query is prepared.
-    """
-    asked = Predict(**control.job.payload)
-    with workspace.store.read() as tx:
-        model, live = tx.get(Model, asked.model_id), tx.live_model()
-        trial = current_trial(tx) if asked.scope == "trial" else None
-        if live is not None and live.id != model.id and (trial is None or trial.model_id != model.id):
-            return {"message": f"model {live.index} is in use, nothing to do"}
-        cases = _tried(tx, trial) if trial else _upcoming(tx) if asked.scope == "upcoming" else _pool(workspace, tx)
-        done = {p.case_id for p in tx.latest_predictions(model.id)}
-    lacking = [c for c in cases if c.id not in done]
-    left_out = predict_cases(workspace, model, lacking, control)
-    if asked.scope == "pool":
-        request_job(workspace, Choose(), f"query-{model.id}")
-    recipe = recipe_of(model)
-    missed = len(left_out.cases) + sum(bool(misfit(recipe, case)) for case in lacking)
-    return {"predicted": len(cases) - missed, "new": len(lacking) - missed, **left_out.result()}
-
-
-def predict_cases(workspace: Workspace, model: Model, cases: Sequence[Case], control: JobControl) -> LeftOut:
-    """Predict cases one by one, each committed by itself; returns those whose image cannot be read or computed on.
-
-    Cases of other channels or slices than the networks read are left out with one line in the log.
-    """
-    left_out, recipe = LeftOut(workspace, control.log), recipe_of(model)
-    cases = computable(recipe, fitting(recipe, cases, control.log), left_out)
-    if not cases:
-        return left_out
-    predictor, quality = load_predictor(workspace.store.blobs, model), quality_rule(workspace, model)
-    too_large = len(left_out.cases)
-    for done, case in enumerate(cases):
-        control.report(done / len(cases), f"predicting {case.name} ({done + 1} of {len(cases)})")
-        with left_out.case(case):
-            predict_case(workspace, model, predictor, case, quality=quality)
-    control.log(f"model {model.index} predicted {len(cases) + too_large - len(left_out.cases)} cases")
-    return left_out
+    prediction: Prediction
+    appearance: Descriptor | None = None
 
 
 def predict_case(
@@ -164,9 +133,32 @@ def predict_case(
     """Predict one case and store the result; a prediction that already exists is returned."""
     with workspace.store.read() as tx:
         before = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
-        looks = not has_appearance(tx, case)
     if before:
         return before[0]
+    return keep_predictions(workspace, [look_at(workspace, model, predictor, case, quality or quality_rule(workspace, model))])[0]
+
+
+def keep_predictions(workspace: Workspace, found: Sequence[Predicted]) -> list[Prediction]:
+    """Store predictions in one transaction; where one of that case and model exists already, it stays and is given back."""
+    with workspace.store.write("worker") as tx:
+        return [_keep_one(tx, one) for one in found]
+
+
+def _keep_one(tx: Writer, found: Predicted) -> Prediction:
+    new, appearance = found.prediction, found.appearance
+    again = tx.find(Prediction, where={"case_id": new.case_id, "model_id": new.model_id}, limit=1, descending=True)
+    if again:
+        return again[0]
+    tx.add(new, verb="predict")
+    if appearance is not None and not has_appearance(tx, new.case_id):
+        tx.add(appearance, verb="describe")
+    return new
+
+
+def look_at(workspace: Workspace, model: Model, predictor: "AnyPredictor", case: Case, quality: QualityRule) -> Predicted:
+    """What a model says of a case; its arrays are stored as blobs, its row is not."""
+    with workspace.store.read() as tx:
+        looks = not has_appearance(tx, case.id)
     rng = generator(workspace.settings.seed, "predict", model.index, case.name)
     image = load_image(workspace.store.blobs, case)
     answer = predictor.predict(image, samples=int(model.metrics.get("samples", workspace.settings.samples)), rng=rng)
@@ -176,20 +168,13 @@ def predict_case(
         case,
         model,
         answer,
-        quality or quality_rule(workspace, model),
+        quality,
         aggregation=current_names(model.metrics).get(
             "aggregation", workspace.settings.aggregation
         ),  # of one model, all predictions are made alike
         earlier=_earlier_mask(workspace, model, case),
     )
-    with workspace.store.write("worker") as tx:
-        again = tx.find(Prediction, where={"case_id": case.id, "model_id": model.id}, limit=1, descending=True)
-        if again:
-            return again[0]
-        tx.add(prediction, verb="predict")
-        if appearance is not None and not has_appearance(tx, case):
-            tx.add(appearance, verb="describe")
-    return prediction
+    return Predicted(prediction, appearance)
 
 
 def propose_case(workspace: Workspace, case_id: str, predictor: "AnyPredictor") -> Prediction | None:
@@ -299,39 +284,3 @@ def _earlier_mask(workspace: Workspace, model: Model, case: Case) -> MaskArray |
         return load_proposal(workspace.store.blobs, found[0], case)
     except BlobError:  # what an older model said is only a sign of quality
         return None
-
-
-def _upcoming(tx: Reader) -> list[Case]:
-    rounds = tx.find(Round, where={"state": ["annotating", "querying"]}, order=("index",))
-    asked = [c.case_id for r in rounds if r.query_id for c in tx.get(Query, r.query_id).choices]
-    answered = {a.case_id for a in tx.current_annotations(case_ids=asked)} if asked else set()
-    return [tx.get(Case, i) for i in asked if i not in answered]
-
-
-def _tried(tx: Reader, trial: Trial) -> list[Case]:
-    """The unanswered cases that open with a candidate's proposals, those of the rounds at work first."""
-    cases = [*_upcoming(tx), *sorted(tx.unlabelled_cases([TRIED_SPLIT], exclude_open=False), key=lambda case: case.name)]
-    return list({case.id: case for case in cases if case.split == TRIED_SPLIT and trial.takes(case.id)}.values())
-
-
-def _pool(workspace: Workspace, tx: Reader) -> list[Case]:
-    """Unanswered cases by name, and answered training cases: all with a strategy that compares with them, else the newest `ALIKE`.
-
-    Cases that lack the label which the project queries for are among them.
-    """
-    from medloop.query.pool import COMPARING
-    from medloop.query.strategies import needs_of
-
-    cases = {c.id: c for c in tx.unlabelled_cases(["train", "audit"], exclude_open=False)}
-    answers = sorted(tx.current_annotations(splits=["train"]), key=lambda a: a.created_at)
-    compared = answers if needs_of(workspace.settings.strategy) & COMPARING else answers[-ALIKE:]
-    cases |= {a.case_id: tx.get(Case, a.case_id) for a in compared}
-    cases |= {c.id: c for c in tx.find(Case, where={"id": sorted(_lacking(workspace, tx))})}
-    return sorted(cases.values(), key=lambda c: c.name)
-
-
-def _lacking(workspace: Workspace, tx: Reader) -> set[str]:
-    """Ids of the training and audit cases that lack the label which the project queries for."""
-    wanted = workspace.settings.query_label
-    found = lacking_cases(tx, workspace.task) if wanted else {}
-    return {case_id for case_id, labels in found.items() if folded(wanted) in {folded(label.name) for label in labels}}

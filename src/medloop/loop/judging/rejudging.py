@@ -9,7 +9,7 @@ from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import PredictCases, bring_up_to_date
-from medloop.loop.judging.predictions import predict_cases
+from medloop.loop.judging.pool_predictions import predict_cases
 
 
 def run_rejudging(workspace: Workspace, control: JobControl) -> Json:

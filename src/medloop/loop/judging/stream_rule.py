@@ -16,7 +16,7 @@ import numpy as np
 from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError
 from medloop.core.names import counted
-from medloop.core.records import Json, Model, ProjectSettings
+from medloop.core.records import Event, Model, ProjectSettings
 from medloop.loop.foundation.disposed import CALIBRATE, RENEW, STREAM, last_event
 from medloop.loop.foundation.follow_up import is_outdated
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, EvaluatedCase, evaluated_cases
@@ -121,10 +121,10 @@ def truth_of(scores: Sequence[float], labels: str) -> float:
 
 def rule_in_force(tx: Reader, settings: ProjectSettings) -> StreamRule | None:
     """The rule of the model in use, by the settings of now and since it was last to be made anew; None where there is none."""
-    live, made, renewed = tx.live_model(), last_event(tx, CALIBRATE), last_event(tx, RENEW)
-    if live is None or made is None or (renewed is not None and made["number"] < renewed["number"]):
+    live, made, renewed = tx.live_model(), tx.events_about(STREAM, verbs=[CALIBRATE]), last_event(tx, RENEW)
+    if live is None or not made or (renewed is not None and made[-1].seq < renewed["number"]):
         return None
-    rule = _read(made)
+    rule = rule_of(made[-1])
     return rule if rule.model_id == live.id and rule.asked == asked_now(settings) else None
 
 
@@ -171,7 +171,7 @@ def make_rule(tx: Writer, settings: ProjectSettings, model: Model) -> StreamRule
     )
     body = {name: value for name, value in asdict(made).items() if name not in ("number", "at")}
     event = tx.record(CALIBRATE, STREAM, model.id, body)
-    return _read({**event.body, "number": event.seq, "at": event.at})
+    return rule_of(event)
 
 
 def _threshold(found: Acceptance) -> float | None:
@@ -182,9 +182,11 @@ def _truths(judged: Sequence[EvaluatedCase], settings: ProjectSettings) -> Float
     return np.array([truth_of(case.by_label, settings.stream_labels) for case in judged], dtype=np.float64)
 
 
-def _read(body: Json) -> StreamRule:
-    values: dict[str, Any] = {name: body[name] for name in StreamRule.__dataclass_fields__ if name in body}
-    return StreamRule(**{**values, "curve": tuple((float(a), float(b), float(c)) for a, b, c in body["curve"])})
+def rule_of(event: Event) -> StreamRule:
+    """The rule that an entry of the audit made."""
+    values: dict[str, Any] = {name: event.body[name] for name in StreamRule.__dataclass_fields__ if name in event.body}
+    curve = tuple((float(score), float(coverage), float(bad)) for score, coverage, bad in event.body["curve"])
+    return StreamRule(**{**values, "curve": curve, "number": event.seq, "at": event.at})
 
 
 def _curve(scores: Sequence[float], bad: FloatArray) -> tuple[tuple[float, float, float], ...]:

@@ -12,7 +12,7 @@ from medloop.core.errors import BlobError
 from medloop.core.records import Annotation, Case, Model
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.annotated_labels import annotated_labels
-from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.computable import computable, misfit
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.learned import learned_annotations, learned_cases
@@ -191,7 +191,7 @@ def _cases_of(begun: Begun, parent: Model, before: Recipe) -> "list[TrainingCase
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         scope = annotated_labels(tx, workspace.task)
     left_out = LeftOut(workspace, begun.control.log)
-    fitting = {case.id for case in computable(before, cases.values(), left_out)}
+    fitting = {case.id for case in computable(before, (c for c in cases.values() if not misfit(before, c)), left_out)}
     alone = {a.case_id: a for a in answers if a.kind != "rejected" and a.case_id in fitting}
     sound = sound_annotations(list(alone.values()), cases, left_out)
     made = [training_case(workspace, a, cases[a.case_id], scope) for a in sound]

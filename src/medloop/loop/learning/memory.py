@@ -23,7 +23,7 @@ from medloop.loop.foundation.arrays import load_features
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.subgroups import subgroups_of
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.predictions import predict_cases
+from medloop.loop.judging.pool_predictions import predict_cases
 from medloop.query.diversity.herding import herd
 
 

@@ -16,7 +16,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.beginning import pretrain_on_pool
 from medloop.loop.learning.decisions import TrainingPlan
-from medloop.loop.learning.training import recipe_for
+from medloop.loop.learning.prepared import recipe_for
 from medloop.loop.querying.on_demand import request_description
 from medloop.models.foundation.nnunet_recipe import own_recipe
 from medloop.models.foundation.recipes import Recipe

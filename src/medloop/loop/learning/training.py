@@ -10,11 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from medloop.core.declaring import current_names
-from medloop.core.labels import class_regions
-from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import learns_mark_weights, mark_weights
-from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
@@ -24,23 +20,21 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.live_models import place_trained
 from medloop.loop.learning.any_label import train_any_label
-from medloop.loop.learning.begun import Begun, Learned, has_sides
+from medloop.loop.learning.begun import Begun, Learned
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.going_on import NOUN as IMPORTANCE
 from medloop.loop.learning.going_on import VERB as KEEP
-from medloop.loop.learning.going_on import anchor_of, beginning_of, going_on, importances_after
+from medloop.loop.learning.going_on import importances_after
+from medloop.loop.learning.members import train_all
 from medloop.loop.learning.nnunet import learn_with_nnunet, usable_settings
 from medloop.loop.learning.nothing_new import already_learned, case_names, digest_to_learn, learned_with, nothing_new
-from medloop.loop.learning.training_set import make_training_set
-from medloop.loop.learning.unlabelled import unlabelled_cases
-from medloop.loop.learning.warm_start import annotations_to_learn, learned_facts
-from medloop.models.foundation.plans import common_channels
-from medloop.models.foundation.recipes import USUAL_WEAK, CaseShape, Recipe, choose_recipe, fingerprint
+from medloop.loop.learning.prepared import prepare
+from medloop.loop.learning.warm_start import learned_facts
+from medloop.models.foundation.recipes import Recipe
 from medloop.store.writer import Writer
 
 if TYPE_CHECKING:
-    from medloop.models.training.guiding import Guide
-    from medloop.models.training.train import TrainingProgress
+    pass
 
 
 def run_training(workspace: Workspace, control: JobControl) -> Json:
@@ -65,38 +59,18 @@ def run_training(workspace: Workspace, control: JobControl) -> Json:
 
 def _learn(begun: Begun) -> Learned:
     """By medloop's own networks."""
-    from medloop.models.training.train import TrainingRun, train_members
-
-    workspace, control, plan, left_out = begun.workspace, begun.control, begun.plan, begun.left_out
-    annotations, cases = begun.annotations, begun.cases
-    usual = recipe_for(workspace, list(cases.values()), begun.snapshot, threads=control.threads)
-    recipe, parent = going_on(workspace, control, usual, plan)
-    recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
-    fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
-    fit = [answer for answer in annotations if answer.case_id in fitting]
-    learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=fit, cases=cases)
-    taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
-    crowd = taught.crowd
-    recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
-    pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
-    held_out = begun.validation(lambda found: computable(recipe, found, left_out))
-    validation = taught.held_out(held_out, workspace.task.mask_values)
-    control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
-
-    def report(progress: "TrainingProgress") -> bool:
-        control.report(progress.step / max(1, progress.steps), progress.message)
-        return True
-
-    beginning, anchor = beginning_of(workspace, control, plan, recipe, parent), anchor_of(begun, recipe, parent)
-    run = TrainingRun(recipe, taught.cases, validation, plan.folder, report, beginning.initial, _guide(recipe), pool, anchor)
-    trained = train_members(run)
-    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, learned, annotations), **taught.facts}
-    metrics |= beginning.facts
-    metrics |= {"unlabelled_cases": len(pool)} if pool else {}
+    workspace, control = begun.workspace, begun.control
+    made = prepare(begun)
+    trained = train_all(begun, made)
+    recipe, taught, parent = made.run.recipe, made.taught, made.parent
+    metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, made.learned, begun.annotations), **taught.facts}
+    metrics |= made.beginning.facts
+    metrics |= {"unlabelled_cases": len(made.run.unlabelled)} if made.run.unlabelled else {}
+    metrics |= {"annotated_cases": made.fitting, "unfit": made.unfit[0]} if made.unfit else {}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
-    metrics["calibration"] = begun.calibrated(recipe, trained.weights, validation, taught.missing)
-    more, facts = train_any_label(workspace, recipe, taught, plan.folder, report=report)
-    kept = importances_after(begun, recipe, trained, taught, learned={a.case_id for a in learned}, parent=parent)
+    metrics["calibration"] = begun.calibrated(recipe, trained.weights, made.run.validation, taught.missing)
+    more, facts = train_any_label(workspace, recipe, taught, begun.plan.folder, report=made.run.report)
+    kept = importances_after(begun, recipe, trained, taught, learned={a.case_id for a in made.learned}, parent=parent)
     return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts}, kept)
 
 
@@ -104,7 +78,7 @@ def _finish(begun: Begun, learned: Learned) -> Json:
     """Keep the model and ask for what follows; the job's result."""
     workspace, control = begun.workspace, begun.control
     own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
-    metrics = {**own, **learned.metrics, "learned_with": learned_with(workspace), "annotated_cases": len(begun.cases)}
+    metrics = {**own, "annotated_cases": len(begun.cases), **learned.metrics, "learned_with": learned_with(workspace)}
     model, live = _keep(workspace, begun.snapshot, learned, metrics)
     request_evaluation_of(workspace, model)
     if live:
@@ -113,7 +87,8 @@ def _finish(begun: Begun, learned: Learned) -> Json:
     said = _said(workspace, model)
     control.log(said)
     control.log(calibration_words(model))
-    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **begun.left_out.result()}
+    unfit = {"unfit": metrics["unfit"]} if "unfit" in metrics else {}
+    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **unfit, **begun.left_out.result()}
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
@@ -125,63 +100,6 @@ def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:
     return dataclasses.replace(workspace, project=dataclasses.replace(workspace.project, settings=settings), task=task)
 
 
-def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
-    """The recipe the project's settings and images call for.
-
-    Raises:
-        InputError: Cases with different numbers of channels, which one network cannot read.
-    """
-    settings = workspace.settings
-    recipe = choose_recipe(
-        fingerprint(_shapes(workspace, cases)),
-        kind=workspace.task.kind,
-        classes=workspace.task.classes,
-        minutes=settings.train_minutes,
-        threads=threads,
-        seed=int(snapshot.digest[:7], 16) ^ settings.seed,
-        members=settings.members,
-    )
-    if regions := class_regions(workspace.task.labels):
-        recipe = dataclasses.replace(recipe, regions=regions)
-    if has_sides(workspace):
-        recipe = dataclasses.replace(recipe, flips=())
-    guided = settings.interactive_network and workspace.task.kind == "segmentation"
-    recipe = dataclasses.replace(
-        recipe,
-        rrr=settings.explanation_penalty,
-        guided=guided,
-        hints=settings.prompt_encoding if guided else "euclidean",
-        targets=settings.targets,
-        robust=settings.robust,
-        weak_weights=USUAL_WEAK._replace(**mark_weights(settings.mark_weights)),
-        weak_learned=learns_mark_weights(settings.mark_weights) and workspace.task.kind == "segmentation",
-        unlabelled="none" if settings.unlabelled == "pseudo-labels" else settings.unlabelled,
-        ewc=settings.ewc,
-        distillation=settings.distillation,
-    )
-    return dataclasses.replace(recipe, steps=settings.train_steps) if settings.train_steps else recipe
-
-
-def _shapes(workspace: Workspace, cases: Sequence[Case]) -> list[CaseShape]:
-    """The pool, as which cases were asked must not decide the network; of a pool no one network can read, what the answers fit."""
-    with workspace.store.read() as tx:
-        pool = tx.find(Case, where={"split": "train"}) or cases
-    dimension = 2 if all(c.grid.is_2d for c in pool) else 3
-    if common_channels({c.channels for c in pool}, dimension=dimension) is None:
-        answered = {c.channels for c in cases}
-        pool = [c for c in pool if c.channels in answered] or cases
-    return [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in pool]
-
-
-def _guide(recipe: Recipe) -> "Guide | None":
-    """Who plays the user for a network that takes gestures."""
-    if not recipe.guided:
-        return None
-    from medloop.interaction.interactive_network.rehearsal import Rehearsal
-
-    return Rehearsal()
-
-
 def freeze(tx: Writer, annotations: Sequence[Annotation], settings: ProjectSettings) -> Snapshot:
     """Name the exact answers; the digest is `digest_to_learn`."""
     names, digest = case_names(tx, annotations), digest_to_learn(tx, annotations, settings)
@@ -189,12 +107,6 @@ def freeze(tx: Writer, annotations: Sequence[Annotation], settings: ProjectSetti
     snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=tuple(a.id for a in ordered), digest=digest, created_at=now())
     tx.add(snapshot, verb="freeze")
     return snapshot
-
-
-def _described(recipe: Recipe) -> str:
-    patch = "×".join(str(n) for n in recipe.patch)
-    budget = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
-    return f"{recipe.dimension}D network, patches of {patch}, batch {recipe.batch}, {budget}, {recipe.members} member(s)"
 
 
 def _unsound(workspace: Workspace, plan: TrainingPlan, left_out: LeftOut) -> frozenset[str]:

@@ -29,7 +29,7 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.learned import learned_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
-from medloop.loop.judging.predictions import predict_cases
+from medloop.loop.judging.pool_predictions import predict_cases
 from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.memory import cases_of_group, replayed
 

@@ -189,7 +189,7 @@ def _of_images(workspace: Workspace, tx: Reader) -> tuple[VectorsOf, str]:
 def _describe(workspace: Workspace, report: Report | None) -> tuple[VectorsOf, str]:
     """Describe what nobody has described yet, a part at a time, and say by what."""
     with workspace.store.read() as tx:
-        ids = tx.case_columns()[0]
+        ids = [case_id for _, case_id, _ in tx.case_lines()]
     for start in range(0, len(ids), AT_ONCE):
         with workspace.store.read() as tx:
             part = tx.find(Case, where={"id": ids[start : start + AT_ONCE]})

@@ -54,7 +54,7 @@ class StreamStanding:
         counts: Cases by decision; of the accepted, those that stand.
         lapsed: Accepted cases whose acceptance stands no longer and that wait for a new decision, or were read.
         waiting: Arrived cases that were not decided so far.
-        unread: Accepted cases that stand and that nobody has read: what a recall brings back.
+        unread: Accepted cases that stand and that nobody has read, without the audit sample: what a recall brings back.
         rule: What decides; None where nothing is accepted so far.
         lacking: Why there is no rule, in words; "" where there is one.
         audit: Of this rule; None without.
@@ -91,7 +91,7 @@ class StreamStanding:
             lines.append(self.rule.words)
         elif self.lacking:
             lines.append(f"nothing is accepted: {self.lacking}")
-        if self.audit is not None:
+        if self.audit is not None and self.rule is not None and self.rule.above is not None:
             lines.append(self.audit.words)
         return tuple(filter(None, lines))
 
@@ -102,7 +102,8 @@ def stream_standing(workspace: Workspace, *, shown: int = SHOWN) -> StreamStandi
     with workspace.store.read() as tx:
         found, accepted = dispositions(tx), accepted_cases(tx)
         counts = Counter(one.decision for i, one in found.items() if one.decision != "accepted" or i in accepted)
-        free = set(tx.arrived_since(-1)) if accepted else set()
+        free = sorted(accepted.intersection(tx.arrived_since(-1))) if accepted else []
+        unread = tx.find(Case, where={"id": free}) if free else []
         waiting, cases = len(waiting_arrivals(tx)), _cases(tx, found, accepted, shown)
         rule, lacking = _rule(workspace, tx) if settings.stream_risk > 0 else (None, "")
     alarm = _alarm(workspace)
@@ -111,7 +112,7 @@ def stream_standing(workspace: Workspace, *, shown: int = SHOWN) -> StreamStandi
         counts={decision: counts.get(decision, 0) for decision in DECISIONS},
         lapsed=sum(one.decision == "accepted" for one in found.values()) - len(accepted),
         waiting=waiting,
-        unread=len(accepted & free),
+        unread=sum(case.split != "audit" for case in unread),
         rule=rule,
         lacking=lacking,
         audit=audit_stream(workspace, rule) if rule is not None else None,

@@ -7,7 +7,7 @@ every image and train small networks, so they belong into the worker.
 from collections import ChainMap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
@@ -25,16 +25,13 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Choose, Describe, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
-from medloop.loop.judging.predictions import load_predictor, own_networks, predict_case, quality_rule
+from medloop.loop.judging.predictions import kept_predictor, load_predictor, own_networks, predict_case, quality_rule
 from medloop.loop.querying.descriptions import learned_maker, newest_maker, small_views
 from medloop.loop.querying.start_features import cold_start, describe_by_start, kept_by_start, waits_for_pretraining
 from medloop.models.foundation.nnunet_recipe import LEARNER, recipe_of
 from medloop.models.pretext.descriptors import describe_image
 from medloop.query.pool import LATENT
 from medloop.query.strategies import needs_of
-
-if TYPE_CHECKING:
-    from medloop.models.inference.predict import Predictor
 
 CONTRAST_STEPS = LATENT_STEPS = 300
 """Half a minute to a minute of one core for each of the two networks."""
@@ -64,8 +61,11 @@ def cold_features(workspace: Workspace, cases: Sequence[Case], *, report: Report
                 report(0.0, f"the {start.words} cannot describe the cases ({error})")
     if workspace.settings.cold_start == "selfsup" and (maker := _encoder(workspace, report)) is not None:
         return _embedded(workspace, maker, cases, report)
-    blobs = workspace.store.blobs
-    return describe_cases(workspace, "descriptors", "", cases, lambda case: describe_image(load_image(blobs, case)), report=report)
+    return describe_cases(workspace, "descriptors", "", cases, _descriptors, report=report)
+
+
+def _descriptors(workspace: Workspace, case: Case) -> FloatArray:
+    return describe_image(load_image(workspace.store.blobs, case))
 
 
 def kept_features(workspace: Workspace, cases: Sequence[Case]) -> Vectors:
@@ -130,7 +130,7 @@ def run_description(workspace: Workspace, control: JobControl) -> Json:
 
 def latent_codes(workspace: Workspace, cases: Sequence[Case], *, report: Report | None = None) -> Vectors | None:
     """Latent codes of cases; None below four training cases."""
-    from medloop.models.pretext.latent import LatentRecipe, encode_latent, train_latent
+    from medloop.models.pretext.latent import LatentRecipe, train_latent
 
     def train(thumbnails: FloatArray, seed: int) -> bytes:
         return train_latent(thumbnails.astype(np.float32), LatentRecipe(steps=LATENT_STEPS, seed=seed))
@@ -139,9 +139,13 @@ def latent_codes(workspace: Workspace, cases: Sequence[Case], *, report: Report 
     if maker is None:
         return None
     weights = workspace.store.blobs.get(maker)
-    return describe_cases(
-        workspace, "latent", maker, cases, lambda case: encode_latent(weights, small_views(workspace, case)[None])[0], report=report
-    )
+    return describe_cases(workspace, "latent", maker, cases, partial(_latent_code, weights), report=report)
+
+
+def _latent_code(weights: bytes, workspace: Workspace, case: Case) -> FloatArray:
+    from medloop.models.pretext.latent import encode_latent
+
+    return np.asarray(encode_latent(weights, small_views(workspace, case)[None])[0])
 
 
 def _encoder(workspace: Workspace, report: Report | None) -> str | None:
@@ -154,12 +158,13 @@ def _encoder(workspace: Workspace, report: Report | None) -> str | None:
 
 
 def _embedded(workspace: Workspace, maker: str, cases: Sequence[Case], report: Report | None) -> Vectors:
+    return describe_cases(workspace, "selfsup", maker, cases, partial(_embedding, workspace.store.blobs.get(maker)), report=report)
+
+
+def _embedding(weights: bytes, workspace: Workspace, case: Case) -> FloatArray:
     from medloop.models.pretext.selfsup import embed
 
-    weights = workspace.store.blobs.get(maker)
-    return describe_cases(
-        workspace, "selfsup", maker, cases, lambda case: embed(weights, small_views(workspace, case)[None])[0], report=report
-    )
+    return np.asarray(embed(weights, small_views(workspace, case)[None])[0])
 
 
 def _latent(workspace: Workspace, needs: Collection[str], cases: Sequence[Case], labelled: Sequence[Case]) -> Extra:
@@ -220,14 +225,12 @@ def _table(workspace: Workspace, predictions: Sequence[Prediction]) -> FloatArra
 
 def _distances(workspace: Workspace, cases: Sequence[Case], model: Model) -> CaseScores:
     """Distances to the decision border, kept per model, so that a killed query goes on where it was."""
+    vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, partial(_distance, model))
+    return np.array([float(vectors[c.id][0]) for c in cases])
+
+
+def _distance(model: Model, workspace: Workspace, case: Case) -> FloatArray:
     from medloop.models.inference.adversarial import adversarial_distance
 
-    loaded: list[Predictor] = []
-
-    def measure(case: Case) -> FloatArray:
-        if not loaded:
-            loaded.append(own_networks(load_predictor(workspace.store.blobs, model), "say how far the border is"))
-        return np.array([adversarial_distance(loaded[0], load_image(workspace.store.blobs, case))], dtype=np.float32)
-
-    vectors = describe_cases(workspace, "adversarial_distance", model.id, cases, measure)
-    return np.array([float(vectors[c.id][0]) for c in cases])
+    networks = own_networks(kept_predictor(workspace.store.blobs, model), "say how far the border is")
+    return np.array([adversarial_distance(networks, load_image(workspace.store.blobs, case))], dtype=np.float32)

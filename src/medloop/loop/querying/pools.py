@@ -4,7 +4,7 @@ A prediction keeps its scores as JSON: numbers are scores, rows are tables, and 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
@@ -20,6 +20,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.on_demand import Extra, cold_features, extra_scores, kept_features
 from medloop.loop.querying.pool_table import PoolScores
 from medloop.query.pool import COMPARING, ON_DEMAND, Pool
+from medloop.query.sharding import Sharding
 
 ExtraScores = Mapping[str, Mapping[str, float]]
 """Score name → case name → value: what predictions do not hold, such as an oracle's knowledge."""
@@ -49,6 +50,11 @@ class PoolInputs:
 
 def build_pool(inputs: PoolInputs, needs: frozenset[str]) -> Pool | None:
     """The pool with what a strategy needs, or None when some of it does not exist; damaged features cost their case only."""
+    pool, workspace = _built(inputs, needs), inputs.workspace
+    return pool and replace(pool, sharding=Sharding(workspace.executor, workspace.work_folder / "selection"))
+
+
+def _built(inputs: PoolInputs, needs: frozenset[str]) -> Pool | None:
     if not needs:
         return Pool(tuple(inputs.candidates), {}, None, None, round=inputs.round_index)
     if inputs.scores is not None and needs <= set(inputs.scores.columns):

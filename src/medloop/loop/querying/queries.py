@@ -87,9 +87,9 @@ def make_query(
             note(f"predicted minutes: {minutes_words(tx)}")
     if drawn and model and chosen == wanted:
         choices = [replace(one, reason=f"{one.reason}; {chosen} {drawn}", probability=None) for one in choices]
-    choices = with_lifted(choices, lifted, free={table.id_of(name) for name in train} if lifted else (), size=size)
+    choices = with_lifted(choices, lifted, free=set(table.ids_of(train)) if lifted else (), size=size)
     choices = choices if missing else with_parts(workspace, choices, live)
-    choices = _with_audit(choices, [table.id_of(name) for name in audit], size, generator(settings.seed, "audit", round_index))
+    choices = _with_audit(choices, table.ids_of(audit), size, generator(settings.seed, "audit", round_index))
     choices = missing.choices(choices) if missing else choices
     if not choices:
         return None
@@ -158,7 +158,7 @@ def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable
     picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
     ids = [table.id_of(pool.case_ids[p.index]) for p in picks]
     drawn = any(p.probability is not None for p in picks)
-    marks = accumulate(ids, mark_without, initial=pool_mark(map(table.id_of, pool.case_ids))) if drawn else repeat("")
+    marks = accumulate(ids, mark_without, initial=pool_mark(table.ids_of(pool.case_ids))) if drawn else repeat("")
     choices = [
         Choice(
             case_id=case_id,

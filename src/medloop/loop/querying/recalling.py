@@ -32,6 +32,8 @@ def renew_rule(workspace: Workspace, *, why: str, actor: str) -> None:
 def recall_accepted(workspace: Workspace, *, why: str, actor: str, model_index: int | None = None) -> list[Disposition]:
     """Have people read the accepted cases that nobody has read so far: their proposals count as accepted no longer.
 
+    Those of the audit sample are left alone: people read them anyway, and the audit is of what was accepted.
+
     Args:
         workspace: The project.
         why: The reason, which stands with each of them.
@@ -47,14 +49,15 @@ def recall_accepted(workspace: Workspace, *, why: str, actor: str, model_index: 
         standing = {i: one for i, one in standing_dispositions(tx).items() if one.decision == "accepted"}
         wanted = [i for i, one in standing.items() if model_index is None or one.model_index == model_index]
         free = set(tx.arrived_since(-1))
-        cases = [case for case in tx.find(Case, where={"id": wanted}) if case.id in free and case.voxels] if wanted else []
+        found = tx.find(Case, where={"id": wanted}) if wanted else []
+        cases = [case for case in found if case.id in free and case.voxels and case.split != "audit"]
         if not cases:
             of = f" by model {model_index}" if model_index is not None else ""
             raise StateError(f"No accepted case{of} is left that nobody has read", remedy="medloop dispositions DIR")
         tx.record(RECALL, STREAM, workspace.project.id, {"why": reason, "cases": len(cases), "model_index": model_index})
-        found = [_recalled(tx, case, standing[case.id], reason) for case in cases]
-        open_stream_round(tx, tx.live_model(), cases, found)
-    return found
+        recalled = [_recalled(tx, case, standing[case.id], reason) for case in cases]
+        open_stream_round(tx, tx.live_model(), cases, recalled)
+    return recalled
 
 
 def _recalled(tx: Writer, case: Case, before: Disposition, reason: str) -> Disposition:

@@ -5,6 +5,8 @@ length 1, describe the case. They are kept per start, so that those of another s
 """
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +19,10 @@ from medloop.loop.foundation.described import Report, Vectors, describe_cases, k
 from medloop.loop.foundation.starts import Start, start_in_use
 from medloop.loop.foundation.workspace import Workspace
 from medloop.models.foundation.recipes import Recipe
+from medloop.store.blobs import Blobs
+
+if TYPE_CHECKING:
+    from medloop.models.foundation.networks import AnyNetwork
 
 
 def cold_start(workspace: Workspace) -> Start | None:
@@ -45,24 +51,39 @@ def describe_by_start(workspace: Workspace, start: Start, cases: Sequence[Case],
         InputError: The weights do not fit the network any more.
         BlobError: They are damaged or gone.
     """
-    from medloop.models.foundation.checkpoint import decode_weights
+    _encoder(workspace.store.blobs, start)
+    readable = computable(Recipe.from_json(start.recipe), cases, LeftOut(workspace))
+    return describe_cases(workspace, start.id, start.weights, readable, partial(_vector, start), report=report)
+
+
+def _vector(start: Start, workspace: Workspace, case: Case) -> FloatArray:
     from medloop.models.foundation.compute import choose_device, limited_threads
     from medloop.models.foundation.fitting import fit_for_networks
-    from medloop.models.foundation.networks import build_network
-    from medloop.models.foundation.transfer import transfer
     from medloop.models.inference.inference import run_encoder
 
-    recipe, device = Recipe.from_json(start.recipe), choose_device()
-    network = build_network(recipe, seed=0)
-    offered = decode_weights(workspace.store.blobs.get(start.weights))
+    recipe, network = Recipe.from_json(start.recipe), _encoder(workspace.store.blobs, start)
+    prepared = fit_for_networks(recipe, load_image(workspace.store.blobs, case), case.name).array
+    with limited_threads(recipe.threads):
+        found = run_encoder(network, recipe, prepared, device=choose_device())
+    return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12), dtype=np.float32)
+
+
+_LOADED: "dict[str, tuple[Start, AnyNetwork]]" = {}
+"""The network used last, so that the next case finds it loaded."""
+
+
+def _encoder(blobs: Blobs, start: Start) -> "AnyNetwork":
+    from medloop.models.foundation.checkpoint import decode_weights
+    from medloop.models.foundation.compute import choose_device
+    from medloop.models.foundation.networks import build_network
+    from medloop.models.foundation.transfer import transfer
+
+    loaded, kept = _LOADED.get("start", (None, None))
+    if kept is not None and loaded == start:
+        return kept
+    network = build_network(Recipe.from_json(start.recipe), seed=0)
+    offered = decode_weights(blobs.get(start.weights))
     network.load_state_dict(transfer(network.state_dict(), offered, inflate=start.inflate, source=start.source).weights)
-    network = network.to(device).eval()
-
-    def make(case: Case) -> FloatArray:
-        prepared = fit_for_networks(recipe, load_image(workspace.store.blobs, case), case.name).array
-        with limited_threads(recipe.threads):
-            found = run_encoder(network, recipe, prepared, device=device)
-        return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12), dtype=np.float32)
-
-    readable = computable(recipe, cases, LeftOut(workspace))
-    return describe_cases(workspace, start.id, start.weights, readable, make, report=report)
+    network = network.to(choose_device()).eval()
+    _LOADED["start"] = (start, network)
+    return network

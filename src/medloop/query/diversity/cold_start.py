@@ -36,7 +36,7 @@ def select_probcover(pool: Pool, count: int, rng: np.random.Generator) -> list[P
     """
     features, known = _unit(pool)
     labels = cluster(features, _classes(pool), rng)
-    picks = cover(features, Ball(purity_radius(features, labels)), count, known=known)
+    picks = cover(features, Ball(purity_radius(features, labels)), count, known=known, sharding=pool.sharding)
     return in_turn(picks, count, "many cases close to it, and none of them annotated")
 
 
@@ -44,7 +44,7 @@ def select_probcover(pool: Pool, count: int, rng: np.random.Generator) -> list[P
 def select_maxherding(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """The cover by a Gaussian kernel as wide as the median distance to the nearest case."""
     features, known = _unit(pool)
-    picks = cover(features, Gaussian(nearest_distance(features)), count, known=known)
+    picks = cover(features, Gaussian(nearest_distance(features)), count, known=known, sharding=pool.sharding)
     return in_turn(picks, count, "resembles many cases that no annotated one resembles")
 
 

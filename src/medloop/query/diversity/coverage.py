@@ -4,7 +4,7 @@ import numpy as np
 
 from medloop.query.diversity.clusters import cluster
 from medloop.query.diversity.covering import cover, greedy_cover
-from medloop.query.diversity.kcentre import k_centre
+from medloop.query.diversity.sharded_kcentre import sharded_k_centre
 from medloop.query.diversity.similarities import Cosine
 from medloop.query.diversity.tables import cosine_similarity, unit_rows
 from medloop.query.pool import Pick, Pool
@@ -21,7 +21,8 @@ CANDIDATES_PER_CLUSTER = 3
 def select_coreset(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:
     """Greedy k-centre over the embeddings, around the answered cases; the first of all is drawn when none is answered."""
     features = pool.table("features")
-    picks = k_centre(features, pool.labelled_features, count, first=int(rng.integers(len(features))))
+    first = int(rng.integers(len(features)))
+    picks = sharded_k_centre(features, pool.labelled_features, count, first=first, sharding=pool.sharding)
     return in_turn(picks, count, "unlike every annotated case")
 
 
@@ -39,7 +40,7 @@ def select_suggestive(pool: Pool, count: int, rng: np.random.Generator) -> list[
 @ordered
 def select_facility_location(pool: Pool, count: int, rng: np.random.Generator) -> list[Pick]:  # noqa: ARG001 - nothing random here
     """Cases that resemble as many as possible which no answered case resembles."""
-    picks = cover(pool.table("features"), Cosine(), count, known=pool.labelled_features)
+    picks = cover(pool.table("features"), Cosine(), count, known=pool.labelled_features, sharding=pool.sharding)
     return in_turn(picks, count, "resembles many cases that no annotated one resembles")
 
 

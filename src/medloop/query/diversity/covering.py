@@ -12,9 +12,11 @@ import numpy as np
 
 from medloop.core.arrays import Features, FloatArray, IntArray
 from medloop.core.errors import InputError, ShapeError
+from medloop.execution.executor import Task, ordered
 from medloop.query.diversity.similarities import Cosine, Similarity
 from medloop.query.diversity.tables import BLOCK_NUMBERS, checked_pair, product
 from medloop.query.pool import checked_number
+from medloop.query.sharding import WHOLE, Sharding, SharedTable, shared_tables
 
 EQUAL_GAINS = 1e-5
 """Gains that differ by less than this share count as equal, and the lower index goes first: sums of products round."""
@@ -22,12 +24,21 @@ EQUAL_GAINS = 1e-5
 _FEW = 16
 """Cases evaluated together at first; doubled while the choice stays open."""
 
+_PARTS = 4
+"""Parts of the first gains for each worker, so that none waits long for the last."""
+
 _SIDE, _WIDTH = 256, 4096
 """Rows and columns of similarities held at once."""
 
 
 def cover(
-    features: Features, similarity: Similarity, count: int, *, known: Features | None = None, candidates: Sequence[int] | None = None
+    features: Features,
+    similarity: Similarity,
+    count: int,
+    *,
+    known: Features | None = None,
+    candidates: Sequence[int] | None = None,
+    sharding: Sharding = WHOLE,
 ) -> list[int]:
     """Greedy cover of all cases by some of them; what is known already covers first.
 
@@ -40,6 +51,8 @@ def cover(
         count: How many to choose; at most all candidates.
         known: Features of answered cases, shape (answered, dimensions).
         candidates: Cases that may be chosen; None for all.
+        sharding: Who works out the first gains. Parts are summed in another order, which changes gains by far less than
+            `EQUAL_GAINS`.
 
     Returns:
         Indices in order of picking; gains equal within `EQUAL_GAINS` go to the lower index.
@@ -57,15 +70,15 @@ def cover(
     wanted = checked_number(count, len(allowed))
     if not wanted:
         return []
-    greedy = _Greedy(table, answered, similarity, allowed)
+    greedy = _Greedy(table, answered, similarity, allowed, sharding)
     return [greedy.pick() for _ in range(wanted)]
 
 
 class _Greedy:
     """The lazy greedy rule."""
 
-    def __init__(self, table: Features, answered: Features, similarity: Similarity, allowed: IntArray) -> None:
-        self._similarity = similarity
+    def __init__(self, table: Features, answered: Features, similarity: Similarity, allowed: IntArray, sharding: Sharding) -> None:
+        self._similarity, self._sharding = similarity, sharding
         middle = table.mean(axis=0, dtype=np.float64).astype(table.dtype) if not isinstance(similarity, Cosine) else table.dtype.type(0)
         self._rows = similarity.prepare(table - middle)
         self._covered = self._highest(similarity.prepare(answered - middle))
@@ -103,17 +116,18 @@ class _Greedy:
         return self._without_noise(gains)
 
     def _first_gains(self) -> FloatArray:
-        """Gains of all cases; each block of similarities serves its rows and its columns."""
-        gains = np.zeros(len(self._rows))
-        for start in range(0, len(gains), _SIDE):
-            side = slice(start, start + _SIDE)
-            mirrored = self._similarity.mirror(self._rows[side])
-            for others in _blocks(start, len(gains)):
-                block = self._similarity.finish(product(mirrored, self._rows[others].T))
-                gains[side] += _gains(block, self._covered[others])
-                later = slice(max(others.start, side.stop), others.stop)
-                gains[later] += _gains(block[:, later.start - others.start :].T, self._covered[side])
-        return self._without_noise(gains)
+        """Gains of all cases."""
+        sides = range(0, len(self._rows), _SIDE)
+        if not self._sharding.is_worth(len(self._rows)):
+            return self._without_noise(_gains_by_sides(self._rows, self._covered, self._similarity, sides))
+        parts = _PARTS * self._sharding.executor.width
+        with shared_tables([self._rows, self._covered[:, None]], self._sharding.folder) as (rows, covered):
+            turns = [sides[n::parts] for n in range(min(parts, len(sides)))]  # early sides are compared with more than late ones
+            tasks = [
+                Task(f"part {n + 1} of the gains", _gains_in_worker, (rows, covered, self._similarity, t)) for n, t in enumerate(turns)
+            ]
+            found = ordered(self._sharding.executor, tasks)
+        return self._without_noise(np.sum(found, axis=0))
 
     def _without_noise(self, gains: FloatArray) -> FloatArray:
         """Gains as small as rounding may feign are none."""
@@ -130,6 +144,24 @@ class _Greedy:
             some = slice(start, start + block)
             highest[some] = self._similarity.finish(product(rows[some], mirrored.T)).max(axis=1)
         return highest
+
+
+def _gains_in_worker(rows: SharedTable, covered: SharedTable, similarity: Similarity, sides: Sequence[int]) -> FloatArray:
+    return _gains_by_sides(np.asarray(rows.rows()), np.asarray(covered.rows()[:, 0]), similarity, sides)
+
+
+def _gains_by_sides(rows: FloatArray, covered: FloatArray, similarity: Similarity, sides: Sequence[int]) -> FloatArray:
+    """What some sides and all cases after them give each other; each block of similarities serves its rows and its columns."""
+    gains = np.zeros(len(rows))
+    for start in sides:
+        side = slice(start, start + _SIDE)
+        mirrored = similarity.mirror(rows[side])
+        for others in _blocks(start, len(gains)):
+            block = similarity.finish(product(mirrored, rows[others].T))
+            gains[side] += _gains(block, covered[others])
+            later = slice(max(others.start, side.stop), others.stop)
+            gains[later] += _gains(block[:, later.start - others.start :].T, covered[side])
+    return gains
 
 
 def _blocks(start: int, stop: int) -> list[slice]:

@@ -57,26 +57,37 @@ def k_centre(features: Features, centres: Features | None, count: int, *, first:
     if not wanted:
         return []
     if len(known):
-        front = _Front(table, known, wanted)
+        front = Front(table, known, wanted)
         return [front.pick() for _ in range(wanted)]
-    if not 0 <= first < len(table):
-        raise SettingError(f"The first pick must lie in 0..{len(table) - 1}, got {first}")
-    front = _Front(table, table[first : first + 1], wanted - 1, without=first)
+    require_first(first, len(table))
+    front = Front(table, table[first : first + 1], wanted - 1, without=first)
     return [first, *(front.pick() for _ in range(wanted - 1))]
 
 
-class _Front:
+def require_first(first: int, cases: int) -> None:
+    """Refuse a first pick that is no case.
+
+    Raises:
+        SettingError: It lies outside the table.
+    """
+    if not 0 <= first < cases:
+        raise SettingError(f"The first pick must lie in 0..{cases - 1}, got {first}")
+
+
+class Front:
     """The cases that may be the farthest, their distances up to date; upper bounds for all others.
 
     Args:
         table: Shape (cases, dimensions).
         known: The first centres, shape (centres, dimensions).
-        count: How many picks will follow.
+        count: How many further centres will follow.
         without: A case that is never picked.
     """
 
     def __init__(self, table: Features, known: Features, count: int, *, without: int | None = None) -> None:
-        self._table, self._known, self._picks = table, known, list[int]()
+        self._table, self._known, self._left = table, known, len(table) - (without is not None)
+        self._added = np.empty((count, table.shape[1]), dtype=table.dtype)
+        self._number = 0
         # Distances come from norms and products; near the origin these lose fewest digits.
         self._middle = known.mean(axis=0, dtype=np.float64).astype(table.dtype)
         self._centres = np.empty((len(known) + count, table.shape[1]), dtype=table.dtype)
@@ -94,12 +105,38 @@ class _Front:
     def pick(self) -> int:
         """The case farthest from all centres, which makes it one of them."""
         place = self._farthest()
-        number = len(self._known) + len(self._picks)
-        self._centres[number] = self._front[place]
+        index = int(self._indices[place])
+        self.add(self._table[index], index)
+        return index
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no case is left to pick."""
+        return not self._left
+
+    def farthest(self) -> tuple[int, float]:
+        """The case farthest from all centres, and its squared distance in double precision."""
+        place = self._farthest()
+        return int(self._indices[place]), float(self._settle(np.array([place]))[0])
+
+    def nominees(self, most: int) -> tuple[IntArray, float]:
+        """The cases of the highest upper bounds, at most so many, and what no other case's squared distance exceeds."""
+        upper = self._nearest.astype(np.float64) + self._slacks[self._indices]
+        order = np.argsort(-upper, kind="stable")
+        order = order[upper[order] > -np.inf]
+        beyond = float(upper[order[most]]) if len(order) > most else -np.inf
+        return self._indices[order[:most]], max(beyond, float(self._outside.max(initial=-np.inf)))
+
+    def add(self, row: Features, index: int | None = None) -> None:
+        """A further centre, shape (dimensions,); with the index of a case of this table, which then is never picked."""
+        number = len(self._known) + self._number
+        self._added[self._number] = row
+        self._centres[number] = row - self._middle
         np.minimum(self._nearest, _nearest(self._front, self._squares, self._centres[number : number + 1]), out=self._nearest)
-        self._nearest[place] = -np.inf
-        self._picks.append(int(self._indices[place]))
-        return self._picks[-1]
+        if index is not None:
+            self._nearest[self._indices == index] = self._outside[index] = -np.inf
+            self._left -= 1
+        self._number += 1
 
     def _farthest(self) -> int:
         """Place in the front; ties by the lower index."""
@@ -140,7 +177,7 @@ class _Front:
 
     def _join(self, cases: IntArray, rows: Features) -> None:
         squares, nearest = squared_lengths(rows), self._outside[cases] - self._slacks[cases]
-        picked = self._centres[len(self._known) : len(self._known) + len(self._picks)]
+        picked = self._centres[len(self._known) : len(self._known) + self._number]
         self._outside[cases] = -np.inf
         self._indices = np.concatenate([self._indices, cases])
         self._front = np.concatenate([self._front, rows])
@@ -151,10 +188,10 @@ class _Front:
 
     def _settle(self, places: IntArray) -> FloatArray:
         """Squared distances to the nearest centre in double precision, from differences."""
-        done = len(self._known) + len(self._picks)
+        done = len(self._known) + self._number
         for by in np.unique(self._settled_by[places]):
             group = places[self._settled_by[places] == by]
-            picks = self._table[self._picks[max(0, by - len(self._known)) :]]
+            picks = self._added[max(0, by - len(self._known)) : self._number]
             for place in group:
                 row = self._table[self._indices[place]].astype(np.float64)
                 fresh = min(_least_exactly(row, self._known[by:]), _least_exactly(row, picks))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from medloop.core.arrays import FloatArray
-from medloop.query.diversity.kcentre import k_centre
+from medloop.query.diversity.sharded_kcentre import sharded_k_centre
 from medloop.query.pool import Pick, Pool
 from medloop.query.strategy import Strategy, highest, in_turn, ordered
 
@@ -21,7 +21,8 @@ def select_coverage(pool: Pool, count: int, rng: np.random.Generator) -> list[Pi
     """Greedy k-centre over the latent codes, around the answered cases; the first of all is drawn when none is answered."""
     codes = _flat(pool.table("latent"))
     answered = pool.labelled_table("latent")
-    picks = k_centre(codes, None if answered is None else _flat(answered), count, first=int(rng.integers(len(codes))))
+    known, first = None if answered is None else _flat(answered), int(rng.integers(len(codes)))
+    picks = sharded_k_centre(codes, known, count, first=first, sharding=pool.sharding)
     return in_turn(picks, count, "its latent code is far from every annotated one")
 
 

@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 
 from medloop.core.errors import SettingError
+from medloop.execution.placement import placement_of
 from medloop.server.app import create_app
 from medloop.server.processes.children import Child
 from medloop.server.web.connections import GuardedProtocol
@@ -134,6 +135,8 @@ def _children(folder: Path, settings: ServerSettings, socket_path: Path | None) 
     threads = str(settings.compute_threads or max(1, (os.cpu_count() or 1) - 1))
     environment = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     children = []
+    placement = placement_of(os.environ, processes=settings.processes, ray=settings.ray)
+    environment |= placement.environment()
     if settings.worker:
         children.append(Child("worker", "medloop.server.processes.worker", [str(folder), threads], environment))
     if socket_path is not None:

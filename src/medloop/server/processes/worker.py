@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from medloop.core.errors import MedloopError
+from medloop.execution.placement import HERE, Placed, Placement, placement_of
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, Lane
 from medloop.loop.foundation.workspace import Workspace
@@ -29,14 +30,16 @@ SESSION_NICENESS = 5
 """A third of a busy session's share: enough to finish a training on a machine that never rests."""
 
 
-def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) -> None:
+def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1, placement: Placement = HERE) -> None:
     """Run jobs of every project below a root until told to stop: short ones, and those that wait for an archive, beside the long ones.
+
+    Heavy work of the long ones is done where `placement` says.
 
     Raises:
         NotFoundError: No project in the folder.
     """
     pause = threading.Event()
-    with ExitStack() as held:
+    with ExitStack() as held, Placed(placement) as executor:
         here = _Here(held.enter_context(closing(Projects(root, exclusive=False))), held)
 
         archives = Apart(MOST_ARCHIVES, lambda each: _run_one(each, f"{owner}-archive", enough, lane="archive"))
@@ -59,8 +62,9 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
                 return short_failed() or archive_failed() or stop()
 
             while not over():
-                ran = [_run_one(each, owner, over, threads=threads) for each in here.workspaces()]
+                ran = [_run_one(each.placed(executor), owner, over, threads=threads) for each in here.workspaces()]
                 if not any(ran):
+                    executor.rest()
                     pause.wait(IDLE_SECONDS)
 
 
@@ -115,7 +119,8 @@ def main(folder: str, threads: str) -> None:
     os.umask(0o077)  # what is learned from patients' images is this user's alone
     lifeline = Lifeline()
     _lower_priority()
-    work(Path(folder), f"worker-{host_name()}-{os.getpid()}", lifeline.stopping.is_set, threads=int(threads))
+    name = f"worker-{host_name()}-{os.getpid()}"
+    work(Path(folder), name, lifeline.stopping.is_set, threads=int(threads), placement=placement_of(os.environ))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ class ServerSettings:
     worker: bool = _setting(True, "Start a worker process (training, predictions) beside the server.")
     assistant: bool = _setting(True, "Start an assistant process (proposals on demand) beside the server.")
     compute_threads: int = _setting(0, "Threads of worker and assistant; 0 leaves one core to the server.", 0, 1024)
+    processes: int = _setting(0, "Local processes for heavy work of the worker; 0 is the worker alone.", 0, 1024)
+    ray: str = _setting("", "Ray cluster for heavy work of the worker: HOST:PORT of its head, or local.")
     drain_seconds: float = _setting(9.0, "Longest time to finish running requests and jobs when stopping.", 0.1, 600)
 
     def __post_init__(self) -> None:
