@@ -1,11 +1,13 @@
 """An S3 server of its own as a process (moto's), for the tests that need one."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -43,6 +45,15 @@ class S3Server:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """It accepts connections and says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def make_bucket(self, name: str) -> str:
         assert httpx.put(f"{self.url}/{name}").status_code == 200

@@ -1,5 +1,6 @@
 """Two servers and two workers, each with a folder of its own, on one PostgreSQL database and one bucket: as on four hosts."""
 
+import gzip
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from tests.postgres import empty_database
 
 from .conftest import CASES, SHAPE, Served, add_phantom, wait_until
 
-SETTINGS = ProjectSettings(train_after=0, first_strategy="random", audit_fraction=0.0, batch_size=2, train_steps=60, samples=2)
+SETTINGS = ProjectSettings(train_after=0, first_strategy="random", audit_fraction=0.0, batch_size=2, train_steps=40, samples=2)
 
 WORKER = """
 import sys
@@ -35,7 +36,7 @@ from medloop.loop.foundation import job_control
 jobs.LEASE_SECONDS = job_control.LEASE_SECONDS = 3.0
 jobs.JobQueue.claim.__kwdefaults__["lease_seconds"] = 3.0  # its death is noticed in three seconds instead of fifteen
 from medloop.server.processes.worker import work
-work(Path(sys.argv[1]), "worker-first-1", lambda: False)
+work(Path(sys.argv[1]), sys.argv[2], lambda: False)
 """
 
 
@@ -72,7 +73,7 @@ def begun() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def test_two_servers_and_two_workers_share_a_project_and_one_worker_may_die(
     hosts: list[Path], start: Callable[..., Served], begun: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    first = begun("-c", WORKER, str(hosts[2]))
+    first = begun("-c", WORKER, str(hosts[2]), "worker-third-1")
     one, two = (start(folder, MEDLOOP_WORKER="0", MEDLOOP_ASSISTANT="0") for folder in hosts[:2])
     project = f"/projects/{one.get('/projects')[0]['id']}"
     with urllib.request.urlopen(f"{two.url}api/v1{project}/stream", timeout=60) as news:
@@ -83,16 +84,19 @@ def test_two_servers_and_two_workers_share_a_project_and_one_worker_may_die(
         for annotation_id, mask in given.items():
             made = here.store.get(Annotation, annotation_id)
             assert np.array_equal(decode_mask(here.store.blobs.get(str(made.blob)), SHAPE), mask)
+        case = two.get(f"{project}/cases")["rows"][0]["id"]
+        with urllib.request.urlopen(f"{two.url}api/v1{project}/cases/{case}/voxels", timeout=60) as voxels:
+            assert len(gzip.decompress(voxels.read())) % np.prod(SHAPE) == 0
         job = two.send("POST", f"{project}/train", {})["job_id"]
         assert wait_until(lambda: here.store.jobs.get(job).state == "running")
-        begun("-m", "medloop", "worker", str(hosts[3]), "--threads", "1")
+        begun("-c", WORKER, str(hosts[3]), "worker-fourth-1")
         assert somebody_works(here)
         assert two.get(project)["workers"]["alive"]
         assert wait_until(lambda: here.store.jobs.get(job).progress > 0)
         first.kill()
-        assert wait_until(lambda: here.store.jobs.get(job).state == "done", 60)
+        assert wait_until(lambda: here.store.jobs.get(job).state == "done"), here.store.jobs.get(job)
         assert here.store.jobs.get(job).attempt == 2
-        assert wait_until(lambda: not here.store.jobs.active("predict") and _count(here, Prediction) >= CASES, 60)
+        assert wait_until(lambda: not here.store.jobs.active("predict") and _count(here, Prediction) >= CASES)
         assert _count(here, Model) == 1
         assert _count(here, Annotation) == 3
         with here.store.read() as tx:
@@ -154,7 +158,7 @@ def test_a_copied_image_goes_from_every_host_that_works(hosts: list[Path]) -> No
         with one.store.write("me") as tx:
             tx.change(type(one.project), one.project.id, verb="configure", fields={"settings": _with_retention(one)})
         remove_due(one.reload(), actor="me", at="2099-01-01T00:00:00.000Z")
-        copies = [hosts[1] / "cache" / blob[:2] / blob for blob in voxels]
+        copies = [hosts[1] / "blob-cache" / blob[:2] / blob for blob in voxels]
         assert all(copy.exists() for copy in copies)
         forget_here(other)
         assert not any(copy.exists() for copy in copies)
@@ -190,7 +194,7 @@ def test_a_submission_waits_on_the_page_while_the_bucket_is_gone(hosts: list[Pat
     with Workspace.open(hosts[1]) as two:
         submit(two, opened.assignment.id, Submitted(revision=1))
         assert _count(two, Annotation) == 1
-    shutil.rmtree(hosts[1] / "cache")
+    shutil.rmtree(hosts[1] / "blob-cache")
     with Workspace.open(hosts[1]) as two:
         assert examine(two.store).ok
 

@@ -118,6 +118,18 @@ def test_the_bucket_of_another_project_is_refused_and_nothing_is_changed(project
     store.close()
 
 
+def test_one_place_by_two_names_is_never_cleared(project: Store, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="lies in the project's own folder"):
+        move_blobs(project, f"file://{project.folder}/blobs", actor="cli")
+    (tmp_path / "share").mkdir()
+    (tmp_path / "alias").symlink_to(tmp_path / "share")
+    move_blobs(project, f"file://{tmp_path}/share", actor="cli")
+    move_blobs(project, f"file://{tmp_path}/alias", actor="cli")
+    with pytest.raises(StateError, match="by another name"):
+        clear_place(project, f"file://{tmp_path}/share")
+    assert examine(project).ok
+
+
 def test_a_store_that_cannot_be_reached_leaves_the_project_where_it_is(project: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medloop.store.object_store.TRIES", 1)
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
@@ -135,7 +147,7 @@ def test_a_backup_of_a_shared_project_is_one_of_its_own(bucket: str, tmp_path: P
     digest = audit.verify(store).last_digest
     done = back_up_project(store, tmp_path / "backup")
     assert (done.blobs, done.missing) == (5, ())
-    shutil.rmtree(store.folder / "cache")
+    shutil.rmtree(store.folder / "blob-cache")
     store.close()
     for folder in (done.folder, shutil.copytree(done.folder, tmp_path / "restored")):
         copy = Store.open(folder)

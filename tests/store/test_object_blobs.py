@@ -163,6 +163,37 @@ def test_a_store_that_cannot_be_reached_acknowledges_nothing_and_names_no_secret
     assert cut_off.cache.get(hashlib.sha256(b"after").hexdigest()) is None
 
 
+def test_a_store_that_says_nothing_is_not_waited_for_without_end(bucket: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "TRIES", 1)
+    monkeypatch.setattr(object_store, "READ_SECONDS", 1)
+    blobs = opened(f"{bucket}/p", None)
+    name = blobs.put(b"before")
+    with s3_server.silent(), pytest.raises(StorageError, match="cannot be reached to read"):
+        blobs.put(b"meanwhile")
+    assert blobs.put(b"before") == name
+
+
+def test_a_store_that_takes_bytes_and_keeps_others_acknowledges_nothing(tmp_path: Path) -> None:
+    import fsspec
+    from fsspec.implementations.local import LocalFileSystem
+
+    class Forgetful(LocalFileSystem):
+        protocol = "forgetful"
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return super()._strip_protocol(path.removeprefix("forgetful://"))
+
+        def mv(self, path1: str, path2: str, **_options: object) -> None:
+            Path(path2).write_bytes(Path(path1).read_bytes() if path2.endswith(".json") else b"X" * Path(path1).stat().st_size)
+
+    fsspec.register_implementation("forgetful", Forgetful, clobber=True)
+    blobs = opened(f"forgetful://{tmp_path}/share", tmp_path / "cache")
+    with pytest.raises(StorageError, match=r"took the blob .* and does not give it back"):
+        blobs.put(b"voxels")
+    assert blobs.cache.get(hashlib.sha256(b"voxels").hexdigest()) is None
+
+
 def test_a_bucket_that_is_not_there_is_said_so(bucket: str) -> None:
     with pytest.raises(StorageError, match=r"There is no bucket or folder for s3://no-such-bucket/p; make it"):
         claim_place(ObjectStore("s3://no-such-bucket/p"), Mark(PLACE, "project", "database"))
@@ -207,6 +238,16 @@ def test_urls_that_hold_secrets_or_keep_nothing_are_refused_without_being_shown(
 def test_a_url_is_kept_without_its_last_slash_and_azures_container_stands_first() -> None:
     assert checked_url(" s3://bucket/liver/ ") == "s3://bucket/liver"
     assert checked_url("abfs://container@account.dfs.core.windows.net/p") == "abfs://container@account.dfs.core.windows.net/p"
+
+
+def test_a_process_that_was_forked_reads_and_writes_by_a_connection_of_its_own(bucket: str, tmp_path: Path) -> None:
+    blobs = opened(f"{bucket}/p", None)
+    name = blobs.put(b"before the fork")
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if blobs.fetch(name) == b"before the fork" and blobs.put(b"by the child") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert blobs.fetch(hashlib.sha256(b"by the child").hexdigest()) == b"by the child"
 
 
 def test_what_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from medloop.store.object_blobs import ObjectBlobs
 from medloop.store.object_store import ObjectStore
 from medloop.store.settings_file import SETTINGS_FILE, read_host_settings
 
-CACHE = "cache"
+CACHE = "blob-cache"
 """The folder of copies of blobs that are kept elsewhere."""
 
 

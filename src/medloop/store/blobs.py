@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -155,6 +155,13 @@ class Blobs:
     def exists(self, name: str) -> bool:
         """Whether bytes of that name are kept."""
         return self.path(name).is_file()
+
+    def kept(self, names: Collection[str]) -> set[str]:
+        """Those of many names of which bytes are kept."""
+        return {name for name in names if self.exists(name)}
+
+    def reach(self) -> None:
+        """Refuse where the place cannot be reached at all, before many names are looked for; a folder always is."""
 
     def size(self, name: str) -> int:
         """Length in bytes.

@@ -150,8 +150,10 @@ class Database:
                 yield connection
 
     @contextmanager
-    def writing(self, *, chained: bool = True) -> Iterator[Connection]:
+    def writing(self, *, chained: bool = True, fenced: bool = True) -> Iterator[Connection]:
         """A transaction that commits at its end and rolls back on an exception; not chained, it appends no event and needs no lock.
+
+        Only what changes the schema is not fenced.
 
         Raises:
             StorageError: The database refused; nothing was changed.
@@ -166,7 +168,8 @@ class Database:
                 if not self.is_sqlite and chained:
                     connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
-                self.fence(connection)
+                if fenced:
+                    self.fence(connection)
                 yield connection
 
     def close(self) -> None:

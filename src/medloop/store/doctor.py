@@ -64,11 +64,12 @@ def examine(store: Store, *, sweep: bool = False, report: Report | None = None) 
 
     Raises:
         ConflictError: Something shall be swept while another program has the project open.
-        StorageError: Something shall be swept from a project that cannot be written.
+        StorageError: Something shall be swept from a project that cannot be written, or the blobs cannot be reached.
     """
     with store.read() as tx:
         needed = _by_blob(references(tx.connection))
         names, lost = case_names(tx.connection), unreadable_rows(tx.connection)
+    store.blobs.reach()
     bad = []
     for number, (blob, users) in enumerate(needed.items()):
         if report is not None:

@@ -157,19 +157,21 @@ def marked_folder(folder: Path) -> Home:
     return home
 
 
+def folder_place(folder: Path) -> str:
+    """The name that the mark in a project's folder `blobs` gives it; "" without one."""
+    try:
+        return str(json.loads((folder / "blobs" / MARK).read_text(encoding="utf-8"))["place"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def require_own_folder(folder: Path, home: Home) -> None:
     """Refuse a folder of a host that does not have the blobs, where they were moved into a folder.
 
     Raises:
         ConflictError: They are in another one.
     """
-    if not home.place:
-        return
-    try:
-        place = json.loads((folder / "blobs" / MARK).read_text(encoding="utf-8"))["place"]
-    except (OSError, ValueError, KeyError, TypeError):
-        place = ""
-    if place != home.place:
+    if home.place and folder_place(folder) != home.place:
         rule = f"The blobs of this project were moved into a folder of another host, {folder} does not have them"
         raise ConflictError(rule, remedy="work there, or move them back: medloop move-blobs DIR s3://bucket/prefix")
 

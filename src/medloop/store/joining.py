@@ -14,7 +14,6 @@ from medloop.store.blobs import Blobs
 from medloop.store.claims import require_fellow
 from medloop.store.database import Database, parse_url
 from medloop.store.homes import Home, read_home
-from medloop.store.object_blobs import ObjectBlobs
 from medloop.store.private import KEY_FILE
 from medloop.store.references import references
 from medloop.store.schema import REVISIONS, schema_revision
@@ -79,9 +78,8 @@ def _require_schema(database: Database) -> None:
 
 def _require_blobs(folder: Path, database: Database, home: Home, needed: set[str]) -> None:
     """Refuse where this host cannot have the blobs."""
-    reached = blobs_at(folder, database, home) if home.url else None
-    if isinstance(reached, ObjectBlobs):
-        reached.require_place()
+    if home.url:
+        blobs_at(folder, database, home).reach()
         return
     kept = Blobs(folder / "blobs") if (folder / "blobs").is_dir() else None
     try:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-from medloop.core.errors import BlobError, ConflictError, StateError, StorageError
+from medloop.core.errors import BlobError, ConflictError, SettingError, StateError, StorageError
 from medloop.store.blob_homes import blobs_at
 from medloop.store.blobs import Blobs
 from medloop.store.homes import (
@@ -26,6 +26,7 @@ from medloop.store.homes import (
     claim_place,
     database_identity,
     fence_of,
+    folder_place,
     marked_folder,
     new_home,
     project_digest,
@@ -72,6 +73,7 @@ def move_blobs(store: Store, url: str, *, actor: str, report: Report | None = No
             raise StorageError(f"Nothing is moved while {rows} rows cannot be read", remedy="see medloop audit DIR verify")
         mark = Mark(wanted.place, project_digest(tx.connection), database_identity(tx.connection, store.database))
     moved: set[str] = set()
+    _require_outside(store.folder, wanted)
     home = before if before.url == wanted.url == "" else _claimed(store, wanted, mark)
     if home != before:
         target = blobs_at(store.folder, store.database, home)
@@ -99,6 +101,8 @@ def clear_place(store: Store, url: str, *, report: Report | None = None) -> int:
         if found is None or found.project != digest:
             raise ConflictError(f"{left.url} holds no blobs of this project", remedy="name the place that they were moved from")
         left = Home(left.url, found.place)
+    if now.place and now.place == (left.place if left.url else folder_place(store.folder)):
+        raise StateError(f"{url} is where the blobs of this project are, by another name", remedy="leave it as it is")
     needed = _needed(store)
     for number, name in enumerate(needed):
         if report is not None:
@@ -114,6 +118,13 @@ def clear_place(store: Store, url: str, *, report: Report | None = None) -> int:
     if left.url:
         ObjectStore(left.url).delete(MARK)
     return len(names)
+
+
+def _require_outside(folder: Path, wanted: Home) -> None:
+    """Refuse a URL of the project's own folder, whose blobs would be cleared with the old place."""
+    scheme, _, path = wanted.url.partition("://")
+    if scheme in ("file", "local") and Path(path).resolve().is_relative_to(folder.resolve()):
+        raise SettingError(f"{wanted.url} lies in the project's own folder", remedy="name a place outside of it, or: folder")
 
 
 def _url(given: str) -> str:

@@ -23,6 +23,9 @@ from medloop.store.object_store import ObjectStore
 ORPHAN_HOURS = 24.0
 """How old an object that nothing refers to must be before it is put aside, and how long it stays there."""
 
+FEW = 20
+"""So many names are looked for one by one; of more the whole place is listed, a thousand a request."""
+
 SWEPT = "swept"
 _KEY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
 _OTHERS = "its database is not the one that these blobs belong to"
@@ -56,7 +59,7 @@ class ObjectBlobs(Blobs):
         """
         if self._read_only:
             raise StorageError(f"Nothing can be stored: {self._read_only}", remedy="copy the project to where it can be written")
-        self.require_place()
+        self.reach()
         name = hashlib.sha256(data).hexdigest()
         if self._holds(name, len(data)):
             self.cache.keep(data)
@@ -91,7 +94,7 @@ class ObjectBlobs(Blobs):
             MissingBlobError, DamagedBlobError, StorageError: As `get`.
         """
         require_name(name)
-        self.require_place()
+        self.reach()
         data = self._read(name)
         if hashlib.sha256(data).hexdigest() != name:
             what = f"{self.home.url} gives {len(data)} bytes that do not match its hash"
@@ -112,14 +115,21 @@ class ObjectBlobs(Blobs):
 
     def names(self) -> Iterator[str]:
         """Every name that the store has an object of."""
-        self.require_place()
+        self.reach()
         yield from (found[1] for key in self._store.listed() if (found := _KEY.fullmatch(key)))
 
     def exists(self, name: str) -> bool:
         """Whether the store has bytes of that name."""
         require_name(name)
-        self.require_place()
+        self.reach()
         return self._store.size(_key(name)) is not None or self._brought_back(name) is not None
+
+    def kept(self, names: Collection[str]) -> set[str]:
+        """Those of many names that the store has bytes of, put aside or not."""
+        if len(names) <= FEW:
+            return super().kept(names)
+        self.reach()
+        return set(names) & {key.rpartition("/")[2] for key in self._store.listed()}
 
     def size(self, name: str) -> int:
         """Length in bytes.
@@ -214,7 +224,7 @@ class ObjectBlobs(Blobs):
             found = self._brought_back(name)
         if found is None:
             self._known = False
-            self.require_place()  # a bucket that is gone is no fault of this blob
+            self.reach()  # a bucket that is gone is no fault of this blob
             raise self._missing(name)
         return found
 
@@ -228,7 +238,7 @@ class ObjectBlobs(Blobs):
             self._store.write(_key(name), data)
         return data
 
-    def require_place(self) -> None:
+    def reach(self) -> None:
         """Look once in this process whether the place is the one that the project names.
 
         Raises:
@@ -247,7 +257,7 @@ class ObjectBlobs(Blobs):
         self._known = True
 
     def _require_owner(self) -> None:
-        self.require_place()
+        self.reach()
         mark = read_mark(self._store)
         if mark is None or mark.owner != self._owner():
             own, over = "medloop move-blobs DIR folder", f"medloop move-blobs DIR {self.home.url}"

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from medloop.core.errors import MedloopError, SettingError, StorageError, UnavailableError
 
-CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 30, 3
+CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 20, 3
 """How long a store may be silent before work on it is refused, and how often it is tried."""
 
 WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
@@ -258,7 +258,11 @@ def _options(protocol: str) -> dict[str, Any]:
     if protocol in WHOLE:
         options["use_listings_cache"] = False
     if protocol in _S3:
-        waits = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS, "retries": {"max_attempts": TRIES, "mode": "standard"}}
+        waits = {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": READ_SECONDS,
+            "retries": {"total_max_attempts": TRIES, "mode": "standard"},
+        }
         options["config_kwargs"] = waits
     return options
 

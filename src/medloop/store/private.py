@@ -30,7 +30,7 @@ _OURS = (
     "pacs.toml",
     LINKS_FILE,
 )
-_OUR_FOLDERS = ("blobs", "work", "backups", "received", "cache")
+_OUR_FOLDERS = ("blobs", "work", "backups", "received", "blob-cache")
 _LOG = logging.getLogger(__name__)
 
 

@@ -59,7 +59,7 @@ def bring_up_to_date(database: Database, backups: Path, *, scripts: Path = MIGRA
             remedy=f"install the newer medloop, or {restore_advice(backups.parent)}",
         )
     copy = back_up(database, backups, current) if current is not None and database.is_sqlite else None
-    with database.writing() as connection:
+    with database.writing(fenced=False) as connection:
         empty = current is None and not inspect(connection).has_table("alembic_version")  # another process may have been quicker
         if empty and database.is_sqlite and scripts == MIGRATIONS:
             for statement in _newest_schema():

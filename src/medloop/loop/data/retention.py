@@ -140,7 +140,7 @@ def remove_due(workspace: Workspace, *, actor: str, at: str = "") -> RetentionRe
     with workspace.store.read() as tx:
         due, left = _due(tx, workspace.settings.retention_days, at or now()), _removed_bytes(tx, _without_image(tx))
     wanted, removed, shared = [one for one in due if not one.open_with], list[str](), list[str]()
-    if wanted or any(workspace.store.blobs.exists(blob) for blob in left):
+    if wanted or workspace.store.blobs.kept(left):
         _require_readable(workspace)
     freed, _ = _delete(workspace, left, actor)
     rule = annotator_named(workspace, RULE, program=True).id if wanted else ""
@@ -242,7 +242,8 @@ def _delete(workspace: Workspace, gone: Mapping[str, str], actor: str) -> tuple[
     blobs, freed, shared = workspace.store.blobs, 0, list[str]()
     for blob in gone:
         blobs.forget_copy(blob)  # another host may have removed the bytes
-    there = {blob: name for blob, name in gone.items() if blobs.exists(blob)}
+    present = blobs.kept(gone)
+    there = {blob: name for blob, name in gone.items() if blob in present}
     if not there:
         return 0, []
     with workspace.store.write(actor) as tx:
