@@ -110,7 +110,7 @@ def requests_of(project: str, count: int) -> dict[str, list[tuple[str, str, obje
         "list, unlabelled": some(lambda _: f"{listed}&state=unlabelled"),
         **{f"list by {name}": some(lambda _, name=name: f"{listed}&sort={name}&descending=true", 3) for name in sorts},
         "unlabelled by uncertainty": some(lambda _: f"{listed}&state=unlabelled&sort=uncertainty&descending=true", 3),
-        "list by round": some(lambda _: f"{listed}&by_round=true", 3),
+        "list in groups of rounds": some(lambda _: f"{listed}&by_round=true", 3),
         "deep page by offset": some(lambda n: f"{listed}&offset={n}", 4),
         "search, one case": some(lambda n: f"{listed}&search=case{n:07d}", 4),
         "search, many cases": some(lambda n: f"{listed}&search=case{n % 10}", 4),

@@ -174,8 +174,9 @@ def test_lists_in_every_order_are_the_same_page_by_page_and_found_without_readin
     with Workspace.create(tmp_path / "p", name="p", kind="classification", labels=["a", "b"], settings=SETTINGS) as workspace:
         large_pool_routes.fill(workspace, 3000)
         query_by_hand(workspace, [case.id for case in every_case(workspace)[2900:2905]])
-        for sort, descending, state in itertools.product(SORTS, (False, True), ("all", "unanswered", "answered")):
-            listing = Listing(sort=sort, descending=descending, state=state)
+        orders = [*itertools.product(SORTS, (False, True), (False,)), ("name", False, True)]
+        for (sort, descending, by_round), state in itertools.product(orders, ("all", "unanswered", "answered")):
+            listing = Listing(sort=sort, descending=descending, by_round=by_round, state=state)
             whole, paged, after = page(workspace, listing, limit=4000).rows, [], ""
             while len(paged) < 130:
                 part = page(workspace, listing, limit=45, after=after)

@@ -146,6 +146,12 @@ class WorklistReader(TallyReader):
     def worklist_rounds(self, listing: Listing) -> list[tuple[int | None, int]]:
         """How many lines there are of each round, newest first, None for those of none last."""
         asked = self._rounds()
+        if _is_plain(listing):  # few cases were queried: the others are not counted one by one
+            queried = case_states.join(asked, asked.c.case_id == case_states.c.case_id)
+            counts = self._fitting(select(asked.c.number, func.count()).select_from(queried), listing).group_by(asked.c.number)
+            found = [(int(number), int(cases)) for number, cases in self._connection.execute(counts)]
+            left = self.worklist_total(listing) - sum(cases for _, cases in found)
+            return [*sorted(found, reverse=True), *([(None, left)] if left else [])]
         source = case_states.outerjoin(asked, asked.c.case_id == case_states.c.case_id)
         of_round = self._masked(asked.c.number, listing, None)
         counted = self._fitting(select(of_round, func.count()).select_from(source), listing).group_by(of_round)
@@ -165,6 +171,8 @@ class WorklistReader(TallyReader):
 
     def _first(self, listing: Listing, place: Sequence[Any], most: int) -> Select[Any] | None:
         """Cases among which the first lines are, where no index orders all of them; None where one does."""
+        if listing.by_round:
+            return self._first_with_value(listing, place, most) if (listing.sort, listing.descending) == ("name", False) else None
         if values := self._values(listing):
             return self._first_of_each(listing, values, place, most)
         return self._first_with_value(listing, place, most) if listing.sort in SELDOM else None
@@ -180,7 +188,7 @@ class WorklistReader(TallyReader):
 
     def _seldom(self, listing: Listing) -> FromClause:
         """What few cases have: an assignee, a change, a round."""
-        return self._rounds() if listing.sort == "round" else _assigned() if listing.sort == "assignee" else _updates()
+        return self._rounds() if listing.by_round or listing.sort == "round" else _assigned() if listing.sort == "assignee" else _updates()
 
     def _values(self, listing: Listing) -> Sequence[Any]:
         """All values of the column that a list is sorted by, where they are few; else none."""
@@ -212,7 +220,7 @@ class WorklistReader(TallyReader):
             if listing.state not in CASE_STATES:
                 raise InputError(f"Unknown case state {listing.state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
             state = self._masked(case_states.c.state, listing, "unanswered")
-            if _is_plain(listing) and listing.sort in WALKED and self._is_common(listing.state):
+            if _is_plain(listing) and not listing.by_round and listing.sort in WALKED and self._is_common(listing.state):
                 state = state.concat("")  # the index of the order is walked, not that of the state sorted
             query = query.where(state == listing.state)
         if listing.search:
@@ -234,7 +242,7 @@ class WorklistReader(TallyReader):
             number = self._masked(asked.c.number, listing, None)
             keys += _key(number, 0, descending=listing.by_round or listing.descending)
         if listing.sort in ("assignee", "updated"):
-            found = self._seldom(listing)
+            found = _assigned() if listing.sort == "assignee" else _updates()
             source = source.outerjoin(found, found.c.case_id == case_states.c.case_id)
             value = self._masked(found.c.at, listing, None) if listing.sort == "updated" else found.c.at
             keys += _key(value, "", descending=listing.descending)
@@ -272,7 +280,7 @@ class WorklistReader(TallyReader):
 
 def _is_plain(listing: Listing) -> bool:
     """Whether cases are listed by what stands in their own lines."""
-    return not (listing.by_round or listing.unlabelled or listing.assigned_to or listing.search or listing.case_ids is not None)
+    return not (listing.unlabelled or listing.assigned_to or listing.search or listing.case_ids is not None)
 
 
 def _ordering(listing: Listing, keys: Sequence[Key]) -> list[ColumnElement[Any]]:

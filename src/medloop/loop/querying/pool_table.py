@@ -161,7 +161,9 @@ def _updated(tx: Reader, model_id: str, table: PoolTable, kept: Mapping[str, Any
             seen[row] = True
             for name, value in scores.items():
                 if isinstance(value, int | float):
-                    columns.setdefault(name, _empty(len(table.ids)))[row] = value
+                    if name not in columns:  # not `setdefault`, which would make a column for every number
+                        columns[name] = _empty(len(table.ids))
+                    columns[name][row] = value
     values = np.stack(list(columns.values())) if columns else np.zeros((0, len(table.ids)))
     return {"ids": table.ids, "seen": seen, "names": json.dumps(list(columns)), "values": values, "last": last, "count": count}
 
