@@ -88,7 +88,8 @@ class Oracle(AbstractContextManager["Oracle"]):
         wrong = noise.is_wrong(name, nth=nth)
         if isinstance(truth, Mask):
             if wrong:
-                return noise.mask(truth, name, nth=nth, proposal=proposal if isinstance(proposal, np.ndarray) else None)
+                shown = proposal if isinstance(proposal, np.ndarray) else None
+                return self._of_annotated(name, noise.mask(truth, name, nth=nth, proposal=shown))
             return with_wrong_outlines(truth, self._errors.outline_mm, rng)
         known = self._workspace.task.label_values
         if wrong:
@@ -104,7 +105,17 @@ class Oracle(AbstractContextManager["Oracle"]):
         truth, rng = self.truth(name), generator(self._errors.seed, "prompts", name)
         if not isinstance(truth, Mask):
             raise NotFoundError(f"The data set has no mask for {name}")
-        return corrected_mask(truth, self.case(name)[0], proposal, self._workspace.task.label_values, effort, rng)
+        shown = None if proposal is None else self._of_annotated(name, proposal)
+        return corrected_mask(truth, self.case(name)[0], shown, self.annotated(name) or self._workspace.task.label_values, effort, rng)
+
+    def annotated(self, name: str) -> tuple[int, ...]:
+        """Values of the labels that the truth of a case annotates, where not all; of the others nobody knows where they are."""
+        return self._answers[name][1].annotated
+
+    def _of_annotated(self, name: str, mask: MaskArray) -> MaskArray:
+        """A mask with the labels alone that the truth of a case annotates."""
+        annotated = self.annotated(name)
+        return np.where(np.isin(mask, annotated), mask, 0).astype(mask.dtype) if annotated else mask
 
     def marks(self, name: str, kind: GivenKind, shown: Shown = NOTHING_SHOWN, effort: EffortModel | None = None) -> GivenMarks:
         """Marks of a case in place of its mask, true of the mask that this annotator would draw, and the seconds they take.
@@ -199,14 +210,15 @@ def _gave_queried(workspace: Workspace, opened: Opened, oracle: Oracle, manner: 
 def _submitted(workspace: Workspace, opened: Opened, oracle: Oracle, manner: Manner, nth: int) -> Submitted:
     """A mask or tag of an open case."""
     name, proposal = opened.case.name, _proposal(workspace, opened)
+    annotated = oracle.annotated(name) or None
     if manner.needs_proposals and workspace.task.kind == "segmentation":
         shown = proposal if isinstance(proposal, np.ndarray) and opened.case.split == "train" else None
         mask, seconds = oracle.corrected(name, shown, manner.times)
-        return Submitted(mask=mask, effort_seconds=seconds)
+        return Submitted(mask=mask, effort_seconds=seconds, annotated=annotated)
     answer = oracle.annotation(name, nth=nth, proposal=proposal)
     if isinstance(answer, int):
         return Submitted(tag=answer)
-    return Submitted(mask=answer, effort_seconds=mask_seconds(answer, opened.case.grid, manner.times))
+    return Submitted(mask=answer, effort_seconds=mask_seconds(answer, opened.case.grid, manner.times), annotated=annotated)
 
 
 def _sitting(workspace: Workspace, round_id: str) -> dict[str, int]:

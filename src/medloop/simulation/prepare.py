@@ -14,6 +14,7 @@ import numpy as np
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.image import Mask
+from medloop.core.names import counted
 from medloop.core.records import Case, Json, Project, ProjectSettings, Split, TaskKind
 from medloop.core.seeds import derive_seed
 from medloop.datasets.dataset import Dataset, MaskReading
@@ -183,13 +184,14 @@ def _fill(truth: Workspace, project: Workspace, design: StudyDesign, refused: tu
     with truth.store.read() as tx:
         answers = {a.case_id: a for a in tx.current_annotations()}
         cases = subsample([c for c in tx.find(Case, order=("name",)) if c.id in answers], design.cases, design.split_seed)
+    _require_masks(design, [case.name for case in cases if answers[case.id].annotated])
     split: Split = "test" if any(c.split == "test" for c in cases) else "validation"
     importer = annotator_named(project, IMPORTER, program=True)
     foreground: dict[str, int] = {}
     for case in cases:
         answer = load_annotation(truth.store.blobs, answers[case.id], case)
         new = NewCase(name=case.name, patient=case.patient, split=case.split, source=case.source, stratum=case.stratum)
-        known = None if case.split == "train" else Incoming(answer, importer)
+        known = None if case.split == "train" else Incoming(answer, importer, annotated=answers[case.id].annotated)
         add_case(project, load_image(truth.store.blobs, case), new, known, actor="simulation")
         if case.split == "train" and isinstance(answer, Mask):
             foreground[case.name] = int(np.count_nonzero(answer.array))
@@ -244,6 +246,14 @@ def _require_queryable(design: StudyDesign, kind: TaskKind) -> None:
         got = f"a {kind}" if kind != "segmentation" else design.given
         rule = f"Parts and kinds of annotation (--query-unit {design.query_unit}) are queried of masks, got {got}"
         raise SettingError(rule, remedy="leave --query-unit at case, or --given at mask")
+
+
+def _require_masks(design: StudyDesign, in_part: Sequence[str]) -> None:
+    """Marks and parts say what is background, which nobody knows of a label that is not annotated in a case."""
+    if in_part and (design.given != "mask" or design.query_unit != "case"):
+        got = f"{counted(len(in_part), 'case')} that annotate some labels only, the first {in_part[0]}"
+        rule = f"Marks and parts are simulated of cases in which every label is annotated, got {got}"
+        raise SettingError(rule, remedy="leave --given at mask and --query-unit at case, or leave these cases out of the data set")
 
 
 def _require_correctable(design: StudyDesign, kind: TaskKind) -> None:

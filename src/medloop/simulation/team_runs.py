@@ -185,6 +185,9 @@ class _Run:
 
     def _fill(self, names: Sequence[str]) -> list[str]:
         """The project's cases: gold ones with their truth where routing needs them, the others without; the names of these."""
+        if in_part := [name for name in names if self._oracle.annotated(name)]:
+            rule = f"A team reads cases in which every label is annotated, {in_part[0]} is annotated for some labels only"
+            raise SettingError(rule, remedy="leave such cases out of the data set")
         gold = names[: self._design.gold]
         importer = annotator_named(self._workspace, IMPORTER, program=True)
         for name in names:

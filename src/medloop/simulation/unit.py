@@ -169,7 +169,7 @@ def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
         given = [*tx.current_annotations(splits=["train"]), *weak, *_rejected(tx)]
     # In order of name: sums in the order of random ids would differ in the last bit from run to run.
     scores = {names[case_id]: evaluation.per_case[case_id] for case_id in sorted(names, key=names.__getitem__)}
-    labels = sorted(next(iter(scores.values())))
+    labels = sorted({label for by_label in scores.values() for label in by_label})  # a case is scored for what it annotates
     return {
         "seed": unit.seed,
         "strategy": unit.strategy,
@@ -177,8 +177,8 @@ def _record(workspace: Workspace, unit: Unit, finished: Finished) -> Json:
         "labelled": evaluation.labelled_cases,
         "minutes": round(sum(annotation.effort_seconds for annotation in given) / 60, 4),
         "score": evaluation.mean,
-        "by_label": {label: _mean([by_label[label] for by_label in scores.values()]) for label in labels},
-        "per_case": {name: _mean([by_label[label] for label in labels]) for name, by_label in scores.items()},
+        "by_label": {label: _mean([found[label] for found in scores.values() if label in found]) for label in labels},
+        "per_case": {name: _mean([found[label] for label in labels if label in found]) for name, found in scores.items()},
         "picks": picks,
         "steps": int(finished.model.metrics.get("steps", 0)),
         "recipe": {name: value for name, value in finished.model.recipe.items() if name not in OF_A_RUN},

@@ -1,4 +1,8 @@
+<<<<<<<< HEAD:src/medloop/server/static/assets/surface-Byk9GpXC.js
 import{C as e,Ji as t,Ki as n,M as r,Qi as i,Ti as a,Zi as o,gi as s,pt as c,qi as l,zi as u}from"./index-jSlDZi4j.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-C4J3jULW.js";var b=`#version 300 es
+========
+import{Bi as e,C as t,Gi as n,Hi as r,Ki as i,M as a,Ni as o,Vi as s,pt as c,ui as l,yi as u}from"./index-rzkRKsL4.js";import{a as d,c as f,i as p,l as m,n as h,o as g,r as _,s as v,t as y}from"./camera-DzfEGjlV.js";var b=`#version 300 es
+>>>>>>>> mends:src/medloop/server/static/assets/surface-CL4rp_SG.js
 in vec3 place;
 in vec3 normal;
 uniform vec3 right, up, towards, target, scale;
