@@ -85,7 +85,9 @@ def require_token_checked(address: str) -> None:
     if answers["with"] == "refused":
         raise ForbiddenError(f"The Ray cluster at {address} does not take this token", remedy="set RAY_AUTH_TOKEN to that of the cluster")
     if answers["with"] == "silent":
-        raise UnavailableError(f"No Ray cluster answers at {address}", remedy="ray start --head, or ray start --address, on this machine")
+        raise UnavailableError(
+            f"No Ray cluster is reached at {address}", remedy="ray start --head, or ray start --address, on this machine"
+        )
 
 
 def bind_to_loopback(address: str) -> None:
