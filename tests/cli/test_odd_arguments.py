@@ -38,6 +38,25 @@ def test_empty_text_is_never_taken_for_this_folder_or_for_nothing_given(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["configure", "P", "--train-steps", "60"], "medloop configure DIR train_steps=60; see medloop configure --help"),
+        (["train", "P", "--train-steps=60"], "medloop configure DIR train_steps=60; see"),
+        (["train", "P", "--train-steps"], "medloop configure DIR train_steps=VALUE; see"),
+        (["configure", "P", "train-steps", "60"], "got 'train-steps'; write train_steps=VALUE"),
+        (["init", "P", "--train-steps", "60"], "train_steps is --steps here; see medloop init --help"),
+        (["configure", "P", "--colours", "60"], "No such option: --colours"),
+    ],
+)
+def test_a_setting_that_is_given_as_an_option_is_refused_with_how_it_is_written(
+    medloop: Medloop, project: Path, arguments: list[str], hint: str
+):
+    said = medloop(*[str(project) if a == "P" else a for a in arguments])
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert hint in said.err
+
+
 def test_instructions_can_be_emptied(medloop: Medloop, project: Path):
     assert medloop("configure", project, "--instructions", "Look twice").status == 0
     assert "Look twice → (none)" in medloop("configure", project, "--instructions", "").out

@@ -1,6 +1,9 @@
 """One file that cannot be read costs one case; only a store that cannot write ends an import."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from medloop.core.records import Case
 from medloop.loop.data import read_ahead as intake
 from medloop.loop.data.importing import import_dataset
 from medloop.loop.foundation.workspace import Workspace
+from medloop.store.audit import verify
 
 
 @pytest.fixture
@@ -106,6 +110,32 @@ def test_an_interrupt_keeps_what_is_finished_and_the_same_import_goes_on(workspa
         import_dataset(workspace, source, report=interrupt)
     assert stored(workspace) == ["c0", "c1", "c2"]
     assert len(import_dataset(workspace, source).added) == 5
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from medloop.loop.data.importing import import_dataset
+from medloop.loop.foundation.workspace import Workspace
+
+def report(done, total, name):
+    if done == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with Workspace.open(Path(sys.argv[1])) as workspace:
+    import_dataset(workspace, Path(sys.argv[2]), report=report)
+"""
+
+
+def test_a_killed_import_goes_on_where_it_was_and_doubles_nothing(workspace: Workspace, source: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(workspace.folder), str(source)], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    before = stored(workspace)
+    assert before == ["c0", "c1", "c2", "c3"]
+    report = import_dataset(workspace, source)
+    assert (len(report.added), sorted(report.duplicates), report.refused) == (4, before, ())
+    assert stored(workspace) == [f"c{n}" for n in range(8)]
+    assert verify(workspace.store).ok
 
 
 def test_an_import_in_which_nothing_can_be_read_names_all(workspace: Workspace, source: Path) -> None:

@@ -1,14 +1,18 @@
 """What pages and queries read does not grow with the pool."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.large_pool import fill
 from sqlalchemy import Connection, event
 
+import large_pool_routes
+from large_pool import fill
 from medloop.core.records import ProjectSettings
 from medloop.loop.annotating.annotations import open_case, skip_case
 from medloop.loop.foundation.annotators import annotator_named
@@ -16,11 +20,13 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.progress import progress
 from medloop.loop.overview.status import status
 from medloop.loop.querying import pool_table
+from medloop.loop.querying.by_hand import query_by_hand
 from medloop.loop.querying.pools import PoolInputs, build_pool
 from medloop.loop.querying.queries import make_query
 from medloop.loop.querying.rounds import upcoming_case
 from medloop.query.strategies import strategy
 from medloop.store import reader
+from medloop.store.worklist import SORTS, Listing, WorkPage
 
 from .conftest import MakeWorkspace
 from .made_up import add_model, add_prediction, askable_names, every_case
@@ -160,3 +166,28 @@ def test_the_database_adds_up_what_the_rows_say(tmp_path: Path) -> None:
         seen = {p.case_id for p in tx.latest_predictions(model.id)}
         lacking = [c for c in tx.unlabelled_cases(["train", "audit"], exclude_open=False) if c.id not in seen]
         assert tx.unpredicted(model.id, ["train", "audit"]) == len(lacking) > 0
+
+
+def test_lists_in_every_order_are_the_same_page_by_page_and_found_without_reading_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Workspace.create(tmp_path / "p", name="p", kind="classification", labels=["a", "b"], settings=SETTINGS) as workspace:
+        large_pool_routes.fill(workspace, 3000)
+        query_by_hand(workspace, [case.id for case in every_case(workspace)[2900:2905]])
+        for sort, descending, state in itertools.product(SORTS, (False, True), ("all", "unanswered", "answered")):
+            listing = Listing(sort=sort, descending=descending, state=state)
+            whole, paged, after = page(workspace, listing, limit=4000).rows, [], ""
+            while len(paged) < 130:
+                part = page(workspace, listing, limit=45, after=after)
+                paged, after = [*paged, *part.rows], part.cursor
+                if not after:
+                    break
+            assert paged == list(whole[: len(paged)]), listing
+            assert page(workspace, listing, limit=20, offset=30).rows == whole[30:50], listing
+            read = count_reads(workspace, monkeypatch, partial(page, workspace, listing, limit=20))
+            assert read.steps <= 30, listing  # all lines would be ninety
+
+
+def page(workspace: Workspace, listing: Listing, **part: Any) -> WorkPage:
+    with workspace.store.read() as tx:
+        return tx.work_page(listing, **part)

@@ -67,13 +67,18 @@ LATER_TABLES = (
 """Tables of the migrations after the one that counts cases; those that others name come last."""
 
 LATER_INDEXES = (
+    "ix_case_states_patient",
+    "ix_case_states_quality",
+    "ix_case_states_uncertainty",
+    "ix_case_states_annotations_sort_key_name",
+    "ix_case_states_split_sort_key_name",
     "ix_annotations_marked",
     "ix_annotations_in_part",
     "ix_annotations_annotator_id_created_at",
     "ix_annotations_assignment_id",
     "ix_annotations_event",
 )
-"""Indexes that annotations gained after the first schema."""
+"""Indexes that annotations and the list of cases gained after the first schema."""
 
 
 def _drop_later(connection: Connection) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from medloop.core.errors import InputError
 from medloop.core.records import Assignee, Round
 from medloop.core.states import RoundState
+from medloop.store.list_cursors import _fits
 from medloop.store.store import Store, Writer
-from medloop.store.worklist import SORTS, Listing, Sort, WorklistReader, _fits
+from medloop.store.worklist import SORTS, Listing, Sort, WorklistReader
 
 from . import samples
 

@@ -21,8 +21,10 @@ from medloop.cli import (
     configuring,
     continual,
     deidentifying,
+    disposing,
     keeping,
     learning,
+    mapping,
     marks,
     measuring,
     models,
@@ -35,6 +37,7 @@ from medloop.cli import (
     reviewing,
     routing,
     serving,
+    sharing,
     streaming,
     studies,
     tracing,
@@ -42,6 +45,7 @@ from medloop.cli import (
     users,
 )
 from medloop.core.errors import MedloopError, SettingError
+from medloop.core.settings import setting_named
 
 DEBUG = "MEDLOOP_DEBUG"
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -59,12 +63,14 @@ COMMANDS = (
     serving.demo, configuring.init, configuring.configure, projects.import_, proposers.import_model,
     serving.serve, serving.worker, prompting.nninteractive,
     pretraining.pretrain, learning.train, learning.predict, learning.query, streaming.stream, models.models, continual.matrix,
+    disposing.dispositions,
     projects.status, projects.report, acquiring.acquisition,
-    measuring.measure, triage.triage, triage.drift, triage.adapt, triage.quality, triage.calibrate,
+    measuring.measure, mapping.map_, triage.triage, triage.drift, triage.adapt, triage.quality, triage.calibrate,
     annotations.flag, annotations.annotators, annotated.annotated, marks.marks, routing.next_, tracing.trace,
     reviewing.review, reviewing.approve, reviewing.return_, reviewing.adjudicate, reviewing.suspects,
     projects.export, deidentifying.deidentify,
     learning.strategies, studies.simulate, continual.retention, keeping.audit, keeping.doctor, keeping.backup,
+    sharing.join, sharing.move_blobs,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
@@ -134,7 +140,7 @@ def _tell(error: Exception, arguments: Sequence[str]) -> int:
         if "\n" in message:  # the whole help, because nothing was asked
             typer.echo(message)
             return WRONG_USE
-        return _say(WRONG_USE, f"{message.rstrip('.')}; see {command} --help")
+        return _say(WRONG_USE, f"{message.rstrip('.')}; {_as_setting(error, arguments)}see {command} --help")
     if isinstance(error, OSError) and error.filename is not None:
         return _say(FAILED, f"{error.filename} cannot be used ({error.strerror}); check the path and who may use it")
     return _say(FAILED, f"Unexpected {type(error).__name__}: {error}; run it again with {DEBUG}=1 to see where")
@@ -146,6 +152,20 @@ def _received(error: Exception, arguments: Sequence[str]) -> str:
     spread = [part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])]
     values = [value for flag, value in pairwise(spread) if flag in flags]
     return f", got {values[-1]!r}" if values and hasattr(error, "message") else ""
+
+
+def _as_setting(error: Exception, arguments: Sequence[str]) -> str:
+    """How a setting of a project is written, where somebody gave it as an option to a command that has none of that name."""
+    flag = str(getattr(error, "option_name", ""))
+    try:
+        found = setting_named(flag.lstrip("-"))
+    except SettingError:
+        return ""
+    if arguments[0] == "init":
+        return f"{found.name} is {found.flag} here; "
+    spread = [*(part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])), "--"]
+    value = next((after for before, after in pairwise(spread) if before == flag and not after.startswith("--")), "VALUE")
+    return f"a project's settings are written medloop configure DIR {found.name}={value}; "
 
 
 def _say(status: int, text: str) -> int:

@@ -24,7 +24,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 REVISIONS: tuple[str, ...] = (
     "0001", "0002", "0003", "0004", "0005", "0009", "0010", "0011", "0012", "0013", "0014", "0015", "0016", "0017", "0018",
-    "0019", "0020", "0021", "0022", "0023", "0024", "0025", "0029",
+    "0019", "0020", "0021", "0022", "0023", "0024", "0025", "0029", "0030",
 )  # fmt: skip
 """Every schema this version of medloop can read or bring up to date, oldest first; a test keeps it true."""
 

@@ -159,6 +159,11 @@ case_states = Table(
     Index(None, "state", "sort_key", "name"),
     Index(None, "sort_key", "name"),
     Index(None, "split", "state", "annotations"),
+    Index(None, "patient"),
+    Index(None, "quality"),
+    Index(None, "uncertainty"),
+    Index(None, "annotations", "sort_key", "name"),
+    Index(None, "split", "sort_key", "name"),
 )
 
 case_tallies = Table(

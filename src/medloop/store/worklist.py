@@ -4,18 +4,17 @@ A page ends with a cursor that says where its last line stands: the next page be
 or changed meanwhile, so no line comes twice and none is left out. Lines that agree in what they are sorted by stand by name.
 """
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, cast, func, literal, or_, select, true, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, case, cast, func, literal, select, true, tuple_, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError
 from medloop.core.names import folded
 from medloop.core.records import Split
+from medloop.store.list_cursors import Key, behind, cursor_of, values_in
 from medloop.store.listed import one_of
 from medloop.store.states import CASE_STATES, GOLD, CaseState
 from medloop.store.tables import annotations, annotators, assignees, assignments, case_states, queries, reviews, rounds
@@ -24,11 +23,21 @@ from medloop.store.tallies import TallyReader
 Sort: TypeAlias = Literal["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
-MOST = 2**62
-"""No number in a list is as large."""
+KINDS: Mapping[str, Sequence[str]] = {"state": CASE_STATES, "split": get_args(Split)}
+"""Columns of few values, which an index has with the names behind each."""
 
-Key: TypeAlias = tuple[ColumnElement[Any], bool]
-"""What lines are sorted by, and whether from the largest on."""
+SELDOM = ("assignee", "updated", "round")
+"""What few cases have, and no column holds."""
+
+OPTIONAL = ("quality", "uncertainty")
+WALKED = ("patient", "split", "annotations", *OPTIONAL)
+"""Columns by which an index orders the whole list."""
+
+FEW_READINGS = 30
+"""Of cases with more annotations each their number is sorted."""
+
+COMMON = 20
+"""One case in so many makes a state a common one."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +119,18 @@ class WorklistReader(TallyReader):
             InputError: An unknown state, or a cursor of another order.
         """
         source, keys = self._sorted(listing)
+        place = values_in(after, _order(listing), keys) if after else []
         query = self._fitting(select(*_SHOWN, *(key.label(f"key{n}") for n, (key, _) in enumerate(keys))).select_from(source), listing)
-        if after:
-            query = query.where(_behind(keys, _values(after, listing, keys)))
-        ordered = query.order_by(*(key.desc() if descending else key.asc() for key, descending in keys))
+        if place:
+            query = query.where(behind(keys, place))
+        if _is_plain(listing) and (first := self._first(listing, place, limit + 1 + offset)) is not None:
+            query = query.where(case_states.c.case_id.in_(first))
+        ordered = query.order_by(*_ordering(listing, keys))
         found = self._connection.execute(ordered.limit(limit + 1).offset(offset)).mappings().all()
         lines = (CaseRow(**{name: row[name] for name in _NAMES}) for row in found[:limit])
         rows = tuple(replace(row, **UNLABELLED) if row.case_id in listing.unlabelled else row for row in lines)
         more = len(found) > limit
-        return WorkPage(rows, _cursor(listing, [found[limit - 1][f"key{n}"] for n in range(len(keys))]) if more else "")
+        return WorkPage(rows, cursor_of(_order(listing), [found[limit - 1][f"key{n}"] for n in range(len(keys))]) if more else "")
 
     def worklist_total(self, listing: Listing = EVERY_CASE) -> int:
         """How many lines `work_page` has in all.
@@ -151,11 +163,58 @@ class WorklistReader(TallyReader):
         found = _updates(lambda column: one_of(column, case_ids, self._on_sqlite))
         return {row.case_id: row.at for row in self._connection.execute(select(found.c.case_id, found.c.at))} if case_ids else {}
 
+    def _first(self, listing: Listing, place: Sequence[Any], most: int) -> Select[Any] | None:
+        """Cases among which the first lines are, where no index orders all of them; None where one does."""
+        if values := self._values(listing):
+            return self._first_of_each(listing, values, place, most)
+        return self._first_with_value(listing, place, most) if listing.sort in SELDOM else None
+
+    def _first_with_value(self, listing: Listing, place: Sequence[Any], most: int) -> Select[Any]:
+        """The few cases that have a value, which come first, and behind them the first of the others by name."""
+        by_name, valued = (case_states.c.sort_key, case_states.c.name), select(self._seldom(listing).c.case_id)
+        rest = self._fitting(select(case_states.c.case_id), listing).where(case_states.c.case_id.not_in(valued))
+        if place and place[0] == 1:
+            rest = rest.where(tuple_(*by_name) > tuple_(*(literal(one) for one in place[-2:])))
+        others = rest.order_by(*by_name).limit(most).subquery()
+        return select(union_all(valued, select(others.c.case_id)).subquery().c.case_id)
+
+    def _seldom(self, listing: Listing) -> FromClause:
+        """What few cases have: an assignee, a change, a round."""
+        return self._rounds() if listing.sort == "round" else _assigned() if listing.sort == "assignee" else _updates()
+
+    def _values(self, listing: Listing) -> Sequence[Any]:
+        """All values of the column that a list is sorted by, where they are few; else none."""
+        if listing.sort != "annotations":
+            return KINDS.get(listing.sort, ())
+        most = self._connection.execute(select(func.max(case_states.c.annotations))).scalar() or 0
+        return range(most + 1) if most <= FEW_READINGS else ()
+
+    def _first_of_each(self, listing: Listing, values: Sequence[Any], place: Sequence[Any], most: int) -> Select[Any]:
+        """The first lines of each value, such as a state, each found in an index: among them are the first of all, whatever comes first."""
+        column, by_name = case_states.c[listing.sort], (case_states.c.sort_key, case_states.c.name)
+        parts = []
+        for value in values:
+            if place and (value > place[0] if listing.descending else value < place[0]):
+                continue
+            part = self._fitting(select(case_states.c.case_id), listing).where(column == value)
+            if place and value == place[0]:
+                part = part.where(tuple_(*by_name) > tuple_(*(literal(one) for one in place[1:])))
+            parts.append(part.order_by(*by_name).limit(most).subquery())
+        return select(union_all(*(select(part.c.case_id) for part in parts)).subquery().c.case_id)
+
+    def _is_common(self, state: str) -> bool:
+        """Whether so many cases are in a state that they are soon met in any order."""
+        counted = self.counts_by_state()
+        return COMMON * sum(cases for _, found, cases, _ in counted if found == state) > sum(cases for _, _, cases, _ in counted)
+
     def _fitting(self, query: Select[Any], listing: Listing) -> Select[Any]:
         if listing.state != "all":
             if listing.state not in CASE_STATES:
                 raise InputError(f"Unknown case state {listing.state!r}", remedy=f"use all, {', '.join(CASE_STATES)}")
-            query = query.where(self._masked(case_states.c.state, listing, "unanswered") == listing.state)
+            state = self._masked(case_states.c.state, listing, "unanswered")
+            if _is_plain(listing) and listing.sort in WALKED and self._is_common(listing.state):
+                state = state.concat("")  # the index of the order is walked, not that of the state sorted
+            query = query.where(state == listing.state)
         if listing.search:
             query = query.where(case_states.c.search_key.contains(folded(listing.search).replace("\n", "\n\n"), autoescape=True))
         if listing.case_ids is not None:
@@ -175,7 +234,7 @@ class WorklistReader(TallyReader):
             number = self._masked(asked.c.number, listing, None)
             keys += _key(number, 0, descending=listing.by_round or listing.descending)
         if listing.sort in ("assignee", "updated"):
-            found = _assigned() if listing.sort == "assignee" else _updates()
+            found = self._seldom(listing)
             source = source.outerjoin(found, found.c.case_id == case_states.c.case_id)
             value = self._masked(found.c.at, listing, None) if listing.sort == "updated" else found.c.at
             keys += _key(value, "", descending=listing.descending)
@@ -183,8 +242,7 @@ class WorklistReader(TallyReader):
             column: ColumnElement[Any] = case_states.c[listing.sort]
             if listing.sort in UNLABELLED:
                 column = self._masked(column, listing, UNLABELLED[listing.sort])
-            optional = listing.sort in ("quality", "uncertainty")
-            keys += _key(column, 0, descending=listing.descending) if optional else [(column, listing.descending)]
+            keys += _key(column, 0, descending=listing.descending) if listing.sort in OPTIONAL else [(column, listing.descending)]
         by_name = listing.sort == "name" and listing.descending
         keys += [(case_states.c.sort_key, by_name), (case_states.c.name, by_name)]
         return source, keys
@@ -210,6 +268,20 @@ class WorklistReader(TallyReader):
     @property
     def _on_sqlite(self) -> bool:
         return self._connection.dialect.name == "sqlite"
+
+
+def _is_plain(listing: Listing) -> bool:
+    """Whether cases are listed by what stands in their own lines."""
+    return not (listing.by_round or listing.unlabelled or listing.assigned_to or listing.search or listing.case_ids is not None)
+
+
+def _ordering(listing: Listing, keys: Sequence[Key]) -> list[ColumnElement[Any]]:
+    """The keys as an order; where a value may be missing so that its index is used."""
+    ordered: list[ColumnElement[Any]] = [key.desc() if descending else key.asc() for key, descending in keys]
+    if listing.sort not in OPTIONAL:
+        return ordered
+    value, at = case_states.c[listing.sort], 2 * listing.by_round
+    return [*ordered[:at], (value.desc() if listing.descending else value.asc()).nulls_last(), *ordered[at + 2 :]]
 
 
 _NAMES = tuple(field.name for field in fields(CaseRow))
@@ -238,42 +310,5 @@ def _updates(of: Callable[[ColumnElement[Any]], ColumnElement[bool]] = lambda _:
     return select(every.c.case_id, func.max(every.c.at).label("at")).group_by(every.c.case_id).subquery()
 
 
-def _behind(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
-    """Whether a line stands behind a place: at the first key in which it differs, on the far side."""
-    if not any(descending for _, descending in keys):
-        return tuple_(*(key for key, _ in keys)) > tuple_(*(literal(value) for value in values))  # answered from an index
-    ways = []
-    for n, (key, descending) in enumerate(keys):
-        same = [other == value for (other, _), value in zip(keys[:n], values[:n], strict=True)]
-        ways.append(and_(*same, key < values[n] if descending else key > values[n]))
-    return or_(*ways)
-
-
-def _cursor(listing: Listing, values: Sequence[Any]) -> str:
-    return urlsafe_b64encode(json.dumps([_order(listing), *values]).encode()).decode().rstrip("=")
-
-
 def _order(listing: Listing) -> str:
     return f"{listing.sort} {listing.descending:d} {listing.by_round:d}"
-
-
-def _values(cursor: str, listing: Listing, keys: Sequence[Key]) -> list[Any]:
-    """The values in a cursor.
-
-    Raises:
-        InputError: It is none, or of a list in another order.
-    """
-    try:
-        found = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list) or len(found) != len(keys) + 1 or found[0] != _order(listing) or not all(map(_fits, keys, found[1:])):
-        raise InputError("This cursor is of a list in another order", remedy="begin again without `after`")
-    return list(found[1:])
-
-
-def _fits(key: Key, value: object) -> bool:
-    """Whether a database can compare a value with a key."""
-    if key[0].type.python_type is str:
-        return isinstance(value, str) and "\0" not in value
-    return isinstance(value, int | float) and abs(value) < MOST

@@ -17,7 +17,7 @@ from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import beginning, standing_annotation
 from medloop.loop.foundation.readings import REVIEWING, is_reviewing, project_settings
 from medloop.loop.foundation.removed_images import require_image
-from medloop.loop.foundation.trials import proposal_to_show
+from medloop.loop.foundation.trials import is_blind_audit, proposal_to_show
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.lacking import queried_label
 from medloop.store.reader import Reader
@@ -33,7 +33,7 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
     standing, proposal = shown_at_first(workspace, tx, case, begun)
     assignment_id = new_id("assignment")
-    if reason != REVIEWING and hides_proposal(tx, assignment_id):
+    if reason != REVIEWING and (hides_proposal(tx, assignment_id) or is_blind_audit(tx, case.id)):
         proposal = None
     assignment = Assignment(
         id=assignment_id,

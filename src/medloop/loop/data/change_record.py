@@ -14,10 +14,12 @@ from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Evaluation, Json, LiveChoice, Model, Snapshot
 from medloop.core.settings import ProjectSettings
 from medloop.loop.data.model_card import OPEN, plain
+from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.trials import trials_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import shown_interval
+from medloop.loop.judging.stream_history import stream_history
 from medloop.loop.judging.trial_effort import trial_effort
 from medloop.metrics.intervals import interval_words
 from medloop.metrics.release import Gate
@@ -51,6 +53,7 @@ class _Change:
     digest: str
     audit: tuple[int, str]
     trial: Sequence[str] = ()
+    stream: Sequence[str] = ()
 
     @property
     def gate(self) -> Gate | None:
@@ -63,7 +66,7 @@ def change_record(workspace: Workspace, model: Model) -> str:
     """The text of the record of how a model came to replace another one, or did not."""
     with workspace.store.read() as tx:
         change = _look(tx, workspace, model)
-    parts = (_heading, _modifications, _protocol, _impact, _decided)
+    parts = (_heading, _modifications, _protocol, _impact, _decided, *((_streamed,) if change.stream else ()))
     return "\n".join(line for part in parts for line in (*part(change), ""))
 
 
@@ -71,7 +74,7 @@ def _look(tx: Reader, workspace: Workspace, model: Model) -> _Change:
     choices = tx.find(LiveChoice)
     about = [choice for choice in choices if choice.judged_id == model.id]
     older = _held_against(tx, choices, about, model)
-    learned = {one.id: [tx.get(Annotation, i) for i in tx.get(Snapshot, one.snapshot_id).annotation_ids] for one in (model, older) if one}
+    learned = {one.id: [tx.get(Annotation, i) for i in learned_of_snapshot(tx, one)] for one in (model, older) if one}
     cases = {a.case_id: tx.get(Case, a.case_id) for found in learned.values() for a in found}
     newest = {e.split: e for e in tx.current_evaluations(model_id=model.id)}
     figures = [(newest[split], interval_words(shown_interval(tx, newest[split]))) for split in EVALUATION_SPLITS if split in newest]
@@ -91,6 +94,7 @@ def _look(tx: Reader, workspace: Workspace, model: Model) -> _Change:
         tx.get(Snapshot, model.snapshot_id).digest,
         (last, events[0].digest if events else ""),
         [line for trial in trials_among(choices) if trial.model_id == model.id for line in trial_effort(tx, trial).lines],
+        stream_history(tx, model),
     )
 
 
@@ -213,3 +217,8 @@ def _decided(change: _Change) -> Iterator[str]:
         if signature := one.choice.comparison.get("signature"):
             signed = f"Signed by {plain(signature['name'])} at {signature['time'][:16]}Z ({signature['meaning']})"
             yield f"    - {signed}: {plain(signature['why'])}"
+
+
+def _streamed(change: _Change) -> Iterator[str]:
+    yield "## Stream in production"
+    yield from (f"- {plain(line)}" for line in change.stream)

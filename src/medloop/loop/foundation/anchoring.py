@@ -11,7 +11,7 @@ from medloop.core.records import Assignment, Prediction, Task
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.readings import is_reviewing, project_settings
-from medloop.loop.foundation.trials import proposal_to_show
+from medloop.loop.foundation.trials import is_blind_audit, proposal_to_show
 from medloop.store.reader import Reader
 from medloop.store.writer import Writer
 
@@ -32,6 +32,8 @@ def hides_proposal(tx: Reader, assignment_id: str) -> bool:
 
 def hidden_proposal(tx: Reader, assignment: Assignment) -> Prediction | None:
     """The proposal that an assignment was opened without, to be shown after its first edit; None where none is hidden."""
+    if is_blind_audit(tx, assignment.case_id):
+        return None
     if assignment.proposal_id is not None or is_reviewing(assignment) or not hides_proposal(tx, assignment.id):
         return None
     return (proposal_to_show if assignment.gold_id is None else independent_proposal)(tx, assignment.case_id)

@@ -34,7 +34,7 @@ def misfit(recipe: Reads, case: Case) -> str:
     return ""
 
 
-def fitting(recipe: Reads, cases: Iterable[Case], log: Callable[[str], None]) -> list[Case]:
+def fitting(recipe: Reads, cases: Iterable[Case], log: Callable[[str], None], *, what: str = "predictions") -> list[Case]:
     """The cases that a recipe's networks can read; one line says how many others are left out, and why."""
     kept, refused = list[Case](), Counter[str]()
     for case in cases:
@@ -44,7 +44,7 @@ def fitting(recipe: Reads, cases: Iterable[Case], log: Callable[[str], None]) ->
             kept.append(case)
     if refused:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
-        log(f"{counted(refused.total(), 'case')} left out of the predictions, the rest goes on: {reasons}")
+        log(f"{counted(refused.total(), 'case')} left out of the {what}, the rest goes on: {reasons}")
     return kept
 
 

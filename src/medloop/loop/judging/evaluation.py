@@ -16,7 +16,14 @@ from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_mask, load_proposal
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
-from medloop.loop.foundation.follow_up import damaged_ids, digest_without, is_outdated, request_evaluation_of, request_unpredicted
+from medloop.loop.foundation.follow_up import (
+    damaged_ids,
+    digest_without,
+    is_outdated,
+    request_evaluation_of,
+    request_query,
+    request_unpredicted,
+)
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Evaluate
 from medloop.loop.foundation.label_versions import labels_of_model
@@ -55,6 +62,8 @@ def run_evaluation(workspace: Workspace, control: JobControl) -> Json:
         control.log(choice.reason)
     if result and live is not None and live.id == model.id:
         _judge_waiting(workspace)
+    if live is not None and workspace.settings.stream_risk > 0:
+        request_query(workspace, live)  # arrivals may have waited for this evaluation, and the audit of the accepted goes on
     _tell_quality(workspace, control)
     request_unpredicted(workspace)  # a worker that was killed between its decision and this asks again
     close_evaluated(workspace, model.id)

@@ -4,6 +4,7 @@ Whoever prepares it again, in this process or another one, gets the same trainin
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Model, Snapshot
 from medloop.core.settings import learns_mark_weights, mark_weights
-from medloop.loop.foundation.computable import computable
+from medloop.loop.foundation.computable import computable, fitting
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.beginning import Beginning
 from medloop.loop.learning.begun import Begun, has_sides
@@ -38,6 +39,8 @@ class Prepared:
         learned: Annotations among that.
         parent: The model that it goes on from.
         beginning: The weights that it begins with.
+        unfit: A line on cases that were left out, as its network cannot read them with the others; none where all fit.
+        fitting: Annotated cases that it can read.
     """
 
     run: "TrainingRun"
@@ -45,6 +48,8 @@ class Prepared:
     learned: Sequence[Annotation]
     parent: Model | None
     beginning: Beginning
+    unfit: Sequence[str]
+    fitting: int
 
 
 def prepare(begun: Begun) -> Prepared:
@@ -56,14 +61,17 @@ def prepare(begun: Begun) -> Prepared:
     usual = recipe_for(workspace, list(cases.values()), begun.snapshot, threads=control.threads)
     recipe, parent = going_on(workspace, control, usual, plan)
     recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
-    fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
-    learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
-    learned = [answer for answer in learned if answer.case_id in fitting]
+    unfit = list[str]()
+    readable = {case.id for case in computable(recipe, fitting(recipe, cases.values(), unfit.append, what="training"), left_out)}
+    for line in unfit:
+        control.log(line)
+    fit = [answer for answer in annotations if answer.case_id in readable]
+    learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=fit, cases=cases)
     taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
     crowd = taught.crowd
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
     pool = unlabelled_cases(workspace, control, plan, recipe, learned=cases)
-    held_out = begun.validation(lambda found: computable(recipe, found, left_out))
+    held_out = begun.validation(lambda found: computable(recipe, fitting(recipe, found, control.log, what="validation"), left_out))
     validation = taught.held_out(held_out, workspace.task.mask_values)
     control.log(f"learning from {counted(len(taught.cases), 'case')}, validating on {len(validation)}: {_described(recipe)}")
 
@@ -73,15 +81,11 @@ def prepare(begun: Begun) -> Prepared:
 
     beginning, anchor = beginning_of(workspace, control, plan, recipe, parent), anchor_of(begun, recipe, parent)
     run = TrainingRun(recipe, taught.cases, validation, plan.folder, report, beginning.initial, _guide(recipe), pool, anchor)
-    return Prepared(run, taught, learned, parent, beginning)
+    return Prepared(run, taught, learned, parent, beginning, unfit, len(readable))
 
 
 def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, *, threads: int) -> Recipe:
-    """The recipe the project's settings and images call for.
-
-    Raises:
-        InputError: Cases with different numbers of channels, which one network cannot read.
-    """
+    """The recipe the project's settings and images call for; cases that one network cannot read with the others are left out later."""
     settings = workspace.settings
     recipe = choose_recipe(
         fingerprint(_shapes(workspace, cases)),
@@ -114,13 +118,19 @@ def recipe_for(workspace: Workspace, cases: Sequence[Case], snapshot: Snapshot, 
 
 
 def _shapes(workspace: Workspace, cases: Sequence[Case]) -> list[CaseShape]:
-    """The pool, as which cases were asked must not decide the network; of a pool no one network can read, what the answers fit."""
+    """The pool, as which cases were asked must not decide the network; of a pool no one network can read, what the answers fit.
+
+    Where no one network reads the answers either, those of the number of channels that most of them have.
+    """
     with workspace.store.read() as tx:
         pool = tx.find(Case, where={"split": "train"}) or cases
     dimension = 2 if all(c.grid.is_2d for c in pool) else 3
     if common_channels({c.channels for c in pool}, dimension=dimension) is None:
         answered = {c.channels for c in cases}
         pool = [c for c in pool if c.channels in answered] or cases
+        if common_channels(answered, dimension=2 if all(c.grid.is_2d for c in pool) else 3) is None:
+            most = max(Counter(c.channels for c in cases).items(), key=lambda one: (one[1], one[0]))[0]
+            pool = [c for c in pool if c.channels == most]
     return [CaseShape(shape=c.grid.shape, spacing_mm=c.grid.spacing_mm, channels=c.channels) for c in pool]
 
 

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from medloop.core.declaring import current_names
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.follow_up import request_evaluation_of, request_predictions_of
@@ -66,10 +66,11 @@ def _learn(begun: Begun) -> Learned:
     metrics = {**trained.metrics, **learned_facts(workspace.settings.warm_start, parent, made.learned, begun.annotations), **taught.facts}
     metrics |= made.beginning.facts
     metrics |= {"unlabelled_cases": len(made.run.unlabelled)} if made.run.unlabelled else {}
+    metrics |= {"annotated_cases": made.fitting, "unfit": made.unfit[0]} if made.unfit else {}
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = begun.calibrated(recipe, trained.weights, made.run.validation, taught.missing)
     more, facts = train_any_label(workspace, recipe, taught, begun.plan.folder, report=made.run.report)
-    kept = importances_after(begun, recipe, trained, taught, learned=len({a.case_id for a in made.learned}), parent=parent)
+    kept = importances_after(begun, recipe, trained, taught, learned={a.case_id for a in made.learned}, parent=parent)
     return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts}, kept)
 
 
@@ -77,7 +78,7 @@ def _finish(begun: Begun, learned: Learned) -> Json:
     """Keep the model and ask for what follows; the job's result."""
     workspace, control = begun.workspace, begun.control
     own = {name: getattr(workspace.settings, name) for name in ("samples", "aggregation", "uncertainty_source")}
-    metrics = {**own, **learned.metrics, "learned_with": learned_with(workspace), "annotated_cases": len(begun.cases)}
+    metrics = {**own, "annotated_cases": len(begun.cases), **learned.metrics, "learned_with": learned_with(workspace)}
     model, live = _keep(workspace, begun.snapshot, learned, metrics)
     request_evaluation_of(workspace, model)
     if live:
@@ -86,7 +87,8 @@ def _finish(begun: Begun, learned: Learned) -> Json:
     said = _said(workspace, model)
     control.log(said)
     control.log(calibration_words(model))
-    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **begun.left_out.result()}
+    unfit = {"unfit": metrics["unfit"]} if "unfit" in metrics else {}
+    return {"model_id": model.id, "model_index": model.index, "live": live, "note": said, **unfit, **begun.left_out.result()}
 
 
 def _as_begun(workspace: Workspace, plan: TrainingPlan) -> Workspace:

@@ -81,6 +81,6 @@ def queried_label(tx: Reader, round_id: str | None, case_id: str) -> int | None:
 def _rows(table: PoolTable, ids: set[str], code: str) -> BoolArray:
     codes = np.frombuffer(table.splits.encode("ascii"), dtype=np.uint8)
     chosen = np.zeros(len(table.ids), dtype=np.bool_)
-    chosen[[table.rows[one] for one in ids if one in table.rows]] = True
+    chosen[table.places_of(ids)] = True
     found: BoolArray = chosen & (codes == ord(code))
     return found

@@ -15,7 +15,7 @@ from medloop.loop.annotating.drafts import read_draft
 from medloop.loop.foundation.anchoring import hides_proposal
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.readings import project_settings
-from medloop.loop.foundation.trials import is_blinded, proposal_to_show
+from medloop.loop.foundation.trials import is_blind_audit, is_blinded, proposal_to_show
 from medloop.server.monailabel.scene import Scene
 from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.wire.prompt_views import PreviewBody, PreviewRequest
@@ -66,7 +66,9 @@ def _shown(scene: Scene, case: Case) -> Shown:
 
 
 def _require_unhidden(scene: Scene, tx: Reader, case: Case, annotator_id: str) -> None:
-    """Refuse a proposal to who annotates where the project hides it from their draft until the first edit."""
+    """Refuse a proposal to who annotates where the project hides it from their draft until the first edit, or for good."""
+    if is_blind_audit(tx, case.id):
+        raise StateError("An audit case of a stream is read without a proposal", remedy="draw without it")
     if project_settings(tx).proposals == "at-once" or not scene.caller.may(scene.workspace.project.id, "annotate"):
         return
     mine = tx.find(Assignment, where={"case_id": case.id, "annotator_id": annotator_id, "state": "open"}, limit=1)

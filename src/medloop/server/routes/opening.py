@@ -13,7 +13,7 @@ from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.in_force import standing_annotation
 from medloop.loop.foundation.readings import REVIEWING
 from medloop.loop.foundation.references import references_of
-from medloop.loop.foundation.trials import is_blinded, proposal_to_show
+from medloop.loop.foundation.trials import is_blind_audit, is_blinded, proposal_to_show
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.rounds import outlooks, upcoming_case, why_nothing
 from medloop.server.routes.reviewing import require_others_reading
@@ -89,10 +89,11 @@ def get_upcoming(workspace: WorkspaceHere, viewer: ViewerHere) -> UpcomingView:
 def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
     """The opened case; a missing proposal is asked for, and announced on the stream when it is there.
 
-    For a gold case none is asked for: the newest model may have learned its truth.
+    For a gold case none is asked for: the newest model may have learned its truth; nor for one that a stream's audit has read blind.
     """
     shown, check = opened.prediction, opened.assignment.gold_id is not None
     with workspace.store.read() as tx:
+        alone = check or is_blind_audit(tx, opened.case.id)
         newest = tx.live_model()
         assignment = open_assignment_view(tx, opened)
         known = shown or hidden_proposal(tx, opened.assignment)
@@ -100,7 +101,7 @@ def _shown(site: Site, workspace: Workspace, opened: Opened) -> OpenedView:
             newest = tx.get(Model, known.model_id)  # nobody is offered the other model's beside it
         seen = prediction_view(tx, shown) if shown else None
         references = len(references_of(tx, opened.case.id))
-    if not check:
+    if not alone:
         site.proposer.want(workspace.project.id, opened.case.id, shown=known, newest=newest)
     earlier = opened.annotation
     return OpenedView(
