@@ -31,8 +31,8 @@ _ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 def have_done(workspace: Workspace, job: Job, *, threads: int, placement: Placement = HERE) -> Job:
     """See a queued job through to its end, on so many CPU threads, 0 for all.
 
-    With a worker alive, only watch it, wherever it was told to work. Without one, run every waiting job here: what a training sets in
-    motion (predictions, evaluation, the next query) belongs to it. Heavy parts are done where `placement` says.
+    With a worker alive, only watch it, wherever its own options place the work. Without one, run every waiting job here: what a
+    training sets in motion (predictions, evaluation, the next query) belongs to it. Heavy parts are done where `placement` says.
 
     Raises:
         MedloopError: The job failed, was cancelled, or had nothing to do.
@@ -40,7 +40,7 @@ def have_done(workspace: Workspace, job: Job, *, threads: int, placement: Placem
     with Bar(kind_named(job.kind).title) as bar:
         if somebody_works(workspace):
             if not placement.is_here:
-                say("A worker is alive and does the work where it was told to; --processes and --ray are its options")
+                say("A worker is alive and does the work where its own --processes and --ray say")
             _watch(workspace, job, bar)
         else:
             with Placed(placement) as executor:

@@ -109,5 +109,5 @@ def _end_with(parent: int) -> None:
 
 def _ending(code: int | None) -> str:
     if code is None:
-        return "it does not answer"
+        return "it is silent"
     return f"signal {Signals(-code).name}" if code < 0 else f"exit status {code}"

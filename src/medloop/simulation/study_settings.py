@@ -92,7 +92,7 @@ class RunSettings:
 
     team: str = _of_study("", "Let a team read the cases instead, a file or `standard`: who reads what?", "--team")
     processes: int = _of_study(
-        1, "Processes at work at once, each with one thread; with --ray 0 is one for each CPU.", "--processes", low=0, high=1024
+        1, "Processes at work at once, each with one thread; with --ray one for each CPU by default.", "--processes", low=1, high=1024
     )
     ray: str = _of_study("", "Work on a Ray cluster: HOST:PORT of its head, or local; MEDLOOP_RAY by default.", "--ray")
 
