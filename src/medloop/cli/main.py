@@ -21,6 +21,7 @@ from medloop.cli import (
     configuring,
     continual,
     deidentifying,
+    federating,
     keeping,
     learning,
     marks,
@@ -71,6 +72,7 @@ for command in COMMANDS:
 app.add_typer(users.users)
 app.add_typer(pacs.pacs)
 app.add_typer(referring.reference)
+app.add_typer(federating.federate)
 app.add_typer(routing.gold)
 
 
