@@ -6,10 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from medloop.core.errors import FormatError, SettingError
+from medloop.core.errors import FormatError, InputError, SettingError
 from medloop.core.records import Model
+from medloop.loop.data.model_card import model_card
 from medloop.loop.learning.federated import Site, plan_of
 from medloop.loop.learning.federated_learning import Learning, SiteControl
+from medloop.loop.learning.federated_privacy import Privacy
 from medloop.loop.overview.model_history import list_models
 from medloop.models.exchange.federation import Rounds, terms_of
 from medloop.models.exchange.flower_side.updates import decode_arrays, encode_arrays, norm_of
@@ -109,3 +111,25 @@ def test_the_result_is_a_candidate_that_the_gate_decides_about_whatever_the_sett
     assert "federated round 1 of 1, 2 sites (north, south), fedavg" in line.note
     assert "already" in site.keep(told(terms, "north", "south"), first)["words"], "the same result is not kept twice"
     assert len(list_models(workspace)) == 2
+
+
+def test_a_private_site_says_what_its_updates_cost_each_patient_and_stops_at_its_bound(workspace):
+    terms, first = agreed(workspace, dataclasses.replace(ROUNDS, steps=2, rounds=2))
+    said = []
+    site = Site(workspace, "north", said.append, privacy=Privacy(epsilon=4.0, delta=1e-3))
+    assert "refused" not in site.meet(terms)
+    for number in (1, 2):
+        facts, weights = site.learn({**terms, "round": number}, first)
+    assert facts["loss"] is None, "a loss is no private figure"
+    assert 3.5 < facts["privacy"]["epsilon"] <= 4.004
+    assert said[-1].startswith(f"ε {facts['privacy']['epsilon']:.2f} at δ 0.001 for each patient")
+    with pytest.raises(InputError, match="4 is allowed"):
+        site.learn({**terms, "round": 2}, first)  # the coordinator makes a round again: it costs again
+    site.keep(told(terms, "north"), weights)
+    with workspace.store.read() as tx:
+        (model,) = tx.find(Model)
+    assert model.metrics["federation"]["privacy"]["epsilon"] == facts["privacy"]["epsilon"]
+    assert "private: ε" in list_models(workspace)[0].note
+    assert "for each patient" in model_card(workspace, model)
+    too_large = Site(workspace, "north", said.append, privacy=Privacy(epsilon=4.0, delta=0.5))
+    assert "below one over the number of patients, 1/2" in too_large.meet(terms)["refused"]

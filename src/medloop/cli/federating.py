@@ -15,6 +15,7 @@ from medloop.core.errors import MedloopError, SettingError
 from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
+    from medloop.loop.learning.federated_privacy import Privacy
     from medloop.models.exchange.flower import Secured
 
 federate = typer.Typer(
@@ -77,6 +78,15 @@ class _Trust:
     name: Annotated[str, option("--name", help="As the others see this site; the project's name without.")] = ""
     tls_ca: Annotated[str, option("--tls-ca", metavar="FILE", help="Certificate of the coordinator's authority (PEM).")] = ""
     key: Annotated[str, option("--key", metavar="FILE", help="Private key that this site shows (PEM); its coordinator knows it.")] = ""
+    epsilon: Annotated[float, option("--epsilon", min=0.0, help="Privacy that the rounds may cost a patient (DP-SGD); 0: no noise.")] = 0.0
+    delta: Annotated[float, typer.Option("--delta", help="Of the same; below one over the number of patients.")] = 1e-5
+    clip: Annotated[float, typer.Option("--clip", help="Of the same: longest gradient of one patient.")] = 1.0
+
+    def privacy(self) -> "Privacy | None":
+        """The same for a site."""
+        from medloop.loop.learning.federated_privacy import Privacy
+
+        return Privacy(epsilon=self.epsilon, delta=self.delta, clip=self.clip) if self.epsilon else None
 
 
 def _require_files(*names: str) -> None:
@@ -150,7 +160,7 @@ def join(
 
     _require_files(trust.tls_ca, trust.key)
     with open_project(folder) as workspace:
-        secured = Secured(trust.tls_ca, trust.key)
-        words = join_federation(workspace, server, say=say, name=trust.name, secured=secured, threads=threads or os.cpu_count() or 1)
+        how: Any = {"secured": Secured(trust.tls_ca, trust.key), "privacy": trust.privacy(), "threads": threads or os.cpu_count() or 1}
+        words = join_federation(workspace, server, say=say, name=trust.name, **how)
     if as_json:
         print_json({"words": words})

@@ -90,6 +90,7 @@ from medloop.loop.judging.trust import Check
 from medloop.loop.learning.adapting import AdaptReport, adapt_model
 from medloop.loop.learning.federated import write_plan
 from medloop.loop.learning.federated_joining import join_federation
+from medloop.loop.learning.federated_privacy import Privacy
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand
 from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_cases
@@ -805,7 +806,9 @@ class Project:
         """
         return write_plan(self.workspace, Path(file))
 
-    def join_federation(self, server: str, *, name: str = "", secured: Secured | None = None, threads: int = 1) -> str:
+    def join_federation(
+        self, server: str, *, name: str = "", secured: Secured | None = None, threads: int = 1, privacy: Privacy | None = None
+    ) -> str:
         """Take part in a federation with this project until its result has come; what became of that, in words.
 
         Raises:
@@ -813,7 +816,7 @@ class Project:
             InputError: Flower's process ended.
             UnavailableError: There is no Flower.
         """
-        return join_federation(self.workspace, server, say=print, name=name, secured=secured, threads=threads)
+        return join_federation(self.workspace, server, say=print, name=name, secured=secured, threads=threads, privacy=privacy)
 
     def triage(self, *, risk: float = RISK, check: Check = "domain") -> Triage:
         """Which predictions need nobody, one person or two; see `triage_pool`.

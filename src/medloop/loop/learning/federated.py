@@ -18,8 +18,10 @@ from medloop.core.errors import FormatError, InputError, MedloopError, SettingEr
 from medloop.core.names import counted
 from medloop.core.records import Case, Json, ProjectSettings, Snapshot, now
 from medloop.images.files import write_atomic
+from medloop.loop.foundation.federations import privacy_words
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated_learning import OWN, Learning, Say, SiteControl, proximal_anchor
+from medloop.loop.learning.federated_privacy import Privacy, require_budget, spent
 from medloop.loop.learning.federated_result import keep_result
 from medloop.loop.learning.training import recipe_for
 from medloop.models.exchange.federation import Plan, recipe_digest
@@ -83,10 +85,11 @@ class Site:
         name: As the others see it.
         say: Takes lines for whoever runs it.
         threads: CPU threads.
+        privacy: What its updates may cost each patient; None adds no noise.
     """
 
-    def __init__(self, workspace: Workspace, name: str, say: Say, *, threads: int = 1) -> None:
-        self.workspace, self.name, self.say, self.threads = workspace, name, say, threads
+    def __init__(self, workspace: Workspace, name: str, say: Say, *, threads: int = 1, privacy: Privacy | None = None) -> None:
+        self.workspace, self.name, self.say, self.threads, self.privacy = workspace, name, say, threads, privacy
 
     def meet(self, terms: Json) -> Json:
         """What this site offers, and `refused` with the reason where it does not take part."""
@@ -106,15 +109,25 @@ class Site:
                 reason = f"the recipe cannot be read ({error})"
         reason = reason or difference(terms, offer)
         if not reason:
+            reason = self._unprivate(terms)
             offer["cases"] = self._learning(terms).cases
         self.say(f"does not take part: {reason}" if reason else f"takes part with {counted(offer['cases'], 'annotated case')}")
         return {**offer, "refused": reason} if reason else offer
+
+    def _unprivate(self, terms: Json) -> str:
+        """Why this site cannot be as private as it is to be, in words."""
+        try:
+            self._learning(terms).private(self.privacy)
+        except MedloopError as error:
+            return str(error)
+        return ""
 
     def learn(self, terms: Json, common: bytes) -> tuple[Json, bytes]:
         """One round of training; facts and the weights that leave the site.
 
         Raises:
             FormatError: What came are not weights of the recipe.
+            InputError: The round would cost more privacy than is allowed.
             MedloopError: The loss is no number.
         """
         from medloop.models.foundation.federated_weights import common_weights, joined_weights
@@ -127,20 +140,40 @@ class Site:
         initial = joined_weights(recipe, learning.own, common)
         anchor = proximal_anchor(recipe, terms["shared"]) if recipe.ewc else None
 
-        trained = train_members(TrainingRun(recipe, learning.taught.cases, (), folder, lambda _: True, (initial,), anchor=anchor))
+        private, cost = learning.private(self.privacy), self._cost(learning, recipe.steps)
+        run = TrainingRun(recipe, learning.taught.cases, (), folder, lambda _: True, (initial,), anchor=anchor, private=private)
+        trained = train_members(run)
         weights = trained.weights[0].read_bytes()
         write_atomic(learning.folder / OWN, weights, mode=0o600)
         shutil.rmtree(folder, ignore_errors=True)
         loss, seconds = float(trained.metrics["loss"]), float(trained.metrics["seconds"])
-        learning.note(number, recipe.steps, seconds)
+        learning.note(recipe.steps, seconds)
         self.say(f"round {number} of {terms['rounds']}: {recipe.steps} steps in {seconds:.0f} s, loss {loss:.3f}")
         facts: Json = {"site": self.name, "cases": learning.cases, "loss": loss, "steps": recipe.steps}
+        if cost:
+            self.say(privacy_words(cost))
+            facts = {**facts, "loss": None, "privacy": {name: cost[name] for name in ("epsilon", "delta")}}
         return facts, common_weights(weights, terms["shared"])
+
+    def _cost(self, learning: Learning, steps: int) -> Json:
+        """What the updates with the next one cost each patient; {} where none is private.
+
+        Raises:
+            InputError: More than is allowed.
+        """
+        private = learning.private(self.privacy)
+        if self.privacy is None or private is None:
+            return {}
+        cost = spent(self.privacy, private, learning.recipe, learning.taken[0] + steps)
+        require_budget(self.privacy, cost)
+        return cost
 
     def keep(self, terms: Json, common: bytes) -> Json:
         """Register the result as a candidate of this project; what became of it in words."""
         learning = self._learning(terms)
-        words = keep_result(learning, terms, common, self.say)
+        private = learning.private(self.privacy)
+        cost = spent(self.privacy, private, learning.recipe, learning.taken[0]) if self.privacy and private else {}
+        words = keep_result(learning, {**terms, "privacy": cost}, common, self.say)
         return {"site": self.name, "words": words}
 
     def _channels(self) -> int:

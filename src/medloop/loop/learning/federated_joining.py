@@ -8,12 +8,20 @@ from medloop.core.records import Json
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated import Site
 from medloop.loop.learning.federated_learning import Say
+from medloop.loop.learning.federated_privacy import Privacy
 from medloop.models.exchange.flower import Secured
 from medloop.models.exchange.flower_site import Answer, attend
 
 
 def join_federation(
-    workspace: Workspace, server: str, *, say: Say, name: str = "", secured: Secured | None = None, threads: int = 1
+    workspace: Workspace,
+    server: str,
+    *,
+    say: Say,
+    name: str = "",
+    secured: Secured | None = None,
+    threads: int = 1,
+    privacy: Privacy | None = None,
 ) -> str:
     """Take part until the coordinator has sent the result, which is then a candidate of the project.
 
@@ -24,6 +32,7 @@ def join_federation(
         name: As the others see it; the project's name without one.
         secured: How the coordinator is reached.
         threads: CPU threads.
+        privacy: What the updates may cost each patient; None adds no noise.
 
     Returns:
         What became of the result, in words.
@@ -36,7 +45,7 @@ def join_federation(
     from medloop.models.foundation.networks import blocks
 
     blocks()  # MONAI and torch take seconds to load: while Flower starts, and not in the first round
-    site = Site(workspace, one_line(name or workspace.project.name)[:80], say, threads=threads)
+    site = Site(workspace, one_line(name or workspace.project.name)[:80], say, threads=threads, privacy=privacy)
     kept: list[str] = []
 
     def handle(verb: str, terms: Json, arrays: bytes) -> Answer:

@@ -17,12 +17,14 @@ from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.begun import Begun
 from medloop.loop.learning.decisions import TrainingPlan
+from medloop.loop.learning.federated_privacy import Privacy, private_of
 from medloop.loop.learning.nothing_new import digest_to_learn
 from medloop.loop.learning.training_set import TrainingSet, make_training_set
 from medloop.models.foundation.recipes import Recipe
 
 if TYPE_CHECKING:
     from medloop.models.training.anchor import Anchor
+    from medloop.models.training.private import Private
 
 Say = Callable[[str], None]
 
@@ -112,15 +114,30 @@ class Learning:
             touched_weight=self.taught.drawn_weight,
         )
 
-    def note(self, number: int, steps: int, seconds: float) -> None:
-        """Remember what a round took."""
-        self.plan.decide(f"round {number}", lambda: {"steps": steps, "seconds": round(seconds, 3)})
+    def note(self, steps: int, seconds: float) -> None:
+        """Remember what was trained for an update, also where the coordinator makes the same round again."""
+        self.plan.decide(f"update {self.updates + 1}", lambda: {"steps": steps, "seconds": round(seconds, 3)})
+
+    @property
+    def updates(self) -> int:
+        """How many updates were trained for."""
+        count = 0
+        while self.plan.decided(f"update {count + 1}") is not None:
+            count += 1
+        return count
 
     @property
     def taken(self) -> tuple[int, float]:
-        """Steps and seconds of all rounds here."""
-        found = [self.plan.decided(f"round {n + 1}") for n in range(int(self.terms["rounds"]))]
-        return sum(one["steps"] for one in found if one), sum(one["seconds"] for one in found if one)
+        """Steps and seconds of all updates."""
+        found = [self.plan.decided(f"update {n + 1}") for n in range(self.updates)]
+        return sum(one["steps"] for one in found), sum(one["seconds"] for one in found)
+
+    def private(self, privacy: Privacy | None) -> "Private | None":
+        """How this site's steps are private."""
+        if privacy is None:
+            return None
+        steps = int(self.terms["rounds"]) * int(self.terms["steps"])
+        return private_of(privacy, self.plan, self.recipe, self.taught.cases, steps=steps)
 
 
 def proximal_anchor(recipe: Recipe, shared: list[str]) -> "Anchor":

@@ -91,6 +91,7 @@ def _stored(learning: Learning, terms: Json, weights: bytes) -> tuple[Model, boo
         "local_norm": bool(terms["local_norm"]),
         "cases": sum(one["cases"] for one in rounds[-1]["sites"]) if rounds else 0,
         "left_out": sum(len(one["left_out"]) for one in rounds),
+        **({"privacy": terms["privacy"]} if terms.get("privacy") else {}),
     }
     blob = workspace.store.blobs.put(weights)
     steps, seconds = learning.taken

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from medloop.core.names import counted
 from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split, Task
-from medloop.loop.foundation.model_choices import CANDIDATE, FEDERATION
+from medloop.loop.foundation.federations import federation_words
+from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.trials import current_trial, trials_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
@@ -238,16 +239,6 @@ def weight_words(model: Model) -> str:
 def start_words(model: Model) -> str:
     """What a model began with, where that were not random weights or an earlier model."""
     return str(model.metrics.get("start", {}).get("note", ""))
-
-
-def federation_words(model: Model) -> str:
-    """Who trained a model together, and how; empty for one that was trained here alone."""
-    told = model.metrics.get(FEDERATION)
-    if not told:
-        return ""
-    how = f"{told['strategy']}{', normalisation of its own' if told['local_norm'] else ''}"
-    names = ", ".join(told["sites"][:NAMES_SHOWN]) + (", …" if len(told["sites"]) > NAMES_SHOWN else "")
-    return f"federated round {told['round']} of {told['rounds']}, {counted(len(told['sites']), 'site')} ({names}), {how}"
 
 
 def _comparison(found: Comparison) -> ComparisonLine:

@@ -128,7 +128,7 @@ class Coordinator:
         self.rounds.append(told)
         write(self.folder / "rounds.json", json.dumps(self.rounds, indent=1).encode())
         (self.folder / weights_name(told["round"] - KEPT_ROUNDS)).unlink(missing_ok=True)
-        sites = ", ".join(f"{one['site']} {one['cases']} cases, loss {one['loss']:.3f}" for one in told["sites"])
+        sites = ", ".join(f"{one['site']} {one['cases']} cases, {figure_of(one)}" for one in told["sites"])
         self.say(f"round {told['round']} finished in {told['seconds']:.0f} s: {sites}")
 
     def gather(self, fewest: int) -> None:
@@ -210,13 +210,22 @@ def read_update(message: Message, base: Arrays) -> tuple[Arrays, dict[str, Any],
         return {}, told, str(told["refused"])[:300]
     try:
         update = arrays_of(message.content.array_records["arrays"])
-        facts = {"cases": _count(told["cases"]), "loss": float(told["loss"]), "steps": _count(told["steps"])}
-        facts |= {name: told[name] for name in ("privacy",) if isinstance(told.get(name), dict)}
+        facts: dict[str, Any] = {"cases": _count(told["cases"]), "steps": _count(told["steps"])}
+        if told.get("privacy"):
+            facts |= {"loss": None, "privacy": {name: float(told["privacy"][name]) for name in ("epsilon", "delta")}}
+        else:
+            facts["loss"] = float(told["loss"])
     except Exception as error:  # whatever a stranger's bytes raise
         return {}, told, f"its answer cannot be read ({type(error).__name__})"
     if not facts["cases"]:
         return {}, told, "it says it learned from no case"
     return update, facts, flaw_of(update, base)
+
+
+def figure_of(one: Mapping[str, Any]) -> str:
+    """The loss of a site's round, or what it cost each patient, in words."""
+    cost = one.get("privacy")
+    return f"ε {cost['epsilon']:.2f} at δ {cost['delta']:g}" if cost else f"loss {one['loss']:.3f}"
 
 
 def _count(value: Any) -> int:
