@@ -86,4 +86,4 @@ def require_budget(privacy: Privacy, cost: Json) -> None:
     """
     if cost["epsilon"] > SPENT * privacy.epsilon:
         rule = f"the next round would cost each patient ε {cost['epsilon']:g}, {privacy.epsilon:g} is allowed"
-        raise InputError(rule, remedy="this site has said what it may say in this federation")
+        raise InputError(rule, remedy="this site is done with this federation, or joins it with a larger --epsilon")

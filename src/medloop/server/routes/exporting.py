@@ -54,6 +54,7 @@ Format: TypeAlias = Annotated[
         "torchscript",
         "onnx",
         "monai-bundle",
+        "shared-model",
         "model-card",
         "change-record",
     ],
