@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from .object_storage import bucket as bucket
+from .object_storage import s3_server as s3_server
 from .orthanc import running_orthanc as running_orthanc
 from .postgres import postgres_url as postgres_url
 

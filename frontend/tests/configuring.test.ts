@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Configuration, Setting } from "../src/api/types";
-import { changedSettings, changedTask, formOf, readTyped, withOverlap } from "../src/state/configuring";
+import { changedSettings, changedTask, formOf, groupsOf, readTyped, withOverlap } from "../src/state/configuring";
 
 const setting = (name: string, value: Setting["value"]): Setting => ({
   name,
+  group: "Queries",
   value,
   default: value,
   help: "",
@@ -28,6 +29,19 @@ describe("the settings page", () => {
       ["interactive_network", true],
     ]);
     expect(changedSettings(SETTINGS, typed)).toEqual({ batch_size: 6, interactive_network: true });
+  });
+
+  test("groups settings in the server's order, and finds them by all words of name, group and meaning", () => {
+    const canary = { ...setting("release_canary", 0), group: "Release of models", help: "Share of the cases of a trial" };
+    const all = [...SETTINGS, canary];
+    const found = (wanted: string): string[][] => groupsOf(all, wanted).map(({ title, settings }) => [title, ...settings.map(({ name }) => name)]);
+    expect(found("")).toEqual([
+      ["Queries", "batch_size", "first_strategy", "interactive_network"],
+      ["Release of models", "release_canary"],
+    ]);
+    expect(found("  Release TRIAL")).toEqual([["Release of models", "release_canary"]]);
+    expect(found("batch size")).toEqual([["Queries", "batch_size"]]);
+    expect(found("batch trial")).toEqual([]);
   });
 
   test("leaves it to the server to refuse what is no number", () => {

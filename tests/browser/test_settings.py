@@ -31,9 +31,20 @@ def test_name_labels_and_settings_are_changed_on_the_page(page: Page, serve: Ser
     expect(page.get_by_test_id("notices")).to_contain_text("Печень")
     expect(page.get_by_test_id("settings")).to_contain_text("Version 2")
     page.get_by_test_id("setting-batch_size").fill("7")
+    expect(page.get_by_test_id("setting-release_canary")).to_be_hidden()
+    page.get_by_test_id("find-setting").fill("gate")
+    expect(page.get_by_test_id("setting-batch_size")).to_have_count(0)
+    page.get_by_test_id("find-setting").press("Enter")  # sends nothing
+    page.get_by_test_id("setting-release").select_option("gate")
+    page.get_by_test_id("setting-release_canary").fill("0.25")
+    page.get_by_test_id("find-setting").fill("")
+    expect(page.get_by_test_id("changed-settings")).to_contain_text("batch size, release, release canary")
     page.get_by_test_id("save-settings").click()
     expect(page.get_by_test_id("notices")).to_contain_text("batch_size: 2 → 7")
+    expect(page.get_by_test_id("setting-release_canary")).to_have_value("0.25")
+    expect(page.get_by_test_id("settings-Release of models").locator("summary")).to_contain_text("not the default: release, release canary")
     with Workspace.open(tmp_path / "project") as workspace:
+        assert workspace.settings.release_canary == 0.25
         assert workspace.settings.batch_size == 7
         assert [label.name for label in workspace.task.labels] == ["liver", "small", "cyst"]
         assert workspace.project.name == "Печень"

@@ -37,6 +37,7 @@ def another(name: str) -> str | int | float | bool:
 def test_every_setting_can_be_given_at_the_beginning(medloop: Medloop, tmp_path: Path):
     wanted = {name: another(name) for name in SETTINGS if name != "template"}  # refused beside query units, see test_named_frames
     wanted["annotator_model"] = "none"  # refused beside soft targets, see test_soft_targets
+    wanted["stream_risk"] = 0.0  # refused beside another rule for streams, see test_disposing
     wanted["robust"] = "robust-loss"  # small-loss is refused beside copy-paste, see test_robust
     options = [x for n, v in wanted.items() for x in ([SETTINGS[n].flag] if v is True else [SETTINGS[n].flag, SETTINGS[n].write(v)])]
     said = medloop("init", tmp_path / "q", "--kind", "segmentation", "--label", "liver", *options)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from medloop.core.declaring import SettingValue
 from medloop.core.records import Evaluation, Model, Snapshot, new_id, now
-from medloop.core.settings import SettingValue
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import choose_live, place_trained

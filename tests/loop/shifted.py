@@ -30,13 +30,21 @@ def scan(number: int, contrast: float, noise: float) -> tuple[Image, np.ndarray]
 
 
 def add_scan(
-    workspace: Workspace, number: int, split: Split, *, contrast: float = 60.0, noise: float = 8.0, scanner: str = "A", channels: int = 1
+    workspace: Workspace,
+    number: int,
+    split: Split,
+    *,
+    contrast: float = 60.0,
+    noise: float = 8.0,
+    scanner: str = "A",
+    channels: int = 1,
+    patient: str = "",
 ) -> Case:
     image, _ = scan(number, contrast, noise)
     image = Image(np.repeat(image.array, channels, axis=0), image.grid)
     source = Source(format="phantom", names=(f"scan{number}",), sha256=hashlib.sha256(image.array.tobytes()).hexdigest())
     name = f"{scanner}{number:03d}"
-    new = NewCase(name=name, patient=name, split=split, source=source, groups=(("scanner", scanner),) if scanner else ())
+    new = NewCase(name=name, patient=patient or name, split=split, source=source, groups=(("scanner", scanner),) if scanner else ())
     return add_case(workspace, image, new, follow=False)
 
 

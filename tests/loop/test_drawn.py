@@ -1,15 +1,19 @@
 """What queried cases say of the pool, by the chances kept with their queries."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from medloop.core.records import Annotator, Choice, Model, ProjectSettings, Query, Round, Source, new_id, now
+from medloop.core.records import Annotator, Case, Choice, Model, ProjectSettings, Query, Round, Source, new_id, now
 from medloop.core.states import RoundState
 from medloop.images.phantoms import phantom_3d
 from medloop.loop.data.cases import NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.pool_marks import mark_without, pool_mark
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.drawn import drawn_estimates, newest_estimate
 from medloop.loop.overview.progress import progress
@@ -39,6 +43,11 @@ def open_round(workspace: Workspace, index: int, query: Query | None = None) -> 
         tx.add(made)
         tx.add(Round(id=new_id("round"), index=index, state=RoundState.ANNOTATING, query_id=made.id, created_at=now(), updated_at=now()))
     return made
+
+
+def open_queries(workspace: Workspace) -> list[Choice]:
+    with workspace.store.read() as tx:
+        return [choice for query in tx.find(Query) for choice in query.choices]
 
 
 def annotate(workspace: Workspace, ann: Annotator, query: Query, count: int) -> None:
@@ -125,6 +134,52 @@ def test_a_pool_that_changed_in_between_starts_the_draws_anew(drawn: tuple[Works
         annotate(workspace, ann, open_round(workspace, index, query), 8)
     [found] = drawn_estimates(workspace)
     assert (found.cases, found.pool) == (6, 10)
+
+
+def hand_drawn(cases: Sequence[Case], left: int) -> Query:
+    """A query that drew these cases evenly, of so many."""
+    choices = tuple(Choice(case_id=c.id, score=0, reason="", probability=1 / (left - n), left=left - n) for n, c in enumerate(cases))
+    return Query(id=new_id("query"), strategy="random", seed=0, model_id=None, choices=choices, created_at=now())
+
+
+def test_as_many_cases_come_and_gone_in_between_start_the_draws_anew(drawn: tuple[Workspace, Model, Annotator]) -> None:
+    workspace, model, ann = drawn
+    annotate(workspace, ann, open_round(workspace, 1), 8)
+    queried = {c.case_id for c in open_queries(workspace)}
+    add_answer(workspace, ann, next(c for c in every_case(workspace) if c.id not in queried))
+    phantom = phantom_3d(300, 1, (24, 24, 16))
+    source = Source(format="phantom", names=("later",), sha256="0" * 64)
+    add_case(workspace, phantom.image, NewCase(name="later", patient="later", split="train", source=source))
+    add_prediction(workspace, model, next(c for c in every_case(workspace) if c.name == "later"))
+    second = open_round(workspace, 2)
+    assert second.choices[0].left == CASES - 8  # as if the draws went on
+    annotate(workspace, ann, second, 6)
+    [found] = drawn_estimates(workspace)
+    assert (found.cases, found.pool) == (8, CASES)
+
+
+def test_draws_go_on_with_the_next_query_where_the_pool_is_what_was_left(drawn: tuple[Workspace, Model, Annotator]) -> None:
+    workspace, _, ann = drawn
+    for index in (1, 2):
+        annotate(workspace, ann, open_round(workspace, index), 8)
+    [found] = drawn_estimates(workspace)
+    assert (found.cases, found.pool) == (CASES, CASES)
+
+
+def test_many_draws_that_nobody_annotated_do_not_hide_few_that_somebody_did(drawn: tuple[Workspace, Model, Annotator]) -> None:
+    workspace, _, ann = drawn
+    cases = every_case(workspace)
+    annotate(workspace, ann, open_round(workspace, 1, hand_drawn(cases[:3], 14)), 3)
+    open_round(workspace, 2, hand_drawn(cases[3:11], 9))
+    [found] = drawn_estimates(workspace)
+    assert (found.cases, found.pool) == (3, 14)
+
+
+@given(st.sets(st.text(min_size=1), min_size=1))
+def test_a_mark_is_of_a_set_and_known_when_a_case_is_taken(ids: set[str]) -> None:
+    taken = min(ids)
+    assert pool_mark(sorted(ids)) == pool_mark(sorted(ids, reverse=True))
+    assert mark_without(pool_mark(ids), taken) == pool_mark(ids - {taken}) != pool_mark(ids)
 
 
 def test_a_patient_of_many_cases_outside_of_the_pool_does_not_scale_what_the_pool_says(drawn: tuple[Workspace, Model, Annotator]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.large_pool import fill
 from sqlalchemy import Connection, event
 
+from large_pool import fill
 from medloop.core.records import ProjectSettings
 from medloop.loop.annotating.annotations import open_case, skip_case
 from medloop.loop.foundation.annotators import annotator_named

@@ -328,6 +328,22 @@ def test_series_of_one_study_are_pulled_as_the_channels_of_one_case(project: Pro
     assert (again.there, again.files, len(again.imported.added)) == (3, 0, 0)
 
 
+def test_series_that_are_there_apart_are_joined_by_a_pull_that_names_channels(project: Project, server: Orthanc, tmp_path: Path) -> None:
+    for name, described_as in (("a", "ax T1"), ("b", "ax T2"), ("c", "localiser")):
+        server.put(sorted(described(tmp_path / name, described_as, series=name).iterdir()))
+        if name == "a":
+            assert len(pulled(project).imported.added) == 1  # T1 alone, before its study was whole
+    together = PullBounds(together=wanted_named("T1,T2"))
+    first = pulled(project, bounds=together)
+    assert (first.there, len(first.imported.added)) == (0, 1)
+    assert [case.display.channel_names for case in cases(project).values() if case.channels == 2] == [("T1", "T2")]
+    again = pulled(project, bounds=together)  # the localiser is not to be kept: it is not fetched and refused each time
+    assert (again.there, again.files, again.imported.refused) == (3, 0, ())
+    beside = pulled(project, bounds=PullBounds(together=wanted_named("T1,T2", references="study")))
+    assert (beside.there, len(beside.imported.added), len(project.references())) == (0, 0, 1)
+    assert pulled(project, bounds=PullBounds(together=wanted_named("T2,T1"))).there == 0
+
+
 def test_a_study_that_a_bound_cut_waits_whole_for_the_same_pull(project: Project, server: Orthanc, tmp_path: Path) -> None:
     described(tmp_path / "a", "ax T1", series="a")
     described(tmp_path / "b", "ax T2", series="b")

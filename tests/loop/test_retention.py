@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from medloop.core.errors import ImageRemovedError, SettingError
+from medloop.core.names import is_reserved
 from medloop.core.records import Annotation, Case, Model, time_text
 from medloop.loop.annotating.annotations import next_assignment, open_case
+from medloop.loop.data.pacs_spool import alone
 from medloop.loop.data.retention import Retention, remove_due, remove_in_turn, retention
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
@@ -20,6 +22,7 @@ from medloop.loop.querying.descriptions import small_views
 from medloop.loop.worker import drain
 from medloop.store.audit import verify
 from medloop.store.doctor import examine
+from medloop.store.references import referenced, references
 
 from .conftest import FAST, MakeWorkspace
 
@@ -142,3 +145,34 @@ def test_prepared_images_of_a_training_that_was_killed_and_cancelled_go_too(make
     workspace.store.jobs.cancel(job.id, actor="test")
     remove_due(workspace, actor="test")
     assert (prepared.exists(), checkpoint.exists()) == (False, True)
+
+
+def test_files_that_an_archive_sent_and_that_became_no_case_go_when_they_are_due(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace([], settings=RULE)
+    aside = workspace.folder / "received" / "refused" / "1.dcm"
+    fetched = workspace.work_folder / "pacs-pull" / "growing" / "dicom-1" / "1.dcm"
+    waiting = workspace.folder / "received" / "growing" / "dicom-2" / "1.dcm"  # becomes a case once a listener is there
+    for file in (aside, fetched, waiting):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"of a patient")
+    assert retention(workspace).files == 0
+    assert retention(workspace, at=later(31)).files == 2
+    with alone(workspace.work_folder / "pacs-pull", "pull"):
+        assert remove_due(workspace, actor="test", at=later(31)).files == 1  # a pull at work needs what it fetched
+    done = remove_due(workspace, actor="test", at=later(31))
+    assert (done.files, done.freed) == (1, len(b"of a patient"))
+    assert (aside.exists(), fetched.exists(), waiting.exists()) == (False, False, True)
+
+
+def test_nobody_is_called_as_the_rule_is() -> None:
+    assert is_reserved("Retention Rule")
+
+
+def test_the_blobs_that_something_needs_are_found_without_reading_all(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 3, labelled=2, settings=RULE)
+    start_training(workspace)
+    drain(workspace)
+    with workspace.store.read() as tx:
+        every = {one.blob for one in references(tx.connection)}
+        assert referenced(tx.connection, [*every, "0" * 64]) == every
+        assert referenced(tx.connection, ["0" * 64]) == set()

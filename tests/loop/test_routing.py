@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.large_pool import fill
 from sqlalchemy import insert
 
+from large_pool import fill
 from medloop.core.arrays import MaskArray
 from medloop.core.errors import SettingError
 from medloop.core.records import (

@@ -10,11 +10,15 @@ import pytest
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Case, Descriptor
+from medloop.loop.annotating.annotations import choose_case
+from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import Described, known_domain
-from medloop.loop.judging.drift import drift_report, permutations_of
+from medloop.loop.judging.drift import apart, drift_report, permutations_of
+from medloop.loop.judging.drift_groups import drifted_group, remember_drifted
 from medloop.loop.judging.triage import Triage, triage_pool
 from medloop.loop.judging.trust import pool_standings
+from medloop.loop.overview.case_outlook import case_outlook
 from medloop.metrics.drift import LEVEL
 from medloop.metrics.two_sample import holm
 
@@ -68,6 +72,16 @@ def test_a_group_that_drifted_is_refused_as_a_whole_and_the_other_goes_on(two_sc
     groups = {one.group: one for one in drift_report(workspace).groups}
     assert [groups[f"scanner {name}"].verdict for name in "ABC"] == ["none shown", "too few", "drift"]
     assert groups["scanner A"].reference == "evaluated patients of scanner A"
+    with workspace.store.read() as tx:
+        model, cases = tx.live_model(), {case.name: case for case in tx.find(Case)}
+    assert model is not None
+    assert drifted_group(workspace, model, cases["A100"]) == ""
+    assert drifted_group(workspace, model, cases["C300"]).startswith("scanner C drifted (")
+    assert drifted_group(workspace, replace(model, id="another"), cases["C300"]) == ""
+    remember_drifted(workspace, model, "scanner", ["scanner A"])  # as an inside case of a group that drifted: all of C are outside
+    inside = max((c for c in found.cases if c.name.startswith("A")), key=lambda c: c.domain_p or 0.0).name
+    opened = choose_case(workspace, cases[inside].id, annotator_named(workspace, "Ann").id)
+    assert "scanner A drifted" in case_outlook(workspace, opened.assignment.id).verdict
 
 
 def test_the_list_knows_how_every_unlabelled_case_stands(two_scanners: Shifted) -> None:
@@ -113,6 +127,31 @@ def test_images_are_looked_at_once_and_the_same_project_says_the_same_again(work
     with workspace.store.read() as tx:
         kept = len(tx.find(Descriptor))
     assert (first, kept) == (drift_report(workspace, by="all"), 46)
+
+
+def test_a_look_reads_a_bounded_number_of_images_and_says_how_many_are_left(workspace: Workspace) -> None:
+    model = judged_model(workspace)
+    add_pool(workspace, model, range(100, 110))
+    looks = [drift_report(workspace, by="all", most=4) for _ in range(4)]
+    assert [look.unread for look in looks] == [6, 2, 0, 0]
+    assert {look.unpredicted for look in looks} == {0}
+    assert drift_report(workspace, by="all").unread == 0
+
+
+@pytest.mark.parametrize(("count", "known", "both", "sides"), [(9, 24, 6, (9, 18)), (12, 9, 2, (10, 9)), (9, 9, 6, (9, 3))])
+def test_patients_on_both_sides_are_taken_from_the_side_that_can_spare_them(
+    workspace: Workspace, count: int, known: int, both: int, sides: tuple[int, int]
+) -> None:
+    case = add_scan(workspace, 0, "train")
+
+    def side(patients: range) -> Described:
+        cases = tuple(replace(case, id=f"{n} of {patients.start}", patient=str(n)) for n in patients)
+        return Described(cases, np.zeros((len(cases), 1)), np.zeros((len(cases), 18)))
+
+    new, reference, words = apart(side(range(count)), side(range(count - both, count - both + known)))
+    assert not set(new.patients) & set(reference.patients)
+    assert (len(new), len(reference)) == sides
+    assert bool(words) == (len(new) < count)
 
 
 def test_odd_wishes_are_refused_in_one_line(workspace: Workspace) -> None:

@@ -1,6 +1,7 @@
 """A consensus takes seconds: it does not wait for the training under way, and loses nothing when its process is killed."""
 
 import signal
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from medloop.core.states import JobState
 from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, PullSeries, Reconcile, Train, request_job
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.worker import beside, run_job
+from medloop.loop.worker import Apart, beside, run_job
 from medloop.store import audit
 
 from .conftest import MakeWorkspace
@@ -109,3 +110,39 @@ def test_a_turn_that_fails_ends_the_block_beside_it_and_is_raised() -> None:
 
     with pytest.raises(OSError, match="the disk is gone"):
         take_turns_until_one_fails(turn)
+
+
+def test_a_slow_archive_delays_no_other_project(make_workspace: MakeWorkspace) -> None:
+    slow, quick = (make_workspace([], name=name) for name in ("slow", "quick"))
+    answered, began, ran = threading.Event(), threading.Event(), list[str]()
+
+    def talk(workspace: Workspace) -> None:
+        if workspace is slow:
+            began.set()
+            assert answered.wait(10)
+        ran.append(workspace.project.name)
+        if workspace is quick:
+            answered.set()
+
+    apart = Apart(2, talk)
+    try:
+        apart.turn([slow])
+        assert began.wait(10)
+        apart.turn([slow, quick])  # the slow one has a turn under way: no second one at the same time
+        assert answered.wait(10)
+    finally:
+        apart.close()
+    assert ran == ["quick", "slow"]
+
+
+def test_a_turn_apart_that_failed_is_raised_by_the_next(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace([])
+
+    def fail(_workspace: Workspace) -> None:
+        raise OSError("the disk is gone")
+
+    apart = Apart(1, fail)
+    apart.turn([workspace])
+    apart.close()  # it has failed by now
+    with pytest.raises(OSError, match="the disk is gone"):
+        apart.turn([workspace])

@@ -135,6 +135,27 @@ def test_a_trial_rests_while_a_model_is_pinned(tried: Workspace) -> None:
         assert current_trial(tx) is not None
 
 
+def test_cases_opened_while_a_trial_rests_are_of_no_arm(tried: Workspace) -> None:
+    ann, cases = annotator_named(tried, "Ann"), iter(pool(tried))
+
+    def annotate() -> None:
+        opened = choose_case(tried, next(cases).id, ann.id)
+        submit(tried, opened.assignment.id, Submitted(revision=0))
+
+    annotate()
+    configured(tried, release_canary=0.0)
+    annotate()
+    use_model(tried, 1, actor="test")
+    annotate()
+    configured(tried, release_canary=0.5)  # it rests still: a model is pinned
+    annotate()
+    use_automatic(tried, actor="test")
+    annotate()
+    (found,) = trial_efforts(tried)
+    assert (sum(found.cases), found.rested, found.unseen) == (2, 3, 0)
+    assert "left out: 3 cases opened while the trial rested" in found.lines
+
+
 def test_a_refused_candidate_is_not_put_to_use_by_a_later_evaluation(tried: Workspace) -> None:
     with tried.store.read() as tx:
         second = tx.find(Model, where={"index": 2})[0]

@@ -48,6 +48,15 @@ def test_a_later_label_takes_from_the_background_alone_and_costs_nothing():
     assert distillation_loss(taken, before, old=2).item() > 0.02
 
 
+def test_distillation_of_a_classification_holds_old_classes_to_each_other_and_leaves_new_ones_free():
+    before = torch.tensor([[0.8, 0.2, 1e-9]]).log()
+    found = torch.tensor([[0.4, 0.1, 0.5]]).log()  # the new class has taken half of both
+    assert distillation_loss(found, before, old=2, kind="classification").item() == pytest.approx(0, abs=1e-6)
+    moved = torch.tensor([[0.1, 0.2, 0.7]]).log()  # as a part of the first class this would look as before
+    assert distillation_loss(moved, before, old=2).item() == pytest.approx(0, abs=1e-6)
+    assert distillation_loss(moved, before, old=2, kind="classification").item() > 0.1
+
+
 def test_the_fisher_of_one_weight_of_a_classifier_is_p_times_one_minus_p(recipe_tags, tagged, tmp_path):
     recipe = dataclasses.replace(recipe_tags, batch=1, augmentation=0.0)
     network = build_network(recipe, seed=1).eval()

@@ -18,10 +18,10 @@ from tests.models.conftest import small_recipe
 from tests.models.test_learning_from_partial_labels import SHAPE, two_discs
 
 
-@pytest.fixture(params=["2d", "3d", "folded", "guided", "guided folded", "heads", "tags"])
-def recipe(request, recipe_2d, recipe_3d, recipe_folded, recipe_tags):
+@pytest.fixture(params=["2d", "3d", "folded", "guided", "guided folded", "heads"])
+def recipe(request, recipe_2d, recipe_3d, recipe_folded):
     return {
-        "2d": recipe_2d, "3d": recipe_3d, "folded": recipe_folded, "tags": recipe_tags,
+        "2d": recipe_2d, "3d": recipe_3d, "folded": recipe_folded,
         "guided": dataclasses.replace(recipe_2d, guided=True), "guided folded": dataclasses.replace(recipe_folded, guided=True),
         "heads": dataclasses.replace(recipe_2d, heads=3),
     }[request.param]  # fmt: skip
@@ -39,6 +39,23 @@ def test_a_grown_network_says_of_the_old_classes_what_it_said(recipe):
     shared = torch.cat([after[:, :1], after[:, recipe.classes :]], dim=1)
     assert shared.sum(1).numpy() == pytest.approx(before[:, 0].numpy(), abs=1e-5)
     assert shared[:, 1:].numpy() == pytest.approx(shared[:, :1].expand_as(shared[:, 1:]).numpy(), abs=1e-5)
+
+
+def test_a_grown_classification_takes_no_class_for_a_background(recipe_tags):
+    classes = recipe_tags.classes
+    old = build_network(recipe_tags, seed=1)
+    grown = load_network(
+        dataclasses.replace(recipe_tags, classes=classes + 2), grown_weights(recipe_tags, classes + 2, encode_weights(old.state_dict()))
+    )
+    images = torch.rand(4, recipe_tags.inputs, *recipe_tags.patch[: recipe_tags.dimension], generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        before, after = old.eval()(images).softmax(1), grown(images).softmax(1)
+    among = after[:, :classes] / after[:, :classes].sum(1, keepdim=True)
+    assert among.numpy() == pytest.approx(before.numpy(), abs=1e-5)
+    assert float(after[:, classes:].max()) <= 1 / (classes + 1) + 1e-6
+    ones = encode_weights({name: torch.ones_like(weight) for name, weight in old.named_parameters()})
+    importances = decode_weights(grown_importances(recipe_tags, classes + 2, ones))
+    assert sum(float(t.sum()) for t in importances.values()) == sum(w.numel() for w in old.parameters())
 
 
 def _with_new_channels(recipe, given, classes):

@@ -63,7 +63,7 @@ def test_bytes_that_are_no_image_are_refused_and_leave_nothing(streaming: Site) 
 
 
 def test_a_project_without_a_stream_or_a_model_says_so(site: Site, scan: bytes) -> None:
-    assert "The setting stream is off" in send(site, "new.nii.gz", scan).json()["error"]["message"]
+    assert "The settings stream and stream_risk are off" in send(site, "new.nii.gz", scan).json()["error"]["message"]
     configure(site.workspace, settings={"stream": "rate", "audit_fraction": 0.0})
     arrived = send(site, "new.nii.gz", scan).json()
     assert arrived["verdict"] is None

@@ -15,7 +15,8 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.server.processes.worker import work
 from medloop.server.web.folders import Projects
 from medloop.store import claims
-from medloop.store.store import Store, write_settings
+from medloop.store.settings_file import HostSettings, write_host_settings
+from medloop.store.store import Store
 from tests.postgres import empty_database
 
 from .conftest import wait_until
@@ -143,7 +144,7 @@ def cut_off(store: Store) -> None:
 def test_a_copy_with_a_database_of_its_own_is_another_project(copied: tuple[Path, Path], tmp_path: Path) -> None:
     first, _ = copied
     Workspace.create(tmp_path / "own", name="q", kind="segmentation", labels=["a"]).close()
-    write_settings(tmp_path / "own" / "medloop.json", None)
+    write_host_settings(tmp_path / "own", HostSettings(None))
     both = Projects(first), Projects(tmp_path / "own")
     for projects in both:
         projects.close()

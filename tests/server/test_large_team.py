@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.large_team import READINGS, SETTINGS, Cost, Team, counted, fill, served
 
+from large_team import READINGS, SETTINGS, Cost, Team, counted, fill, served
 from medloop.loop.foundation.workspace import Workspace
 
 from ..postgres import empty_database

@@ -4,6 +4,7 @@ import http.server
 import socketserver
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -12,9 +13,10 @@ import pytest
 
 from medloop.core.records import Job
 from medloop.loop.annotating.measuring import MeasurementRequest
+from medloop.loop.data.pacs_spool import alone
 from medloop.loop.foundation.job_kinds import ARCHIVE
 from medloop.loop.project import Project
-from medloop.loop.worker import drain, run_job
+from medloop.loop.worker import drain, keep_up, run_job
 
 from ..dicom_series import IDENTITY, write_stack
 from ..orthanc import Orthanc, write_sites
@@ -95,6 +97,35 @@ def test_what_a_cancelled_pull_was_about_is_forgotten_at_once(archived: Site) ->
     assert archived.workspace.store.jobs.get(running).state == "cancelled"
     assert not list(kept.iterdir())
     assert not fetched.exists()
+
+
+def test_what_a_pull_was_about_is_forgotten_also_where_its_worker_died_before_it_was_cancelled(archived: Site) -> None:
+    workspace = archived.workspace
+    running = sent(archived, "pull", server="web", studies=["1.2.3"]).json()["job_id"]
+    assert workspace.store.jobs.claim("dead", kinds=ARCHIVE, lease_seconds=0.0) is not None
+    assert archived.client.post(f"{archived.url}/jobs/{running}/cancel", json={}).status_code == 200
+    fetched = workspace.work_folder / "pacs-pull" / "growing" / "dicom-1"
+    fetched.mkdir(parents=True)
+    keep_up(workspace)  # a worker that is alive: who was asked to stop still may
+    assert len(list((workspace.work_folder / "pacs-wanted").iterdir())) == 1
+    while workspace.store.jobs.get(running).state != "cancelled":
+        workspace.store.jobs.claim("next", kinds=["nothing"])
+    keep_up(workspace)
+    assert not list((workspace.work_folder / "pacs-wanted").iterdir())
+    assert not fetched.exists()
+
+
+def test_a_pull_waits_for_one_of_the_command_line(archived: Site) -> None:
+    workspace = archived.workspace
+    found = sent(archived, "find", server="web", patient=IDENTITY).json()
+    wanted = sent(archived, "pull", server="web", studies=[found["studies"][0]["study"]]).json()["job_id"]
+    with ThreadPoolExecutor(1) as pool:
+        with alone(workspace.work_folder / "pacs-pull", "pull"):
+            running = pool.submit(drain, workspace)
+            while "waits" not in workspace.store.jobs.get(wanted).message:
+                assert not running.done()
+        running.result()
+    assert "1 case added" in workspace.store.jobs.get(wanted).result["message"]
 
 
 def test_a_search_for_everything_and_a_server_that_is_not_listed_are_refused(archived: Site, running_orthanc: Orthanc) -> None:

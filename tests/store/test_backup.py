@@ -15,7 +15,8 @@ from medloop.core.records import Annotation, Case
 from medloop.store import audit
 from medloop.store.backup import RESTORE, back_up_project
 from medloop.store.database import parse_url
-from medloop.store.store import Store, write_settings
+from medloop.store.settings_file import HostSettings, write_host_settings
+from medloop.store.store import Store
 from tests.postgres import empty_database
 from tests.store import samples
 
@@ -135,7 +136,7 @@ def test_a_backup_of_a_project_in_postgres_is_restored_as_its_text_says(
     target = url.render_as_string(hide_password=False)
     subprocess.run(["pg_restore", "--no-owner", "--dbname", target, str(done.folder / "medloop.dump")], check=True, capture_output=True)
     shutil.copytree(done.folder, tmp_path / "restored")
-    write_settings(tmp_path / "restored" / "medloop.json", target)
+    write_host_settings(tmp_path / "restored", HostSettings(target))
     again = Store.open(tmp_path / "restored")
     report = audit.verify(again, last_digest=digest)
     assert (report.ok, report.blobs) == (True, 5), report.reason

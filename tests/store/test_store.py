@@ -90,13 +90,13 @@ def test_the_store_needs_neither_torch_nor_alembic_to_be_imported() -> None:
     assert printed.strip() == "[]"
 
 
-@pytest.mark.parametrize("written", ["99", "2", '"1"', "0", "null", "1.0", "true"])
+@pytest.mark.parametrize("written", ["99", "3", '"1"', "0", "null", "1.0", "true"])
 def test_a_project_of_a_newer_format_is_refused_in_words(sqlite_store: Store, written: str) -> None:
     (sqlite_store.folder / "medloop.json").write_text(f'{{"format": {written}, "url": null}}')
     with pytest.raises(MedloopError) as refused:
         Store.open(sqlite_store.folder)
-    newer = written in ("99", "2")
-    assert (f"format {written}, this one knows up to 1" in str(refused.value)) is newer
+    newer = written in ("99", "3")
+    assert (f"format {written}, this one knows up to 2" in str(refused.value)) is newer
     assert ("is damaged" in str(refused.value)) is not newer
     assert "\n" not in str(refused.value)
 

@@ -14,6 +14,14 @@ export const judgeFile = (p: string, file: File, asked: object, signal: AbortSig
   sendFile(at(p, `/acquisition?${asText(asked)}`), file, signal);
 export const readAcquisition = (p: string, c: string): Promise<T.Acquisition> => getJson(at(p, `/cases/${c}/acquisition`));
 export const readDrift = (p: string, by: string, since: string): Promise<T.DriftResult> => getJson(at(p, `/drift?by=${encodeURIComponent(by)}&since=${since}`));
+export const readDispositions = (p: string): Promise<T.StreamStanding> => getJson(at(p, "/dispositions"));
+export const renewRule = (p: string, why: string): Promise<T.StreamStanding> => sendJson("POST", at(p, "/dispositions/renew"), { why });
+export const recallAccepted = (p: string, why: string): Promise<T.Recalled> => sendJson("POST", at(p, "/dispositions/recall"), { why });
+/** The map of the pool that was made last; null before there is one. */
+export const readMap = (p: string, by: string): Promise<T.PoolMap | null> => getJson(at(p, `/map?by=${encodeURIComponent(by)}`));
+export const makeMap = (p: string, how: T.MapBody): Promise<T.JobRef> => sendJson("POST", at(p, "/map"), how);
+/** Begin a round of cases that somebody chose; `count` of them by the strategy, or all. */
+export const queryThese = (p: string, case_ids: string[], count: number | null): Promise<T.Chosen> => sendJson("POST", at(p, "/query"), { case_ids, count });
 export const readArchives = (p: string): Promise<T.Archives> => getJson(at(p, "/archives"));
 export const findStudies = (p: string, wanted: T.FindBody): Promise<T.Found> => sendJson("POST", at(p, "/archives/find"), wanted);
 export const pullStudies = (p: string, wanted: T.PullBody): Promise<T.JobRef> => sendJson("POST", at(p, "/archives/pull"), wanted);

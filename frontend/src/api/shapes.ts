@@ -90,9 +90,10 @@ export interface Archives {
   servers: string[]; trouble: string;
 }
 
-/** An image that arrived, and its verdict; where there is none, `note` says why. */
+/** An image that arrived, and its verdict or what was decided about it; `note` says why, or why nothing was. */
 export interface Arrival {
-  case_id: string; name: string; split: string; verdict: Verdict | null; note: string;
+  case_id: string; name: string; split: string; verdict: Verdict | null; decision: "" | "accepted" | "deferred" | "second reader"; note:
+  string;
 }
 
 /** Which cases to give to whom; null takes them back. */
@@ -197,6 +198,11 @@ export interface Changes {
   changes: Changed[];
 }
 
+/** What came of it: the round, its cases in order, and those that could not be queried. */
+export interface Chosen {
+  round: number; case_ids: string[]; left: Left[];
+}
+
 /** One label: annotated training cases that hold it, how many of them a query chose, and how many of `cases` say something of it. */
 export interface ClassCount {
   label: string; annotated: number; queried: number; known: number; cases: number;
@@ -239,6 +245,12 @@ export interface Damaged {
   case_id: string; name: string; reason: string; remedy: string;
 }
 
+/** A case and what was decided; `decision` is empty for one of the audit sample that nobody has read so far. */
+export interface DisposedCase {
+  case_id: string; name: string; decision: "" | "accepted" | "deferred" | "second reader"; reason: string; score: number | null; model_index:
+  number; above: number | null; at: string; stands: boolean; annotated: boolean;
+}
+
 /** One autosaved edit. */
 export interface DraftEdit {
   base_revision: number; runs: [number, number, number][]; withdraws?: string[]; restores?: string[]; locked?: number[]; taken?: boolean;
@@ -261,9 +273,9 @@ export interface DrawnEstimate {
   number; plain: number | null; warning: string;
 }
 
-/** The groups of unlabelled cases, and every compared case, the least likely first. */
+/** The groups of unlabelled cases, and every compared case, the least likely first; `unread` images are left for the next request. */
 export interface DriftReport {
-  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string;
+  model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string; unread: number;
 }
 
 /** The report, or why there is none yet and what to do about it. */
@@ -456,6 +468,11 @@ export interface Leave {
   address: string;
 }
 
+/** A case that was not queried, and why. */
+export interface Left {
+  case: string; why: string;
+}
+
 /** A one-time link's secret (the fragment of its address); without a password it only says whose it is. */
 export interface LinkBody {
   secret: string; password?: string | null;
@@ -479,6 +496,11 @@ export interface LogLine {
 /** Lines of a job's log, in order. */
 export interface Log {
   lines: LogLine[];
+}
+
+/** How the pool is laid out. */
+export interface MapBody {
+  described?: "auto" | "model" | "images"; layout?: "pca" | "tsne";
 }
 
 /** Marks that finish an open case. */
@@ -650,6 +672,14 @@ export interface PointBody {
   kind: "point"; voxel: [number, number, number]; label?: number; positive?: boolean;
 }
 
+/** The map that was made last. */
+export interface PoolMap {
+  described: "auto" | "model" | "images"; layout: "pca" | "tsne"; by: string; cases: number; explained: [number, number] | null; made_at:
+  string; outdated: string; sampled: string; words: string[]; columns: string[]; ids: string[]; names: string[]; x: number[]; y: number[];
+  splits: string[]; states: string[]; uncertainties: (number | null)[]; qualities: (number | null)[]; rounds: (number | null)[]; labels:
+  string[]; groups: string[];
+}
+
 /** Expected scores of what is unlabelled. */
 export interface PoolQuality {
   mean: number | null; low_count: number; histogram: number[];
@@ -733,22 +763,23 @@ export interface ProjectRights {
 export interface ProjectSettings {
   strategy?: string; first_strategy?: string; batch_size?: number; query_unit?: "case" | "slice" | "region" | "superpixel" | "best";
   query_label?: string; query_parts?: number; template?: string; stream?: "off" | "fixed" | "rate" | "variable" | "learned"; stream_budget?:
-  number; start_size?: number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?: number; learner?:
-  "builtin" | "nnunet"; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" | "misclassified";
-  learn_group?: string; replay_cases?: number; replay_choice?: "random" | "reservoir" | "herding"; ewc?: number; distillation?: number;
-  cold_start?: "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number; uncertainty_source?:
-  "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" | "classes" | "box";
-  calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?: "none" | "robust-loss"
-  | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_engine?: "auto" | "nninteractive";
-  prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?: boolean; correction_weight?:
-  number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number; budget_labels?: number;
-  budget_minutes?: number; budget_money?: number; target_score?: number; release?: "unless-worse" | "gate"; release_margin?: number;
-  release_group_margin?: number; release_slowdown?: number; release_canary?: number; readings?: number; read_twice?: number; blind?: boolean;
-  proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" | "disagreement" | "all"; consensus?:
-  "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" | "shape_based" | "locally_weighted";
-  routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?: number; tutorial_score?: number;
-  targets?: "hard" | "soft"; identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?: "merged" | "apart"; retention_days?:
-  number; retention_by_worker?: boolean; seed?: number;
+  number; stream_risk?: number; stream_sure?: number; stream_good?: number; stream_labels?: "mean" | "each"; stream_hard?: number;
+  stream_audit?: number; start_size?: number; train_after?: number; validation_fraction?: number; test_fraction?: number; audit_fraction?:
+  number; learner?: "builtin" | "nnunet"; train_minutes?: number; train_steps?: number; warm_start?: "scratch" | "all" | "new" | "replay" |
+  "misclassified"; learn_group?: string; replay_cases?: number; replay_choice?: "random" | "reservoir" | "herding"; ewc?: number;
+  distillation?: number; cold_start?: "descriptors" | "selfsup"; pretraining?: "none" | "pool" | "file"; members?: number; samples?: number;
+  uncertainty_source?: "all" | "softmax" | "dropout" | "flips" | "ensemble"; aggregation?: "mean" | "sum" | "top" | "foreground" | "contour" |
+  "classes" | "box"; calibration?: "temperature" | "none"; unlabelled?: "none" | "pseudo-labels" | "mean-teacher" | "copy-paste"; robust?:
+  "none" | "robust-loss" | "small-loss"; mark_weights?: string; bias_correction?: boolean; interactive_network?: boolean; prompt_engine?:
+  "auto" | "nninteractive"; prompt_encoding?: "euclidean" | "geodesic" | "discs"; adaptation?: "none" | "prompts" | "image"; any_label?:
+  boolean; correction_weight?: number; annotator_model?: "none" | "crowd-layer" | "confusion" | "pixel"; explanation_penalty?: number;
+  budget_labels?: number; budget_minutes?: number; budget_money?: number; target_score?: number; release?: "unless-worse" | "gate";
+  release_margin?: number; release_group_margin?: number; release_slowdown?: number; release_canary?: number; readings?: number; read_twice?:
+  number; blind?: boolean; proposals?: "at-once" | "after-first-stroke" | "random"; minimum_agreement?: number; review?: "none" |
+  "disagreement" | "all"; consensus?: "latest" | "majority" | "weighted" | "dawid_skene" | "glad" | "staple" | "staple_cases" | "simple" |
+  "shape_based" | "locally_weighted"; routing?: "none" | "value"; sure_enough?: number; case_worth?: number; gold_rate?: number; tutorial?:
+  number; tutorial_score?: number; targets?: "hard" | "soft"; identifiers?: "removed" | "kept"; case_names?: "source" | "keyed"; objects?:
+  "merged" | "apart"; retention_days?: number; retention_by_worker?: boolean; seed?: number;
 }
 
 /** One project in full. */
@@ -800,6 +831,11 @@ export interface PushBody {
   server?: string; format?: "dicom-seg" | "dicom-labelmap" | "rtstruct" | "dicom-sr"; case_ids?: string[]; again?: boolean;
 }
 
+/** Which cases a person wants annotated next. */
+export interface QueryBody {
+  case_ids: string[]; count?: number | null;
+}
+
 /** Terms of an annotator: cost of a minute from now on (with `past` of earlier ones, too), expertise, limits per week (0: none). */
 export interface RateBody {
   annotator: string; cost_per_minute?: number | null; past?: boolean; expertise?: "novice" | "expert" | "consultant" | null; hours_per_week?:
@@ -830,6 +866,16 @@ export interface Readings {
 /** Why a case is skipped or flagged, and the work until then. */
 export interface Reason {
   reason: string; effort?: EffortBody | null;
+}
+
+/** Which accepted cases are to be read after all. */
+export interface RecallBody {
+  why: string; model?: number | null;
+}
+
+/** How many cases people read now that were accepted before. */
+export interface Recalled {
+  cases: number;
 }
 
 /** A reference: its header as that of a case, and how its positions relate to the case's. */
@@ -880,12 +926,12 @@ export interface RestoreBody {
 
 /** What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs. */
 export interface RetentionReport {
-  removed: string[]; freed: number; waiting: DueImage[]; shared: string[];
+  removed: string[]; freed: number; waiting: DueImage[]; shared: string[]; files: number;
 }
 
 /** How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next. */
 export interface Retention {
-  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string;
+  days: number; by_worker: boolean; due: DueImage[]; removed: RemovedImage[]; next_due: string; files: number;
 }
 
 /** A return: what to correct, and by whom; without `to`, by whose annotation it is. */
@@ -961,10 +1007,10 @@ export interface SelectedPool {
   string;
 }
 
-/** One setting: its value, what it may be, and from when on a change counts. */
+/** One setting: its group's title, its value, what it may be, and from when on a change counts. */
 export interface Setting {
-  name: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices: string[]; low:
-  number | null; high: number | null;
+  name: string; group: string; value: string | number | boolean; default: string | number | boolean; help: string; applies: string; choices:
+  string[]; low: number | null; high: number | null;
 }
 
 /** New values by the settings' names. */
@@ -1027,6 +1073,29 @@ export interface Standing {
 /** Weights that trainings begin with; `layers` and `unused` report what became of weights from elsewhere, else they are empty. */
 export interface Start {
   id: string; at: string; origin: "pool" | "file"; source: string; words: string; note: string; layers: Layer[]; unused: string[];
+}
+
+/** What people found in the accepted cases of the audit sample; the alarm comes when the stake reaches 20. */
+export interface StreamAudit {
+  drawn: number; read: number; bad: number; low: number; high: number; stake: number; broken: boolean; words: string;
+}
+
+/** What accepting every score from here on would have meant on the evaluated cases. */
+export interface StreamPoint {
+  score: number; coverage: number; share_bad: number;
+}
+
+/** The rule: scores above `above` are accepted (null: none are), those not above `second_above` go to two readers. */
+export interface StreamRule {
+  model_index: number; risk: number; sure: number; good: number; hard: number; labels: "mean" | "each"; attempt: number; above: number | null;
+  second_above: number | null; patients: number; accepted: number; coverage: number; share_bad: number; curve: StreamPoint[]; at: string;
+  words: string;
+}
+
+/** The stream now; `words` say the same in lines. */
+export interface StreamStanding {
+  on: boolean; counts: Record<string, number>; lapsed: number; waiting: number; unread: number; rule: StreamRule | null; lacking: string;
+  audit: StreamAudit | null; alarm: string; alarm_at: string; cases: DisposedCase[]; words: string[];
 }
 
 /** An answer: a draft's revision, or a tag. */
@@ -1168,6 +1237,11 @@ export interface Waiting {
 /** How one signs in here. */
 export interface Ways {
   accounts: boolean; passwords: boolean; provider: string | null;
+}
+
+/** Why a lead does it. */
+export interface WhyBody {
+  why: string;
 }
 
 /** The latest skip or flag of a case that still stands. */

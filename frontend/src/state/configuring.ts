@@ -83,3 +83,21 @@ export function changedTask(found: Configuration, form: TaskForm): TaskBody | nu
   if (overlaps.length > 0) change.overlaps = Object.fromEntries(overlaps.map(({ own, n }) => [own, others(n)]));
   return Object.keys(change).length > 1 ? change : null;
 }
+
+/** Settings that belong together, in the order of the server. */
+export interface Group {
+  title: string;
+  settings: Setting[];
+}
+
+/** The groups in order; with words, of the settings that have every one of them in name, group or meaning. */
+export function groupsOf(settings: readonly Setting[], wanted = ""): Group[] {
+  const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
+  const groups = new Map<string, Setting[]>();
+  for (const setting of settings) {
+    const { name, group, help, choices } = setting;
+    const text = [name, name.replaceAll("_", " "), group, help, ...choices].join(" ").toLowerCase();
+    if (words.every((word) => text.includes(word))) groups.set(group, [...(groups.get(group) ?? []), setting]);
+  }
+  return [...groups].map(([title, own]) => ({ title, settings: own }));
+}

@@ -1,7 +1,7 @@
 /**
  * Addresses: `#/`, `#/people`, `#/account`, `#/p/ID/people`, `#/p/ID?FILTERS`, `#/p/ID/grid?FILTERS`, `#/p/ID/progress`, `#/p/ID/settings`, `#/p/ID/next`, `#/p/ID/case/ID`,
  * `#/p/ID/review`, `#/p/ID/review/ID`, `#/p/ID/review/ID/edit`, `#/p/ID/team`,
- * `#/p/ID/archive`, `#/p/ID/acquisition`.
+ * `#/p/ID/archive`, `#/p/ID/acquisition`, `#/p/ID/map`.
  */
 import { signal } from "@preact/signals";
 
@@ -13,7 +13,7 @@ export type Route =
   | { view: "people"; project: string }
   | { view: "review"; project: string }
   | { view: "team"; project: string }
-  | { view: "archive" | "acquisition"; project: string }
+  | { view: "archive" | "acquisition" | "map"; project: string }
   | { view: "readings"; project: string; caseId: string }
   | { view: "edit"; project: string; caseId: string }
   | { view: "annotate"; project: string; caseId: string | null };
@@ -29,7 +29,7 @@ export function parse(hash: string): Route {
   if (view === "progress") return { view: "progress", project };
   if (view === "settings") return { view: "settings", project };
   if (view === "people") return { view: "people", project };
-  if (view === "archive" || view === "acquisition") return { view, project };
+  if (view === "archive" || view === "acquisition" || view === "map") return { view, project };
   if (view === "team") return { view: "team", project };
   if (view === "review" && id) return { view: verb === "edit" ? "edit" : "readings", project, caseId: id };
   if (view === "review") return { view: "review", project };
@@ -56,6 +56,7 @@ export const linkTo = {
   grid: (project: string, query = ""): string => `#/p/${encodeURIComponent(project)}/grid${query && `?${query}`}`,
   archive: (project: string): string => `#/p/${encodeURIComponent(project)}/archive`,
   acquisition: (project: string): string => `#/p/${encodeURIComponent(project)}/acquisition`,
+  map: (project: string): string => `#/p/${encodeURIComponent(project)}/map`,
   progress: (project: string): string => `#/p/${encodeURIComponent(project)}/progress`,
   settings: (project: string): string => `#/p/${encodeURIComponent(project)}/settings`,
   review: (project: string): string => `#/p/${encodeURIComponent(project)}/review`,

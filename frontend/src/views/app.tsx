@@ -29,6 +29,7 @@ const Help = later(
   ({ failed }) => (failed && helpShown.value ? <Missing failed /> : null),
 );
 const GridView = later(() => import("./grid").then((part) => part.GridView));
+const MapView = later(() => import("./map").then((part) => part.MapView));
 const Palette = later(
   () => import("./palette").then((part) => part.Palette),
   () => null,
@@ -108,6 +109,7 @@ function ProjectView({ project }: { project: Project }) {
   if (here.view === "team" && may("manage", project.id)) return <TeamView project={project} />;
   if (here.view === "archive" && may("add", project.id)) return <ArchiveView project={project} />;
   if (here.view === "acquisition" && may("annotate", project.id)) return <AcquisitionView project={project} />;
+  if (here.view === "map") return <MapView project={project} />;
   if (here.view === "annotate") return <Annotate project={project} caseId={here.caseId} />;
   if (here.view === "grid" && project.kind === "classification") return <GridView project={project} query={here.query} />;
   return <Worklist project={project} query={"query" in here ? here.query : ""} />;

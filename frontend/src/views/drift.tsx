@@ -94,6 +94,11 @@ function Found({ project, found }: { project: Project; found: DriftReport }) {
       </table>
       {found.note && <p class="hint">{found.note}</p>}
       {found.unpredicted > 0 && <p class="hint">{found.unpredicted} cases are not predicted yet, and were not compared.</p>}
+      {found.unread > 0 && (
+        <p class="hint" data-testid="drift-unread">
+          {found.unread} images were not looked at yet, so the comparison leaves them out: compare again for the next ones.
+        </p>
+      )}
       {outside.length > 0 && (
         <p class="hint" data-testid="drift-outside">
           Unlike the judged cases:{" "}

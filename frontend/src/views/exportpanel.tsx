@@ -23,6 +23,7 @@ const FORMATS: Record<Project["kind"], readonly string[]> = {
     "croissant",
     "table",
     "parquet",
+    "accepted",
     "frames",
     "measurements",
     "marks",
@@ -30,7 +31,7 @@ const FORMATS: Record<Project["kind"], readonly string[]> = {
     "model-card",
     "change-record",
   ],
-  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", ...MODELS, "model-card", "change-record"],
+  classification: ["csv", "labelstudio", "cvat", "croissant", "table", "parquet", "accepted", ...MODELS, "model-card", "change-record"],
 };
 
 export function ExportPanel({ project }: { project: Project }) {

@@ -29,6 +29,11 @@ const ContinualPanels = later(
   () => null,
 );
 
+const ProductionPanel = later(
+  () => import("./production").then((part) => part.ProductionPanel),
+  () => null,
+);
+
 export function ProgressView({ project }: { project: Project }) {
   const { progress, change, jobs, refresh } = useLive(project.id);
   useEffect(() => {
@@ -128,6 +133,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
       </Allowed>
       <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />
       <DriftPanel project={project} />
+      <ProductionPanel project={project.id} version={`${progress.annotated} ${progress.models.length} ${jobs.length}`} onChange={onChange} />
     </div>
   );
 }

@@ -1,13 +1,14 @@
 /** What a project asks and how it works: name, instructions, labels, and every setting the server declares. */
 import { useEffect, useState } from "preact/hooks";
-import { changeSettings, changeTask, readSettings } from "../api/calls";
-import type { Changes, Configuration, LabelBody, Project, Setting } from "../api/types";
-import { changedSettings, changedTask, formOf, readPicture, type TaskForm, type Typed, typedOf, withOverlap } from "../state/configuring";
-import { tell, tellError } from "../state/notices";
-import { Allowed, Fields, Save, sentOnce } from "./controls";
+import { changeTask, readSettings } from "../api/calls";
+import type { Configuration, LabelBody, Project } from "../api/types";
+import { changedTask, formOf, readPicture, type TaskForm, withOverlap } from "../state/configuring";
+import { tellError } from "../state/notices";
+import { Allowed, Fields, Save } from "./controls";
 import { Header } from "./header";
 import { Instructions } from "./instructions";
 import { Rates } from "./rates";
+import { save, Values } from "./settingvalues";
 import { ReadOnly } from "./warnings";
 
 export function SettingsView({ project }: { project: Project }) {
@@ -195,70 +196,4 @@ function Shares({ form, at, onForm }: { form: TaskForm; at: number; onForm: (for
       </details>
     </>
   );
-}
-
-function Values({ project, found, onSaved }: PartProps) {
-  const [typed, setTyped] = useState<ReadonlyMap<string, Typed>>(new Map());
-  const changes = changedSettings(found.settings, typed);
-  const changed = Object.keys(changes).length > 0;
-  return (
-    <form class="panel" onSubmit={(event) => save(event, changed ? () => changeSettings(project, changes) : null, onSaved)}>
-      <h2>Training, queries and stopping</h2>
-      <div class="settings">
-        {found.settings.map((setting) => (
-          <Value
-            key={setting.name}
-            setting={setting}
-            typed={typed.get(setting.name) ?? typedOf(setting)}
-            onType={(value) => setTyped(new Map(typed).set(setting.name, value))}
-          />
-        ))}
-      </div>
-      <Save changed={changed} testid="save-settings" />
-    </form>
-  );
-}
-
-function Value({ setting, typed, onType }: { setting: Setting; typed: Typed; onType: (typed: Typed) => void }) {
-  const { name, help, low, high, choices, applies } = setting;
-  const range = low !== null && high !== null ? ` ${low} to ${high}.` : "";
-  const testid = `setting-${name}`;
-  return (
-    // biome-ignore lint/a11y/noLabelWithoutControl: each branch below is a control
-    <label class={typeof typed === "boolean" ? "field field-check" : "field"}>
-      <span>{name.replaceAll("_", " ")}</span>
-      {typeof typed === "boolean" ? (
-        <input type="checkbox" checked={typed} data-testid={testid} onChange={(event) => onType(event.currentTarget.checked)} />
-      ) : choices && choices.length > 0 ? (
-        <select value={typed} data-testid={testid} onChange={(event) => onType(event.currentTarget.value)}>
-          {choices.map((choice) => (
-            <option key={choice} value={choice}>
-              {choice}
-            </option>
-          ))}
-        </select>
-      ) : (
-        <input
-          type="text"
-          inputMode={low === null ? "text" : "decimal"}
-          value={typed}
-          data-testid={testid}
-          onInput={(event) => onType(event.currentTarget.value)}
-        />
-      )}
-      <span class="hint">
-        {help.replace(/\.?$/, ".")}
-        {range} Takes effect: {applies}.
-      </span>
-    </label>
-  );
-}
-
-function save(event: Event, change: (() => Promise<Changes>) | null, onSaved: () => void): void {
-  sentOnce(event, async () => {
-    if (!change) return;
-    const { changes } = await change();
-    for (const { what, before, after, applies } of changes) tell("info", `${what}: ${before} → ${after}`, `takes effect: ${applies}`);
-    onSaved();
-  });
 }

@@ -153,6 +153,9 @@ export function Worklist({ project, query }: { project: Project; query: string }
               Check an image
             </a>
           </Allowed>
+          <a class="button" href={linkTo.map(project.id)} data-testid="map-link">
+            Map
+          </a>
           <a class="button" href={casesFile(project.id, filters)} download data-testid="cases-csv">
             CSV
           </a>

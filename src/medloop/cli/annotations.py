@@ -10,8 +10,8 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_table, tell
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue, declared, setting
 from medloop.core.errors import NotFoundError, SettingError
-from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
     from medloop.core.records import Case

@@ -11,9 +11,11 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import SettingError
 from medloop.core.names import composed
-from medloop.core.settings import SETTINGS, SettingValue, changed_settings, setting_named
+from medloop.core.setting_groups import GROUPS
+from medloop.core.settings import SETTINGS, changed_settings, setting_named
 
 if TYPE_CHECKING:
     from medloop.loop.foundation.configuring import Changed
@@ -31,6 +33,9 @@ def init(
     name: Annotated[str, typer.Option(help="Name shown to people; the folder's name by default.")] = "",
     instructions: Annotated[str, typer.Option(help="What to tell annotators.")] = "",
     database: Annotated[str, typer.Option(help="PostgreSQL URL; SQLite in the folder by default.")] = "",
+    blobs: Annotated[
+        str, typer.Option(metavar="URL", help="Where images, masks and weights go, s3://bucket/prefix; the folder by default.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project."""
@@ -38,6 +43,7 @@ def init(
     from medloop.core.overlaps import Overlapping
     from medloop.core.records import ProjectSettings, TaskKind
     from medloop.loop.foundation.workspace import Workspace
+    from medloop.store.homes import Places
 
     made = Workspace.create(
         folder,
@@ -48,7 +54,7 @@ def init(
         ),
         instructions=instructions,
         settings=changed_settings(ProjectSettings(), settings, making=True),
-        url=database or None,
+        url=Places(database, blobs),
         actor="cli",
     )
     with made as workspace:
@@ -160,8 +166,11 @@ def _print_settings(workspace: "Workspace", *, as_json: bool) -> None:
         task = {"version": workspace.task.version, "instructions": workspace.task.instructions, "labels": labels}
         print_json({"name": workspace.project.name, "settings": values, "task": task})
         return
-    rows = [[name, one.write(values[name]), one.applies, one.meaning] for name, one in SETTINGS.items()]
-    print_table(["setting", "value", "a change counts from", "meaning"], rows)
+    for number, (title, names) in enumerate(GROUPS.items()):
+        if number:
+            typer.echo()
+        rows = [[name, SETTINGS[name].write(values[name]), SETTINGS[name].applies, SETTINGS[name].meaning] for name in names]
+        print_table([title, "value", "a change counts from", "meaning"], rows)
 
 
 def _print_changes(changes: "list[Changed]", *, as_json: bool) -> None:

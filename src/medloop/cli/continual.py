@@ -104,6 +104,8 @@ def retention(
 
 def _print_removed(done: "RetentionReport") -> None:
     typer.echo(f"{counted(len(done.removed), 'image')} removed, {done.freed / 1e6:.1f} MB freed")
+    if done.files:
+        typer.echo(f"{counted(done.files, 'file')} from archives that became no case removed")
     for name in done.shared:
         say(f"{name}: another case has the very same image, so its bytes stay until that one is due")
     for case in done.waiting:
@@ -116,6 +118,8 @@ def _print_retention(found: "Retention") -> None:
     else:
         by = "workers remove them" if found.by_worker else "medloop retention DIR remove deletes them"
         typer.echo(f"Images are kept {counted(found.days, 'day')}: {counted(len(found.due), 'image')} due; {by}")
+    if found.files:
+        typer.echo(f"{counted(found.files, 'file')} from archives that became no case {'is' if found.files == 1 else 'are'} due")
     for due in found.due:
         typer.echo(f"    {due}")
     if found.next_due:

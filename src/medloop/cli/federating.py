@@ -11,8 +11,8 @@ from medloop.cli.option_groups import with_option_group
 from medloop.cli.options import AsJson, ProjectFolder, Threads, argument, open_project, option
 from medloop.cli.printing import print_json, say
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue, declared, setting
 from medloop.core.errors import MedloopError, SettingError
-from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
     from medloop.loop.learning.federated_privacy import Privacy

@@ -20,8 +20,9 @@ from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, kind_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.watching import LOOK_SECONDS, running_job_shown
-from medloop.loop.worker import beside, run_job
-from medloop.server.web.locks import WORKER_LOCK, FolderLock, is_held
+from medloop.loop.worker import beside, knows_archives, run_job
+from medloop.server.web.locks import WORKER_LOCK, FolderLock, somebody_works
+from medloop.store.claims import host_name
 
 _ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
@@ -36,7 +37,7 @@ def have_done(workspace: Workspace, job: Job, *, threads: int) -> Job:
         MedloopError: The job failed, was cancelled, or had nothing to do.
     """
     with Bar(kind_named(job.kind).title) as bar:
-        if is_held(workspace.folder, WORKER_LOCK):
+        if somebody_works(workspace):
             _watch(workspace, job, bar)
         else:
             _work(workspace, bar, threads or os.cpu_count() or 1)
@@ -58,7 +59,7 @@ def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
         KeyboardInterrupt: Ctrl-C was pressed and the job has stopped.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    owner = f"cli-{os.getpid()}"
+    owner, elsewhere = f"cli-{host_name()}-{os.getpid()}", () if knows_archives(workspace) else ARCHIVE
 
     def show(job: Job) -> None:
         bar.move(job.progress, job.message, stage=kind_named(job.kind).title)
@@ -67,7 +68,7 @@ def _work(workspace: Workspace, bar: Bar, threads: int) -> None:
     with held, _stopping_on_interrupt() as stopping, running_job_shown(workspace, show):
 
         def run(owner: str, kinds: Collection[str] | None, threads: int, but: Collection[str] = ()) -> bool:
-            job = None if stopping.is_set() else workspace.store.jobs.claim(owner, kinds=kinds, but=but)
+            job = None if stopping.is_set() else workspace.store.jobs.claim(owner, kinds=kinds, but=(*but, *elsewhere))
             if job is not None:
                 run_job(workspace.reload(), job, threads=threads, stop=stopping.is_set)
             return job is not None

@@ -111,12 +111,19 @@ def query(
     lacking: Annotated[
         str | None, option("--lacking", metavar="LABEL", help="Of annotated cases that lack this label, for it alone.")
     ] = None,
+    among: Annotated[
+        Path | None, option("--among", metavar="FILE", help="Only these cases, a name in each line: your choice, open at once.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose the next cases, and say why.
 
-    The choice becomes the next round: people get these cases once the open ones are annotated.
+    The choice becomes the next round: people get these cases once the open ones are annotated. With --among it is yours: all cases of
+    the file, or --count of them by the strategy; such a round is open at once, and counts as no draw from the pool.
     """
+    if among is not None:
+        _query_by_hand(folder, among, count, given=strategy or lacking, as_json=as_json)
+        return
     from medloop.core.records import Case, Query
     from medloop.loop.querying.rounds import choosing, prepare_round
     from medloop.query.bandit import arms
@@ -144,6 +151,32 @@ def query(
     else:
         typer.echo(f"Round {prepared.index}, chosen by {made.strategy}")
         print_table(("", "case", "score", "reason"), rows)
+
+
+def _query_by_hand(folder: Path, among: Path, count: int | None, *, given: str | None, as_json: bool) -> None:
+    from medloop.core.records import Case
+    from medloop.loop.querying.by_hand import cases_called, query_by_hand
+
+    if given:
+        raise SettingError(
+            "--among goes with --count alone: the project's strategy puts the cases into order", remedy="leave the others out"
+        )
+    names = [line.strip() for line in among.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    with open_project(folder) as workspace:
+        made = query_by_hand(workspace, cases_called(workspace, names), count=count, actor="cli")
+        with workspace.store.read() as tx:
+            called = {one.case_id: tx.get(Case, one.case_id).name for one in made.query.choices}
+    for name, why in made.left:
+        say(f"not queried: {name}: {why}")
+    choices = [{"case": called[c.case_id], "case_id": c.case_id, "score": c.score, "reason": c.reason} for c in made.query.choices]
+    rows = [(n, c["case"], c["reason"]) for n, c in enumerate(choices, start=1)]
+
+    def as_text() -> None:
+        typer.echo(f"Round {made.round}, chosen by hand")
+        print_table(("", "case", "reason"), rows)
+
+    left = [{"case": name, "why": why} for name, why in made.left]
+    tell({"round": made.round, "strategy": made.query.strategy, "choices": choices, "left": left}, as_text, as_json=as_json)
 
 
 def strategies(

@@ -10,9 +10,9 @@ import typer
 from medloop.cli.options import AsJson, ProjectFolder, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue, declared, setting
 from medloop.core.errors import MedloopError, SettingError, StorageError
 from medloop.core.names import counted, first_named
-from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
     from medloop.datasets.channel_names import Wanted
@@ -237,7 +237,8 @@ def listen(
 ) -> None:
     """Take in what archives and scanners send (C-STORE); each whole series becomes a case.
 
-    What was acknowledged is on the disk. With the setting stream, new cases are predicted and judged. Ends with Ctrl+C; safe to repeat.
+    What was acknowledged is on the disk. With the setting stream or stream_risk, new cases are predicted and judged.
+    Ends with Ctrl+C; safe to repeat.
     """
     from medloop.loop.data.pacs_listen import Door, Listener, listening
     from medloop.loop.data.pacs_spool import Importing
@@ -270,7 +271,8 @@ def _bring_in(workspace: "Workspace", listener: "Listener") -> None:
         listener.sort()
         if not listener.finish():
             return
-        if workspace.reload().settings.stream == "off":
+        settings = workspace.reload().settings
+        if settings.stream == "off" and settings.stream_risk <= 0:
             bring()
         else:
             judge_brought(workspace.reload(), bring)

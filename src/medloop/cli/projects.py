@@ -11,9 +11,9 @@ from medloop.cli.marks import print_marks_report
 from medloop.cli.options import AsJson, ProjectFolder, argument, one_of, open_project, option
 from medloop.cli.printing import print_json, say, tell
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue, declared, setting
 from medloop.core.errors import MedloopError, SettingError
 from medloop.core.names import counted, first_named
-from medloop.core.settings import SettingValue, declared, setting
 
 if TYPE_CHECKING:
     from medloop.datasets.channel_names import Wanted

@@ -61,6 +61,7 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     from medloop.core.errors import NotFoundError, StorageError
     from medloop.server.processes.worker import NICENESS, work
     from medloop.server.web.folders import project_folders
+    from medloop.store.claims import host_name
     from medloop.store.private import why_read_only
 
     if not project_folders(folder):
@@ -75,7 +76,7 @@ def worker(folder: ProjectFolder, threads: Threads = 0) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.nice(NICENESS)
     say(f"Working for {folder}; Ctrl-C stops after the current step")
-    work(folder, f"worker-{os.getpid()}", stopping.is_set, threads=threads or os.cpu_count() or 1)
+    work(folder, f"worker-{host_name()}-{os.getpid()}", stopping.is_set, threads=threads or os.cpu_count() or 1)
 
 
 def demo(

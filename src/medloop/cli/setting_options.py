@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from medloop.core.declaring import OLDER_NAMES, Setting, SettingValue
 from medloop.core.errors import SettingError
-from medloop.core.settings import OLDER_NAMES, Setting, SettingValue
 
 GIVEN, SHORT = "settings", "_shorthand"
 """The parameter of a decorated command that receives what was given, by setting name; the ending of options for shorthands."""

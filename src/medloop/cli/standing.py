@@ -21,11 +21,12 @@ from medloop.loop.overview.model_history import ModelLine
 from medloop.loop.overview.progress import CurvePoint, progress
 from medloop.loop.overview.selected import SelectedView
 from medloop.loop.overview.status import status
+from medloop.loop.overview.stream_standing import stream_standing
 from medloop.loop.querying.rejected import rejected_lines
 from medloop.loop.querying.streaming import verdicts
 from medloop.metrics.intervals import interval_words
 from medloop.query.stopping import Advice
-from medloop.server.web.locks import SERVER_LOCK, WORKER_LOCK, is_held
+from medloop.server.web.locks import SERVER_LOCK, is_held, somebody_works
 
 FAILURES_SHOWN = 3
 LEFT_OUT_SHOWN = 10
@@ -91,6 +92,7 @@ class Standing:
     label_gaps: tuple[LabelGap, ...] = ()
     marked: tuple[str, ...] = ()
     stream: dict[str, int] = field(default_factory=dict)
+    dispositions: tuple[str, ...] = ()
     damaged: tuple[DamagedCase, ...] = ()
     oversized: tuple[DamagedCase, ...] = ()
     readings: ReadingSummary | None = None
@@ -117,7 +119,7 @@ def standing(workspace: Workspace) -> Standing:
         unpredicted=made.unpredicted,
         evaluations=tuple(point for point in made.curve if point.model_index == index),
         jobs=tuple(JobLine(j.id, j.kind, str(j.state), j.progress, j.message, j.error) for j in (*now.jobs, *failed)),
-        worker=is_held(workspace.folder, WORKER_LOCK),
+        worker=somebody_works(workspace),
         server=is_held(workspace.folder, SERVER_LOCK),
         effort=made.effort,
         queried=made.queried,
@@ -126,6 +128,7 @@ def standing(workspace: Workspace) -> Standing:
         label_gaps=label_gaps(workspace),
         marked=(*marked_lines(workspace), *rejected_lines(workspace)),
         stream=_stream(workspace),
+        dispositions=stream_standing(workspace, shown=0).words if workspace.settings.stream_risk > 0 else (),
         damaged=damaged_cases(workspace),
         oversized=oversized_cases(workspace),
         readings=_readings(workspace),
@@ -150,9 +153,8 @@ def print_standing(found: Standing) -> None:
     if found.readings:
         states = ", ".join(f"{count} {state}" for state, count in found.readings.cases.items()) or "none begun"
         typer.echo(f"read    {found.readings.needed} per case: {states}")
-    if found.stream:
-        judged, annotate = counted(found.stream["judged"], "case"), found.stream["annotate"]
-        typer.echo(f"stream  {judged} judged on arrival: {annotate} to annotate, the others kept unlabelled")
+    for text in _stream_lines(found):
+        typer.echo(f"stream  {text}")
     typer.echo(f"round   {_round(found)}" if found.round else "round   none yet")
     typer.echo(f"model   {_model(found)}")
     if found.start:
@@ -203,6 +205,13 @@ def _start(workspace: Workspace) -> str:
     with workspace.store.read() as tx:
         found = start_in_use(tx, workspace.settings)
     return found.words if found else f"pretraining {workspace.settings.pretraining}: none yet"
+
+
+def _stream_lines(found: Standing) -> tuple[str, ...]:
+    if not found.stream:
+        return found.dispositions
+    judged, annotate = counted(found.stream["judged"], "case"), found.stream["annotate"]
+    return (f"{judged} judged on arrival: {annotate} to annotate, the others kept unlabelled", *found.dispositions)
 
 
 def _stream(workspace: Workspace) -> dict[str, int]:

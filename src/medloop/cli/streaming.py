@@ -14,6 +14,7 @@ from medloop.core.errors import ConflictError, FormatError, InputError, NotFound
 
 if TYPE_CHECKING:
     from medloop.loop.foundation.workspace import Workspace
+    from medloop.store.reader import Reader
 
 
 Listing: TypeAlias = frozenset[tuple[str, int, int]]
@@ -27,16 +28,18 @@ def stream(
     once: Annotated[bool, typer.Option("--once", help="Look once and leave, for a scheduler.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge images as they arrive in a folder: annotate now, or keep unlabelled.
+    """Take in images as they arrive in a folder, and judge or decide each.
 
-    What is new is imported, predicted by the model in use, and judged by the rule of the setting stream within its budget. Cases to
-    annotate come first on the page. Ends with Ctrl+C; safe to repeat.
+    What is new is imported, predicted by the model in use, and judged by the rule of the setting stream (annotate now, or keep
+    unlabelled), or decided by stream_risk (accepted, deferred to a reader, or to two). Cases that people are to see come first on the
+    page. Ends with Ctrl+C; safe to repeat.
     """
     if not watch.is_dir():
         raise SettingError(f"--watch must be a folder that exists, got {watch}")
     with open_project(folder) as workspace:
-        if workspace.settings.stream == "off":
-            raise SettingError("The setting stream is off: nothing judges what arrives", remedy=f"medloop configure {folder} stream=rate")
+        if workspace.settings.stream == "off" and workspace.settings.stream_risk <= 0:
+            rule = "The settings stream and stream_risk are off: nothing judges what arrives"
+            raise SettingError(rule, remedy=f"medloop configure {folder} stream=rate, or stream_risk=0.05")
         taken: Listing | None = None
         seen: Listing | None = None
         pause = threading.Event()
@@ -79,31 +82,50 @@ def _take(workspace: "Workspace", watch: Path, *, as_json: bool) -> None:
 
 
 def judge_brought(workspace: "Workspace", bring: Callable[[], None], *, as_json: bool = False) -> None:
-    """Bring cases in, then predict and judge them by the rule of the setting stream, and say what it decided."""
+    """Bring cases in, then predict them and judge them by the setting stream or decide them by stream_risk, and say what came of it."""
+    from medloop.loop.querying.disposing import dispose_arrivals
     from medloop.loop.querying.streaming import judge_arrivals, verdicts
     from medloop.loop.worker import drain
-    from medloop.server.web.locks import WORKER_LOCK, is_held
+    from medloop.server.web.locks import somebody_works
 
     with workspace.store.read() as tx:
-        before, model = set(verdicts(tx)), tx.live_model()
+        before, model = {*verdicts(tx), *_disposed(tx)}, tx.live_model()
     if model is None:
         say("No model is there yet: until there is, cases are queried from the pool and none is judged")
     bring()
-    if is_held(workspace.folder, WORKER_LOCK):
+    if somebody_works(workspace):
         say("A worker is at work: it predicts and judges what is new; see medloop status")
     else:
         drain(workspace)
         judge_arrivals(workspace)
+        dispose_arrivals(workspace)
     _tell(workspace, before, as_json=as_json)
+
+
+def _disposed(tx: "Reader") -> set[str]:
+    """Marks of the decisions so far: a case that is decided again is told again."""
+    from medloop.loop.foundation.disposed import dispositions
+
+    return {str(one.number) for one in dispositions(tx).values()}
 
 
 def _tell(workspace: "Workspace", before: set[str], *, as_json: bool) -> None:
     from medloop.core.records import Case
+    from medloop.loop.overview.stream_standing import stream_standing
     from medloop.loop.querying.streaming import verdicts
 
     with workspace.store.read() as tx:
         new = [(tx.get(Case, case_id).name, verdict) for case_id, verdict in verdicts(tx).items() if case_id not in before]
+        numbers = _disposed(tx) - before
+    standing = stream_standing(workspace) if numbers else None
+    disposed = [one for one in reversed(standing.cases) if str(one.number) in numbers] if standing else []
     if as_json:
-        print_json([{"case": name, "annotate": one.annotate, "score": one.score, "reason": one.reason} for name, one in new])
-    for name, one in new if not as_json else ():
+        judged = [{"case": name, "annotate": one.annotate, "score": one.score, "reason": one.reason} for name, one in new]
+        print_json([*judged, *({"case": d.name, "decision": d.decision, "score": d.score, "reason": d.reason} for d in disposed)])
+        return
+    for name, one in new:
         typer.echo(f"{name}: {one}")
+    for found in disposed:
+        typer.echo(f"{found.name}: {f'{found.decision}: ' if found.decision else ''}{found.reason}")
+    for line in standing.words if standing else ():
+        say(line)

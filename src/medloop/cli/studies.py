@@ -11,8 +11,8 @@ import typer
 from medloop.cli.options import AsJson, argument, option
 from medloop.cli.printing import print_table, say, tell
 from medloop.cli.setting_options import with_setting_options
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import SettingError
-from medloop.core.settings import SettingValue
 from medloop.simulation.study_settings import RUN_SETTINGS, STUDY_SETTINGS
 
 if TYPE_CHECKING:

@@ -129,7 +129,7 @@ def calibrate(
 
 
 def _print_drift(found: "DriftReport") -> None:
-    from medloop.loop.judging.drift import report_lines
+    from medloop.loop.judging.drift_words import report_lines
 
     for line in report_lines(found):
         typer.echo(line)
@@ -141,6 +141,8 @@ def _print_drift(found: "DriftReport") -> None:
             typer.echo(f"{len(outside) - OUTSIDE_SHOWN} more; --json shows every case")
     if found.unpredicted:
         say(f"{counted(found.unpredicted, 'case')} without an embedding by model {found.model_index}; medloop predict makes them")
+    if found.unread:
+        say(f"{counted(found.unread, 'case')} not compared, as the image cannot be read: see medloop doctor")
 
 
 def _print_triage(found: "Triage") -> None:

@@ -50,7 +50,7 @@ MAX_NAME, MAX_TITLE, MAX_INSTRUCTIONS = 80, 200, 20_000
 
 RESERVED = frozenset(
     "system worker server assistant import imported cli python demo export simulation simulated medloop consensus".split()  # noqa: SIM905
-)
+) | {"retention rule"}
 """What medloop's own parts are called in the audit, and what could be mistaken for them."""
 
 _JOINERS = re.compile("(?<=[^\x00-\x7f\u200c\u200d])[\u200c\u200d](?=[^\x00-\x7f\u200c\u200d])")

@@ -763,6 +763,7 @@ class Choice:
         probability: Chance of this pick among the cases left at that moment; None where the choice was certain or
             is not known. Kept so that selection bias can be corrected.
         left: Cases left at that moment, this one included; None where it was not drawn, or was drawn before this was kept.
+        pool: Which cases these were, as `loop.foundation.pool_marks` marks a set of cases; "" likewise.
         parts: The only slices ({"axis", "index"}) and boxes ({"start", "stop"}) that are queried; () for the whole case.
         kind: What is worth most per minute of it; "" where that was not weighed.
         minutes: Predicted for it; None likewise.
@@ -778,11 +779,16 @@ class Choice:
     minutes: float | None = None
     label: int | None = None
     left: int | None = None
+    pool: str = ""
+
+
+BY_HAND = "by hand"
+"""In place of a strategy where a person chose the cases: they are no draws."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """The ordered choices of a strategy and what they were made from."""
+    """The ordered choices of a strategy, or of a person (`BY_HAND`), and what they were made from."""
 
     id: str
     strategy: str

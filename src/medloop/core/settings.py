@@ -4,13 +4,12 @@
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Literal, TypeAlias, get_args
 
+from medloop.core.declaring import OLDER_NAMES, Setting, SettingValue, by_any_name, current_value, declared, setting
 from medloop.core.errors import SettingError
 from medloop.core.names import nearest_names
 from medloop.core.templates import check_template
@@ -18,6 +17,7 @@ from medloop.core.templates import check_template
 WarmStart: TypeAlias = Literal["scratch", "all", "new", "replay", "misclassified"]
 ReplayChoice: TypeAlias = Literal["random", "reservoir", "herding"]
 Stream: TypeAlias = Literal["off", "fixed", "rate", "variable", "learned"]
+StreamLabels: TypeAlias = Literal["mean", "each"]
 QueryUnit: TypeAlias = Literal["case", "slice", "region", "superpixel", "best"]
 ColdStart: TypeAlias = Literal["descriptors", "selfsup"]
 Aggregation: TypeAlias = Literal["mean", "sum", "top", "foreground", "contour", "classes", "box"]
@@ -43,171 +43,11 @@ Identifiers: TypeAlias = Literal["removed", "kept"]
 CaseNames: TypeAlias = Literal["source", "keyed"]
 PromptEngine: TypeAlias = Literal["auto", "nninteractive"]
 ObjectsOfLabels: TypeAlias = Literal["merged", "apart"]
-SettingValue: TypeAlias = str | int | float | bool
-Applies: TypeAlias = Literal["at once", "next query", "next training", "next import", "never"]
-
-MAX_TEXT = 100
-"""Longest text of a setting, in characters; also the most that a message repeats."""
 
 ALREADY_MADE = "is decided when a project is made"
 
-OLDER_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "summed": "aggregation",
-        "guided": "interactive_network",
-        "right_reasons": "explanation_penalty",
-        "pseudo_labels": "unlabelled",
-    }
-)
-"""Names that settings had before, as databases, plans of trainings, scripts and programs hold them, and today's."""
 
-OLDER_VALUES: Mapping[str, Mapping[bool, str]] = MappingProxyType(
-    {"warm_start": {True: "all", False: "scratch"}, "unlabelled": {True: "pseudo-labels", False: "none"}}
-)
-"""What yes and no of settings that were such before stand for."""
-
-_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-
-C = TypeVar("C", bound=type[Any])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One setting's declaration.
-
-    Attributes:
-        name: Its field, such as one of `ProjectSettings`, and key of `medloop configure`.
-        kind: Type of its values.
-        default: What a project has that was not told otherwise.
-        help: One sentence for people.
-        flag: Option of `medloop init`.
-        applies: From when on a changed value counts; "never" cannot be changed once the project is made.
-        low, high: Range of a number, both included.
-        longest: Characters of a text at most.
-        choices: The words it may be; empty for free text.
-        shown_default: The default in words, where it depends on something.
-        of_project: The project's setting that this one decides, where it belongs to a study.
-        shorthand: A flag without a value that stands for one of the values.
-    """
-
-    name: str
-    kind: type[Any]
-    default: SettingValue
-    help: str
-    flag: str
-    applies: Applies
-    low: float = -math.inf
-    high: float = math.inf
-    longest: int = MAX_TEXT
-    choices: tuple[str, ...] = ()
-    shown_default: str = ""
-    of_project: str = ""
-    shorthand: tuple[str, SettingValue] | None = None
-
-    @property
-    def default_text(self) -> str:
-        """The default as it is printed."""
-        return self.shown_default or self.write(self.default)
-
-    @property
-    def meaning(self) -> str:
-        """The help, and the words it may be."""
-        return f"{self.help} One of {', '.join(self.choices)}." if self.choices else self.help
-
-    def check(self, value: SettingValue, *, called: str = "") -> None:
-        """Refuse a value outside the range or the choices; `called` is what people called the setting, its name by default.
-
-        Raises:
-            SettingError: Naming setting, rule and value.
-        """
-        name = called or self.name
-        if type(value) is not self.kind and not (self.kind is float and type(value) is int):
-            raise SettingError(f"{name} must be {_KINDS[self.kind]}, got {value!r}")
-        if isinstance(value, str) and len(value) > self.longest:
-            raise SettingError(f"{name} may have {self.longest} characters, got {len(value)}")
-        if self.choices and value not in self.choices:
-            raise SettingError(f"{name} must be one of {', '.join(self.choices)}, got {value!r}")
-        if isinstance(value, int | float) and not self.low <= value <= self.high:
-            shown = f"{value:.15g}" if isinstance(value, float) or abs(value) < 10**15 else f"a number of {value.bit_length()} bits"
-            raise SettingError(f"{name} must lie between {self.low:.15g} and {self.high:.15g}, got {shown}")
-
-    @staticmethod
-    def write(value: SettingValue) -> str:
-        """A value as `parse` reads it back."""
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        return (f"{value:g}" if float(f"{value:g}") == value else repr(value)) if isinstance(value, float) else str(value)
-
-    def parse(self, text: str, *, called: str = "") -> SettingValue:
-        """The value written as text, as on a command line; `called` as in `check`.
-
-        Raises:
-            SettingError: Text that is no such value.
-        """
-        try:
-            value: SettingValue = current_value(self.name, _PARSERS[self.kind](text.strip()))
-        except ValueError:
-            shown = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
-            raise SettingError(f"{called or self.name} must be {_KINDS[self.kind]}, got {shown!r}") from None
-        self.check(value, called=called)
-        return value
-
-
-_TRUTHS: Mapping[str, bool] = MappingProxyType({**dict.fromkeys(_YES, True), **dict.fromkeys(_NO, False)})
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in _TRUTHS:
-        raise ValueError(text)
-    return _TRUTHS[text.lower()]
-
-
-_KINDS: Mapping[type[Any], str] = MappingProxyType({str: "text", int: "a whole number", float: "a number", bool: "yes or no"})
-_PARSERS: Mapping[type[Any], Any] = MappingProxyType({str: str, int: int, float: float, bool: _truth})
-
-
-def current_value(name: str, value: Any) -> Any:
-    """The value of a setting, by its name of today; yes and no, as text too, where it was such before."""
-    older = OLDER_VALUES.get(name, {})
-    if isinstance(value, str) and older and value.lower() in _TRUTHS:
-        return older[_TRUTHS[value.lower()]]
-    return older[value] if isinstance(value, bool) and older else value
-
-
-def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by today's names of settings, whichever names they were given by, and as they are written today.
-
-    Raises:
-        SettingError: One setting by two names, with different values.
-    """
-    found: dict[str, Any] = {}
-    for name, given in values.items():
-        today = OLDER_NAMES.get(name, name)
-        value = current_value(today, given)
-        if today in found and found[today] != value:
-            raise SettingError(f"{today} must be given once, got {found[today]!r} and {value!r}", remedy="leave out its older name")
-        found[today] = value
-    return found
-
-
-def _by_any_name(settings: C) -> C:
-    """A class of settings that is made with their older names as well."""
-    make = settings.__init__
-
-    @functools.wraps(make)
-    def made(self: Any, **values: Any) -> None:
-        make(self, **current_names(values))
-
-    settings.__init__ = made
-    return settings
-
-
-def setting(default: SettingValue, help: str, flag: str, applies: Applies, **rules: Any) -> Any:  # noqa: A002  # the field's name
-    """A field that is declared as a setting; `declared` reads it back."""
-    return dataclasses.field(default=default, metadata={"kind": type(default), "help": help, "flag": flag, "applies": applies, **rules})
-
-
-@_by_any_name
+@by_any_name
 @dataclass(frozen=True, kw_only=True)
 class ProjectSettings:
     """What a project's loop does by itself; `SETTINGS` tells each one's meaning, range and flag."""
@@ -243,6 +83,30 @@ class ProjectSettings:
     stream_budget: float = setting(
         0.2, "Share of the arriving cases that people have time to annotate.", "--stream-budget", "at once", low=0.01, high=0.99
     )
+    stream_risk: float = setting(
+        0.0, "Arriving cases are accepted without a look, deferred to a reader or sent to two, so that at most this share of the accepted "
+        "is bad; 0 decides nothing.", "--stream-risk", "at once", low=0, high=0.5,
+    )  # fmt: skip
+    stream_sure: float = setting(
+        0.9,
+        "How sure that promise must be, by the patients that the model was evaluated on.",
+        "--stream-sure",
+        "at once",
+        low=0.5,
+        high=0.999,
+    )
+    stream_good: float = setting(
+        0.7, "Score (Dice; 1 for a right class) below which an accepted proposal is bad.", "--stream-good", "at once", low=0.01, high=1
+    )
+    stream_labels: StreamLabels = setting(
+        "mean", "Of a mask with several labels, what must reach stream_good: the mean of their scores, or each of them.", "--stream-labels",
+        "at once", choices=get_args(StreamLabels),
+    )  # fmt: skip
+    stream_hard: float = setting(0.5, "Score below which two people should read a case.", "--stream-hard", "at once", low=0, high=1)
+    stream_audit: float = setting(
+        0.1, "Share of the arriving patients that people read blind, whatever the stream decides.", "--stream-audit", "next import",
+        low=0.01, high=1,
+    )  # fmt: skip
     start_size: int = setting(0, "Cases of the first round; 0: as many as later.", "--start-size", "next query", low=0, high=10_000)
     train_after: int = setting(
         2,
@@ -470,13 +334,6 @@ class ProjectSettings:
     seed: int = setting(0, "Root of all randomness.", "--seed", "never", low=-(2**31), high=2**31)
 
 
-def declared(settings: type[Any]) -> Mapping[str, Setting]:
-    """Every setting of a dataclass whose fields were made by `setting`, by name, in order."""
-    return MappingProxyType(
-        {f.name: Setting(name=f.name, default=getattr(settings, f.name), **f.metadata) for f in dataclasses.fields(settings)}
-    )
-
-
 SETTINGS: Mapping[str, Setting] = declared(ProjectSettings)
 """Every setting by name, in order."""
 
@@ -530,8 +387,8 @@ def check_settings(settings: ProjectSettings) -> None:
     Raises:
         SettingError: Naming the first one that is off.
     """
-    for name, declared in SETTINGS.items():
-        declared.check(getattr(settings, name))
+    for name, one in SETTINGS.items():
+        one.check(getattr(settings, name))
     held_out = settings.validation_fraction + settings.test_fraction
     if settings.uncertainty_source == "ensemble" and settings.members < 2:
         raise SettingError(f"uncertainty_source ensemble needs members of 2 or more, got {settings.members}")
@@ -541,6 +398,7 @@ def check_settings(settings: ProjectSettings) -> None:
     _check_template(settings)
     _check_continual(settings)
     _check_canary(settings)
+    _check_stream(settings)
     mark_weights(settings.mark_weights)
     if settings.unlabelled == "copy-paste" and settings.annotator_model != "none":
         rule = f"copy-paste takes annotations for the truth, annotator_model {settings.annotator_model} does not"
@@ -597,6 +455,14 @@ def _check_template(settings: ProjectSettings) -> None:
         raise SettingError("Gold cases count whole, a template names slices, got both", remedy="set gold_rate=0 and tutorial=0")
 
 
+def _check_stream(settings: ProjectSettings) -> None:
+    if settings.stream_risk > 0 and settings.stream != "off":
+        rule = f"stream judges what is worth annotating, stream_risk what is accepted without a look, got {settings.stream} and"
+        raise SettingError(f"{rule} {settings.stream_risk:g}", remedy="set stream=off or stream_risk=0")
+    if settings.stream_hard > settings.stream_good:
+        raise SettingError(f"stream_hard must be at most stream_good, got {settings.stream_hard:g} above {settings.stream_good:g}")
+
+
 def _check_targets(settings: ProjectSettings) -> None:
     if settings.targets != "soft":
         return
@@ -615,9 +481,9 @@ def setting_named(name: str) -> Setting:
     """
     wanted = name.strip().lstrip("-").replace("-", "_")
     wanted = OLDER_NAMES.get(wanted, wanted)
-    for declared in SETTINGS.values():
-        if wanted in (declared.name, declared.flag.lstrip("-").replace("-", "_")):
-            return declared
+    for one in SETTINGS.values():
+        if wanted in (one.name, one.flag.lstrip("-").replace("-", "_")):
+            return one
     alike = nearest_names(wanted, [*SETTINGS, *OLDER_NAMES])
     today = dict.fromkeys(OLDER_NAMES.get(one, one) for one in alike)
     meant = f"use {' or '.join(today)}; " if today else ""

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from medloop.core.arrays import MaskArray
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import NotFoundError
 from medloop.core.geometry import PlaneName
 from medloop.core.image import Image
@@ -31,7 +32,7 @@ from medloop.core.records import (
     Review,
     TaskKind,
 )
-from medloop.core.settings import Learner, SettingValue
+from medloop.core.settings import Learner
 from medloop.datasets.archives import unpacked
 from medloop.datasets.dataset import Dataset, MaskReading
 from medloop.datasets.discover import open_dataset
@@ -73,6 +74,7 @@ from medloop.loop.foundation.annotated_labels import labels_named
 from medloop.loop.foundation.annotators import annotator_known, annotator_named, describe_annotator, set_cost
 from medloop.loop.foundation.arrays import load_image, load_proposal
 from medloop.loop.foundation.configuring import Changed, TaskChange, configure
+from medloop.loop.foundation.disposed import Disposition
 from medloop.loop.foundation.effort_log import plain_seconds
 from medloop.loop.foundation.named_frames import NamedSlice
 from medloop.loop.foundation.partial_annotations import Part
@@ -99,16 +101,22 @@ from medloop.loop.overview.frames import annotations_frame, cases_frame
 from medloop.loop.overview.gold_standing import GoldStanding, gold_standing
 from medloop.loop.overview.inline import case_inline, progress_inline, project_inline
 from medloop.loop.overview.learned_skills import LearnedSkill, learned_skills
+from medloop.loop.overview.map_points import ShownMap, map_of
 from medloop.loop.overview.measurements import CaseMeasures, Wanted, measure_project
 from medloop.loop.overview.model_history import ModelLine, list_models
 from medloop.loop.overview.model_matrix import ModelMatrix, model_matrix, request_rejudging
+from medloop.loop.overview.pool_map import Described, Layout
 from medloop.loop.overview.progress import Progress, progress
 from medloop.loop.overview.report import report_html
 from medloop.loop.overview.spending import By, WorkLine, work_lines
 from medloop.loop.overview.status import ProjectStatus, status
+from medloop.loop.overview.stream_standing import StreamStanding, stream_standing
 from medloop.loop.overview.suspects import SuspectAnnotation, suspects
 from medloop.loop.overview.watching import job_bar
+from medloop.loop.querying.by_hand import ByHand, cases_called, query_by_hand
+from medloop.loop.querying.disposing import dispose_arrivals
 from medloop.loop.querying.parts import queried_parts
+from medloop.loop.querying.recalling import recall_accepted, renew_rule
 from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_round
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
@@ -117,6 +125,7 @@ from medloop.models.exchange.federation import Plan
 from medloop.models.exchange.flower import Secured
 from medloop.pacs.archive import FoundStudies, PacsQuery
 from medloop.report.inline import Inline
+from medloop.store.homes import Places
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -138,9 +147,9 @@ class Project:
         name: str = "",
         instructions: str = "",
         settings: ProjectSettings | None = None,
-        url: str | None = None,
+        url: str | Places | None = None,
     ) -> Self:
-        """Make a new project; see `Workspace.create`, also for labels that lie inside others or overlap.
+        """Make a new project; see `Workspace.create`, also for labels that lie inside others or overlap, and for rows and blobs elsewhere.
 
         Raises:
             ConflictError: The folder already holds a project.
@@ -283,6 +292,31 @@ class Project:
         wanted = choosing(self.workspace, strategy=strategy, count=count, lacking=lacking)
         made = prepare_round(wanted, thorough=True)
         return self.workspace.store.get(Query, made.query_id) if made and made.query_id else None
+
+    def query_these(self, cases: Sequence[str], *, count: int | None = None) -> ByHand:
+        """Begin a round of cases of your own choice, by name: all of them, or `count` by the strategy; it is no draw from the pool.
+
+        Raises:
+            NotFoundError: No case of such a name.
+            StateError: None of them can be queried.
+            InputError: None was named, or more than a thousand are to be queried.
+        """
+        return query_by_hand(self.workspace, cases_called(self.workspace, cases), count=count, actor="python")
+
+    def map(self, *, described: Described = "auto", layout: Layout = "pca", by: str = "") -> ShownMap:
+        """Lay out every case as a point, so that cases which look alike lie together; see `make_map`.
+
+        Args:
+            described: By the embeddings of the model in use, from the images, or whichever there is.
+            layout: The exact plane of greatest variance, or t-SNE of a few thousand cases.
+            by: Column of the source's table that groups the points.
+
+        Raises:
+            InputError: Fewer than three cases can be described, or no case has that column.
+            NotFoundError: No model is in use.
+            SettingError: t-SNE of too many cases.
+        """
+        return map_of(self.workspace, described=described, layout=layout, by=by)
 
     def next(self, annotator: str = "local") -> Opened | None:
         """The next case for this person, opened; None when nothing is left."""
@@ -673,6 +707,32 @@ class Project:
         """What a stream decided about each case that arrived, by name; see the setting `stream`."""
         with self.workspace.store.read() as tx:
             return {tx.get(Case, case_id).name: verdict for case_id, verdict in verdicts(tx).items()}
+
+    def dispositions(self) -> StreamStanding:
+        """What the stream decided about the cases that arrived, by which rule, and what its audit found; see the setting `stream_risk`."""
+        return stream_standing(self.workspace)
+
+    def dispose_arrivals(self) -> list[Disposition]:
+        """Decide what arrived and is predicted now, as workers do by themselves."""
+        return dispose_arrivals(self.workspace)
+
+    def renew_rule(self, why: str) -> None:
+        """Have the stream's rule made anew, on all patients evaluated by then; an alarm is lifted by it.
+
+        Raises:
+            InputError: No reason.
+            StateError: There is neither a rule nor an alarm.
+        """
+        renew_rule(self.workspace, why=why, actor="python")
+
+    def recall_accepted(self, why: str, *, model: int | None = None) -> list[Disposition]:
+        """Have people read the accepted cases that nobody has read so far, of one model or of all.
+
+        Raises:
+            InputError: No reason.
+            StateError: No such case.
+        """
+        return recall_accepted(self.workspace, why=why, actor="python", model_index=model)
 
     def status(self) -> ProjectStatus:
         """Counts, round, model and jobs."""

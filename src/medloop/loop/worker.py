@@ -7,20 +7,24 @@ takes turns at each in a thread beside (`beside`). They keep to the rules of any
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from medloop.core.errors import CancelledError, ConflictError, InputError, MedloopError, UnavailableError
 from medloop.core.records import Job
+from medloop.loop.data.pacs_left import forget_ended
 from medloop.loop.data.retention import remove_in_turn
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import kind_named
+from medloop.loop.foundation.job_kinds import ARCHIVE, kind_named
 from medloop.loop.foundation.leases import release_stale
 from medloop.loop.foundation.round_moves import advance
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.settling import settle
+from medloop.pacs.sites import sites_file
+from medloop.store.claims import host_name
 
 IDLE_SECONDS = 0.3
 """How long an idle worker waits before it looks for work again."""
@@ -30,6 +34,7 @@ def keep_up(workspace: Workspace) -> None:
     """What every idle worker does: end what nobody works on any more, so that rounds end also when nobody asks or answers."""
     settle(workspace)
     remove_in_turn(workspace)
+    forget_ended(workspace)
     if release_stale(workspace):
         advance(workspace)
         follow_up(workspace)
@@ -64,15 +69,48 @@ def beside(turn: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
     taking.result()
 
 
+class Apart:
+    """Turns at several things, each in a thread of its own, so that none waits for another that is slow; at most `most` at once."""
+
+    def __init__(self, most: int, run: Callable[[Workspace], object]) -> None:
+        self._pool = ThreadPoolExecutor(most, "jobs-apart")
+        self._run = run
+        self._at_work: dict[Path, Future[object]] = {}
+        self.ended = threading.Event()
+
+    def turn(self, workspaces: Iterable[Workspace]) -> None:
+        """Begin a turn at each project that has none under way.
+
+        Raises:
+            Exception: What an earlier turn raised.
+        """
+        for workspace in workspaces:
+            before = self._at_work.get(workspace.folder)
+            if before is None or before.done():
+                if before is not None:
+                    before.result()
+                self._at_work[workspace.folder] = self._pool.submit(self._run, workspace)
+
+    def close(self) -> None:
+        """Begin none any more, and wait for those under way, which may look whether they should stop (`ended`)."""
+        self.ended.set()
+        self._pool.shutdown(cancel_futures=True)
+
+
+def knows_archives(workspace: Workspace) -> bool:
+    """Whether jobs that wait for an archive run here: of the hosts that share a project, on those that have the list of archives."""
+    return not workspace.store.blobs.shared or sites_file(workspace.folder).exists()
+
+
 def drain(workspace: Workspace, *, threads: int = 1) -> int:
     """Run every queued job here and now, in order; returns how many ran.
 
     Raises:
         MedloopError: The first job that failed for good.
     """
-    name = f"inline-{os.getpid()}"
+    name, but = f"inline-{host_name()}-{os.getpid()}", () if knows_archives(workspace) else ARCHIVE
     ran = 0
-    while (job := workspace.store.jobs.claim(name)) is not None:
+    while (job := workspace.store.jobs.claim(name, but=but)) is not None:
         run_job(workspace.reload(), job, threads=threads)
         ended = workspace.store.jobs.get(job.id)
         if ended.state == "failed":

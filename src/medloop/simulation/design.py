@@ -7,9 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from medloop.core.declaring import current_value
 from medloop.core.errors import SettingError
 from medloop.core.records import Json, TaskKind
-from medloop.core.settings import current_value
 from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
 from medloop.simulation.study_settings import NAMES_IN_PROJECTS, STUDY_SETTINGS, StudySettings

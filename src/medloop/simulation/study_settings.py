@@ -6,18 +6,8 @@ What a study decides about its projects is declared there (`core.settings`) and 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from medloop.core.settings import (
-    SETTINGS,
-    ColdStart,
-    GivenKind,
-    QueryUnit,
-    RobustTraining,
-    SettingValue,
-    UnlabelledLearning,
-    WarmStart,
-    declared,
-    setting,
-)
+from medloop.core.declaring import SettingValue, declared, setting
+from medloop.core.settings import SETTINGS, ColdStart, GivenKind, QueryUnit, RobustTraining, UnlabelledLearning, WarmStart
 
 StudyPretraining = Literal["none", "pool"]
 Annotators = Literal["draw", "correct"]

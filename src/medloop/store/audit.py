@@ -131,7 +131,7 @@ def _read_blobs(
     for _, users in groupby(needed, key=lambda reference: reference.blob):
         first = next(users)
         try:
-            store.blobs.check(first.blob)
+            store.blobs.check_kept(first.blob)
         except BlobError as error:
             known = told.get((first.noun, first.noun_id))
             return count, _Wrong(f"the {first.field} of {owner_of(first, names)}: {error.message}", known.first if known else None)

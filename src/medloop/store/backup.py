@@ -23,10 +23,12 @@ from sqlalchemy import URL
 from medloop.core.errors import BlobError, ConflictError, StorageError, UnavailableError
 from medloop.store.blobs import Blobs
 from medloop.store.database import Database, advised
+from medloop.store.homes import MARK, marked_folder, record_home
 from medloop.store.opening import DATABASE_FILE
 from medloop.store.private import KEY_FILE, LINKS_FILE, make_private
 from medloop.store.references import references
-from medloop.store.store import Store, write_settings
+from medloop.store.settings_file import HostSettings, write_host_settings
+from medloop.store.store import Store
 
 DUMP_FILE = "medloop.dump"
 RESTORE_FILE = "RESTORE.txt"
@@ -41,6 +43,16 @@ RESTORE = """This is a backup of a medloop project whose rows are in PostgreSQL.
    {"format": 1, "url": "postgresql://USER:PASSWORD@HOST/NEW_DATABASE"}
    and: chmod 600 medloop.json
 5. medloop audit FOLDER verify
+"""
+
+RESTORE_SHARED = """This is a backup of a medloop project whose rows are in PostgreSQL. Its blobs were under a URL; copies are here.
+
+1. createdb NEW_DATABASE
+2. pg_restore --no-owner --dbname NEW_DATABASE medloop.dump
+3. copy this folder to where the project shall be
+4. medloop join FOLDER --database postgresql://USER:PASSWORD@HOST/NEW_DATABASE
+5. medloop move-blobs FOLDER folder     (or a new URL: until then it reads the blobs of the original, and removes none)
+6. medloop audit FOLDER verify
 """
 
 
@@ -92,19 +104,21 @@ def _require_free(store: Store, out: Path) -> None:
 def _fill(store: Store, draft: Path, out: Path, report: Report | None) -> BackupReport:
     if store.database.is_sqlite:
         needed = _copy_sqlite(store, draft)
-        write_settings(draft / "medloop.json", None)
+        write_host_settings(draft, HostSettings(None))
     else:
         _dump(store.database.url, draft / DUMP_FILE)
-        (draft / RESTORE_FILE).write_text(RESTORE, encoding="utf-8")
+        (draft / RESTORE_FILE).write_text(RESTORE_SHARED if store.blobs.shared else RESTORE, encoding="utf-8")
         needed = _needed(store.database)
     for name in (KEY_FILE, LINKS_FILE):
         _copy_secret(store.folder / name, draft / name)
     target, size, missing = Blobs(draft / "blobs"), 0, []
+    if (mark := store.folder / "blobs" / MARK).exists() and not store.blobs.shared:
+        _copy_secret(mark, draft / "blobs" / MARK)
     for number, blob in enumerate(needed):
         if report is not None:
             report(number / len(needed), blob[:12])
         try:
-            data = store.blobs.get(blob)
+            data = store.blobs.fetch(blob)
         except BlobError as error:
             missing.append(error.message)
         else:
@@ -138,6 +152,9 @@ def _copy_sqlite(store: Store, draft: Path) -> list[str]:
             raise StorageError("The database gave no connection to copy from")
         held.backup(copy)
     with closing(Database(f"sqlite:///{file.resolve()}")) as copied:
+        if store.blobs.shared:  # the copy's are in its folder, and it must never remove those of the original
+            with copied.writing() as connection:
+                record_home(connection, marked_folder(draft), actor="system", verb="back-up")
         return _needed(copied)
 
 

@@ -1,4 +1,4 @@
-"""Write-once bytes named by their SHA-256, as files `ab/abcdef…` in one folder.
+"""Write-once bytes named by their SHA-256, as files `ab/abcdef…` in one folder (`object_blobs` keeps them under a URL).
 
 A blob appears whole or not at all: written to a temporary file, synced, renamed, and its folder synced
 before `put` returns. Writers hold a lock on their temporary file, so a sweep tells the leftovers of a
@@ -35,9 +35,14 @@ RESTORE = "restore it from a backup; medloop doctor tells what it belongs to"
 class Blobs:
     """The blobs of one project; `read_only` says why nothing can be written, "" for the usual case.
 
+    Attributes:
+        shared: Whether other hosts reach them, too.
+
     Raises:
         StorageError: The folder cannot be made.
     """
+
+    shared = False
 
     def __init__(self, folder: Path, *, read_only: str = "") -> None:
         self._folder = folder
@@ -97,6 +102,41 @@ class Blobs:
             raise _damaged(name, f"{size} bytes that do not match its hash")
         return size
 
+    def fetch(self, name: str) -> bytes:
+        """The bytes of that name from where they are kept, and no copy of them.
+
+        Raises:
+            MissingBlobError, DamagedBlobError, StorageError: As `get`.
+        """
+        return self.get(name)
+
+    def check_kept(self, name: str) -> int:
+        """Compare the bytes of that name where they are kept, and no copy of them; how many there are.
+
+        Raises:
+            MissingBlobError, DamagedBlobError, StorageError: As `get`.
+        """
+        return self.check(name)
+
+    def forget_copy(self, name: str) -> None:
+        """Remove a copy of bytes that are kept elsewhere: there is none."""
+
+    def file(self, name: str) -> Path | None:
+        """The file of that name, whose bytes were not compared; None where they must be read with `get`.
+
+        Raises:
+            NotFoundError: Not a name of a blob.
+        """
+        return self.path(name)
+
+    def where(self, name: str) -> str:
+        """Where the bytes of that name are, or would be, in words.
+
+        Raises:
+            NotFoundError: Not a name of a blob.
+        """
+        return str(self.path(name))
+
     def names(self) -> Iterator[str]:
         """Every name there is a file of, whether or not its bytes are sound."""
         for shard in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
@@ -133,9 +173,7 @@ class Blobs:
         Raises:
             NotFoundError: Not a name of a blob.
         """
-        if not _NAME.fullmatch(name):
-            raise MissingBlobError(f"Not the name of a blob: {name!r:.80}", remedy="it has 64 digits 0-9 a-f")
-        return self._folder / name[:2] / name
+        return self._folder / require_name(name)[:2] / name
 
     def sweep_temporary(self) -> int:
         """Remove what killed writers left behind; how many files."""
@@ -179,6 +217,17 @@ class Blobs:
             if os.fstat(descriptor).st_nlink:
                 return path, descriptor
             os.close(descriptor)
+
+
+def require_name(name: str) -> str:
+    """The name of a blob.
+
+    Raises:
+        NotFoundError: It is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise MissingBlobError(f"Not the name of a blob: {name!r:.80}", remedy="it has 64 digits 0-9 a-f")
+    return name
 
 
 def _holds(path: Path, data: bytes) -> bool:

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
@@ -117,6 +117,9 @@ class Database:
         read_only: Why nothing may be written, in words; "" for the usual case.
         frozen: How to read a SQLite file that cannot be written.
 
+    Attributes:
+        fence: Looks at each writing transaction as it begins, and refuses it where this process must not write any more.
+
     Raises:
         SettingError: A URL of another database.
     """
@@ -125,6 +128,7 @@ class Database:
         self.url = parse_url(url)
         self.read_only = read_only
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.fence: Callable[[Connection], None] = lambda _connection: None
         self._frozen = frozen
         if frozen is not None:
             self.engine = _frozen_engine(frozen.uri)
@@ -152,6 +156,7 @@ class Database:
         Raises:
             StorageError: The database refused; nothing was changed.
             StateError: This thread has a writing transaction open.
+            ConflictError: The fence refused.
         """
         if self.read_only:
             raise StorageError(f"Nothing can be changed: {self.read_only}", remedy=COPY_IT)
@@ -161,6 +166,7 @@ class Database:
                 if not self.is_sqlite and chained:
                     connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+                self.fence(connection)
                 yield connection
 
     def close(self) -> None:

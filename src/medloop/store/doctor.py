@@ -1,7 +1,8 @@
 """Look for damage and say what it means: which blobs are bad or gone, what they belong to, and what to do.
 
 Also lists what only takes room: blobs that nothing refers to (left by a process that ended between the blob and its row)
-and half-written files. These can be swept, while nobody else has the project open: a blob is stored before its row.
+and half-written files. These can be swept, while nobody else has the project open: a blob is stored before its row. Of blobs that other
+hosts reach, only those go that nothing has referred to for a day.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from medloop.core.errors import BlobError, MissingBlobError, StorageError
 from medloop.core.names import counted
 from medloop.store.audit import owner_of
 from medloop.store.blobs import sweep_unfinished, unfinished
+from medloop.store.object_blobs import ObjectBlobs
 from medloop.store.references import ADVICE, Reference, case_names, references, unreadable_rows
 from medloop.store.store import Store
 
@@ -89,7 +91,7 @@ def _by_blob(found: Iterable[Reference]) -> dict[str, list[Reference]]:
 
 def _trouble(store: Store, blob: str) -> Trouble | None:
     try:
-        store.blobs.check(blob)
+        store.blobs.check_kept(blob)
     except MissingBlobError:
         return "missing"
     except BlobError:
@@ -103,7 +105,7 @@ def _described(store: Store, blob: str, trouble: Trouble, users: list[Reference]
     return BadBlob(
         blob=blob,
         trouble=trouble,
-        path=str(store.blobs.path(blob)),
+        path=store.blobs.where(blob),
         belongs_to=tuple(f"the {user.field} of {owner_of(user, names)}" for user in users),
         cases=tuple(sorted({names.get(user.case_id, user.case_id) for user in users if user.case_id})),
         advice=tuple(dict.fromkeys(ADVICE[user.noun] for user in users)),
@@ -114,12 +116,23 @@ def _sweep(store: Store) -> int:
     """Remove orphans and leftovers; what is an orphan is decided anew, while nobody else can store anything."""
     if store.presence is None:
         raise StorageError(f"Nothing can be swept: {store.read_only}", remedy="copy the project to where it can be written")
+    if isinstance(store.blobs, ObjectBlobs):  # other hosts go on: age decides there what nobody needs
+        return store.blobs.sweep(_needed(store)) + store.blobs.sweep_temporary() + sweep_unfinished(store.folder / "work")
     with store.presence.alone():
-        with store.read() as tx:
-            needed = {reference.blob for reference in references(tx.connection)}
-            if rows := unreadable_rows(tx.connection):
-                raise StorageError(f"Nothing is swept while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")
+        needed = _needed(store)
         orphans = [name for name in store.blobs.names() if name not in needed]
         for name in orphans:
             store.blobs.remove(name)
         return len(orphans) + store.blobs.sweep_temporary() + sweep_unfinished(store.folder / "work")
+
+
+def _needed(store: Store) -> set[str]:
+    """Every blob that a row refers to.
+
+    Raises:
+        StorageError: A row cannot be read.
+    """
+    with store.read() as tx:
+        if rows := unreadable_rows(tx.connection):
+            raise StorageError(f"Nothing is swept while {counted(rows, 'row')} cannot be read", remedy="see medloop audit DIR verify")
+        return {reference.blob for reference in references(tx.connection)}

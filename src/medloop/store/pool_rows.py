@@ -1,18 +1,35 @@
 """Questions about very many cases, answered with few or narrow rows: numbers are added up by the database, and rows fetched at once."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, Exists, and_, distinct, func, literal, or_, select, union
 
-from medloop.core.records import Effort, Split
+from medloop.core.records import Case, Effort, Split
 from medloop.store.listed import one_of
+from medloop.store.rows import from_row, kind_of
 from medloop.store.states import DECIDED, FUSED, REJECTED, current_annotations_query, full_annotations_query
-from medloop.store.tables import annotations, annotators, assignments, case_states, cases, draft_patches, efforts, predictions, withdrawals
+from medloop.store.tables import (
+    annotations,
+    annotators,
+    assignments,
+    case_states,
+    case_tallies,
+    cases,
+    descriptors,
+    draft_patches,
+    efforts,
+    predictions,
+    withdrawals,
+)
 
 Scored = tuple[str, Mapping[str, Any], int]
 """Case id, scores, number of the event that added the prediction."""
+
+FEW = 20
+ROWS_AT_ONCE = 5000
+"""So many rows are held of an answer that is given as it is read."""
 
 CLOSED = ("answered", "skipped", "flagged")
 
@@ -52,6 +69,16 @@ class ShownRow:
     annotator_id: str
     model_id: str
     state: str
+    opened_at: str
+
+
+@dataclass(frozen=True)
+class VectorRow:
+    """The blob of a case's vector, and the number of the event that added it."""
+
+    case_id: str
+    blob: str
+    event: int
 
 
 @dataclass(frozen=True)
@@ -90,11 +117,22 @@ class PoolReader(TransactionReader):
         opened = of_splits.where(table.state == "unanswered", table.open_assignments > 0)
         return {*self._connection.execute(done).scalars().all(), *self._connection.execute(opened).scalars().all()}
 
+    def closed_cases(self) -> set[str]:
+        """Cases that are annotated, skipped or flagged."""
+        return set(self._connection.execute(select(case_states.c.case_id).where(case_states.c.state.in_(CLOSED))).scalars().all())
+
     def left_out_cases(self, splits: Sequence[Split]) -> set[str]:
         """Cases of these splits that are skipped or flagged."""
         table = case_states.c
         query = select(table.case_id).where(table.split.in_(list(splits)), table.state.in_(("skipped", "flagged")))
         return set(self._connection.execute(query).scalars().all())
+
+    def arrived_since(self, number: int) -> list[str]:
+        """Ids of the unlabelled cases added after that event, in their order, that nobody has open."""
+        table = case_states.c
+        query = select(cases.c.id).join(case_states, table.case_id == cases.c.id).where(cases.c.event > number)
+        free = query.where(table.state == "unanswered", table.open_assignments == 0)
+        return list(self._connection.execute(free.order_by(cases.c.event)).scalars().all())
 
     def cases_per_patient(self, split: Split) -> float:
         """How many cases of a split a patient has on average; 1 without any."""
@@ -112,6 +150,28 @@ class PoolReader(TransactionReader):
         query = select(predictions.c.case_id, predictions.c.scores, predictions.c.event)
         query = query.where(predictions.c.model_id == model_id, predictions.c.event > after).order_by(predictions.c.event)
         return [(row.case_id, row.scores, row.event) for row in self._connection.execute(query).all()]
+
+    def vector_blobs(self, model_id: str, method: str, maker: str, *, after: int = -1) -> Iterator[VectorRow]:
+        """Blobs of a model's embeddings, or else of a method's vectors by their maker, added after an event, oldest first.
+
+        They are given as they are read: so long the transaction stays open.
+        """
+        columns, own = _vectors(model_id, method, maker)
+        query = select(*columns).where(*own, columns[2] > after).order_by(columns[2]).execution_options(yield_per=ROWS_AT_ONCE)
+        return (VectorRow(*row) for row in self._connection.execute(query))
+
+    def vector_count(self, model_id: str, method: str, maker: str) -> int:
+        """How many cases a model has predicted, or else how many vectors of a method there are by their maker."""
+        if model_id:
+            of_model = select(func.coalesce(func.sum(case_tallies.c.cases), 0)).where(case_tallies.c.model_id == model_id)
+            return int(self._connection.execute(of_model).scalar_one())
+        table = descriptors.c
+        return int(self._connection.execute(select(func.count()).where(table.method == method, table.maker == maker)).scalar_one())
+
+    def has_embeddings(self, model_id: str) -> bool:
+        """Whether a model's predictions hold embeddings, by some of them: those of models from elsewhere have none."""
+        some = select(predictions.c.features).where(predictions.c.model_id == model_id).limit(FEW)
+        return any(features is not None for features in self._connection.execute(some).scalars())
 
     def annotated_rows(self, origins: Collection[str], *, among: Collection[str] | None = None) -> list[AnnotatedRow]:
         """Every annotation of these origins, or those of these ids, later replaced and undone ones included, oldest first."""
@@ -164,10 +224,17 @@ class PoolReader(TransactionReader):
             for row in self._connection.execute(query.order_by(efforts.c.event))
         ]
 
+    def cases_with_image(self, *, until: str | None = None, after: str | None = None, limit: int | None = None) -> list[Case]:
+        """Cases whose image was not removed, that were added by one time and after another, oldest first."""
+        bounds = [*([] if until is None else [cases.c.added_at <= until]), *([] if after is None else [cases.c.added_at > after])]
+        query = select(cases).where(cases.c.voxels != "", *bounds)
+        query = query.order_by(cases.c.added_at, cases.c.event).limit(limit)
+        return [from_row(kind_of(Case), row) for row in self._connection.execute(query).mappings()]
+
     def shown_proposals(self, model_ids: Sequence[str], split: Split, since: str, until: str | None) -> list[ShownRow]:
         """Cases of a split that people opened with a proposal of these models in a stretch of time, gold cases left out, oldest first."""
         table = assignments.c
-        query = select(table.id, table.case_id, table.annotator_id, predictions.c.model_id, table.state)
+        query = select(table.id, table.case_id, table.annotator_id, predictions.c.model_id, table.state, table.opened_at)
         query = query.join(predictions, predictions.c.id == table.proposal_id).join(cases, cases.c.id == table.case_id)
         query = query.where(predictions.c.model_id.in_(list(model_ids)), cases.c.split == split, table.opened_at >= since)
         query = query.where(table.began_with == "prediction", table.gold_id.is_(None), *([table.opened_at < until] if until else []))
@@ -217,3 +284,12 @@ class PoolReader(TransactionReader):
 
 def _undone() -> Exists:
     return select(literal(1)).where(withdrawals.c.annotation_id == annotations.c.id, withdrawals.c.verb == "undone").exists()
+
+
+def _vectors(model_id: str, method: str, maker: str) -> tuple[tuple[Any, Any, Any], tuple[Any, ...]]:
+    """The columns of a case's vector, and which rows have one of this kind."""
+    if model_id:
+        table = predictions.c
+        return (table.case_id, table.features, table.event), (table.model_id == model_id, table.features.is_not(None))
+    table = descriptors.c
+    return (table.case_id, table.vector, table.event), (table.method == method, table.maker == maker)

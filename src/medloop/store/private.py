@@ -30,7 +30,7 @@ _OURS = (
     "pacs.toml",
     LINKS_FILE,
 )
-_OUR_FOLDERS = ("blobs", "work", "backups", "received")
+_OUR_FOLDERS = ("blobs", "work", "backups", "received", "cache")
 _LOG = logging.getLogger(__name__)
 
 

@@ -1,13 +1,14 @@
 """Which rows name which blobs: what a backup must hold, an audit reads, and a damage is explained by."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import JSON, Connection, select
 
 from medloop.core.records import Annotation, Case, Consensus, Descriptor, Model, Prediction, ReferenceSeries, Task
+from medloop.store.listed import one_of
 from medloop.store.raw import RawRow, raw_rows
 from medloop.store.rows import kind_of
 from medloop.store.tables import cases, events
@@ -80,6 +81,21 @@ def references(connection: Connection) -> Iterator[Reference]:
                     for blob in _named(row.values[name]):
                         yield Reference(blob, kind.noun, row.values["id"], name, case_id)
     yield from _of_events(connection)
+
+
+def referenced(connection: Connection, blobs: Collection[str]) -> set[str]:
+    """Which of some blobs are used: as `references`, without reading every row of a large project."""
+    found, wanted = set[str](), set(blobs)
+    for record, names in BLOB_FIELDS.items():
+        table = kind_of(record).table
+        for column in (table.c[name] for name in names):
+            if isinstance(column.type, JSON):  # lists of names: of models and tasks, which are few
+                found |= wanted.intersection(blob for value in connection.execute(select(column)).scalars() for blob in _named(value))
+            else:
+                found |= set(
+                    connection.execute(select(column).where(one_of(column, wanted, connection.dialect.name == "sqlite"))).scalars()
+                )
+    return found | wanted.intersection(reference.blob for reference in _of_events(connection))
 
 
 def unreadable_rows(connection: Connection) -> int:

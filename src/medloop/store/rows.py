@@ -3,7 +3,7 @@
 `kind_of` answers for each record type: its noun in the audit, its table, and which fields may change.
 Codecs give plain JSON values, so a row doubles as the record's JSON for digests.
 What is stored keeps its names whatever the program calls it today (columns, verbs of events, keys such as `answered`, `ask` or `guided`):
-older projects open unchanged and their digests hold. Settings alone are read under older names too (`core.settings.OLDER_NAMES`).
+older projects open unchanged and their digests hold. Settings alone are read under older names too (`core.declaring.OLDER_NAMES`).
 """
 
 import math
@@ -167,7 +167,7 @@ _LATER_SETTINGS = (
 )
 _LATER: Mapping[type[Any], frozenset[str]] = {
     records.Source: frozenset({"display", "resampled"}),
-    records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label", "left"}),
+    records.Choice: frozenset({"probability", "parts", "kind", "minutes", "label", "left", "pool"}),
     records.Label: frozenset({"inside", "code", "overlaps", "shared"}),
     records.ProjectSettings: _LATER_SETTINGS,
     records.Annotator: frozenset({"expertise", "hours_per_week", "cases_per_week", "admitted"}),

@@ -1,4 +1,4 @@
-"""A project's store: one database for what exists, one folder of blobs for bytes.
+"""A project's store: one database for what exists, one place of blobs for bytes, a folder or a URL (`homes`).
 
     with store.read() as tx: …          one consistent state
     with store.write(actor) as tx: …    commits at the end, rolls back on an exception
@@ -7,8 +7,6 @@ Writing transactions exclude each other, so keep them short and do no other work
 second. Job calls and further `write` calls inside a write in the same thread are refused.
 """
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,61 +14,67 @@ from typing import TypeVar
 
 from sqlalchemy import func, select
 
-from medloop.core.errors import ConflictError, FormatError, NotFoundError, StorageError
-from medloop.store.blobs import Blobs, sweep_unfinished
-from medloop.store.claims import require_same_folder
+from medloop.core.errors import ConflictError, StorageError
+from medloop.store.blob_homes import blobs_at, claim_new_place, opened_blobs
+from medloop.store.blobs import sweep_unfinished
+from medloop.store.claims import require_fellow
 from medloop.store.database import Database, parse_url
+from medloop.store.homes import Home, Places, fence_of, new_home
 from medloop.store.jobs import JobQueue
 from medloop.store.opening import DATABASE_FILE, database_file, file_url, open_database
 from medloop.store.presence import Presence
 from medloop.store.private import make_private, tighten
 from medloop.store.reader import CaseCounts, Reader
 from medloop.store.schema import bring_up_to_date, schema_revision
+from medloop.store.settings_file import SETTINGS_FILE, HostSettings, read_host_settings, write_host_settings
 from medloop.store.tables import events
 from medloop.store.writer import Writer
 
-__all__ = ["DATABASE_FILE", "CaseCounts", "Reader", "Store", "Writer"]
+__all__ = ["DATABASE_FILE", "SETTINGS_FILE", "CaseCounts", "Reader", "Store", "Writer"]
 
 R = TypeVar("R")
-SETTINGS_FILE = "medloop.json"
-FORMAT = 1
 
 
 class Store:
     """An open store; use `create` or `open`. `read_only` says in words why nothing can be written, "" for the usual case."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path, database: Database, home: Home | None = None) -> None:
         self.folder = folder
         self.database = database
         self.read_only = database.read_only
-        self.blobs = Blobs(folder / "blobs", read_only=database.read_only)
+        self.blobs = opened_blobs(folder, database) if home is None else blobs_at(folder, database, home)
+        database.fence = fence_of(database)
         self.jobs = JobQueue(database)
         self.presence = None if self.read_only else Presence(folder)
 
     @classmethod
-    def create(cls, folder: Path, *, url: str | None = None) -> "Store":
-        """Make a store in a folder that holds none; a URL of an empty PostgreSQL database, or None for all in the folder.
+    def create(cls, folder: Path, *, url: str | Places | None = None) -> "Store":
+        """Make a store in a folder that holds none: its rows in an empty PostgreSQL database, its blobs under a URL, or all in the folder.
 
         Raises:
-            ConflictError: The folder or the database holds a project already.
-            SettingError: The URL is not one of PostgreSQL or SQLite.
-            StorageError: The disk or the database refused.
+            ConflictError: The folder or the database holds a project already, or the URL the blobs of one.
+            SettingError: A URL is not one of PostgreSQL or SQLite, or cannot keep blobs.
+            StorageError: The disk, the database or the blobs' store refused.
         """
         if (folder / SETTINGS_FILE).exists():
             raise ConflictError(f"{folder} already holds a medloop project", remedy="choose another folder")
-        if url is not None:
-            parse_url(url)
+        places = url if isinstance(url, Places) else Places(database=url or "")
+        if places.database:
+            parse_url(places.database)
+        home = new_home(places.blobs)
         _make_folder(folder)
-        file = database_file(folder, url)
+        file = database_file(folder, places.database or None)
         if file is not None:
             _make_private(file)
-        database = Database(url or file_url(folder))
+        database = Database(places.database or file_url(folder))
         try:
             if schema_revision(database) is not None and _has_events(database):
                 raise ConflictError("The database already holds a medloop project", remedy="give an empty database, or open that project")
             bring_up_to_date(database, folder / "backups")
-            write_settings(folder / SETTINGS_FILE, url)
-            return cls(folder, database)
+            if home.url:
+                claim_new_place(database, home)
+            write_host_settings(folder, HostSettings(places.database or None, shared=bool(home.url)))
+            return cls(folder, database, home)
         except BaseException:
             database.close()
             raise
@@ -87,18 +91,20 @@ class Store:
             ConflictError: A server of another folder, of which this one is a copy, holds the database.
             IntegrityError: The database is damaged or empty.
         """
-        url = _read_url(folder)
-        database = open_database(folder, url)
+        settings = read_host_settings(folder)
+        database = open_database(folder, settings.url)
         try:
             store = cls(folder, database)
-            require_same_folder(database, folder)
+            require_fellow(database, folder, shared=store.blobs.shared)
         except BaseException:
             database.close()
             raise
         if not store.read_only:
             with suppress(OSError):  # a full disk can still be looked at
                 (folder / "work").mkdir(mode=0o700, exist_ok=True)
-            tighten(folder, database_file(folder, url))
+                if store.blobs.shared and not settings.shared:  # an older medloop must not store them here
+                    write_host_settings(folder, HostSettings(settings.url, settings.cache_bytes, shared=True))
+            tighten(folder, database_file(folder, settings.url))
             store.blobs.sweep_temporary()
             sweep_unfinished(folder / "work")
         return store
@@ -158,41 +164,3 @@ def _make_private(path: Path) -> None:
         make_private(path)
     except OSError as error:
         raise StorageError(f"Cannot write {path} ({error.strerror})", remedy="free some space or choose another folder") from error
-
-
-def write_settings(path: Path, url: str | None) -> None:
-    """Write `medloop.json`; only this user may read it: a database URL may hold a password."""
-    try:
-        draft = path.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(json.dumps({"format": FORMAT, "url": url}, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise StorageError(f"Cannot write {path} ({error.strerror})", remedy="free some space or choose another folder") from error
-
-
-def _read_url(folder: Path) -> str | None:
-    path = folder / SETTINGS_FILE
-    if not path.is_file():
-        raise NotFoundError(f"{folder} holds no medloop project", remedy="make one with: medloop init")
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        written, url = settings["format"], settings["url"]
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read ({error.strerror})", remedy="make it readable for this user") from error
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise _damaged(path) from None  # what stands there may hold a password
-    if type(written) is not int or written < 1 or not isinstance(url, str | None):
-        raise _damaged(path)
-    if written > FORMAT:
-        rule = f"The project in {folder} was written by a newer medloop (format {written}, this one knows up to {FORMAT})"
-        raise StorageError(rule, remedy="install the newer medloop")
-    return url
-
-
-def _damaged(path: Path) -> FormatError:
-    return FormatError(f"{path} is damaged", remedy='restore it; for a local project it is {"format": 1, "url": null}')

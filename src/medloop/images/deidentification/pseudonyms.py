@@ -43,6 +43,10 @@ class Pseudonyms:
         """How many days the dates of a patient move back, 1 to `LONGEST_SHIFT_DAYS`; the same for all of them."""
         return 1 + int.from_bytes(self._digest("days", patient)[:8], "big") % LONGEST_SHIFT_DAYS
 
+    def share(self, patient: str) -> float:
+        """A number in 0..1 for a patient that nobody can tell without the key: who is drawn cannot be foreseen."""
+        return int.from_bytes(self._digest("share", patient)[:8], "big") / 2**64
+
     @property
     def mark(self) -> str:
         """Tells keys apart and does not tell the key."""

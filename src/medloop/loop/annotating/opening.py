@@ -10,7 +10,7 @@ stands by now.
 
 from medloop.core.errors import BlobError, StateError
 from medloop.core.records import Annotation, Assignment, Case, Prediction, Task, new_id, now
-from medloop.loop.foundation.anchoring import hides_proposal
+from medloop.loop.foundation.anchoring import hides_proposal, is_blind_audit
 from medloop.loop.foundation.annotated_labels import annotated_labels, every_as_none
 from medloop.loop.foundation.blinding import begun_from
 from medloop.loop.foundation.gold import independent_proposal
@@ -33,7 +33,7 @@ def open_assignment(workspace: Workspace, tx: Writer, case: Case, annotator_id: 
         return tx.change(Assignment, left.id, verb="resume", fields={"state": "open", "closed_at": None})
     standing, proposal = shown_at_first(workspace, tx, case, begun)
     assignment_id = new_id("assignment")
-    if reason != REVIEWING and hides_proposal(tx, assignment_id):
+    if reason != REVIEWING and (hides_proposal(tx, assignment_id) or is_blind_audit(tx, case.id)):
         proposal = None
     assignment = Assignment(
         id=assignment_id,

@@ -15,7 +15,7 @@ from medloop.loop.annotating.open_edit import OpenEdit
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.foundation.blinding import own_annotation
 from medloop.loop.foundation.in_force import began, standing_annotation
-from medloop.loop.foundation.readings import DERIVED, case_readings, project_settings, readings_needed
+from medloop.loop.foundation.readings import DERIVED, case_readings, readings_due
 from medloop.store.reader import Reader
 from medloop.store.states import DECIDED
 
@@ -80,7 +80,7 @@ def replaced_by(tx: Reader, assignment: Assignment, submitted: Submitted) -> str
         return None
     case_id, who = assignment.case_id, assignment.annotator_id
     standing, earlier = standing_annotation(tx, case_id), own_annotation(tx, case_id, who)
-    several = readings_needed(project_settings(tx), case_id) > 1
+    several = readings_due(tx, case_id) > 1
     if (returned := _returned_reading(tx, assignment)) is not None:
         return returned
     if not several and standing is not None and standing.origin == DECIDED and standing.annotator_id == who:

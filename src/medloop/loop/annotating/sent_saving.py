@@ -20,7 +20,7 @@ from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.blinding import own_annotation, seen_annotation
 from medloop.loop.foundation.gold import unread_gold
-from medloop.loop.foundation.readings import case_readings, project_settings, readings_needed
+from medloop.loop.foundation.readings import case_readings, project_settings, readings_due
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
 
@@ -98,7 +98,7 @@ def _require_known(tx: Reader, case: Case, annotator_id: str, known: Known) -> _
     _require_told(tx, case, annotator_id, known)
     standing = seen_annotation(tx, case.id, annotator_id)
     settings = project_settings(tx)
-    if standing is None or settings.blind or readings_needed(settings, case.id) > 1:
+    if standing is None or settings.blind or readings_due(tx, case.id) > 1:
         return _Standing(standing.id if standing else None, replace=known.replace)
     if standing.annotator_id == annotator_id and standing.origin != "imported":
         return _Standing(standing.id, replace=known.replace)
@@ -127,7 +127,7 @@ def _edited(case: Case, draft: Assignment) -> StateError:
 def _replaced(tx: Reader, case: Case, annotator_id: str) -> Annotation | None:
     """What a person's annotation of a case would replace: where several people read it, their own reading alone."""
     settings = project_settings(tx)
-    if settings.blind or readings_needed(settings, case.id) > 1:
+    if settings.blind or readings_due(tx, case.id) > 1:
         return own_annotation(tx, case.id, annotator_id)
     return seen_annotation(tx, case.id, annotator_id)
 

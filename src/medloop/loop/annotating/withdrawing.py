@@ -15,7 +15,7 @@ from medloop.loop.annotating.drafts import append_patch
 from medloop.loop.annotating.open_edit import load_edit
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.partial_annotations import load_partial
-from medloop.loop.foundation.readings import DERIVED, project_settings, readings_needed
+from medloop.loop.foundation.readings import DERIVED, readings_due
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
@@ -29,7 +29,7 @@ def withdraw_case(tx: Writer, assignment: Assignment, verb: TakenBack, reason: s
     """
     taken = {w.annotation_id for w in tx.find(Withdrawal, where={"case_id": assignment.case_id})}
     left = [a for a in tx.find(Annotation, where={"case_id": assignment.case_id}) if a.id not in taken]
-    if verb == "skipped" and readings_needed(project_settings(tx), assignment.case_id) > 1 and _others_read(tx, assignment):
+    if verb == "skipped" and readings_due(tx, assignment.case_id) > 1 and _others_read(tx, assignment):
         left = [a for a in left if a.annotator_id == assignment.annotator_id and a.origin not in DERIVED]
     for annotation in left:
         _withdraw(tx, annotation, assignment, verb, reason)

@@ -33,6 +33,7 @@ from medloop.loop.data.source_segments import read_objects
 from medloop.loop.foundation.annotated_labels import every_as_none
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.arrays import load_image
+from medloop.loop.foundation.disposed import note_stream
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.round_moves import after_annotation
 from medloop.loop.foundation.starts import pretrain_before_annotations
@@ -53,6 +54,7 @@ class Intake:
         self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str, annotated: Sequence[str] | None = None
     ) -> None:
         self._workspace, self._dataset = workspace, dataset
+        note_stream(workspace)
         with workspace.store.read() as tx:
             self._words = Deidentifying(workspace, tx.find(Case))
         dataset = self._dataset = self._words.dataset(dataset)

@@ -14,6 +14,7 @@ from medloop.core.names import counted
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Annotator, Case, Evaluation, Json, LiveChoice, Model, Snapshot
 from medloop.core.settings import ProjectSettings
 from medloop.loop.data.model_card import OPEN, plain
+from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.trials import trials_among
 from medloop.loop.foundation.workspace import Workspace
@@ -71,7 +72,7 @@ def _look(tx: Reader, workspace: Workspace, model: Model) -> _Change:
     choices = tx.find(LiveChoice)
     about = [choice for choice in choices if choice.judged_id == model.id]
     older = _held_against(tx, choices, about, model)
-    learned = {one.id: [tx.get(Annotation, i) for i in tx.get(Snapshot, one.snapshot_id).annotation_ids] for one in (model, older) if one}
+    learned = {one.id: [tx.get(Annotation, i) for i in learned_of_snapshot(tx, one)] for one in (model, older) if one}
     cases = {a.case_id: tx.get(Case, a.case_id) for found in learned.values() for a in found}
     newest = {e.split: e for e in tx.current_evaluations(model_id=model.id)}
     figures = [(newest[split], interval_words(shown_interval(tx, newest[split]))) for split in EVALUATION_SPLITS if split in newest]

@@ -46,7 +46,7 @@ PICTURES = (*COCO_EXPORTERS, "labelstudio", "cvat")
 
 _MASKS = ("nifti", "msd", "nnunet", "nrrd", "mha")
 FORMATS = (
-    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "frames", "measurements", "marks",
+    *_MASKS, "csv", *PICTURES, *OBJECT_FORMATS, REPORTS, CROISSANT, *TABLES, "accepted", "frames", "measurements", "marks",
     *MODEL_FORMATS, *MODEL_TEXTS,
 )  # fmt: skip
 """Formats that can be written now."""

@@ -7,6 +7,7 @@ from medloop.core.errors import NotFoundError
 from medloop.core.names import brief_lines
 from medloop.core.records import Annotation, Case, now
 from medloop.datasets.staging import staged_folder
+from medloop.loop.data.accepted_exports import export_accepted
 from medloop.loop.data.annotation_tables import write_annotation_table
 from medloop.loop.data.export_report import ExportReport, note_export
 from medloop.loop.data.framed import frame_files, frame_lines, write_frame_masks
@@ -74,6 +75,7 @@ def _export_frames(workspace: Workspace, out: Path, actor: str) -> ExportReport:
 
 
 WITHOUT_IMAGES: dict[str, Callable[[Workspace, Path, str], ExportReport]] = {
+    "accepted": export_accepted,
     "frames": _export_frames,
     "measurements": _export_measurements,
     "marks": _export_marks,

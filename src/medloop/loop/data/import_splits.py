@@ -13,6 +13,7 @@ from medloop.core.names import composed, in_natural_order
 from medloop.core.records import EVALUATION_SPLITS, Case, Split
 from medloop.datasets.dataset import CaseSource, Dataset
 from medloop.datasets.splits import SplitCase, assign_splits
+from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.workspace import Workspace
 
 _SHOWN = 5
@@ -42,6 +43,7 @@ def import_splits(workspace: Workspace, dataset: Dataset, called: Mapping[str, s
     known = {patient: next(iter(splits)) for patient, splits in fixed.items()}
     _require_kept([case for case in listed if case.name not in there], known)
     settings = workspace.settings
+    known |= _drawn_for_audit(workspace, listed, known, called)
     return assign_splits(
         [_split_case(case, known) for case in listed],
         validation=settings.validation_fraction,
@@ -49,6 +51,20 @@ def import_splits(workspace: Workspace, dataset: Dataset, called: Mapping[str, s
         audit=settings.audit_fraction,
         seed=settings.seed,
     )
+
+
+def _drawn_for_audit(
+    workspace: Workspace, listed: Iterable[CaseSource], known: Mapping[str, Split], called: Mapping[str, str]
+) -> dict[str, Split]:
+    """In a stream that accepts proposals, the split of each new patient without labels: drawn one by one, by the project's key."""
+    settings = workspace.settings
+    if settings.stream_risk <= 0:
+        return {}
+    labelled = {case.patient for case in listed if case.labelled}
+    new = {case.patient for case in listed if case.split is None} - set(known) - labelled
+    key = pseudonyms_of(workspace) if new else None
+    drawn = {patient: key.share(called.get(patient, patient)) < settings.stream_audit for patient in sorted(new)} if key else {}
+    return {patient: "audit" if chosen else "train" for patient, chosen in drawn.items()}
 
 
 def drawn_along(cases: Iterable[CaseSource], splits: Mapping[str, Split]) -> frozenset[str]:

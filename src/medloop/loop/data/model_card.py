@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from medloop.core.names import counted, first_named
-from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Model, Snapshot
+from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Model
 from medloop.core.seeds import generator
 from medloop.loop.foundation.federations import federation_words
 from medloop.loop.foundation.leaning import leaning_words
+from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.calibration import calibration_words
 from medloop.loop.judging.evaluation_cases import surface_words
@@ -53,7 +54,7 @@ def model_card(workspace: Workspace, model: Model) -> str:
 
 def _look(workspace: Workspace, model: Model) -> _Known:
     with workspace.store.read() as tx:
-        ids = tx.get(Snapshot, model.snapshot_id).annotation_ids
+        ids = learned_of_snapshot(tx, model)
         learned = [tx.get(Annotation, one) for one in ids]
         trained_on = {a.case_id: tx.get(Case, a.case_id) for a in learned}
         newest = {e.split: e for e in tx.current_evaluations(model_id=model.id)}

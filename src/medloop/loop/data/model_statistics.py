@@ -18,10 +18,11 @@ from medloop.core.arrays import UNKNOWN, FloatArray
 from medloop.core.errors import BlobError, FormatError, InputError
 from medloop.core.image import Mask
 from medloop.core.names import counted
-from medloop.core.records import Annotation, Case, Json, Model, Snapshot
+from medloop.core.records import Annotation, Case, Json, Model
 from medloop.images.appearance import appearance_names, scale_free
 from medloop.loop.foundation.arrays import load_annotation
 from medloop.loop.foundation.described import vector_of
+from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.appearances import appearances
 from medloop.metrics.two_sample import patient_medians
@@ -43,7 +44,7 @@ def statistics_of(workspace: Workspace, model: Model) -> Json:
         InputError: Too few patients.
     """
     with workspace.store.read() as tx:
-        answers = [tx.get(Annotation, i) for i in tx.get(Snapshot, model.snapshot_id).annotation_ids]
+        answers = [tx.get(Annotation, i) for i in learned_of_snapshot(tx, model)]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         found = {p.case_id: p for p in tx.latest_predictions(model.id, among=list(cases))}
     looks = appearances(workspace, list(cases.values()))

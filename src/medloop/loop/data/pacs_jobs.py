@@ -1,6 +1,10 @@
 """Pulls and pushes in the worker: with progress, cancelled between series, and gone on with where they were stopped."""
 
+import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from medloop.core.errors import CancelledError, InputError, NotFoundError, UnavailableError
 from medloop.core.names import counted
@@ -9,10 +13,16 @@ from medloop.loop.data.importing import ImportProgress
 from medloop.loop.data.pacs_named import archive_named
 from medloop.loop.data.pacs_pull import PullBounds, PullReport, discard_fetched, pull
 from medloop.loop.data.pacs_push import Push, PushReport, push
+from medloop.loop.data.pacs_spool import AtWorkError
 from medloop.loop.data.pacs_wanted import forget_pull, pull_wanted
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import PacsQuery
+
+WAIT_SECONDS = 0.5
+"""Between two looks whether another process is done."""
+
+Done = TypeVar("Done")
 
 
 def run_pull(workspace: Workspace, control: JobControl) -> Json:
@@ -43,7 +53,8 @@ def _pulled(workspace: Workspace, control: JobControl, server: str, name: str) -
         try:
             query = PacsQuery(study=study, modality=wanted.modality)
             bounds = PullBounds(annotations=wanted.annotations)
-            done = pull(workspace, archive, named, query, bounds, actor="worker", report=_within(control, number, len(wanted.studies)))
+            report = _within(control, number, len(wanted.studies))
+            done = _in_turn(control, partial(pull, workspace, archive, named, query, bounds, actor="worker", report=report))
         except NotFoundError:
             control.log(f"study {number + 1} of {len(wanted.studies)} has no such series")
             continue
@@ -73,7 +84,7 @@ def run_push(workspace: Workspace, control: JobControl) -> Json:
         names = tuple(tx.get(Case, str(case_id)).name for case_id in payload["case_ids"])
     wanted = Push(named, str(payload["fmt"]), names, bool(payload["again"]))
     try:
-        done = push(workspace, archive, wanted, actor="worker", report=_within(control, 0, 1))
+        done = _in_turn(control, partial(push, workspace, archive, wanted, actor="worker", report=_within(control, 0, 1)))
     except NotFoundError as error:
         raise InputError(error.message, remedy=error.remedy) from error
     for line in done.left_out:
@@ -83,6 +94,20 @@ def run_push(workspace: Workspace, control: JobControl) -> Json:
     if done.left_out and not (done.pushed or done.before):
         raise InputError(f"Nothing was pushed to {done.server}: {done.left_out[0]}")
     return {"message": _pushed(done), "pushed": len(done.pushed), "before": len(done.before), "left_out": len(done.left_out)}
+
+
+def _in_turn(control: JobControl, make: Callable[[], Done]) -> Done:
+    """Do it once no other process does the same for this project: somebody's command line, say; a job has time."""
+    said = False
+    while True:
+        try:
+            return make()
+        except AtWorkError as error:
+            if not said:
+                control.log(f"{error.message}: waits until it is done")
+                said = True
+            control.report(0.0, f"waits: {error.message.lower()}")
+            time.sleep(WAIT_SECONDS)
 
 
 def _pushed(done: PushReport) -> str:

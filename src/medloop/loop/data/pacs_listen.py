@@ -2,7 +2,7 @@
 
 An object is acknowledged when its file is on the disk, and only then: a kill or a full disk loses nothing that a sender was told is
 there. Its header is read afterwards, in the limited process. A series is whole when nothing of it came for a while; what cannot be
-taken is set aside in `refused` and named, never removed.
+taken is set aside in `refused` and named; only the retention rule removes it.
 """
 
 import filecmp
@@ -18,14 +18,12 @@ from medloop.core.names import counted
 from medloop.images.dicom import list_series
 from medloop.images.dicom_series import read_header
 from medloop.loop.data.import_report import ImportReport
+from medloop.loop.data.pacs_folders import RECEIVED, REFUSED
 from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
 from medloop.loop.data.pacs_spool import Importing, Spool, alone, set_aside
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.files import keep_file, private_folder, series_name
 from medloop.pacs.sites import require_title
-
-FOLDER = "received"
-"""Of a project: what was acknowledged and is not yet a case."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -83,9 +81,9 @@ class Listener:
     def __post_init__(self) -> None:
         if self.workspace.store.read_only:
             raise StateError(f"This project cannot take anything: {self.workspace.store.read_only}", remedy="make it writable")
-        folder = private_folder(self.workspace.folder / FOLDER)
+        folder = private_folder(self.workspace.folder / RECEIVED)
         self._spool = Spool(folder)
-        self._incoming, self._refused = private_folder(folder / "incoming"), folder / "refused"
+        self._incoming, self._refused = private_folder(folder / "incoming"), folder / REFUSED
 
     def clear(self) -> None:
         """Remove what a listener that was killed had begun to write and never acknowledged."""
@@ -120,7 +118,7 @@ class Listener:
         for path in sorted(left):
             set_aside(path, self._refused)
         if left:
-            self.say(f"left out: {counted(len(left), 'object')} without an image, kept in {FOLDER}/{self._refused.name}")
+            self.say(f"left out: {counted(len(left), 'object')} without an image, kept in {RECEIVED}/{self._refused.name}")
 
     def _place(self, path: Path, folder: Path) -> None:
         target = folder / path.name
@@ -129,7 +127,7 @@ class Listener:
         elif filecmp.cmp(path, target, shallow=False):
             path.unlink()
         else:
-            self.say(f"left out: another object of the UID of one in {folder.name}, kept in {FOLDER}/{self._refused.name}")
+            self.say(f"left out: another object of the UID of one in {folder.name}, kept in {RECEIVED}/{self._refused.name}")
             set_aside(path, self._refused)
 
     def finish(self, *, at: float | None = None) -> bool:
@@ -184,7 +182,7 @@ def listening(listener: Listener) -> Iterator[int]:
 
     @contextmanager
     def holding() -> Iterator[None]:
-        with alone(listener.workspace.folder / FOLDER, "listener"):
+        with alone(listener.workspace.folder / RECEIVED, "listener"):
             listener.clear()  # only now: another listener may be writing
             yield
 

@@ -4,24 +4,24 @@ Files that came stay until their series is whole, so that the same command goes 
 already is not fetched again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from medloop.core.errors import ConflictError, InputError, MedloopError, NotFoundError, SettingError, StateError, StorageError
 from medloop.core.records import now
 from medloop.datasets.channel_names import Wanted
 from medloop.loop.data.import_report import ImportReport
 from medloop.loop.data.importing import ImportProgress
+from medloop.loop.data.pacs_folders import PULLED
 from medloop.loop.data.pacs_identity import ArchiveSeries, instances_known, remember
+from medloop.loop.data.pacs_joined import studies_joined
 from medloop.loop.data.pacs_spool import NOTHING_TAKEN, Importing, Spool, alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.pacs.archive import Archive, FoundSeries, PacsQuery
 from medloop.pacs.files import file_name, keep_file, series_name
-
-PLACE = "pacs-pull"
-"""Folder of the files that came, in the project's work folder."""
 
 MARKED = frozenset({"SEG", "RTSTRUCT"})
 """Objects that an import reads as annotations."""
@@ -66,6 +66,10 @@ class PullReport:
     incomplete: tuple[str, ...] = ()
     stopped: str = ""
     imported: ImportReport = NOTHING_TAKEN
+
+
+Known: TypeAlias = Callable[[FoundSeries, Sequence[str]], bool]
+"""Whether the project has a series already, by its files' UIDs."""
 
 
 class _EnoughError(MedloopError):
@@ -121,14 +125,12 @@ def pull(
     bounds = bounds or PullBounds()
     if workspace.store.read_only:
         raise StateError(f"Nothing can be pulled into this project: {workspace.store.read_only}", remedy="make it writable")
-    place = workspace.work_folder / PLACE
+    place = workspace.work_folder / PULLED
     with alone(place, "pull"):
         spool, tally = Spool(place), _Tally(bounds)
         spool.set_back()  # what a pull that was stopped had fetched is imported by the same one, not by another
         found = find_series(archive, query, bounds)
-        _fetch_all(
-            archive, found, spool, tally, known=(lambda _uids: False) if bounds.annotations else instances_known(workspace), report=report
-        )
+        _fetch_all(archive, found, spool, tally, known=_known(workspace, archive, found, bounds), report=report)
         if bounds.together is not None:  # half a study would be a case without its other series
             spool.set_back({series_name(one.series) for one in found if one.study == tally.stopped_in})
         remember(workspace, [ArchiveSeries(one.study, one.series) for one in found if one.is_image])
@@ -143,7 +145,7 @@ def pull(
 
 def discard_fetched(workspace: Workspace) -> None:
     """Remove the files of pulls that never imported them; they stay while another pull is at work."""
-    place = workspace.work_folder / PLACE
+    place = workspace.work_folder / PULLED
     with suppress(ConflictError), alone(place, "pull"):
         Spool(place).drop()
 
@@ -176,13 +178,24 @@ def _is_wanted(one: FoundSeries, query: PacsQuery, bounds: PullBounds) -> bool:
     return one.is_image and (not query.modality or one.modality == query.modality)
 
 
+def _known(workspace: Workspace, archive: Archive, found: Sequence[FoundSeries], bounds: PullBounds) -> Known:
+    """What says whether a series is in the project: each by itself, or all of a study where they are to be one case."""
+    if bounds.annotations:
+        return lambda _one, _uids: False
+    if bounds.together is not None and bounds.together.channels:
+        there = studies_joined(workspace, archive, found, bounds.together)
+        return lambda one, _uids: there(one.study)
+    known = instances_known(workspace)
+    return lambda _one, uids: known(uids)
+
+
 def _fetch_all(
     archive: Archive,
     found: list[FoundSeries],
     spool: Spool,
     tally: _Tally,
     *,
-    known: Callable[[Iterable[str]], bool],
+    known: Known,
     report: ImportProgress | None,
 ) -> None:
     for number, one in enumerate(found):
@@ -200,9 +213,9 @@ def _fetch_all(
             return
 
 
-def _fetch(archive: Archive, one: FoundSeries, spool: Spool, tally: _Tally, known: Callable[[Iterable[str]], bool]) -> None:
+def _fetch(archive: Archive, one: FoundSeries, spool: Spool, tally: _Tally, known: Known) -> None:
     instances = archive.instances(one.study, one.series)
-    if instances and known(instances):
+    if instances and known(one, instances):
         tally.there += 1
         spool.drop(series_name(one.series))
         return

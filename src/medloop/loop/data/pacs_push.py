@@ -92,9 +92,9 @@ def push(
     items = list(_items(workspace, wanted))
     if not items:
         raise NotFoundError("There is nothing to push yet", remedy="annotate a case that came from DICOM, or measure on it")
-    given = _given(workspace, wanted)
     pushed, before, left_out, stopped = list[str](), list[str](), list[str](), ""
     with alone(workspace.work_folder / "pacs-push", "push"):
+        given = _given(workspace, wanted)  # also by one that has just ended
         for number, item in enumerate(items):
             if report is not None:
                 report(number, len(items), item.case.name)

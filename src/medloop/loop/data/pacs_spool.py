@@ -149,12 +149,16 @@ def set_aside(path: Path, folder: Path) -> None:
         raise StorageError(f"{path.name} cannot be moved: {error.strerror}", remedy="check the project's disk") from error
 
 
+class AtWorkError(ConflictError):
+    """Another process does the same for this project now; it ends by itself."""
+
+
 @contextmanager
 def alone(folder: Path, what: str) -> Iterator[None]:
     """Hold a spool for this process; a killed one lets go of it.
 
     Raises:
-        ConflictError: Another process holds it.
+        AtWorkError: Another process holds it.
         StorageError: The folder cannot be written.
     """
     file = opened_lock(private_folder(folder) / "lock")
@@ -162,7 +166,7 @@ def alone(folder: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConflictError(f"Another {what} of this project is at work", remedy="wait until it is done, then repeat") from None
+            raise AtWorkError(f"Another {what} of this project is at work", remedy="wait until it is done, then repeat") from None
         yield
     finally:
         file.close()

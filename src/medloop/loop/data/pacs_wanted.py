@@ -15,6 +15,7 @@ from medloop.core.errors import InputError, StateError
 from medloop.core.records import Case, Job
 from medloop.core.states import JobState
 from medloop.images.files import write_atomic
+from medloop.loop.data.pacs_folders import WANTED
 from medloop.loop.foundation.job_kinds import PullSeries, PushObjects, request_job
 from medloop.loop.foundation.pseudonyms import pseudonyms_of
 from medloop.loop.foundation.workspace import Workspace
@@ -27,8 +28,6 @@ MOST_STUDIES = 100
 
 KEPT_SECONDS = 7 * 86_400
 """So long a pull that did not come to its end can go on; then what it was about is forgotten."""
-
-_FOLDER = "pacs-wanted"
 
 
 @dataclass(frozen=True)
@@ -135,4 +134,4 @@ def _require_possible(workspace: Workspace, server: str) -> None:
 
 
 def _file(workspace: Workspace, name: str) -> Path:
-    return workspace.work_folder / _FOLDER / f"{name}.json"
+    return workspace.work_folder / WANTED / f"{name}.json"

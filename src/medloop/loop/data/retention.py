@@ -6,7 +6,8 @@ why the image went, and the same words meet whoever opens it. A case that nobody
 
 A case that somebody has open keeps its image until they are done. Bytes that another case needs too, as it has the very same image, go with
 that one. A removal is written first and its bytes are deleted then: what a killed one left goes with the next, as do the bytes of
-references that were taken away before. Copies elsewhere (backups, exports, the source files, an archive) are not medloop's to delete.
+references that were taken away before. Files of an archive that became no case (set aside, or of a pull that never ended) are due so many
+days after they came. Copies elsewhere (backups, exports, the source files, an archive) are not medloop's to delete.
 """
 
 import logging
@@ -20,12 +21,13 @@ from pathlib import Path
 from medloop.core.errors import MedloopError, SettingError, StateError, StorageError
 from medloop.core.names import counted
 from medloop.core.records import Assignment, Case, Event, ReferenceSeries, new_id, now, time_text
+from medloop.loop.data.pacs_left import old_files, remove_old_files
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.refusals import open_with
 from medloop.loop.foundation.removed_images import REMOVED, forget_copies
 from medloop.loop.foundation.workspace import Workspace
 from medloop.store.reader import Reader
-from medloop.store.references import references, unreadable_rows
+from medloop.store.references import referenced, unreadable_rows
 from medloop.store.writer import Writer
 
 RULE = "retention rule"
@@ -80,6 +82,7 @@ class Retention:
         due: Images to be removed, oldest first.
         removed: Cases without an image, by name.
         next_due: When the next image will be due; "" for none.
+        files: Files from archives that became no case, and are to be removed.
     """
 
     days: int
@@ -87,16 +90,21 @@ class Retention:
     due: tuple[DueImage, ...]
     removed: tuple[RemovedImage, ...]
     next_due: str = ""
+    files: int = 0
 
 
 @dataclass(frozen=True)
 class RetentionReport:
-    """What was removed: cases by name, bytes freed, cases that are open still, and those whose bytes another case needs."""
+    """What was removed: cases by name, bytes freed, cases that are open still, and those whose bytes another case needs.
+
+    `files` counts files from archives that had become no case.
+    """
 
     removed: tuple[str, ...]
     freed: int
     waiting: tuple[DueImage, ...]
     shared: tuple[str, ...]
+    files: int = 0
 
 
 def retention(workspace: Workspace, *, at: str = "") -> Retention:
@@ -105,11 +113,11 @@ def retention(workspace: Workspace, *, at: str = "") -> Retention:
     with workspace.store.read() as tx:
         gone = tx.find(Case, where={"voxels": ""}, order=("name",))
         due = _due(tx, days, at or now()) if days else []
-        later = [] if not days else tx.find(Case, order=("added_at",), limit=len(due) + len(gone) + 1)
-    known = {one.case_id for one in due}
-    upcoming = next((_later(case.added_at, days) for case in later if case.voxels and case.id not in known), "")
+        first = next(iter(tx.cases_with_image(after=_last(days, at or now()), limit=1)), None) if days else None
+    upcoming = _later(first.added_at, days) if first else ""
+    files = len(old_files(workspace, _last(days, at or now()))) if days else 0
     removed = tuple(RemovedImage(case.id, case.name, removal_of(case)) for case in gone)
-    return Retention(days, workspace.settings.retention_by_worker, tuple(due), removed, upcoming)
+    return Retention(days, workspace.settings.retention_by_worker, tuple(due), removed, upcoming, files)
 
 
 def removal_of(case: Case) -> str:
@@ -144,10 +152,11 @@ def remove_due(workspace: Workspace, *, actor: str, at: str = "") -> RetentionRe
         removed += [case.name for case in cases]
         freed, shared = freed + taken, shared + kept
     forget_copies(workspace)
+    files, size = remove_old_files(workspace, _last(workspace.settings.retention_days, at or now()))
     with workspace.store.read() as tx:
         _forget_pictures(workspace, _without_image(tx))
         waiting = tuple(one for one in _due(tx, workspace.settings.retention_days, at or now()))
-    return RetentionReport(tuple(removed), freed, waiting, tuple(shared))
+    return RetentionReport(tuple(removed), freed + size, waiting, tuple(shared), files)
 
 
 def remove_in_turn(workspace: Workspace) -> RetentionReport | None:
@@ -159,6 +168,8 @@ def remove_in_turn(workspace: Workspace) -> RetentionReport | None:
         return None
     _LOOKED[workspace.folder] = time.monotonic()
     today = workspace.reload()
+    if today.store.blobs.shared:
+        forget_here(today)
     wanted = today.settings.retention_by_worker and today.settings.retention_days and not today.store.read_only
     try:
         return remove_due(today, actor="worker") if wanted else None
@@ -167,11 +178,25 @@ def remove_in_turn(workspace: Workspace) -> RetentionReport | None:
         return None
 
 
+def forget_here(workspace: Workspace) -> None:
+    """Delete what this host has copied of images that another host removed."""
+    with workspace.store.read() as tx:
+        gone = _without_image(tx)
+        for blob in _removed_bytes(tx, gone):
+            workspace.store.blobs.forget_copy(blob)
+    forget_copies(workspace)
+    _forget_pictures(workspace, gone)
+
+
 def _due(tx: Reader, days: int, at: str) -> list[DueImage]:
-    last = time_text(_time(at) - timedelta(days=days))
-    cases = [case for case in tx.find(Case, order=("added_at",)) if case.voxels and case.added_at <= last]
+    cases = tx.cases_with_image(until=_last(days, at))
     opened = open_with(tx, [case.id for case in cases])
     return [DueImage(case.id, case.name, case.added_at, _later(case.added_at, days), tuple(opened.get(case.id, ()))) for case in cases]
+
+
+def _last(days: int, at: str) -> str:
+    """What came then or before is due."""
+    return time_text(_time(at) - timedelta(days=days))
 
 
 def _time(text: str) -> datetime:
@@ -215,11 +240,13 @@ def _require_readable(workspace: Workspace) -> None:
 def _delete(workspace: Workspace, gone: Mapping[str, str], actor: str) -> tuple[int, list[str]]:
     """Delete what nothing refers to any more: bytes freed, and what is called by the names of bytes that something else needs."""
     blobs, freed, shared = workspace.store.blobs, 0, list[str]()
+    for blob in gone:
+        blobs.forget_copy(blob)  # another host may have removed the bytes
     there = {blob: name for blob, name in gone.items() if blobs.exists(blob)}
     if not there:
         return 0, []
     with workspace.store.write(actor) as tx:
-        needed = {reference.blob for reference in references(tx.connection)}
+        needed = referenced(tx.connection, there)
         for blob, name in there.items():
             if blob in needed:
                 shared.append(name)

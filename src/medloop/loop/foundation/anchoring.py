@@ -7,7 +7,7 @@ to be compared and taken. The audit keeps what was on the screen when the first 
 from collections.abc import Collection
 from typing import Literal, TypeAlias
 
-from medloop.core.records import Assignment, Prediction, Task
+from medloop.core.records import Assignment, Case, Prediction, Task
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.gold import independent_proposal
 from medloop.loop.foundation.readings import is_reviewing, project_settings
@@ -30,8 +30,15 @@ def hides_proposal(tx: Reader, assignment_id: str) -> bool:
     return shown == "after-first-stroke" or drawn_share("proposal", assignment_id) < 0.5
 
 
+def is_blind_audit(tx: Reader, case_id: str) -> bool:
+    """Whether a case is of the audit sample of a stream that accepts proposals: who reads it sees none, or the audit would echo them."""
+    return project_settings(tx).stream_risk > 0 and tx.get(Case, case_id).split == "audit"
+
+
 def hidden_proposal(tx: Reader, assignment: Assignment) -> Prediction | None:
     """The proposal that an assignment was opened without, to be shown after its first edit; None where none is hidden."""
+    if is_blind_audit(tx, assignment.case_id):
+        return None
     if assignment.proposal_id is not None or is_reviewing(assignment) or not hides_proposal(tx, assignment.id):
         return None
     return (proposal_to_show if assignment.gold_id is None else independent_proposal)(tx, assignment.case_id)

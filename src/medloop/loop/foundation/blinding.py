@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from medloop.core.records import Annotation, Assignment
 from medloop.loop.foundation.in_force import standing_annotation
-from medloop.loop.foundation.readings import DERIVED, project_settings, readings_needed
+from medloop.loop.foundation.readings import DERIVED, project_settings, readings_due
 from medloop.store.reader import Reader
 
 
@@ -52,5 +52,5 @@ def seen_annotation(tx: Reader, case_id: str, annotator_id: str) -> Annotation |
 def begun_from(tx: Reader, case_id: str, annotator_id: str) -> Annotation | None:
     """What a draft of an annotator begins with: where several people read the case, their own annotation; else what they see of it."""
     settings = project_settings(tx)
-    own = own_annotation(tx, case_id, annotator_id) if settings.blind or readings_needed(settings, case_id) > 1 else None
+    own = own_annotation(tx, case_id, annotator_id) if settings.blind or readings_due(tx, case_id) > 1 else None
     return own or seen_annotation(tx, case_id, annotator_id)

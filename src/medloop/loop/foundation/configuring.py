@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medloop.core.codes import coded, parse_code
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import ConflictError, LabelError
 from medloop.core.labels import enclosing_values
 from medloop.core.names import checked_instructions, checked_title, composed, folded
 from medloop.core.overlaps import overlapping
 from medloop.core.records import LABEL_COLOURS, Label, Project, Round, Task, new_id, now
-from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue, changed_settings
+from medloop.core.settings import SETTINGS, ProjectSettings, changed_settings
 from medloop.loop.foundation.instruction_pictures import keep_pictures, with_pictures
 from medloop.loop.foundation.job_kinds import Choose, request_job
 from medloop.loop.foundation.round_moves import after_annotation

@@ -7,8 +7,9 @@ have it open, it looks like a case that nobody has annotated.
 
 from dataclasses import dataclass
 
-from medloop.core.records import Annotation, Annotator, Assignment, GoldCase, GoldReading, Prediction, Snapshot
+from medloop.core.records import Annotation, Annotator, Assignment, GoldCase, GoldReading, Prediction
 from medloop.core.seeds import drawn_share
+from medloop.loop.foundation.learned import learned_annotations
 from medloop.loop.foundation.readings import (
     OWN_READINGS,
     CaseHistory,
@@ -110,7 +111,7 @@ def independent_proposal(tx: Reader, case_id: str) -> Prediction | None:
     """The newest prediction of a case by a model before which none had learned from an annotation of it."""
     given, found = {a.id for a in tx.find(Annotation, where={"case_id": case_id})}, None
     for known in tx.learned_models():
-        if not given.isdisjoint(tx.get(Snapshot, known.model.snapshot_id).annotation_ids):
+        if not given.isdisjoint(learned_annotations(tx, known.model)):
             break
         made = tx.find(Prediction, where={"case_id": case_id, "model_id": known.model.id}, limit=1, descending=True)
         found = made[0] if made else found

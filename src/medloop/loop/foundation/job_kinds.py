@@ -94,6 +94,14 @@ class Rejudge(Payload):
 
 
 @dataclass(frozen=True)
+class MapPool(Payload):
+    """Lay out every described case as a point, by the model's embeddings or by what its image looks like."""
+
+    described: Literal["auto", "model", "images"] = "auto"
+    layout: Literal["pca", "tsne"] = "pca"
+
+
+@dataclass(frozen=True)
 class PullSeries(Payload):
     """Fetch studies of an archive and import their series; which ones stands in a private file, never in the queue."""
 
@@ -166,6 +174,7 @@ KINDS = (
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.predictions:run_prediction", ("query",)),
     Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
+    Kind("map", "Map of the pool", 6, MapPool, "medloop.loop.overview.pool_map:run_map"),
     Kind("rejudge", "Evaluation of every model", 4, Rejudge, "medloop.loop.judging.rejudging:run_rejudging"),
 )
 

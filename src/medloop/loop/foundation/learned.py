@@ -1,12 +1,54 @@
-"""Which cases a model has learned from."""
+"""Which annotations and cases a model has learned from: itself, and through the models that its training went on from.
 
-from medloop.core.records import Annotation, Model, Snapshot
+A snapshot names every annotation there was; what a model learned of it stands in its metrics where that was a part (`learned`), and so does
+the model it went on from (`parent`) or that it is an adaptation of (`adapted_from`).
+"""
+
+from collections.abc import Iterator
+
+from medloop.core.records import Annotation, Json, Model, Snapshot
 from medloop.store.reader import Reader
+
+CHAIN = ("learned", "parent")
+"""What of a model's metrics says what it learned."""
 
 
 def learned_cases(tx: Reader, model: Model) -> list[str]:
     """Ids of the cases whose annotations a model was trained on, in the order they were annotated; none of a model from elsewhere."""
+    ids = learned_annotations(tx, model)
+    return list(dict.fromkeys(annotation.case_id for annotation in tx.find(Annotation, where={"id": ids}))) if ids else []
+
+
+def learned_annotations(tx: Reader, model: Model) -> list[str]:
+    """Ids of all annotations that are in a model's weights, those of the first model of its chain first; none of a model from elsewhere."""
+    chain = list(_chain(tx, model))
+    return list(dict.fromkeys(i for one in reversed(chain) for i in learned_itself(tx, one)))
+
+
+def learned_itself(tx: Reader, model: Model) -> list[str]:
+    """Ids of the annotations that its own training showed it: a part of its snapshot, where it went on from another model."""
     if model.outside:
         return []
-    ids = list(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-    return list(dict.fromkeys(annotation.case_id for annotation in tx.find(Annotation, where={"id": ids}))) if ids else []
+    part = model.metrics.get("learned")
+    return list(tx.get(Snapshot, model.snapshot_id).annotation_ids if part is None else part)
+
+
+def learned_of_snapshot(tx: Reader, model: Model) -> list[str]:
+    """Ids of the annotations of its snapshot, in that order, that it or a model before it learned."""
+    known = set(learned_annotations(tx, model))
+    return [i for i in tx.get(Snapshot, model.snapshot_id).annotation_ids if i in known]
+
+
+def _chain(tx: Reader, model: Model) -> Iterator[Model]:
+    """A model and those it comes from, newest first."""
+    found: list[Model] = [model]
+    while found:
+        yield found[0]
+        where = _before(found[0].metrics)
+        found = tx.find(Model, where=where, limit=1) if where else []
+
+
+def _before(metrics: Json) -> Json:
+    if "parent" in metrics:
+        return {"id": metrics["parent"]}
+    return {"index": metrics["adapted_from"]} if "adapted_from" in metrics else {}

@@ -22,6 +22,7 @@ from medloop.core.records import Annotation, Annotator, Assignment, Consensus, G
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, may_lack_labels
 from medloop.loop.foundation.consensus import by_case, deciding
+from medloop.loop.foundation.disposed import read_by_two
 from medloop.raters.case_quality import ClassScale, MaskScale, Standing, classes_standing, masks_standing, no_surer_than
 from medloop.raters.skill_prior import PRIORS
 from medloop.store.reader import Reader
@@ -67,6 +68,7 @@ class CaseHistory:
         skills: Id of a reading → skill of its reader when it was given, 0..1; not needed without routing.
         classes: How many classes the task has; 0 for masks.
         gold: It is a gold case in use, whose truth stands.
+        second: The stream sent it to a second reader: it needs two readings.
         complementary: Another reading annotates a label that the one which stands without a consensus does not.
     """
 
@@ -81,6 +83,7 @@ class CaseHistory:
     classes: int = 0
     gold: bool = False
     complementary: bool = False
+    second: bool = False
 
     @property
     def readings(self) -> tuple[Annotation, ...]:
@@ -180,6 +183,13 @@ def readings_needed(settings: ProjectSettings, case_id: str) -> int:
     return settings.readings + (drawn_share(case_id) < settings.read_twice)
 
 
+def readings_due(tx: Reader, case_id: str) -> int:
+    """How many people must read a case, also by what a stream decided about it."""
+    settings = project_settings(tx)
+    two = settings.stream_risk > 0 and bool(read_by_two(tx, [case_id]))
+    return max(readings_needed(settings, case_id), 2 if two else 1)
+
+
 def routes(settings: ProjectSettings) -> bool:
     """Whether `routing` decides who reads a case."""
     return settings.routing != "none"
@@ -187,7 +197,17 @@ def routes(settings: ProjectSettings) -> bool:
 
 def needs_several(settings: ProjectSettings) -> bool:
     """Whether a case may need more than one reading."""
-    return settings.readings > 1 or settings.read_twice > 0
+    return most_readings(settings) > 1
+
+
+def usual_readings(settings: ProjectSettings) -> int:
+    """The most readings that a case may need whatever a stream decides about it."""
+    return settings.readings + (settings.read_twice > 0)
+
+
+def most_readings(settings: ProjectSettings) -> int:
+    """The most readings that a case may need: one that the stream sends to a second reader needs two."""
+    return max(usual_readings(settings), 2 if settings.stream_risk > 0 else 1)
 
 
 def reads_several(settings: ProjectSettings) -> bool:
@@ -204,7 +224,7 @@ def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
     enough = len(readings) >= needed or history.adjudicated is not None
     approved = _approved(history, standing)
     judged = enough or (routes(settings) and not history.classes)  # the agreement of masks decides whether another reading is due
-    several = reads_several(settings) or history.complementary
+    several = usual_readings(settings) > 1 or settings.consensus != "latest" or history.second or history.complementary
     fuses = several or any(a.origin == FUSED for a in history.annotations)  # of a method that is no longer set
     wants = judged and len(readings) > 1 and fuses and not history.adjudicated and not approved
     due = wants and (consensus is None or consensus.method != settings.consensus or (settings.targets == "soft" and _is_hard(consensus)))
@@ -259,7 +279,7 @@ def _needed(settings: ProjectSettings, history: CaseHistory, amount: Standing | 
     """How many readings a case must have."""
     sure = amount is not None and amount.quality >= settings.sure_enough - ROUNDING
     given = len(history.readings)
-    return given if given and (sure or history.gold) else readings_needed(settings, history.case_id)
+    return given if given and (sure or history.gold) else max(readings_needed(settings, history.case_id), 2 if history.second else 1)
 
 
 def _is_hard(consensus: Consensus) -> bool:
@@ -321,6 +341,7 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     task = tx.get(Task, project.task_id)
     scope = annotated_labels(tx, task)
     classes = len(task.labels) if task.kind == "classification" else 0
+    second = read_by_two(tx, case_ids) if project.settings.stream_risk > 0 else frozenset()
     return {
         case_id: CaseHistory(
             case_id=case_id,
@@ -334,6 +355,7 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
             classes=classes,
             gold=case_id in gold,
             complementary=_complementary(scope, given.get(case_id, ())),
+            second=case_id in second,
         )
         for case_id in case_ids
     }
@@ -392,11 +414,12 @@ def cases_read(tx: Reader, state: ReadingState) -> list[str]:
 def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
     """Ids of the cases that somebody has read, here or elsewhere, and how far those are that are not plainly accepted."""
     settings, begun = project_settings(tx), tx.begun_cases((*OWN_READINGS, "imported"))
-    most = settings.readings + (settings.read_twice > 0)
+    most = most_readings(settings)
     least = {"none": 0.0, "disagreement": settings.minimum_agreement, "all": math.inf}[settings.review]
     settled = tx.settled_cases(most, settings.consensus, least, soft=settings.targets == "soft") if not routes(settings) else set()
-    if most == 1 and not routes(settings) and settings.review != "all":
-        settled |= tx.single_cases()
+    if usual_readings(settings) == 1 and not routes(settings) and settings.review != "all":
+        single = tx.single_cases()
+        settled |= single - (read_by_two(tx, single) if most > 1 else frozenset())
     return begun, case_readings(tx, [case_id for case_id in begun if case_id not in settled])
 
 

@@ -2,13 +2,14 @@
 
 A candidate on trial proposes in a share of the training cases while the model in use proposes in the others. Which cases
 these are is drawn by a hash of candidate and case, so that a case never changes sides. A trial ends with the next decision that
-releases or refuses the candidate, puts another model to use, or tries a newer candidate.
+releases or refuses the candidate, puts another model to use, or tries a newer candidate. It rests while the setting is off or a person has
+pinned a model: then every case opens with the model in use.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from medloop.core.records import Case, LiveChoice, Prediction, Split
+from medloop.core.records import Case, Event, LiveChoice, Prediction, Split
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.model_choices import TRIAL
@@ -17,6 +18,9 @@ from medloop.store.reader import Reader
 
 TRIED_SPLIT: Split = "train"
 """Evaluation cases are no part of a trial: their annotations would lean on the candidate that they judge."""
+
+PINNED, OFF = "pinned", "off"
+"""Why a trial rests."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,27 @@ def current_trial(tx: Reader) -> Trial | None:
         return None
     found = trials(tx)
     return found[-1] if found and found[-1].ended_at is None else None
+
+
+def rests(tx: Reader, trial: Trial) -> list[tuple[str, str | None]]:
+    """When a trial rested: from when and until when, None for until now."""
+    turns = [(choice.created_at, PINNED, choice.pinned) for choice in tx.find(LiveChoice)]
+    turns += [(event.at, OFF, is_off) for event in tx.events_about("project") if (is_off := _switched_off(event)) is not None]
+    last, resting, found = trial.ended_at or "~", set[str](), list[tuple[str, str | None]]()
+    for at, why, rests_now in sorted(turn for turn in turns if trial.began_at < turn[0] < last):
+        rested = bool(resting)
+        resting = resting | {why} if rests_now else resting - {why}
+        if resting and not rested:
+            found.append((at, trial.ended_at))
+        elif rested and not resting:
+            found[-1] = (found[-1][0], at)
+    return found
+
+
+def _switched_off(event: Event) -> bool | None:
+    """Whether no candidate is tried by the settings that an event tells of; None where it tells of none."""
+    settings = event.body.get("changed", {}).get("settings", {}).get("to")
+    return None if settings is None else not (settings.get("release_canary") and settings.get("release") == "gate")
 
 
 def is_blinded(tx: Reader, model_id: str) -> bool:

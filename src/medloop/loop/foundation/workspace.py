@@ -14,6 +14,7 @@ from medloop.core.records import LABEL_COLOURS, USUAL_STRATEGY, Label, Project, 
 from medloop.core.settings import check_settings
 from medloop.query.pool import COLD
 from medloop.query.strategies import strategy
+from medloop.store.homes import Places
 from medloop.store.store import Store
 
 MAX_LABELS = 254
@@ -50,13 +51,13 @@ class Workspace:
         labels: Sequence[str] | Mapping[str, str] | Overlapping,
         instructions: str = "",
         settings: ProjectSettings | None = None,
-        url: str | None = None,
+        url: str | Places | None = None,
         actor: str = "system",
     ) -> Self:
         """Make a new project in a folder that holds none; labels are numbered 1, 2, … (segmentation) or 0, 1, … (classification).
 
         As a mapping they say what each lies inside of (`medloop.core.labels`): {"liver": "", "tumour": "liver"}. `Overlapping`
-        names what each overlaps, too (`medloop.core.overlaps`).
+        names what each overlaps, too (`medloop.core.overlaps`). `url` is of a PostgreSQL database; as `Places` it says where blobs go, too.
 
         Raises:
             ConflictError: The folder already holds a project.

@@ -6,7 +6,7 @@ which it has learned nothing; so the newest model is judged only once some of it
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
@@ -23,6 +23,7 @@ from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.memo import Memo, memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.case_scores import score_case
+from medloop.loop.judging.draw_chains import chains_of
 from medloop.metrics.intervals import Interval
 from medloop.query.budget.drawn_mean import Draws, drawn_mean
 from medloop.store.reader import Reader
@@ -33,8 +34,6 @@ MODELS = 10
 AT_A_LOOK = 40
 """New comparisons of masks at a look, so that a page stays quick; the worker makes all."""
 
-NOT_KEPT = "no estimate from the queried cases: {strategy} drew them, but not every chance is known (an older version, or some came first)"
-NO_CHANCE = "no estimate from the queried cases: the strategy {strategy} leaves no other case a chance, so they speak for themselves alone"
 NOTHING_DRAWN = "no estimate from the queried cases: none was drawn and annotated since the model was trained"
 
 
@@ -143,8 +142,9 @@ def _estimate(workspace: Workspace, model: Model, known: _Known, kept: Memo, bud
         trained = tx.event_numbers(Model, [model.id])[model.id]
         learned = set(learned_cases(tx, model))
         later = [query for number, query in known.queries if number > trained]
-        chain, lacking = _longest_chain(later, known.cases)
-        seen = _predictions(tx, model, [c.case_id for c in chain])
+        chains, lacking = chains_of(later, known.cases)
+        seen = _predictions(tx, model, [c.case_id for chain in chains for c in chain])
+    chain = max(reversed(chains), key=lambda one: _judgeable(known, _Seen(one, seen, learned)))
     nothing = DrawnEstimate(model.index, note=lacking or NOTHING_DRAWN, labelled_cases=len(learned))
     scores = _scores(workspace, model, known, _Seen(chain, seen, learned), kept, budget)
     judged = [score for score in scores if score is not None]
@@ -160,30 +160,21 @@ class _Seen:
     learned: set[str]
 
 
-def _longest_chain(queries: Iterable[Query], cases: Mapping[str, Case]) -> tuple[list[Choice], str]:
-    """The longest run of draws in which every one took one case from what the last had left; why there is none, in words."""
-    chains: list[list[Choice]] = [[]]
-    certain = ""
-    for query in queries:
-        for choice in query.choices:
-            if choice.case_id not in cases or choice.label is not None:
-                continue  # the audit sample is none of the pool, nor are cases that are annotated for other labels
-            if choice.probability is None or choice.left is None:
-                certain = certain or _why_none(query)
-                chains.append([])
-                continue
-            last = chains[-1]
-            if last and last[-1].left != choice.left + 1:
-                chains.append([])
-            chains[-1].append(choice)
-    longest = max(chains, key=len)
-    return longest, "" if longest else certain
+def _judgeable(known: _Known, seen: _Seen) -> int:
+    """How many draws of a run can be judged, up to the first one that waits."""
+    return sum(not is_left_out for _, is_left_out in _resolved(known, seen))
 
 
-def _why_none(query: Query) -> str:
-    """Why a query has picks without a chance, in words: of a strategy that draws, something of one is there."""
-    drew = any(choice.probability is not None or choice.left is not None for choice in query.choices)
-    return (NOT_KEPT if drew else NO_CHANCE).format(strategy=query.strategy)
+def _resolved(known: _Known, seen: _Seen) -> Iterator[tuple[Choice, bool]]:
+    """The draws up to the first one that waits, and whether people skipped or flagged each."""
+    for choice in seen.chain:
+        annotated = choice.case_id in known.annotations
+        if not annotated and choice.case_id in known.left_out:
+            yield choice, True
+        elif annotated and choice.case_id in seen.predictions and choice.case_id not in seen.learned:
+            yield choice, False
+        else:
+            return
 
 
 def _predictions(tx: Reader, model: Model, case_ids: Sequence[str]) -> dict[str, Prediction]:
@@ -194,13 +185,11 @@ def _predictions(tx: Reader, model: Model, case_ids: Sequence[str]) -> dict[str,
 def _scores(workspace: Workspace, model: Model, known: _Known, seen: _Seen, kept: Memo, budget: _Budget) -> list[float | None]:
     """Score of each draw up to the first one that waits; None for those that people skipped or flagged."""
     learnt, found = set(labels_of_model(model, workspace.task)), list[float | None]()
-    for choice in seen.chain:
-        truth, prediction = known.annotations.get(choice.case_id), seen.predictions.get(choice.case_id)
-        if truth is None and choice.case_id in known.left_out:
+    for choice, is_left_out in _resolved(known, seen):
+        if is_left_out:
             found.append(None)
             continue
-        if truth is None or prediction is None or choice.case_id in seen.learned:
-            break
+        truth, prediction = known.annotations[choice.case_id], seen.predictions[choice.case_id]
         labels = [label for label in known.scope.of(truth) if label in learnt]
         key = f"{prediction.id} {truth.id} {','.join(label.name for label in labels)}"
         if key not in kept.values and not budget.spend():

@@ -6,9 +6,8 @@ compared with both. A group with evaluated patients of its own is compared with 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 
@@ -18,17 +17,14 @@ from medloop.core.records import Case, Model
 from medloop.core.seeds import generator
 from medloop.images.appearance import appearance_names
 from medloop.loop.foundation.described import Report
-from medloop.loop.foundation.subgroups import subgroups_of
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.appearances import kept_appearances
 from medloop.loop.judging.domain import MOST_MADE, Described, Domain, Standings, described, domain_of, known_domain, standings
 from medloop.loop.judging.drift_errors import Annotated, annotated_beside, calibration_drift
+from medloop.loop.judging.drift_groups import ALL, column_of, group_of, remember_drifted
 from medloop.metrics.drift import DriftTest, GroupDrift, corrected, few_words
 from medloop.metrics.two_sample import FEWEST_PATIENTS, PERMUTATIONS, classifier_test, holm, ks_test, mmd_test, patient_medians, two_sides
 
-ATTRIBUTES = ("scanner", "manufacturer", "site", "stratum")
-"""Columns by which cases fall into groups, where they have one of them; the first that they have."""
-
-ALL = "all"
 MOST_PATIENTS = 200
 """Of each side: more cost time, and show differences that nobody would mind."""
 
@@ -60,6 +56,7 @@ class DriftReport:
         cases: Every compared case, the least likely first.
         unpredicted: Cases without an embedding by this model, which are not compared.
         note: Why nothing can be said of single cases, in words; "" where it can.
+        unread: Cases that are not compared yet as nobody looked at their images; a further look goes on with them.
     """
 
     model_index: int
@@ -68,6 +65,7 @@ class DriftReport:
     cases: tuple[CaseStanding, ...]
     unpredicted: int
     note: str
+    unread: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +89,9 @@ class Compared:
         return next((one for one in self.drifts if one.group == self.groups.get(case_id)), None)
 
 
-def drift_report(workspace: Workspace, *, by: str = "", since: str = "", report: Report | None = None) -> DriftReport:
+def drift_report(
+    workspace: Workspace, *, by: str = "", since: str = "", report: Report | None = None, most: int | None = None
+) -> DriftReport:
     """Compare the unlabelled cases with those that the model in use was judged on.
 
     Args:
@@ -99,6 +99,7 @@ def drift_report(workspace: Workspace, *, by: str = "", since: str = "", report:
         by: Column that makes groups, such as "scanner"; "all" for one group, "" for the first of `ATTRIBUTES` that cases have.
         since: Only cases added on this day (2026-11-30) or later, against evaluated ones of before.
         report: Told how far it is.
+        most: Images that are read on each side which nobody looked at yet; None for all. The others are counted, and follow later.
 
     Raises:
         InputError: No model in use, no case to compare, or no such column.
@@ -113,14 +114,23 @@ def drift_report(workspace: Workspace, *, by: str = "", since: str = "", report:
     pool = [case for case in pool if case.added_at >= day]
     if not pool:
         raise InputError(f"A drift report needs unlabelled cases{f' since {since}' if since else ''}, got none", remedy="add cases")
-    found = compare(workspace, model, pool, by=by, day=day, report=report)
+    found = compare(workspace, model, pool, by=by, day=day, report=report, most=most)
     lines = [
         CaseStanding(case.id, case.name, found.groups[case.id], one.p, one.outside)
         for case in found.incoming.cases
         if (one := found.standings.get(case.id))
     ]
     lines.sort(key=lambda line: (line.p, natural_key(line.name)))
-    return DriftReport(model.index, found.by, found.drifts, tuple(lines), len(pool) - len(found.incoming), found.domain.note)
+    unread = _unread(workspace, model, pool)
+    unpredicted = max(0, len(pool) - len(found.incoming) - unread)
+    return DriftReport(model.index, found.by, found.drifts, tuple(lines), unpredicted, found.domain.note, unread)
+
+
+def _unread(workspace: Workspace, model: Model, pool: Sequence[Case]) -> int:
+    """How many cases that have an embedding nobody looked at yet."""
+    with workspace.store.read() as tx:
+        seen = {p.case_id for p in tx.latest_predictions(model.id, among=[case.id for case in pool]) if p.features}
+    return len({case.id for case in pool if case.voxels} & seen - kept_appearances(workspace, pool).keys())
 
 
 def compare(
@@ -145,34 +155,17 @@ def compare(
     names = sorted({groups[case.id] for case in pool}, key=natural_key)
     without = Compared(domain, incoming, column, groups, stand)
     annotated = annotated_beside(workspace, domain)
-    found = [_group(workspace, without, annotated, name, [case for case in pool if groups[case.id] == name], day) for name in names]
-    return Compared(domain, incoming, column, groups, stand, corrected(found))
+    found = corrected(
+        [_group(workspace, without, annotated, name, [case for case in pool if groups[case.id] == name], day) for name in names]
+    )
+    if not day:
+        remember_drifted(workspace, model, column, [one.group for one in found if one.verdict == "drift"])
+    return Compared(domain, incoming, column, groups, stand, found)
 
 
 def compare_now(workspace: Workspace, model: Model, pool: Sequence[Case]) -> Compared:
     """As `compare`, where somebody waits for it."""
     return compare(workspace, model, pool, most=MOST_MADE)
-
-
-def group_of(case: Case, column: str) -> str:
-    """The name of the group of a case by a column, such as "scanner B"; "all" without a column."""
-    if column == ALL:
-        return ALL
-    value = subgroups_of(case).get(column, "")
-    return f"{column} {value}" if value else f"no {column}"
-
-
-def column_of(pool: Sequence[Case], by: str) -> str:
-    """The column that makes groups of these cases; `by` where it is given.
-
-    Raises:
-        InputError: No case has a value there.
-    """
-    there = {name for case in pool for name in subgroups_of(case)}
-    if by and by != ALL and by not in there:
-        listed = ", ".join(sorted(there)) or "none"
-        raise InputError(f"No case to compare has a value in the column {by!r}, they have {listed}", remedy=f"use one of these, or {ALL}")
-    return by or next((name for name in ATTRIBUTES if name in there), ALL)
 
 
 def _day(since: str) -> str:
@@ -189,9 +182,8 @@ def _day(since: str) -> str:
 def _group(workspace: Workspace, found: Compared, annotated: Annotated, name: str, pool: Sequence[Case], day: str) -> GroupDrift:
     new = _some(workspace, found.incoming.where({case.id for case in pool}), name)
     reference, own = _reference(found, name)
-    reference = _some(
-        workspace, reference.where({c.id for c in reference.cases if c.patient not in set(new.patients)}), f"{name} reference"
-    )
+    new, reference, both = apart(new, reference)
+    reference = _some(workspace, reference, f"{name} reference")
     patients, known = len(set(new.patients)), len(set(reference.patients))
     words = few_words(patients, known)
     tests = () if words else _tests(workspace, found, name, new, reference)
@@ -214,8 +206,28 @@ def _group(workspace: Workspace, found: Compared, annotated: Annotated, name: st
         outside=sum(judged) if judged else None,
         verdict="too few",
         meaning=words,
-        notes=tuple(filter(None, (errors.note,))),
+        notes=tuple(filter(None, (both, errors.note))),
     )
+
+
+def apart(new: Described, reference: Described) -> tuple[Described, Described, str]:
+    """Both sides without common patients, which are taken from the side that has more to spare; in words if from the new cases."""
+    common = set(new.patients) & set(reference.patients)
+    if not common:
+        return new, reference, ""
+    fewer_known = _without(reference, common)
+    fewer_new = _without(new, common)
+    if min(_patients(new), _patients(fewer_known)) >= min(FEWEST_PATIENTS, _patients(fewer_new), _patients(reference)):
+        return new, fewer_known, ""
+    return fewer_new, reference, f"without the cases of {counted(len(common), 'patient')} evaluated on another case"
+
+
+def _without(side: Described, patients: Collection[str]) -> Described:
+    return side.where({case.id for case in side.cases if case.patient not in patients})
+
+
+def _patients(side: Described) -> int:
+    return len(set(side.patients))
 
 
 def _reference(found: Compared, name: str) -> tuple[Described, bool]:
@@ -282,18 +294,3 @@ def _intensities(reference: Described, new: Described) -> DriftTest:
     return DriftTest(
         "intensities", f"{names[most]}: {shown}", tests[most].statistic, p_values[most], tests[most].effect, "distance of the shares (KS)"
     )
-
-
-def report_lines(found: DriftReport) -> list[str]:
-    """The report in words."""
-    return list(chain.from_iterable(_group_lines(group) for group in found.groups)) + ([found.note] if found.note else [])
-
-
-def _group_lines(group: GroupDrift) -> list[str]:
-    against = f"{counted(group.reference_cases, 'case')} of {group.reference} ({counted(group.reference_patients, 'patient')})"
-    first = f"{group.group}: {group.verdict}; {counted(group.cases, 'case')} of {counted(group.patients, 'patient')} against {against}"
-    outside = [f"  {counted(group.outside, 'case')} outside of the domain"] if group.outside else []
-    tests = [
-        f"  {t.kind:<12} p {t.p:.4f}, corrected {t.corrected:.4f}; {t.effect_name} {t.effect:.3f} {t.about}".rstrip() for t in group.tests
-    ]
-    return [first, f"  {group.meaning}", *tests, *outside, *(f"  {note}" for note in group.notes)]

@@ -7,11 +7,12 @@ import numpy as np
 
 from medloop.core.arrays import FloatArray
 from medloop.core.names import counted
-from medloop.core.records import Annotation, Case, Prediction, Snapshot, Split
+from medloop.core.records import Annotation, Case, Prediction, Split
 from medloop.core.seeds import generator
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.leaning import leans_on_proposal
+from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import Domain
 from medloop.loop.judging.evaluation import score_annotations
@@ -68,8 +69,10 @@ def annotated_beside(workspace: Workspace, domain: Domain) -> Annotated:
     """The annotations that can tell whether a model errs more than expected."""
     model, taught = domain.model, {case.patient for case in domain.training.cases}
     with workspace.store.read() as tx:
-        learned = set(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-        answers = [a for split in SPLITS for a in consensus_annotations(tx, split) if a.id not in learned and not leans_on_proposal(tx, a)]
+        learned = set(learned_cases(tx, model))
+        answers = [
+            a for split in SPLITS for a in consensus_annotations(tx, split) if a.case_id not in learned and not leans_on_proposal(tx, a)
+        ]
         evaluated = evaluated_cases(tx, model.id)
         ids = {a.case_id for a in answers} | {c.case_id for c in evaluated}
         cases = {case.id: case for case in tx.find(Case, where={"id": sorted(ids)})} if ids else {}

@@ -23,13 +23,17 @@ FEW_CASES = 20
 
 @dataclass(frozen=True)
 class EvaluatedCase:
-    """A case whose prediction was held against a person's annotation: mean Dice of its labels; 1 for a right class, 0 for a wrong one."""
+    """A case whose prediction was held against a person's annotation: mean Dice of its labels; 1 for a right class, 0 for a wrong one.
+
+    `by_label` holds the score of each label that the annotation is about.
+    """
 
     case_id: str
     patient: str
     split: Split
     truth: float
     prediction: Prediction
+    by_label: tuple[float, ...] = ()
 
 
 def evaluated_cases(tx: Reader, model_id: str) -> list[EvaluatedCase]:
@@ -40,8 +44,9 @@ def evaluated_cases(tx: Reader, model_id: str) -> list[EvaluatedCase]:
         predictions = {p.case_id: p for p in tx.latest_predictions(model_id, among=wanted)}
         for case_id in wanted:
             if case_id in predictions:
-                truth = float(np.mean(list(evaluation.per_case[case_id].values())))
-                found.append(EvaluatedCase(case_id, tx.get(Case, case_id).patient, evaluation.split, truth, predictions[case_id]))
+                scores = tuple(float(score) for score in evaluation.per_case[case_id].values())
+                patient, truth = tx.get(Case, case_id).patient, float(np.mean(scores))
+                found.append(EvaluatedCase(case_id, patient, evaluation.split, truth, predictions[case_id], scores))
     return found
 
 

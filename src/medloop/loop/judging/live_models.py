@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from medloop.core.errors import NotFoundError
 from medloop.core.names import counted
-from medloop.core.records import EVALUATION_SPLITS, Annotator, Json, LiveChoice, Model, Snapshot, new_id, now
+from medloop.core.records import EVALUATION_SPLITS, Annotator, Json, LiveChoice, Model, new_id, now
 from medloop.core.settings import ProjectSettings
 from medloop.loop.foundation.follow_up import (
     damaged_ids,
@@ -26,6 +26,7 @@ from medloop.loop.foundation.follow_up import (
     request_query,
     request_trial_of,
 )
+from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.model_choices import CANDIDATE, FEDERATION, TRIAL, refused, rolled_back
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
@@ -188,7 +189,7 @@ def knows_more(tx: Reader, model: Model, other: Model) -> bool:
 
 
 def _learned(tx: Reader, model: Model) -> str:
-    count = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+    count = len(learned_of_snapshot(tx, model))
     return f"learned from {counted(count, 'annotation')}"
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medloop.core.arrays import FloatArray, MaskArray
+from medloop.core.declaring import current_names
 from medloop.core.errors import BlobError, UnavailableError
 from medloop.core.names import folded
 from medloop.core.records import Aggregation, Case, Json, Model, Prediction, Query, Round, new_id, now
 from medloop.core.seeds import generator
-from medloop.core.settings import UncertaintySource, current_names
+from medloop.core.settings import UncertaintySource
 from medloop.images.encode import encode_mask
 from medloop.loop.foundation.annotated_labels import lacking_cases
 from medloop.loop.foundation.arrays import load_image, load_proposal, store_features

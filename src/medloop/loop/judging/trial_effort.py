@@ -2,7 +2,7 @@
 
 Counted are training cases that were opened with a proposal of either model during the trial and annotated: of each the first reading.
 Cases of the candidate's share that opened with the other model's proposal, as the candidate had not seen them yet, are left out: they
-would be no chance selection.
+would be no chance selection. So are cases that were opened while the trial rested: then all open with the model in use.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from medloop.core.names import counted
 from medloop.core.records import Annotation, Model, Provenance, Task, Withdrawal
 from medloop.core.seeds import generator
 from medloop.loop.foundation.readings import project_settings
-from medloop.loop.foundation.trials import TRIED_SPLIT, Trial, trials
+from medloop.loop.foundation.trials import TRIED_SPLIT, Trial, rests, trials
 from medloop.loop.foundation.workspace import Workspace
 from medloop.metrics.arms import ArmsRatio, compare_arms
 from medloop.store.pool_rows import ShownRow
@@ -37,6 +37,7 @@ class TrialEffort:
         changed: Of a classification in how many cases the class was changed, of each arm; None of masks.
         rejected: Proposals that were rejected outright, of each arm.
         unseen: Cases left out because the candidate had not seen them yet.
+        rested: Cases left out because they were opened while the trial rested.
     """
 
     model: int
@@ -51,6 +52,7 @@ class TrialEffort:
     changed: tuple[int, int] | None
     rejected: tuple[int, int]
     unseen: int
+    rested: int = 0
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -67,6 +69,8 @@ class TrialEffort:
             found.append(f"proposals rejected: {self.rejected[0]}, and {self.rejected[1]}")
         if self.unseen:
             found.append(f"left out: {counted(self.unseen, 'case')} that the candidate had not seen when it was opened")
+        if self.rested:
+            found.append(f"left out: {counted(self.rested, 'case')} opened while the trial rested")
         if self.ended_at:
             found.append(f"ended: {self.ending}")
         return tuple(found)
@@ -86,7 +90,9 @@ def trial_effort(tx: Reader, trial: Trial) -> TrialEffort:
     """The work of one trial."""
     newer, older = tx.get(Model, trial.model_id), tx.get(Model, trial.against_id)
     rows = tx.shown_proposals([newer.id, older.id], TRIED_SPLIT, trial.began_at, trial.ended_at)
-    fair = [row for row in rows if row.model_id == newer.id or not trial.takes(row.case_id)]
+    resting = rests(tx, trial)
+    tried = [row for row in rows if not any(start <= row.opened_at and (end is None or row.opened_at < end) for start, end in resting)]
+    fair = [row for row in tried if row.model_id == newer.id or not trial.takes(row.case_id)]
     work = _worked(tx, fair, newer.id)
     done = [one for one in work if one.kind in COUNTED]
     segments = tx.find(Task, limit=1)[0].kind == "segmentation"
@@ -109,7 +115,8 @@ def trial_effort(tx: Reader, trial: Trial) -> TrialEffort:
         voxels=ratio("voxels", lambda one: one.voxels) if segments else None,
         changed=None if segments else _pair([one.newer for one in done if one.untouched == 0.0]),
         rejected=_pair([one.newer for one in work if one.kind == "rejected"]),
-        unseen=len({row.case_id for row in rows} - {row.case_id for row in fair}),
+        unseen=len({row.case_id for row in tried} - {row.case_id for row in fair}),
+        rested=len({row.case_id for row in rows} - {row.case_id for row in tried}),
     )
 
 

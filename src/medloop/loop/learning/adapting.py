@@ -4,8 +4,10 @@ What is adapted are the images: intensities are brought to those of the training
 falling; whichever brings the group nearest to the training cases in the network's own embedding. Weights stay as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,21 +16,24 @@ from medloop.core.arrays import FloatArray
 from medloop.core.errors import InputError
 from medloop.core.image import Mask
 from medloop.core.names import counted, natural_key
-from medloop.core.records import Annotation, Case, Json, Model, Snapshot, new_id, now
+from medloop.core.records import Annotation, Case, Json, Model, new_id, now
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_annotation, load_image
+from medloop.loop.foundation.computable import computable, misfit
 from medloop.loop.foundation.consensus import consensus_annotations
+from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.label_versions import NOT_LEARNED
-from medloop.loop.foundation.learned import learned_cases
+from medloop.loop.foundation.learned import CHAIN, learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.drift import column_of, group_of
+from medloop.loop.judging.drift_groups import column_of, group_of
 from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
 from medloop.metrics.intervals import Interval, paired_difference
 from medloop.metrics.outlying import fit_distances
 from medloop.models.foundation.landmarks import Landmarks, fit_landmarks
+from medloop.models.foundation.nnunet_recipe import AnyRecipe, recipe_of
 
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
@@ -39,8 +44,8 @@ MOST_TRAINING, MOST_NEW, FEWEST_NEW, FEWEST_TRAINING = 30, 20, 3, 5
 CLOSER = 0.95
 """An adaptation must bring the group's median distance from the training cases to this share of it, or is not made."""
 
-KEPT = ("samples", "uncertainty_source", "aggregation", NOT_LEARNED, "confusions")
-"""What of a model's metrics says how it predicts; what measured it says nothing of the adapted one."""
+KEPT = ("samples", "uncertainty_source", "aggregation", NOT_LEARNED, "confusions", *CHAIN)
+"""What of a model's metrics says how it predicts and what it learned; what measured it says nothing of the adapted one."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class AdaptReport:
         before, after: Median distance of the group's cases from the training cases in the embedding, 1 for a usual one.
         quality: Dice of the adapted less that of the source on annotated cases of the group, with the number of patients; None without.
         words: All of it, in words.
+        left_out: Cases that could not be read or computed on, a line each.
     """
 
     model_index: int | None
@@ -65,6 +71,7 @@ class AdaptReport:
     after: float
     quality: Interval | None
     words: str
+    left_out: tuple[str, ...] = ()
 
 
 def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "system") -> AdaptReport:
@@ -80,7 +87,8 @@ def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "syst
         InputError: No model, no such group, or too few cases.
         UnavailableError: A model whose networks are not in this process.
     """
-    model, training, new = _cases(workspace, by, value)
+    left_out = LeftOut(workspace)
+    model, training, new = _cases(workspace, by, value, left_out)
     group = group_of(new[0], by)
     predictor = own_networks(load_predictor(workspace.store.blobs, model), "be adapted")
     if ALIGNED in model.metrics:
@@ -94,11 +102,18 @@ def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "syst
     before, (after, best) = tried[0][0], min(tried, key=lambda one: one[0])
     if best is None or after > CLOSER * before:
         words = f"no map of intensities brings {group} nearer to the training cases (distance {before:.2f}): nothing was registered"
-        return AdaptReport(None, model.index, group, False, before, before, None, words)
-    quality = _compared(workspace, predictor, model, (by, group), best)
+        return _told(AdaptReport(None, model.index, group, False, before, before, None, words), left_out)
+    quality = _compared(workspace, predictor, model, (by, group), best, left_out)
     adapted = _register(workspace, model, group, best, actor)
     words = _words(adapted, model, group, best, (before, after), quality)
-    return AdaptReport(adapted.index, model.index, group, best.falling, before, after, quality, words)
+    return _told(AdaptReport(adapted.index, model.index, group, best.falling, before, after, quality, words), left_out)
+
+
+def _told(found: AdaptReport, left_out: LeftOut) -> AdaptReport:
+    """With the cases that could not be read."""
+    lines = tuple(str(case) for case in left_out.cases)
+    more = f"; {counted(len(lines), 'case')} left out, the first: {lines[0]}" if lines else ""
+    return replace(found, left_out=lines, words=found.words + more)
 
 
 def _words(adapted: Model, model: Model, group: str, best: Landmarks, distances: tuple[float, float], quality: Interval | None) -> str:
@@ -112,7 +127,7 @@ def _words(adapted: Model, model: Model, group: str, best: Landmarks, distances:
     return f"model {adapted.index} is model {model.index} for {group}, {how}: {near}; {judged}. It is a candidate, not in use"
 
 
-def _cases(workspace: Workspace, by: str, value: str) -> tuple[Model, list[Case], list[Case]]:
+def _cases(workspace: Workspace, by: str, value: str, left_out: LeftOut) -> tuple[Model, list[Case], list[Case]]:
     with workspace.store.read() as tx:
         model = tx.live_model()
         if model is None:
@@ -122,18 +137,31 @@ def _cases(workspace: Workspace, by: str, value: str) -> tuple[Model, list[Case]
     column_of(pool, by)
     name = f"{by} {value}"
     new = [case for case in pool if by == "all" or group_of(case, by) == name]
+    usable = partial(_is_usable, recipe_of(model), left_out)
+    training, new = _drawn(workspace, training, MOST_TRAINING, usable), _drawn(workspace, new, MOST_NEW, usable)
     if len(new) < FEWEST_NEW or len(training) < FEWEST_TRAINING:
         raise InputError(
             f"An adaptation needs {FEWEST_NEW} unlabelled cases of the group and {FEWEST_TRAINING} training cases, "
-            f"got {len(new)} of {name.strip()} and {len(training)}",
+            f"got {len(new)} of {name.strip()} and {len(training)}{_beside(left_out)}",
             remedy="name another group, or add cases",
         )
-    return model, _drawn(workspace, training, MOST_TRAINING), _drawn(workspace, new, MOST_NEW)
+    return model, training, new
 
 
-def _drawn(workspace: Workspace, cases: Sequence[Case], most: int) -> list[Case]:
-    order = generator(workspace.settings.seed, "adapt").permutation(len(cases))[:most]
-    return [cases[n] for n in sorted(order)]
+def _drawn(workspace: Workspace, cases: Sequence[Case], most: int, usable: Callable[[Case], bool]) -> list[Case]:
+    """So many cases that can be used, drawn at random but always the same, in their order; no more are read than that takes."""
+    order = generator(workspace.settings.seed, "adapt").permutation(len(cases))
+    return [cases[n] for n in sorted(islice((n for n in order if usable(cases[n])), most))]
+
+
+def _is_usable(recipe: AnyRecipe, left_out: LeftOut, case: Case) -> bool:
+    """Whether the model can compute on a case whose image can be read; else it is left out."""
+    return not misfit(recipe, case) and bool(computable(recipe, [case], left_out)) and left_out.can_read(case, case.voxels)
+
+
+def _beside(left_out: LeftOut) -> str:
+    lines = left_out.cases
+    return f" beside {counted(len(lines), 'case')} left out ({lines[0].name}: {lines[0].reason})" if lines else ""
 
 
 def _prepared(workspace: Workspace, predictor: "Predictor", case: Case) -> FloatArray:
@@ -148,15 +176,21 @@ def _embeddings(workspace: Workspace, predictor: "Predictor", cases: Sequence[Ca
     return np.stack([predictor.predict(load_image(blobs, case), samples=1, rng=rng).features for case in cases])
 
 
-def _compared(workspace: Workspace, predictor: "Predictor", model: Model, group: tuple[str, str], best: Landmarks) -> Interval | None:
-    """Paired difference on annotated cases of the group that the model did not learn from; None without any, or in a classification."""
+def _compared(
+    workspace: Workspace, predictor: "Predictor", model: Model, group: tuple[str, str], best: Landmarks, left_out: LeftOut
+) -> Interval | None:
+    """Paired difference on annotated cases of the group of whose patients the model learned nothing, not even an earlier annotation.
+
+    None without any, or in a classification.
+    """
     if workspace.task.kind != "segmentation":
         return None
     with workspace.store.read() as tx:
-        learned = set(tx.get(Snapshot, model.snapshot_id).annotation_ids)
-        found = [a for split in ("train", "audit", "test") for a in consensus_annotations(tx, split) if a.id not in learned and a.is_whole]
-        pairs = [(a, tx.get(Case, a.case_id)) for a in found]
-    pairs = [(a, case) for a, case in pairs if group_of(case, group[0]) == group[1]][:MOST_NEW]
+        taught = {case.patient for case in tx.find(Case, where={"id": learned_cases(tx, model)})}
+        found = [a for split in ("train", "audit", "test") for a in consensus_annotations(tx, split) if a.is_whole]
+        pairs = [(a, case) for a in found if (case := tx.get(Case, a.case_id)).patient not in taught]
+    recipe, of_group = recipe_of(model), ((a, case) for a, case in pairs if group_of(case, group[0]) == group[1])
+    pairs = list(islice((p for p in of_group if _is_usable(recipe, left_out, p[1]) and left_out.can_read(p[1], p[0].blob)), MOST_NEW))
     if not pairs:
         return None
     scores = []

@@ -5,16 +5,17 @@ importances of its weights are blobs that an event of the audit names, so that t
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 from medloop.core.errors import BlobError
-from medloop.core.records import Annotation, Case, Model, Snapshot
+from medloop.core.records import Annotation, Case, Model
 from medloop.core.seeds import derive_seed
 from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.learned import learned_annotations, learned_cases
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.beginning import Beginning, begin
@@ -107,7 +108,7 @@ def anchor_of(begun: Begun, recipe: Recipe, parent: Model | None) -> "Anchor | N
 
 
 def importances_after(
-    begun: Begun, recipe: Recipe, trained: "Trained", taught: TrainingSet, *, learned: int, parent: Model | None
+    begun: Begun, recipe: Recipe, trained: "Trained", taught: TrainingSet, *, learned: Set[str], parent: Model | None
 ) -> Importances | None:
     """Which weights of a new model matter, for the training after it; None in a project that holds none.
 
@@ -125,18 +126,18 @@ def importances_after(
     earlier = _kept(begun.workspace, parent) if parent else None
     rest = _only_before(begun, parent, earlier, learned) if parent and earlier else 0
     if parent is None or earlier is None or not rest:
-        return Importances(tuple(blobs.put(data) for data in found), learned)
+        return Importances(tuple(blobs.put(data) for data in found), len(learned))
     old = _own_recipe(parent)
     before = [grown_importances(old, recipe.classes, blobs.get(name)) for name in earlier.blobs]
-    mixed = (merged(data, learned, before[n % len(before)], rest) for n, data in enumerate(found))
-    return Importances(tuple(blobs.put(data) for data in mixed), learned + rest)
+    mixed = (merged(data, len(learned), before[n % len(before)], rest) for n, data in enumerate(found))
+    return Importances(tuple(blobs.put(data) for data in mixed), len(learned) + rest)
 
 
-def _only_before(begun: Begun, parent: Model, earlier: Importances, learned: int) -> int:
+def _only_before(begun: Begun, parent: Model, earlier: Importances, learned: Set[str]) -> int:
     """How many cases only the models before have learned, also those whose images are gone: the snapshot names these no more."""
     with begun.workspace.store.read() as tx:
-        known = {tx.get(Annotation, i).case_id for i in tx.get(Snapshot, parent.snapshot_id).annotation_ids}
-    return max(0, len(begun.cases) - learned) + max(0, earlier.cases - len(known & begun.cases.keys()))
+        known = set(learned_cases(tx, parent)) & begun.cases.keys()
+    return len(known - learned) + max(0, earlier.cases - len(known))
 
 
 def _own_recipe(parent: Model) -> Recipe:
@@ -186,7 +187,7 @@ def _cases_of(begun: Begun, parent: Model, before: Recipe) -> "list[TrainingCase
     """What the model before learned, one annotation a case, where image and annotation can still be read."""
     workspace = begun.workspace
     with workspace.store.read() as tx:
-        answers = [tx.get(Annotation, i) for i in tx.get(Snapshot, parent.snapshot_id).annotation_ids]
+        answers = [tx.get(Annotation, i) for i in learned_annotations(tx, parent)]
         cases = {a.case_id: tx.get(Case, a.case_id) for a in answers}
         scope = annotated_labels(tx, workspace.task)
     left_out = LeftOut(workspace, begun.control.log)

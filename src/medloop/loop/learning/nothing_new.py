@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from medloop.core.declaring import current_names
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings
-from medloop.core.settings import current_names
 from medloop.loop.foundation.consensus import soft_consensuses
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.follow_up import truth_digest

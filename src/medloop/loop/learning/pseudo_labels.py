@@ -14,6 +14,7 @@ import numpy as np
 from medloop.core.image import Mask
 from medloop.core.records import Case, Json, Prediction, Round, Task
 from medloop.loop.foundation.arrays import load_proposal
+from medloop.loop.foundation.disposed import accepted_cases
 from medloop.loop.foundation.label_versions import has_every_output, knows_every_label
 from medloop.loop.foundation.workspace import Workspace
 from medloop.query.budget.pseudo import Threshold, confident_cases, pseudo_weights, threshold_at
@@ -77,7 +78,7 @@ def _believable(tx: Reader, task: Task) -> list[Prediction]:
     model = tx.live_model()
     if model is None or not knows_every_label(model, task) or not has_every_output(model, task):
         return []
-    rejected = {one.case_id for one in tx.rejections(splits=["train"])}
+    rejected = {one.case_id for one in tx.rejections(splits=["train"])} | accepted_cases(tx)
     names = {c.id: c.name for c in tx.unlabelled_cases(["train"], exclude_open=False) if c.id not in rejected}
     found = [p for p in tx.latest_predictions(model.id) if p.case_id in names and "entropy" in p.scores]
     holding = [p for p in found if p.mask is None or float(p.scores.get("foreground", 0.0)) > 0]

@@ -9,10 +9,11 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from medloop.core.declaring import current_names
 from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model, ProjectSettings, Snapshot, Task, new_id, now
-from medloop.core.settings import current_names, learns_mark_weights, mark_weights
+from medloop.core.settings import learns_mark_weights, mark_weights
 from medloop.loop.foundation.computable import computable
 from medloop.loop.foundation.crowds import annotations_for_training
 from medloop.loop.foundation.damage import LeftOut, sound_annotations
@@ -72,8 +73,8 @@ def _learn(begun: Begun) -> Learned:
     recipe, parent = going_on(workspace, control, usual, plan)
     recipe = Recipe.from_json(plan.decide("recipe", recipe.to_json))
     fitting = {case.id for case in computable(recipe, cases.values(), left_out)}
-    learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=annotations, cases=cases)
-    learned = [answer for answer in learned if answer.case_id in fitting]
+    fit = [answer for answer in annotations if answer.case_id in fitting]
+    learned = annotations_to_learn(workspace, control, plan, parent=parent, answers=fit, cases=cases)
     taught = make_training_set(workspace, control, plan, answers=learned, cases=cases)
     crowd = taught.crowd
     recipe = dataclasses.replace(recipe, touched_weight=taught.drawn_weight, annotator_model=crowd.model, annotators=len(crowd.people))
@@ -95,7 +96,7 @@ def _learn(begun: Begun) -> Learned:
     _tell_overrun(control, recipe, float(trained.metrics["seconds"]))
     metrics["calibration"] = begun.calibrated(recipe, trained.weights, validation, taught.missing)
     more, facts = train_any_label(workspace, recipe, taught, plan.folder, report=report)
-    kept = importances_after(begun, recipe, trained, taught, learned=len({a.case_id for a in learned}), parent=parent)
+    kept = importances_after(begun, recipe, trained, taught, learned={a.case_id for a in learned}, parent=parent)
     return Learned(recipe.to_json(), (*trained.weights, *more), {**metrics, **facts}, kept)
 
 

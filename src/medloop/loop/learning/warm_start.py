@@ -8,22 +8,25 @@
 
 Old cases that are answered in part only have no Dice, and do not count as wrong.
 
-Fewer answers make a training cheaper, old ones among them keep it from forgetting. The snapshot still names
-every answer: what the new model knows by itself or through the model it went on from.
+Old are the answers that the earlier model, or one that it went on from, has really learned (`loop.foundation.learned`): the snapshots
+name every answer, also those of groups that no training has learned yet.
+
+Fewer answers make a training cheaper, old ones among them keep it from forgetting.
 
 Source: Käding et al. 2016, arXiv:1612.06129 (fine-tuning on new data, and on a mixture with old data); Smailagic et al.
 2019 (O-MedAL), arXiv:1908.10508 (new cases and a sample of the old ones).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from medloop.core.names import counted
-from medloop.core.records import Annotation, Case, Json, Model, Snapshot, WarmStart
+from medloop.core.records import Annotation, Case, Json, Model, WarmStart
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.learned import learned_annotations
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import score_annotations
 from medloop.loop.judging.predictions import predict_cases
@@ -80,10 +83,16 @@ def _choose(
     workspace: Workspace, control: JobControl, policy: WarmStart, parent: Model, answers: Sequence[Annotation], cases: Mapping[str, Case]
 ) -> list[str]:
     """Ids of the chosen answers. A case with a new answer is new, with all answers to it."""
-    new = _new_cases(workspace, control, parent, answers, cases)
+    with workspace.store.read() as tx:
+        known = set(learned_annotations(tx, parent))
+        learned = {a.case_id for a in tx.find(Annotation, where={"id": sorted(known)})} if known else set()
+    new = _new_cases(workspace, control, parent, answers, cases, known)
     if not new:
         return [a.id for a in answers]
-    old = sorted({a.case_id for a in answers} - new, key=lambda i: cases[i].name)
+    beside = {a.case_id for a in answers} - new
+    old = sorted(beside & learned, key=lambda i: cases[i].name)
+    if waiting := len(beside) - len(old):
+        control.log(f"{counted(waiting, 'annotated case')} of other groups not learned yet: set learn_group= or theirs")
     if policy == "replay":
         kept = new | replayed(workspace, control, parent, [cases[i] for i in old], new=len(new))
         control.log(f"learns {counted(len(new), 'new case')} and {len(kept) - len(new)} of {counted(len(old), 'older one')}")
@@ -94,16 +103,19 @@ def _choose(
 
 
 def _new_cases(
-    workspace: Workspace, control: JobControl, parent: Model, answers: Sequence[Annotation], cases: Mapping[str, Case]
+    workspace: Workspace,
+    control: JobControl,
+    parent: Model,
+    answers: Sequence[Annotation],
+    cases: Mapping[str, Case],
+    known: Collection[str],
 ) -> set[str]:
-    """Ids of the cases that are new to the earlier model: those of the group that the project names, else those annotated since."""
+    """Ids of the cases that are new to the earlier model: those of the group that the project names, else those it has not learned."""
     annotated = {a.case_id for a in answers}
     if group := workspace.settings.learn_group:
         if found := cases_of_group(group, cases) & annotated:
             return found
-        control.log(f"no annotated case is of the group {group}: what was annotated since model {parent.index} is new")
-    with workspace.store.read() as tx:
-        known = set(tx.get(Snapshot, parent.snapshot_id).annotation_ids)
+        control.log(f"no annotated case is of the group {group}: what model {parent.index} has not learned is new")
     return {a.case_id for a in answers if a.id not in known}
 
 

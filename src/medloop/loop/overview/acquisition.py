@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from medloop.core.arrays import MaskArray
+from medloop.core.declaring import current_names
 from medloop.core.errors import SettingError
 from medloop.core.image import Image
 from medloop.core.records import Case, Model, Prediction
 from medloop.core.seeds import generator
-from medloop.core.settings import current_names
 from medloop.loop.foundation.computable import misfit, oversize
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import judged_prediction, proposed_mask, quality_rule

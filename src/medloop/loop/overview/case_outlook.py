@@ -1,6 +1,7 @@
 """Where an open case stands, for whoever annotates it: its place in the round, what is left of it, and how good its proposal probably is.
 
-The verdict is the triage's (`medloop.loop.judging.triage`), the interval the one predicted with the proposal. Where too few patients are
+The verdict is the triage's (`medloop.loop.judging.triage`), the interval the one predicted with the proposal; a group that had drifted when
+somebody compared last gets none. Where too few patients are
 evaluated for a verdict, it is said how many are missing.
 """
 
@@ -14,6 +15,7 @@ from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.round_moves import choices_left
 from medloop.loop.foundation.trials import is_blinded
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.drift_groups import drifted_group
 from medloop.loop.judging.triage import RISK, TriageRule, confidence_score, missing_patients, triage_rule
 from medloop.loop.judging.trust import standing_of
 from medloop.quality.deferral import Decision
@@ -104,5 +106,7 @@ def _decided(workspace: Workspace, rule: TriageRule, proposal: Prediction, case:
     standing = standing_of(workspace, rule.model, case)
     if standing is not None and standing.outside:
         return f"{UNLIKE} (p {standing.p:.2f})"
+    if drifted := drifted_group(workspace, rule.model, case):
+        return f"not known: {drifted} from the cases that the model was judged on"
     (decision,) = rule.deferral.decide([confidence_score(proposal)])
     return VERDICTS[decision]

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medloop.core.names import counted
-from medloop.core.records import Evaluation, LiveChoice, Model, Snapshot, Split, Task
+from medloop.core.records import Evaluation, LiveChoice, Model, Split, Task
 from medloop.loop.foundation.federations import federation_words
+from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.trials import current_trial, trials_among
 from medloop.loop.foundation.workspace import Workspace
@@ -166,7 +167,7 @@ def _said(choices: Sequence[LiveChoice], model_id: str, indices: Mapping[str, in
 def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, repeat: bool, live: Model | None, pinned: bool) -> ModelLine:
     is_live = live is not None and live.id == model.id
     shown = shown_interval(tx, score) if score else None
-    learned = len(tx.get(Snapshot, model.snapshot_id).annotation_ids)
+    learned = len(learned_of_snapshot(tx, model))
     return ModelLine(
         id=model.id,
         index=model.index,

@@ -11,10 +11,11 @@ import numpy as np
 
 from medloop.core.errors import InputError
 from medloop.core.names import folded
-from medloop.core.records import Annotation, Case, Job, Model, Snapshot
+from medloop.core.records import Annotation, Case, Job, Model
 from medloop.loop.foundation.follow_up import is_outdated
 from medloop.loop.foundation.job_kinds import Rejudge, request_job
 from medloop.loop.foundation.label_versions import labels_of_model
+from medloop.loop.foundation.learned import learned_itself
 from medloop.loop.foundation.subgroups import subgroups_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, fair_evaluations
@@ -162,8 +163,8 @@ def _by_case(
 
 def _learned(tx: Reader, model: Model) -> dict[str, Case]:
     """The cases that a model has learned itself: a part of its snapshot, where it went on from another model."""
-    ids = model.metrics.get("learned") or tx.get(Snapshot, model.snapshot_id).annotation_ids
-    return _cases(tx, sorted({a.case_id for a in tx.find(Annotation, where={"id": list(ids)})}))
+    ids = learned_itself(tx, model)
+    return _cases(tx, sorted({a.case_id for a in tx.find(Annotation, where={"id": ids})})) if ids else {}
 
 
 def _by_label(

@@ -14,7 +14,7 @@ import numpy as np
 from medloop.core.arrays import ClassProbabilities, FloatArray, MaskArray
 from medloop.core.errors import BlobError
 from medloop.core.labels import shared_names, values_of
-from medloop.core.records import Annotation, Case, Model, Prediction, Snapshot
+from medloop.core.records import Annotation, Case, Model, Prediction
 from medloop.images.encode import decode_mask
 from medloop.interaction.attention import chances_of_entropy
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, without_others
@@ -22,6 +22,7 @@ from medloop.loop.foundation.annotators import annotator_names
 from medloop.loop.foundation.arrays import load_mask
 from medloop.loop.foundation.consensus import by_case, deciding
 from medloop.loop.foundation.label_versions import has_every_output, labels_of_model
+from medloop.loop.foundation.learned import learned_cases
 from medloop.loop.foundation.readings import DERIVED
 from medloop.loop.foundation.workspace import Workspace
 from medloop.raters.mask_suspects import suspect_annotations, suspect_masks
@@ -122,8 +123,7 @@ def _out_of_sample(tx: Reader, workspace: Workspace, case_ids: Sequence[str]) ->
     found: dict[str, Prediction] = {}
     learned, models = set[str](), list[tuple[Model, frozenset[str]]]()
     for known in tx.learned_models():
-        ids = tx.get(Snapshot, known.model.snapshot_id).annotation_ids
-        learned |= {a.case_id for a in tx.find(Annotation, where={"id": list(ids)})}
+        learned |= set(learned_cases(tx, known.model))
         models.append((known.model, frozenset(learned)))
     for model, seen in models:
         if has_every_output(model, workspace.task):

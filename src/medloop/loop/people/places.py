@@ -11,7 +11,8 @@ from medloop.core.records import Project
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.people.accounts import accounts_are_on
 from medloop.store.opening import holds_no_project
-from medloop.store.store import SETTINGS_FILE, Store
+from medloop.store.settings_file import SETTINGS_FILE
+from medloop.store.store import Store
 
 PEOPLE = "people"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray, FloatArray
+from medloop.core.arrays import BoolArray, FloatArray, IntArray
 from medloop.core.errors import StorageError
 from medloop.core.records import Split
 from medloop.images.files import write_atomic
@@ -54,6 +54,10 @@ class PoolTable:
     def named(self, wanted: BoolArray) -> tuple[str, ...]:
         """The names of some cases."""
         return tuple(compress(self.names, wanted.tolist()))
+
+    def places(self, names: Sequence[str]) -> IntArray:
+        """The rows of the cases of these names, shape (names,)."""
+        return np.array([bisect_left(self.names, name) for name in names], dtype=np.intp)
 
     def id_of(self, name: str) -> str:
         """The id of the case of that name."""

@@ -6,17 +6,20 @@ so the same project asks the same cases again. Only numbers are read, unless a q
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate, repeat
 
 import numpy as np
 
-from medloop.core.arrays import BoolArray
+from medloop.core.arrays import BoolArray, IntArray
 from medloop.core.errors import ConflictError, InputError, NotFoundError, StateError, UnavailableError
 from medloop.core.records import Choice, Model, Query, Round, Split, new_id, now
 from medloop.core.seeds import derive_seed, generator
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.disposed import kept_from_queries
 from medloop.loop.foundation.effort import minutes_words
 from medloop.loop.foundation.named_frames import annotated_on_names
 from medloop.loop.foundation.outside import outside_models
+from medloop.loop.foundation.pool_marks import mark_without, pool_mark
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
 from medloop.loop.querying.lacking import label_pool
@@ -55,7 +58,7 @@ def make_query(
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
-        refused |= {case.case_id for case in damaged}
+        refused |= {case.case_id for case in damaged} | (kept_from_queries(tx) if settings.stream_risk > 0 else set())
         marked = {a.case_id for a in tx.marked_annotations()}  # only training cases have any
         live = tx.live_model()
         model = live or _sure_outside(workspace, tx, table)
@@ -69,10 +72,12 @@ def make_query(
     if live and settings.stream != "off" and not missing:
         free["train"] = np.zeros_like(free["train"])  # each is judged by itself when it arrives: `medloop.loop.querying.streaming`
     train, audit = table.named(free["train"]), table.named(free["audit"])
-    inputs = PoolInputs(workspace, train, model, extra_scores or {}, round_index, thorough and model is live, _rows(scores, free["train"]))
+    inputs = PoolInputs(
+        workspace, train, model, extra_scores or {}, round_index, thorough and model is live, rows_of(scores, free["train"])
+    )
     size = settings.start_size if round_index == 1 and settings.start_size else settings.batch_size
     names = (wanted, settings.first_strategy, "random") if model else (settings.first_strategy, "random")
-    chosen, choices, lacking = _first_able(names, inputs, table, size)
+    chosen, choices, lacking = first_able(names, inputs, table, size)
     if chosen != "random" and choices and all(one.reason == DRAWN for one in choices):
         chosen, lacking = "random", [*lacking, f"{chosen} found nothing to choose by"]
     if model and lacking:
@@ -120,7 +125,7 @@ def _sure_outside(workspace: Workspace, tx: Reader, table: PoolTable) -> Model |
     return None
 
 
-def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:
+def rows_of(scores: PoolScores | None, wanted: BoolArray | IntArray) -> PoolScores | None:
     """The rows of the cases that may be asked; what is complete is judged over all that the model has seen."""
     if scores is None or not scores.seen.any():
         return None
@@ -128,7 +133,7 @@ def _rows(scores: PoolScores | None, wanted: BoolArray) -> PoolScores | None:
     return PoolScores(scores.seen[wanted], {name: values[wanted] for name, values in scores.columns.items() if name in complete})
 
 
-def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size: int) -> tuple[str, list[Choice], list[str]]:
+def first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size: int) -> tuple[str, list[Choice], list[str]]:
     """The first strategy that can choose, its choices, and in words why those before it cannot."""
     lacking = list[str]()
     for name in names:
@@ -151,15 +156,19 @@ def _first_able(names: Sequence[str], inputs: PoolInputs, table: PoolTable, size
 def _choose(chosen: Strategy, pool: Pool, names: Sequence[str], table: PoolTable, size: int, rng: np.random.Generator) -> list[Choice]:
     """The strategy's picks; cases that the pool lacks are only asked when the others run out."""
     picks = chosen.select(pool, min(size, len(pool.case_ids)), rng) if pool.case_ids else []
+    ids = [table.id_of(pool.case_ids[p.index]) for p in picks]
+    drawn = any(p.probability is not None for p in picks)
+    marks = accumulate(ids, mark_without, initial=pool_mark(map(table.id_of, pool.case_ids))) if drawn else repeat("")
     choices = [
         Choice(
-            case_id=table.id_of(pool.case_ids[p.index]),
+            case_id=case_id,
             score=float(p.score),
             reason=p.reason,
             probability=p.probability,
             left=None if p.probability is None else len(pool.case_ids) - place,
+            pool="" if p.probability is None else mark,
         )
-        for place, p in enumerate(picks)
+        for place, (p, case_id, mark) in enumerate(zip(picks, ids, marks, strict=False))
     ]
     unseen = sorted(set(names) - set(pool.case_ids)) if len(choices) < size else []
     left = min(size - len(choices), len(unseen))

@@ -23,11 +23,20 @@ from medloop.loop.foundation.annotators import annotator_known
 from medloop.loop.foundation.assignees import assigned, is_kept
 from medloop.loop.foundation.gold import Tutorial
 from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.readings import OWN_READINGS, case_readings, is_reviewing, needs_several, project_settings, routes
+from medloop.loop.foundation.readings import (
+    OWN_READINGS,
+    case_readings,
+    is_reviewing,
+    most_readings,
+    needs_several,
+    project_settings,
+    routes,
+)
 from medloop.loop.foundation.round_moves import add_round, advance, choices_left, move, round_cases
 from medloop.loop.foundation.waiting import nothing_left_words
 from medloop.loop.foundation.workspace import Workspace, require_masks
 from medloop.loop.querying.assigning import assigned_choice
+from medloop.loop.querying.disposing import dispose_arrivals
 from medloop.loop.querying.gold_checks import check_or, is_free, tutorial_choice, tutorial_words
 from medloop.loop.querying.lacking import cases_lacking, wanted_label
 from medloop.loop.querying.pools import ExtraScores
@@ -203,6 +212,7 @@ def choosing(workspace: Workspace, *, strategy: str = "", count: int | None = No
 def run_query(workspace: Workspace, control: JobControl) -> Json:
     """The job: prepare the next round, with everything that its strategy needs."""
     judge_arrivals(workspace)
+    dispose_arrivals(workspace)
     round_ = prepare_round(workspace, thorough=True)
     if round_ and round_.message:
         control.log(round_.message)
@@ -240,7 +250,7 @@ def _begun_elsewhere(tx: Reader, annotator_id: str) -> list[NextChoice]:
     settings = project_settings(tx)
     if not needs_several(settings):
         return []
-    most, asked = settings.readings + (settings.read_twice > 0), queried_case_ids(tx)
+    most, asked = most_readings(settings), queried_case_ids(tx)
     begun = [i for i in tx.begun_cases(OWN_READINGS, fewer_than=most, not_by=annotator_id) if i not in asked]
     for start in range(0, len(begun), AT_ONCE):
         found = case_readings(tx, begun[start : start + AT_ONCE])

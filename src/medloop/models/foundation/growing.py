@@ -4,6 +4,9 @@ A new label begins as a part of the background: it takes the background's weight
 to what the background had. So nothing changes for the old labels before the first step. What an interactive network takes in grows as
 well; the new channels (hints for the new labels) begin at 0.
 
+A classification has no background that a new class could have been a part of: there a new output begins as the mean of the old ones. It
+gets at most the share of one class among all (Jensen's inequality), and the old classes keep their proportions to each other.
+
 Source: Cermelli et al. 2020, Modeling the background for incremental learning in semantic segmentation, arXiv:2002.00718, section 3.3.
 """
 
@@ -60,7 +63,9 @@ def _grown(name: str, old: Mapping[str, Tensor], fresh: Tensor, before: Recipe, 
         return old[name]
     axis, _ = places
     grown = _placed(torch.zeros_like(fresh), old[name], places)
-    if axis == 0:
+    if axis == 0 and before.kind == "classification":
+        grown[before.classes :] = old[name].mean(0)
+    elif axis == 0:
         _share_background(grown, old=before.classes, bias=name.endswith("bias"))
     return grown
 

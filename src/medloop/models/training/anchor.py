@@ -5,7 +5,8 @@
                             (`models.training.importance`), scaled to a mean of 1, at most `MOST` each.
     distillation            what the model before says of the very patches that are learned, of its own labels, is learned too: T² times the
                             Kullback-Leibler divergence of softened probabilities. Labels that came since count as its background, as they
-                            did when it learned.
+                            did when it learned. A classification has no background: there the classes that came since are left out, and
+                            the old ones are held in their proportions to each other.
 
 The model before is the training's start, so that a resumed training rebuilds both from what it was begun with; nothing here is random.
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from medloop.core.records import TaskKind
 from medloop.models.foundation.checkpoint import decode_weights
 from medloop.models.foundation.compute import mixed_precision
 from medloop.models.foundation.networks import AnyNetwork
@@ -108,7 +110,7 @@ def kept_loss(recipe: Recipe, network: AnyNetwork, kept: Anchored | None, images
     if kept.teacher is not None:
         with torch.no_grad(), mixed_precision(images.device, recipe.precision):
             said = kept.teacher(images)
-        loss = loss + recipe.distillation * distillation_loss(logits, said, old=kept.classes)
+        loss = loss + recipe.distillation * distillation_loss(logits, said, old=kept.classes, kind=recipe.kind)
     return loss
 
 
@@ -118,16 +120,20 @@ def elastic_penalty(weights: dict[str, Tensor], before: dict[str, Tensor], impor
     return 0.5 * torch.stack(parts).sum()
 
 
-def distillation_loss(logits: Tensor, before: Tensor, *, old: int, temperature: float = TEMPERATURE) -> Tensor:
+def distillation_loss(
+    logits: Tensor, before: Tensor, *, old: int, kind: TaskKind = "segmentation", temperature: float = TEMPERATURE
+) -> Tensor:
     """How far the softened probabilities of the old classes are from those of the model before, in nats, mean over samples and voxels.
 
     Args:
         logits: Of the network, shape (B, classes, …).
         before: Of the model before, with the same outputs.
-        old: How many classes it had learned: later ones count as background on both sides.
+        old: How many classes it had learned: later ones count as background on both sides, in a classification not at all.
+        kind: Of the task.
         temperature: See `TEMPERATURE`; its square keeps the size of the gradient.
     """
-    student, teacher = (_softened(each, old, temperature) for each in (logits, before))
+    softened = _softened if kind == "segmentation" else _softened_tags
+    student, teacher = (softened(each, old, temperature) for each in (logits, before))
     divergence = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(1)
     return temperature**2 * divergence.mean()
 
@@ -137,3 +143,8 @@ def _softened(logits: Tensor, old: int, temperature: float) -> Tensor:
     spoken = logits.float().log_softmax(1)
     background = torch.cat([spoken[:, :1], spoken[:, old:]], dim=1).logsumexp(1, keepdim=True)
     return (torch.cat([background, spoken[:, 1:old]], dim=1) / temperature).log_softmax(1)
+
+
+def _softened_tags(logits: Tensor, old: int, temperature: float) -> Tensor:
+    """Logarithms of the old classes' probabilities among each other, raised to 1 / temperature."""
+    return (logits[:, :old].float() / temperature).log_softmax(1)

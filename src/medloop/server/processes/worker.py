@@ -15,11 +15,14 @@ from medloop.core.errors import MedloopError
 from medloop.loop.foundation.follow_up import follow_up
 from medloop.loop.foundation.job_kinds import ARCHIVE, SHORT, Lane
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.worker import IDLE_SECONDS, beside, keep_up, run_job
+from medloop.loop.worker import IDLE_SECONDS, Apart, beside, keep_up, knows_archives, run_job
 from medloop.server.processes.lifeline import Lifeline
 from medloop.server.web.folders import Projects
 from medloop.server.web.locks import WORKER_LOCK, FolderLock
-from medloop.store.claims import require_same_folder
+from medloop.store.claims import host_name, require_fellow, sign_on
+
+MOST_ARCHIVES = 4
+"""Projects whose archives are talked to at once: one that is slow delays its own project only."""
 
 NICENESS = 10
 SESSION_NICENESS = 5
@@ -36,11 +39,21 @@ def work(root: Path, owner: str, stop: Callable[[], bool], *, threads: int = 1) 
     with ExitStack() as held:
         here = _Here(held.enter_context(closing(Projects(root, exclusive=False))), held)
 
-        def run_lane(lane: Lane) -> bool:
-            ran = [_run_one(each, f"{owner}-{lane}", stop, lane=lane) for each in here.workspaces()]
+        archives = Apart(MOST_ARCHIVES, lambda each: _run_one(each, f"{owner}-archive", enough, lane="archive"))
+        held.callback(archives.close)
+
+        def enough() -> bool:
+            return stop() or archives.ended.is_set()
+
+        def run_short() -> bool:
+            ran = [_run_one(each, f"{owner}-short", stop, lane="short") for each in here.workspaces()]
             return any(ran)
 
-        with beside(lambda: run_lane("short")) as short_failed, beside(lambda: run_lane("archive")) as archive_failed:
+        def run_archives() -> bool:
+            archives.turn(here.workspaces())
+            return False
+
+        with beside(run_short) as short_failed, beside(run_archives) as archive_failed:
 
             def over() -> bool:
                 return short_failed() or archive_failed() or stop()
@@ -67,6 +80,8 @@ class _Here:
             for workspace in found:
                 if workspace.folder not in self._locked:
                     self._held.enter_context(FolderLock(workspace.folder, WORKER_LOCK, shared=True))
+                    if workspace.store.blobs.shared and (sign := sign_on(workspace.store.database)) is not None:
+                        self._held.callback(sign.close)
                     self._locked.add(workspace.folder)
                     follow_up(workspace)
             return found
@@ -74,7 +89,9 @@ class _Here:
 
 def _run_one(workspace: Workspace, owner: str, stop: Callable[[], bool], *, threads: int = 1, lane: Lane = "long") -> bool:
     """Run one job of a project, if one waits; none of a database that a server of another folder holds now."""
-    require_same_folder(workspace.store.database, workspace.folder)
+    require_fellow(workspace.store.database, workspace.folder, shared=workspace.store.blobs.shared)
+    if lane == "archive" and not knows_archives(workspace):
+        return False
     jobs = workspace.store.jobs
     job = jobs.claim(owner, but=(*SHORT, *ARCHIVE)) if lane == "long" else jobs.claim(owner, kinds=SHORT if lane == "short" else ARCHIVE)
     if job is not None:
@@ -98,7 +115,7 @@ def main(folder: str, threads: str) -> None:
     os.umask(0o077)  # what is learned from patients' images is this user's alone
     lifeline = Lifeline()
     _lower_priority()
-    work(Path(folder), f"worker-{os.getpid()}", lifeline.stopping.is_set, threads=int(threads))
+    work(Path(folder), f"worker-{host_name()}-{os.getpid()}", lifeline.stopping.is_set, threads=int(threads))
 
 
 if __name__ == "__main__":

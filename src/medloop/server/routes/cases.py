@@ -17,6 +17,7 @@ from medloop.core.records import Case, Label
 from medloop.loop.foundation.annotated_labels import lacking_cases, scope_in_force
 from medloop.loop.foundation.annotators import annotator_names, known_annotator
 from medloop.loop.foundation.assignees import assigned
+from medloop.loop.foundation.disposed import POOL, Disposition, standing_dispositions
 from medloop.loop.foundation.given import Given, given_kinds
 from medloop.loop.foundation.gold import as_unlabelled
 from medloop.loop.foundation.readings import CaseReading, case_readings, cases_read, restored_among
@@ -27,7 +28,8 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import NOTHING, Standings
 from medloop.loop.judging.trust import pool_standings
 from medloop.loop.overview.thumbnails import Thumbnail, thumbnail, wanted_thumbnail
-from medloop.loop.querying.streaming import judge_arrivals, verdicts
+from medloop.loop.querying.disposing import dispose_arrivals
+from medloop.loop.querying.streaming import StreamVerdict, judge_arrivals, verdicts
 from medloop.server.web.assistant import ASSISTANT_SECONDS
 from medloop.server.web.sending import VOXELS, send_blob
 from medloop.server.web.site import CaseHere, PersonHere, Site, SiteHere, Viewer, ViewerHere, WorkspaceHere
@@ -188,7 +190,7 @@ def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection
     ids = [row.case_id for row in rows]
     readings = case_readings(tx, ids) | {i: as_unlabelled(tx, i) for i in ids if i in unread}
     refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
-    judged = verdicts(tx, [row.case_id for row in rows if row.state not in ("answered", "skipped", "flagged")])
+    judged = _decided(tx, [row for row in rows if row.state not in ("answered", "skipped", "flagged")])
     opened, whose, seen = open_with(tx, ids), assigned(tx, ids), [i for i in ids if i not in unread]
     updated, rounds = tx.case_updates(seen), tx.case_rounds(seen)
     lacking, given = _lacking(tx, seen), given_kinds(tx, blobs, seen)
@@ -213,6 +215,12 @@ def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection
     return [CaseLine.of(row, facts[row.case_id]) for row in rows]
 
 
+def _decided(tx: Reader, rows: Sequence[CaseRow]) -> dict[str, StreamVerdict | Disposition]:
+    """What a stream decided about each; nothing of the audit sample, which is read blind."""
+    decided = standing_dispositions(tx, [row.case_id for row in rows if row.split != "audit"])
+    return {**verdicts(tx, [row.case_id for row in rows]), **decided}
+
+
 def _returned_to(reading: CaseReading, people: Mapping[str, str]) -> str | None:
     return people[reading.returned.returned_to or ""] if reading.returned else None
 
@@ -225,9 +233,10 @@ async def post_case(
     body: Annotated[bytes, Depends(raw_body)],
     x_filename: Annotated[str, Header(max_length=1000, description="The file's name, percent-encoded.")],
 ) -> ArrivalView:
-    """Send a new image to a streaming project: it is imported, predicted and judged at once."""
-    if workspace.settings.stream == "off":
-        raise StateError("The setting stream is off: nothing judges what arrives", remedy="set stream to rate, or import the image")
+    """Send a new image to a streaming project: it is imported, predicted and judged or decided at once."""
+    if workspace.settings.stream == "off" and workspace.settings.stream_risk <= 0:
+        rule = "The settings stream and stream_risk are off: nothing judges what arrives"
+        raise StateError(rule, remedy="set stream to rate or stream_risk above 0, or import the image")
     from medloop.loop.data.arriving import take_image  # whose readers a server that only serves does not load
 
     case = await run_in_threadpool(take_image, workspace, unquote(x_filename), body, actor=person.id)
@@ -237,7 +246,7 @@ async def post_case(
 
 async def _predicted(site: Site, workspace: Workspace, case: Case) -> str:
     """Have the assistant predict the case; why there is no prediction, "" where there is one."""
-    if case.split != "train":
+    if case.split != "train" and not (case.split == "audit" and workspace.settings.stream_risk > 0):
         return f"A case of the split {case.split} is annotated whatever the model says"
     asked = {"project_id": workspace.project.id, "case_id": case.id}
     try:
@@ -250,11 +259,14 @@ async def _predicted(site: Site, workspace: Workspace, case: Case) -> str:
 def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
     if not note:
         judge_arrivals(workspace)
+    if not note or case.split not in POOL:
+        dispose_arrivals(workspace)
     with workspace.store.read() as tx:
-        verdict = verdicts(tx, [case.id]).get(case.id)
-    why = "" if verdict else note or "Nothing is to be decided: the case is annotated, open or left out already"
+        verdict, decided = verdicts(tx, [case.id]).get(case.id), standing_dispositions(tx, [case.id]).get(case.id)
+    why = "" if verdict else decided.reason if decided else note or "Nothing is decided: the case is annotated, open or left out already"
     judged = VerdictView.model_validate(verdict) if verdict else None
-    return ArrivalView(case_id=case.id, name=case.name, split=case.split, verdict=judged, note=why)
+    decision = decided.decision if decided else ""
+    return ArrivalView(case_id=case.id, name=case.name, split=case.split, verdict=judged, decision=decision, note=why)
 
 
 @router.get("/{case}")

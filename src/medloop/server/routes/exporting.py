@@ -47,6 +47,7 @@ Format: TypeAlias = Annotated[
         "croissant",
         "table",
         "parquet",
+        "accepted",
         "frames",
         "measurements",
         "marks",

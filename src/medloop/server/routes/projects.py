@@ -12,7 +12,7 @@ from medloop.loop.overview.status import current_round
 from medloop.loop.querying.rejected import rejected_lines
 from medloop.pacs.sites import sites_file
 from medloop.server.web.callers import CallerHere
-from medloop.server.web.locks import WORKER_LOCK, is_held
+from medloop.server.web.locks import somebody_works
 from medloop.server.web.site import SiteHere, WorkspaceHere
 from medloop.server.wire.project_views import Counts, DamagedView, ProjectLine, ProjectView, WorkersView
 from medloop.server.wire.views import label_views, model_brief, round_brief, shared_views
@@ -42,7 +42,7 @@ def get_project(workspace: WorkspaceHere) -> ProjectView:
         settings=workspace.settings,
         counts=counts,
         strategy=workspace.settings.strategy,
-        workers=WorkersView(alive=running or is_held(workspace.folder, WORKER_LOCK)),
+        workers=WorkersView(alive=running or somebody_works(workspace)),
         damaged=[DamagedView.model_validate(case) for case in damaged_cases(workspace)],
         oversized=[DamagedView.model_validate(case) for case in oversized_cases(workspace)],
         archives=sites_file(workspace.folder).exists(),

@@ -117,11 +117,13 @@ class Projects:
             workspace = undo.enter_context(Workspace.open(folder))
             if folder != self.root:
                 require_no_own_accounts(workspace)
-            claim = claim_database(workspace.store.database, folder) if alone and not workspace.store.read_only else None
+            store, claim = workspace.store, None
+            if alone and not store.read_only:
+                claim = claim_database(store.database, folder, shared=store.blobs.shared)
             if claim is not None:
                 undo.callback(claim.close)
-            if workspace.store.read_only:
-                _LOG.warning("%s can be looked at only: %s", folder, workspace.store.read_only)
+            if store.read_only:
+                _LOG.warning("%s can be looked at only: %s", folder, store.read_only)
             undo.pop_all()
         self._known[folder] = lock
         self._open[workspace.project.id] = workspace

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from medloop.core.errors import ConflictError
-from medloop.store.claims import opened_lock
+from medloop.loop.foundation.workspace import Workspace
+from medloop.store.claims import is_worked_on, opened_lock
 
 SERVER_LOCK = "server.lock"
 WORKER_LOCK = "worker.lock"
@@ -49,6 +50,12 @@ class FolderLock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def somebody_works(workspace: Workspace) -> bool:
+    """Whether a worker looks after a project: here, or on any host that shares it."""
+    store = workspace.store
+    return is_held(workspace.folder, WORKER_LOCK) or (store.blobs.shared and is_worked_on(store.database))
 
 
 def is_held(folder: Path, name: str) -> bool:

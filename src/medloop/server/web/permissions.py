@@ -67,6 +67,8 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/report",
     "GET /projects/{project}/triage",
     "GET /projects/{project}/drift",
+    "GET /projects/{project}/dispositions",
+    "GET /projects/{project}/map",
     "GET /projects/{project}/pretraining",
     "GET /projects/{project}/matrix",
     "GET /projects/{project}/retention",
@@ -125,6 +127,7 @@ _REVIEW: tuple[str, ...] = (
 _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/jobs/{job}/cancel",
     "POST /projects/{project}/train",
+    "POST /projects/{project}/map",
     "POST /projects/{project}/pretraining",
     "POST /projects/{project}/pretraining/transfer",
     "POST /projects/{project}/matrix/fill",
@@ -141,6 +144,7 @@ _MANAGE: tuple[str, ...] = (
     "GET /projects/{project}/annotators",
     "GET /projects/{project}/outlook",
     "POST /projects/{project}/assign",
+    "POST /projects/{project}/query",
     "GET /projects/{project}/gold",
     "POST /projects/{project}/gold/admit",
     f"POST {_CASE}/gold",
@@ -175,6 +179,8 @@ PERMISSIONS: Mapping[str, Need] = {
     "PATCH /projects/{project}/settings": "decide",
     "PATCH /projects/{project}/task": "decide",
     "POST /projects/{project}/retention/remove": "decide",
+    "POST /projects/{project}/dispositions/renew": "decide",
+    "POST /projects/{project}/dispositions/recall": "decide",
 }
 """The table; addresses are those below /api/v1."""
 

@@ -36,10 +36,14 @@ def send_blob(blobs: Blobs, sha: str, request: Request) -> Response:
     headers = {"ETag": tag, "Cache-Control": _FOR_EVER}
     if tag in (t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
+    headers |= {"Content-Encoding": "gzip"}
+    file = blobs.file(sha)
+    if file is None:
+        return Response(blobs.get(sha), media_type="application/octet-stream", headers=headers)
     size = blobs.size(sha)
-    _require_sound(blobs, sha)
-    headers |= {"Content-Encoding": "gzip", "Content-Length": str(size)}
-    return StreamingResponse(_chunks(blobs.path(sha)), media_type="application/octet-stream", headers=headers)
+    _require_sound(blobs, file)
+    headers |= {"Content-Length": str(size)}
+    return StreamingResponse(_chunks(file), media_type="application/octet-stream", headers=headers)
 
 
 def send_packed(data: bytes, *, revision: int | None = None) -> Response:
@@ -48,13 +52,13 @@ def send_packed(data: bytes, *, revision: int | None = None) -> Response:
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 
-def _require_sound(blobs: Blobs, sha: str) -> None:
+def _require_sound(blobs: Blobs, file: Path) -> None:
     try:
-        seen = (sha, blobs.path(sha).stat().st_mtime_ns)
+        seen = (file.name, file.stat().st_mtime_ns)
     except OSError:
-        seen = (sha, 0)  # gone since its size was read: the check says so
+        seen = (file.name, 0)  # gone since its size was read: the check says so
     if seen not in _checked:
-        blobs.check(sha)
+        blobs.check(file.name)
         _checked.add(seen)
 
 

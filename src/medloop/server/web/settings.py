@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
+from medloop.core.declaring import Setting, SettingValue, declared, setting
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import checked_name
-from medloop.core.settings import Setting, SettingValue, declared, setting
 
 NewPeople: TypeAlias = Literal["refuse", "none", "viewer", "annotator", "reviewer", "lead"]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field
 
 from medloop.datasets.staging import csv_text
+from medloop.loop.foundation.disposed import Disposition
 from medloop.loop.foundation.readings import CaseReading
 from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.judging.domain import Standing
@@ -104,7 +105,7 @@ class CaseFacts:
 
     reading: CaseReading
     refused: Refusal | None = None
-    judged: StreamVerdict | None = None
+    judged: StreamVerdict | Disposition | None = None
     open_with: Sequence[str] = ()
     returned_to: str | None = None
     restored: bool = False

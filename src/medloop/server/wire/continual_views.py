@@ -67,19 +67,27 @@ class RemovedImageView(View):
 
 
 class RetentionView(View):
-    """How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next."""
+    """How the retention rule stands: the setting in days (0 keeps images for ever), what is due, what was removed, and what is due next.
+
+    `files` counts files from archives that became no case and are due.
+    """
 
     days: int
     by_worker: bool
     due: list[DueImageView]
     removed: list[RemovedImageView]
     next_due: str
+    files: int
 
 
 class RetentionReportView(View):
-    """What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs."""
+    """What was removed, how many bytes that freed, what is open still, and cases whose very same image another case needs.
+
+    `files` counts files from archives that had become no case.
+    """
 
     removed: list[str]
     freed: int
     waiting: list[DueImageView]
     shared: list[str]
+    files: int

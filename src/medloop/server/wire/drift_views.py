@@ -43,7 +43,7 @@ class CaseStandingView(View):
 
 
 class DriftReportView(View):
-    """The groups of unlabelled cases, and every compared case, the least likely first."""
+    """The groups of unlabelled cases, and every compared case, the least likely first; `unread` images are left for the next request."""
 
     model_index: int
     by: str
@@ -51,6 +51,7 @@ class DriftReportView(View):
     cases: list[CaseStandingView]
     unpredicted: int
     note: str
+    unread: int
 
 
 class DriftResult(View):

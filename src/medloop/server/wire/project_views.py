@@ -4,6 +4,7 @@ from typing import Any
 
 from medloop.core.records import ProjectSettings, TaskKind
 from medloop.server.wire.standing_views import OpenAssignmentView, SituationView
+from medloop.server.wire.stream_views import DecisionHere
 from medloop.server.wire.views import CaseView, LabelView, ModelBrief, Number, PredictionView, RoundBrief, SharedView, View
 
 
@@ -75,12 +76,13 @@ class VerdictView(View):
 
 
 class ArrivalView(View):
-    """An image that arrived, and its verdict; where there is none, `note` says why."""
+    """An image that arrived, and its verdict or what was decided about it; `note` says why, or why nothing was."""
 
     case_id: str
     name: str
     split: str
     verdict: VerdictView | None
+    decision: DecisionHere
     note: str
 
 

@@ -5,9 +5,11 @@ from typing import Annotated, Self
 
 from pydantic import Base64Bytes, BeforeValidator, Field
 
+from medloop.core.declaring import SettingValue
 from medloop.core.errors import LabelError
-from medloop.core.records import Expertise, Task, TaskKind
-from medloop.core.settings import SETTINGS, ProjectSettings, SettingValue
+from medloop.core.records import USUAL_STRATEGY, Expertise, Task, TaskKind
+from medloop.core.setting_groups import GROUPS
+from medloop.core.settings import SETTINGS, ProjectSettings
 from medloop.loop.foundation.configuring import Changed, TaskChange, require_version
 from medloop.loop.foundation.instruction_pictures import MAX_PICTURES
 from medloop.server.wire.schemas import Body, Text
@@ -17,9 +19,10 @@ MAX_CHANGES = 254
 
 
 class SettingView(View):
-    """One setting: its value, what it may be, and from when on a change counts."""
+    """One setting: its group's title, its value, what it may be, and from when on a change counts."""
 
     name: str
+    group: str
     value: SettingValue
     default: SettingValue
     help: str
@@ -49,7 +52,12 @@ class ConfigurationView(View):
     @classmethod
     def of(cls, name: str, settings: ProjectSettings, task: Task) -> Self:
         """From the project's records."""
-        shown = [SettingView.reading(s, value=getattr(settings, s.name)) for s in SETTINGS.values()]
+        usual = {"strategy": USUAL_STRATEGY[task.kind]}
+        shown = [
+            SettingView.reading(SETTINGS[n], group=title, value=getattr(settings, n), default=usual.get(n, SETTINGS[n].default))
+            for title, names in GROUPS.items()
+            for n in names
+        ]
         return cls(name=name, settings=shown, task=TaskView.model_validate(task))
 
 

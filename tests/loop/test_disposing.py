@@ -1,0 +1,276 @@
+"""A stream in production: what is accepted, deferred or read by two, by which rule, and what stops it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medloop.core.errors import InputError, NotFoundError, StateError
+from medloop.core.records import Query, Round
+from medloop.loop.annotating.annotations import next_assignment
+from medloop.loop.data.exporting import export_project
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.configuring import configure
+from medloop.loop.foundation.disposed import accepted_cases, standing_dispositions
+from medloop.loop.foundation.readings import case_readings
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.releasing import roll_back, use_model
+from medloop.loop.judging.stream_audit import audit_stream, watch_stream
+from medloop.loop.judging.stream_rule import rule_in_force
+from medloop.loop.learning.unlabelled import available_cases
+from medloop.loop.overview.stream_standing import stream_standing
+from medloop.loop.querying.disposing import dispose_arrivals
+from medloop.loop.querying.queries import AUDIT_REASON, make_query
+from medloop.loop.querying.recalling import recall_accepted, renew_rule
+from medloop.store.audit import verify
+
+from .made_up import add_model, case_named
+from .shifted import add_scan, predict
+from .streamed import arrive, decided, read_next, streaming
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with 30 evaluated patients; each test has a copy of it."""
+    folder = tmp_path_factory.mktemp("streaming") / "p"
+    streaming(folder)[0].close()
+    return folder
+
+
+@pytest.fixture
+def made(template: Path, tmp_path: Path):
+    with Workspace.open(shutil.copytree(template, tmp_path / "p")) as workspace:
+        with workspace.store.read() as tx:
+            model = tx.live_model()
+        yield workspace, model
+
+
+def test_each_case_is_decided_once_by_a_rule_that_is_kept_with_its_model_and_threshold(made) -> None:
+    workspace, model = made
+    truth = arrive(workspace, model, range(100, 112))
+    found = dispose_arrivals(workspace)
+    assert len(found) == 12
+    assert dispose_arrivals(workspace) == []
+    with workspace.store.read() as tx:
+        rule = rule_in_force(tx, workspace.settings)
+    assert rule is not None
+    assert rule.above is not None
+    assert (rule.patients, rule.attempt, rule.sure) == (30, 1, 0.8)
+    for name, one in decided(workspace).items():
+        assert (one.model_id, one.rule, one.above) == (model.id, rule.number, rule.above)
+        assert one.score is not None
+        assert (one.decision == "accepted") <= (one.score > rule.above), name
+    accepted = [name for name, one in decided(workspace).items() if one.decision == "accepted"]
+    assert accepted
+    assert sum(truth[name] < 0.8 for name in accepted) / len(accepted) <= 0.2
+    verify(workspace.store)
+
+
+def test_what_is_accepted_has_no_annotation_and_no_query_or_training_takes_it(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 110))
+    dispose_arrivals(workspace)
+    with workspace.store.read() as tx:
+        accepted = accepted_cases(tx)
+        assert accepted
+        assert not tx.current_annotations(case_ids=accepted)
+        assert not accepted & {case.id for case in available_cases(tx, ())}
+        assert not accepted & {c.case_id for r in tx.find(Round) if r.query_id for c in tx.get(Query, r.query_id).choices}
+    query = make_query(workspace, 2)
+    assert query is None or not accepted & {choice.case_id for choice in query.choices}
+
+
+def test_with_three_evaluated_patients_everything_is_deferred_and_the_reason_says_how_many_are_needed(tmp_path: Path) -> None:
+    workspace, model = streaming(tmp_path / "p", evaluated=3)
+    with workspace:
+        arrive(workspace, model, range(100, 103))
+        dispose_arrivals(workspace)
+        assert {one.decision for one in decided(workspace).values()} == {"deferred"}
+        assert "needs at least 8 evaluated patients, got 3" in decided(workspace)["A100"].reason
+        assert "needs at least 8 evaluated patients, got 3" in " ".join(stream_standing(workspace).words)
+        assert read_next(workspace, "Ann") == "A100"
+
+
+def test_a_case_unlike_the_evaluated_ones_is_not_accepted_whatever_its_score(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 104), contrast=-60.0)
+    dispose_arrivals(workspace)
+    assert all(one.decision != "accepted" for one in decided(workspace).values())
+    assert any("unlike the cases that the model was judged on" in one.reason for one in decided(workspace).values())
+
+
+def test_of_a_patient_that_the_model_learned_from_nothing_is_accepted(made) -> None:
+    workspace, model = made
+    case = add_scan(workspace, 100, "train", patient="A003")
+    predict(workspace, model, case, 100)
+    dispose_arrivals(workspace)
+    one = decided(workspace)["A100"]
+    assert one.decision != "accepted"
+    assert "learned from this patient" in one.reason or one.decision == "second reader"
+
+
+def test_the_audit_sample_is_read_blind_and_looks_the_same_whatever_was_decided(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 104), "audit")
+    dispose_arrivals(workspace)
+    assert any(one.decision == "accepted" for one in decided(workspace).values())
+    standing = stream_standing(workspace)
+    assert {(one.decision, one.score) for one in standing.cases} == {("", None)}
+    opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
+    assert opened is not None
+    assert (opened.assignment.reason, opened.assignment.proposal_id) == (AUDIT_REASON, None)
+    read_next(workspace, "Ann")
+    assert sum(one.decision != "" for one in stream_standing(workspace).cases) == 1
+
+
+def test_an_alarm_comes_when_the_audit_shows_too_many_bad_ones_and_stops_every_acceptance_until_the_rule_is_renewed(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 116), "audit")
+    dispose_arrivals(workspace)
+    drawn = [name for name, one in decided(workspace).items() if one.decision == "accepted"]
+    while read_next(workspace, "Ann", right=False):
+        pass
+    alarm = watch_stream(workspace)
+    assert alarm is not None
+    assert (alarm["bad"], alarm["model_index"]) == (len(drawn), 1)
+    assert watch_stream(workspace) == alarm
+    truth = arrive(workspace, model, range(120, 126))
+    dispose_arrivals(workspace)
+    assert {decided(workspace)[name].decision for name in truth} == {"deferred"}
+    assert "since the alarm" in decided(workspace)["A120"].reason
+    with pytest.raises(InputError, match="reason"):
+        renew_rule(workspace, why=" ", actor="lead")
+    renew_rule(workspace, why="the annotations were wrong", actor="lead")
+    assert watch_stream(workspace) is None
+    with pytest.raises(StateError, match="no rule to make anew"):
+        renew_rule(workspace, why="again", actor="lead")
+    verify(workspace.store)
+
+
+def test_a_rule_that_is_made_again_for_the_same_model_must_be_surer(made) -> None:
+    workspace, model = made
+    for attempt in (1, 2, 3):
+        arrive(workspace, model, [100 + attempt])
+        dispose_arrivals(workspace)
+        with workspace.store.read() as tx:
+            rule = rule_in_force(tx, workspace.settings)
+        if rule is None:  # by now more patients are needed than there are
+            assert attempt == 3
+            break
+        assert (rule.attempt, rule.sure) == (attempt, pytest.approx(1 - 0.2 / 2 ** (attempt - 1)))
+        renew_rule(workspace, why="look again", actor="lead")
+
+
+def test_what_a_model_accepted_is_decided_anew_once_it_is_rolled_back_and_a_new_model_needs_a_rule_of_its_own(made) -> None:
+    workspace, model = made
+    truth = arrive(workspace, model, range(100, 106))
+    dispose_arrivals(workspace)
+    accepted = [name for name, one in decided(workspace).items() if one.decision == "accepted"]
+    newer = add_model(workspace, 2)
+    use_model(workspace, 2, actor="lead")
+    late = arrive(workspace, newer, [110])
+    dispose_arrivals(workspace)
+    assert "Model 2 is not evaluated on the annotations of today" in decided(workspace)["A110"].reason
+    assert late
+    use_model(workspace, 1, actor="lead")
+    roll_back(workspace, actor="lead")  # model 1 is out of use
+    with workspace.store.read() as tx:
+        assert not accepted_cases(tx)
+        assert len(standing_dispositions(tx)) == len(truth) + 1 - len(accepted)
+    for name in accepted:
+        predict(workspace, newer, case_named(workspace, name), int(name[1:]))
+    dispose_arrivals(workspace)
+    assert {decided(workspace)[name].model_index for name in accepted} == {2}
+    assert {decided(workspace)[name].decision for name in accepted} == {"deferred"}
+
+
+def test_what_is_accepted_is_exported_by_itself_and_never_among_the_annotations(made, tmp_path: Path) -> None:
+    workspace, model = made
+    with pytest.raises(NotFoundError, match="Nothing stands as accepted"):
+        export_project(workspace, tmp_path / "none", "accepted")
+    arrive(workspace, model, range(100, 106))
+    dispose_arrivals(workspace)
+    accepted = {name for name, one in decided(workspace).items() if one.decision == "accepted"}
+    assert export_project(workspace, tmp_path / "out", "accepted").cases == len(accepted)
+    assert {path.name for path in (tmp_path / "out" / "proposals").iterdir()} == {f"{name}.nii.gz" for name in accepted}
+    lines = (tmp_path / "out" / "accepted.csv").read_text().splitlines()
+    assert {line.split(",")[0] for line in lines[1:]} == accepted
+    export_project(workspace, tmp_path / "masks", "nifti")
+    assert not any(name in str(path) for name in accepted for path in (tmp_path / "masks").rglob("*"))
+
+
+def test_accepted_cases_can_be_recalled_and_are_then_read(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 106))
+    dispose_arrivals(workspace)
+    unread = stream_standing(workspace).unread
+    assert unread > 0
+    assert len(recall_accepted(workspace, why="scanner was replaced", actor="lead")) == unread
+    assert stream_standing(workspace).counts["accepted"] == 0
+    with pytest.raises(StateError, match="No accepted case"):
+        recall_accepted(workspace, why="again", actor="lead")
+
+
+def test_a_hard_case_needs_two_readers_who_do_not_see_each_other(tmp_path: Path) -> None:
+    workspace, model = streaming(tmp_path / "p", stream_good=0.99, stream_hard=0.98, blind=True)
+    with workspace:
+        arrive(workspace, model, range(100, 103))
+        dispose_arrivals(workspace)
+        two = [name for name, one in decided(workspace).items() if one.decision == "second reader"]
+        assert two
+        name = read_next(workspace, "Ann")
+        assert name in two
+        with workspace.store.read() as tx:
+            case_id = case_named(workspace, str(name)).id
+            assert (case_readings(tx, [case_id])[case_id].needed, case_readings(tx, [case_id])[case_id].state) == (2, "read")
+        opened = next_assignment(workspace, annotator_named(workspace, "Bea").id)
+        assert opened is not None
+        assert (opened.case.name, opened.assignment.base_id) == (name, None)
+
+
+def test_a_case_that_somebody_has_annotated_or_open_is_not_decided(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, [100])
+    opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
+    assert opened is None  # it waits for its decision, no query takes it
+    dispose_arrivals(workspace)
+    assert set(decided(workspace)) == {"A100"}
+
+
+def test_cases_from_before_the_stream_was_on_are_the_pool_and_never_decided(tmp_path: Path) -> None:
+    workspace, model = streaming(tmp_path / "p", stream_risk=0.0)
+    with workspace:
+        arrive(workspace, model, [100])
+        assert dispose_arrivals(workspace) == []
+        configure(workspace, settings={"stream_risk": 0.2}, actor="lead")
+        workspace = workspace.reload()
+        dispose_arrivals(workspace)
+        arrive(workspace, model, [101])
+        dispose_arrivals(workspace)
+        assert set(decided(workspace)) == {"A101"}
+
+
+def test_the_audit_of_a_kept_promise_says_so(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 110), "audit")
+    dispose_arrivals(workspace)
+    while read_next(workspace, "Ann"):
+        pass
+    with workspace.store.read() as tx:
+        rule = rule_in_force(tx, workspace.settings)
+    assert rule is not None
+    found = audit_stream(workspace, rule)
+    assert found.drawn == found.read > 0
+    assert not found.broken
+    assert f"{found.bad} bad of {found.read} read" in found.words
+    assert any("audit of the accepted" in line for line in stream_standing(workspace).words)
+
+
+def test_the_workspace_is_whole_after_a_second_process_decides_the_same_cases(made) -> None:
+    workspace, model = made
+    arrive(workspace, model, range(100, 108))
+    with Workspace.open(workspace.folder) as other:
+        first, second = dispose_arrivals(other), dispose_arrivals(workspace)
+    assert (len(first), second) == (8, [])
+    with workspace.store.read() as tx:
+        assert len(tx.events_about("case", verbs=["dispose"])) == 8
