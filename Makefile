@@ -34,7 +34,7 @@ demo: $(VENV)/.installed
 # A store waits for the disk at every commit, some thirty times a test. Where this memory has 8 GB to spare and programs may run in it, the tests'
 # folders lie there, each until its test has passed; `make test MEMORY=` leaves them on the disk. Their path is short: a socket's has 100 characters.
 MEMORY ?= $(shell .ci/spare-memory)
-test: $(VENV)/.installed-test forget-failures chromium page-test
+test: $(VENV)/.installed-test $(VENV)/.flower forget-failures chromium page-test
 	@root= memory="$(MEMORY)"; if [ -n "$$memory" ]; then root=$$(mktemp -d "$$memory/mXXXX") || exit 1; trap 'rm -rf "$$root"' EXIT; \
 	  trap 'exit 1' HUP INT TERM; echo "the tests' folders: $$root"; fi; \
 	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -o tmp_path_retention_policy=failed $${root:+--basetemp=$$root} $(ONLY)
@@ -106,6 +106,15 @@ $(VENV)/.installed-test: pyproject.toml constraints-cpu.txt | $(VENV)/bin/python
 	@rm -rf $(VENV)/peers  # --upgrade would replace the package by its data of the same name
 	$(PIP) --no-deps --target $(VENV)/peers monailabel==0.8.5  # its client is tested against; it brings a package "tests", so it lies apart
 	@touch $@ $(VENV)/.installed
+
+# Flower pins versions of what medloop uses, too: it has an environment of its own, which sees the libraries of the other one after its own.
+$(VENV)/.flower: pyproject.toml | $(VENV)/.installed-test
+	@rm -rf $(VENV)/flower
+	$(PYTHON) -m venv $(VENV)/flower
+	$(VENV)/flower/bin/python -m pip install --quiet --disable-pip-version-check 'flwr>=1.20,<2'
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' \
+	  > "$$($(VENV)/flower/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/medloop-libraries.pth"
+	@touch $@
 
 # The browser tests drive a real Chromium. As root on Debian or Ubuntu it is installed; elsewhere its tests skip and say so.
 chromium:

@@ -21,6 +21,17 @@ settings.load_profile("medloop")
 NO_DATA = "no data"
 NO_NNUNET = "no nnU-Net"
 """It needs an environment of its own, which no CPU build of torchvision fits."""
+FLOWER = "MEDLOOP_FLOWER_PYTHON"
+
+
+@pytest.fixture
+def flower(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The Python of Flower's environment: the one that is named, or `.venv/flower`, which `make test` makes."""
+    python = os.environ.get(FLOWER, str(REPOSITORY / ".venv" / "flower" / "bin" / "python"))
+    if not Path(python).is_file():
+        pytest.skip(f"no Flower: {python} is not there; make .venv/.flower makes it, or set {FLOWER}")
+    monkeypatch.setenv(FLOWER, python)
+    return python
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import { exportProject } from "../api/calls";
 import type { Project } from "../api/types";
 import { Send, useSending } from "./forms";
 
-const MODELS = ["model", "torchscript", "onnx", "monai-bundle"];
+const MODELS = ["model", "torchscript", "onnx", "monai-bundle", "shared-model"];
 const FORMATS: Record<Project["kind"], readonly string[]> = {
   segmentation: [
     "nifti",

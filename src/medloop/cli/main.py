@@ -22,6 +22,7 @@ from medloop.cli import (
     continual,
     deidentifying,
     disposing,
+    federating,
     keeping,
     learning,
     mapping,
@@ -77,6 +78,7 @@ for command in COMMANDS:
 app.add_typer(users.users)
 app.add_typer(pacs.pacs)
 app.add_typer(referring.reference)
+app.add_typer(federating.federate)
 app.add_typer(routing.gold)
 
 

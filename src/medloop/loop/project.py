@@ -90,6 +90,9 @@ from medloop.loop.judging.triage import RISK, Triage, triage_pool
 from medloop.loop.judging.trial_effort import TrialEffort, trial_efforts
 from medloop.loop.judging.trust import Check
 from medloop.loop.learning.adapting import AdaptReport, adapt_model
+from medloop.loop.learning.federated import write_plan
+from medloop.loop.learning.federated_joining import join_federation
+from medloop.loop.learning.federated_privacy import Privacy
 from medloop.loop.learning.pretraining import start_from
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand
 from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_cases
@@ -118,6 +121,8 @@ from medloop.loop.querying.rounds import Outlook, choosing, outlooks, prepare_ro
 from medloop.loop.querying.streaming import StreamVerdict, verdicts
 from medloop.loop.worker import drain
 from medloop.metrics.measure_bounds import TOLERANCE
+from medloop.models.exchange.federation import Plan
+from medloop.models.exchange.flower import Secured
 from medloop.pacs.archive import FoundStudies, PacsQuery
 from medloop.report.inline import Inline
 from medloop.store.homes import Places
@@ -851,6 +856,27 @@ class Project:
             UnavailableError: A model whose networks are not in this process.
         """
         return adapt_model(self.workspace, by=by, value=value)
+
+    def federation_plan(self, file: str | Path) -> Plan:
+        """Write what sites that cannot share images are to train together: labels, and the recipe of this project's images.
+
+        Raises:
+            SettingError: A setting that a federation does not know.
+            InputError: No cases.
+        """
+        return write_plan(self.workspace, Path(file))
+
+    def join_federation(
+        self, server: str, *, name: str = "", secured: Secured | None = None, threads: int = 1, privacy: Privacy | None = None
+    ) -> str:
+        """Take part in a federation with this project until its result has come; what became of that, in words.
+
+        Raises:
+            SettingError: No such address, or one of another machine without a certificate.
+            InputError: Flower's process ended.
+            UnavailableError: There is no Flower.
+        """
+        return join_federation(self.workspace, server, say=print, name=name, secured=secured, threads=threads, privacy=privacy)
 
     def triage(self, *, risk: float = RISK, check: Check = "domain") -> Triage:
         """Which predictions need nobody, one person or two; see `triage_pool`.

@@ -12,6 +12,7 @@ import numpy as np
 from medloop.core.names import counted, first_named
 from medloop.core.records import EVALUATION_SPLITS, Annotation, Case, Evaluation, Model
 from medloop.core.seeds import generator
+from medloop.loop.foundation.federations import federation_words
 from medloop.loop.foundation.leaning import leaning_words
 from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.workspace import Workspace
@@ -76,6 +77,7 @@ def _details(known: _Known) -> Iterator[str]:
     yield f"- {kind}, {made}"
     yield f"- Labels: {', '.join(plain(label.name) for label in known.workspace.task.labels)}"
     yield f"- Calibration: {calibration_words(model)}"
+    yield from (f"- Trained by several sites: {plain(words)}" for words in (federation_words(model),) if words)
     yield f"- {OPEN} who developed it, licence, how to cite it, whom to ask"
 
 

@@ -14,12 +14,17 @@ from medloop.loop.data import change_record
 from medloop.loop.data.carding import CARD, RECORD
 from medloop.loop.data.export_report import ExportReport, note_export
 from medloop.loop.data.model_card import FILE, OPEN, model_card
+from medloop.loop.data.model_statistics import FILE as STATISTICS
+from medloop.loop.data.model_statistics import statistics_of
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.judging.predictions import ALIGNED, weights_of
 from medloop.models.foundation.nnunet_recipe import LEARNER, NnunetRecipe, own_recipe, recipe_of
 
-MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle")
+SHARED = "shared-model"
+"""A TorchScript program with the statistics of what it learned from, for a site that cannot have the images."""
+
+MODEL_FORMATS = ("model", "torchscript", "onnx", "monai-bundle", SHARED)
 """Formats of a model; the first one is safetensors beside `model.json`."""
 
 TORCHSCRIPT_USE = """    import torch
@@ -61,6 +66,7 @@ def export_model(workspace: Workspace, out: Path, fmt: str, index: int | None, a
         StateError: It is adapted, and does more than its weights.
         ConflictError: The folder is not empty.
         UnavailableError: ONNX without onnx.
+        InputError: Statistics of too few patients.
     """
     model = _model(workspace, index)
     if ALIGNED in model.metrics:
@@ -156,4 +162,8 @@ def _as_program(workspace: Workspace, model: Model, weights: Sequence[bytes], fm
     script = to_torchscript(parts, description)
     if fmt == "monai-bundle":
         return bundle_files(description, script), notes
+    if fmt == SHARED:
+        statistics = f"{json.dumps(statistics_of(workspace, model), indent=1)}\n".encode()
+        page = readme(description, "a TorchScript program with the statistics of what it learned from", TORCHSCRIPT_USE).encode()
+        return {"model.ts": script, STATISTICS: statistics, "README.md": page}, notes
     return {"model.ts": script, "README.md": readme(description, "a TorchScript program", TORCHSCRIPT_USE).encode()}, notes

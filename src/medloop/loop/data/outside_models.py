@@ -18,7 +18,8 @@ from medloop.core.records import EVALUATION_SPLITS, Case, Json, Model, Predictio
 from medloop.core.seeds import generator
 from medloop.datasets.dataset import Dataset, Refusal
 from medloop.loop.data.label_maps import LabelMap, label_map
-from medloop.loop.data.outside_predictors import Found, HowToRun, Opened, opened
+from medloop.loop.data.model_statistics import compared_with
+from medloop.loop.data.outside_predictors import STATISTICS, Found, HowToRun, Opened, opened
 from medloop.loop.data.outside_proposals import mask_prediction_of, prediction_of
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.damage import LeftOut
@@ -149,8 +150,10 @@ def _proposed(workspace: Workspace, source: _Source, report: Report | None, acto
         if done:
             with workspace.store.write(actor) as tx:
                 note_run(tx, model, {"cases": len(done), "version": found.version})
+    told = model.metrics.get(STATISTICS)
+    differs = compared_with(workspace, told, wanted) if told else []
     judged = bring_up_to_date(workspace, model, lambda _line: None, lambda _cases: LeftOut(workspace), LeftOut(workspace))
-    return ModelReport(source.name, model.index, tuple(done), len(wanted) - len(new), judged, tuple(refused), values.notes)
+    return ModelReport(source.name, model.index, tuple(done), len(wanted) - len(new), judged, tuple(refused), (*values.notes, *differs))
 
 
 def _label_map(workspace: Workspace, file: str, labels: Mapping[str, int], mapping: Mapping[str, str]) -> LabelMap:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from medloop.core.errors import NotFoundError, SettingError
 from medloop.core.image import Image
 from medloop.core.records import Json
+from medloop.loop.data.model_statistics import read_statistics
 from medloop.loop.data.monai_client import MonaiLabelModel
 from medloop.loop.data.nnunet_models import NnunetPredictor, is_nnunet, read_nnunet
 from medloop.loop.foundation.model_servers import model_server
@@ -113,6 +114,10 @@ class Opened:
     version: str = ""
 
 
+STATISTICS = "statistics"
+"""Among the facts of a model from elsewhere: of what it learned from."""
+
+
 @contextmanager
 def opened(folder: Path, place: str | Path, how: HowToRun) -> Iterator[Opened]:
     """Open a model.
@@ -132,7 +137,7 @@ def opened(folder: Path, place: str | Path, how: HowToRun) -> Iterator[Opened]:
     if how.server is not None:
         model = MonaiLabelModel(server := model_server(folder, how.server, "monailabel"), str(place))
         named = f"{model.name} on {server.name}"
-        facts = {"file": named, "sha256": hashlib.sha256(f"{server.url} {model.name}".encode()).hexdigest(), "made_by": "monailabel"}
+        facts: Json = {"file": named, "sha256": hashlib.sha256(f"{server.url} {model.name}".encode()).hexdigest(), "made_by": "monailabel"}
         yield Opened(_Remote(model), model.labels, named, facts, model.checksum)
     elif is_nnunet(path):
         found = read_nnunet(path)
@@ -145,7 +150,9 @@ def opened(folder: Path, place: str | Path, how: HowToRun) -> Iterator[Opened]:
         with open_network(path, how.stated, calibrator=calibrator_from_json, limits=how.limits) as network:
             if network.description.kind != "segmentation":
                 raise SettingError(f"{path.name}: a proposer gives masks, this network gives classes", remedy="take a segmentation network")
-            yield Opened(_Network(network), network.description.labels, path.name, _facts(path, "network"))
+            told = read_statistics(path)
+            facts = {**_facts(path, "network"), **({STATISTICS: told} if told else {})}
+            yield Opened(_Network(network), network.description.labels, path.name, facts)
 
 
 def digest_of(path: Path) -> str:

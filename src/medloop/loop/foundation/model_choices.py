@@ -14,6 +14,9 @@ ROLLED_BACK = "rolled_back"
 TRIAL = "trial"
 """Among what a decision was made on: the share of the cases in which the candidate proposes from then on."""
 
+FEDERATION = "federation"
+"""Among the metrics of a model that several sites trained together: the gate decides about it, whatever the setting `release` says."""
+
 REFUSED = "refused"
 """Among what a decision was made on: who refused the candidate, why and when."""
 

@@ -27,7 +27,7 @@ from medloop.loop.foundation.follow_up import (
     request_trial_of,
 )
 from medloop.loop.foundation.learned import learned_of_snapshot
-from medloop.loop.foundation.model_choices import CANDIDATE, TRIAL, refused, rolled_back
+from medloop.loop.foundation.model_choices import CANDIDATE, FEDERATION, TRIAL, refused, rolled_back
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.release_costs import measured_costs
@@ -59,7 +59,7 @@ def place_trained(tx: Writer, model: Model, before: Model | None) -> bool:
     elif tx.current_annotation_ids(EVALUATION_SPLITS):
         decide(tx, before, model, f"model {model.index} {WAITS}, model {before.index} is in use", pinned=False)
         return False
-    elif _gated(tx):
+    elif _gated(tx, model):
         reason = f"model {model.index} is a candidate, model {before.index} is in use: the gate needs annotated evaluation patients"
         decide(tx, before, model, reason, pinned=False, found={CANDIDATE: True})
         return False
@@ -83,7 +83,8 @@ def choose_live(workspace: Workspace, model: Model, log: Callable[[str], None] =
         shared = shared_scores(tx, model, live) if more else None
     if not more:
         return _overtaken(workspace, model)
-    gate = _gate(workspace, model, live, shared, settings) if settings.release == "gate" and shared is not None else None
+    gated = settings.release == "gate" or FEDERATION in model.metrics
+    gate = _gate(workspace, model, live, shared, settings) if gated and shared is not None else None
     judged = Judged(model, live, comparison_of(shared, live) if shared is not None else None, gate, settings)
     try:
         made = _decided(workspace, judged)
@@ -171,8 +172,8 @@ def model_of_index(tx: Reader, index: int) -> Model:
     return found[0]
 
 
-def _gated(tx: Reader) -> bool:
-    return project_settings(tx).release == "gate"
+def _gated(tx: Reader, model: Model) -> bool:
+    return project_settings(tx).release == "gate" or FEDERATION in model.metrics
 
 
 def called(tx: Reader, actor: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from medloop.core.records import Json, Model
 from medloop.core.settings import ProjectSettings
-from medloop.loop.foundation.model_choices import CANDIDATE, TRIAL
+from medloop.loop.foundation.model_choices import CANDIDATE, FEDERATION, TRIAL
 from medloop.metrics.release import Gate
 from medloop.metrics.succession import Comparison
 
@@ -22,7 +22,7 @@ class Judged:
     @property
     def by_gate(self) -> bool:
         """Whether the gate decides."""
-        return self.settings.release == "gate"
+        return self.settings.release == "gate" or FEDERATION in self.model.metrics
 
     @property
     def share(self) -> float:

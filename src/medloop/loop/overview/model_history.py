@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from medloop.core.names import counted
 from medloop.core.records import Evaluation, LiveChoice, Model, Split, Task
+from medloop.loop.foundation.federations import federation_words
 from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.trials import current_trial, trials_among
@@ -192,6 +193,7 @@ def _line(tx: Reader, model: Model, score: Evaluation | None, said: _Said, *, re
                     stood_out_words(model),
                     weight_words(model),
                     start_words(model),
+                    federation_words(model),
                 ),
             )
         ),

@@ -51,6 +51,7 @@ from medloop.models.training.consistency import (
 )
 from medloop.models.training.guiding import Guide
 from medloop.models.training.pasting import paste
+from medloop.models.training.private import Private, draw_privately, private_gradient, require_private
 from medloop.models.training.small_loss import WARM_UP as LEARNED_BY_ALL
 from medloop.models.training.small_loss import leave_out, losses_of_samples, names_left_out
 from medloop.models.training.state import TrainingState, identify, require_identity, restore, save, start
@@ -87,13 +88,14 @@ class Trained:
 
 
 Report = Callable[[TrainingProgress], bool]
-Draw = Callable[[int], tuple[tuple[Tensor, Tensor], Marks]]
-"""What a step learns from, by its number."""
+Step = Callable[[], float]
+Draw = Callable[[int], Step]
+"""A step that is ready to be taken, by its number; it returns the loss."""
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Everything that makes a training: what `train` takes, unlabelled cases where the recipe learns from such, and the model before."""
+    """Everything that makes a training: what `train` takes, unlabelled cases where the recipe learns from such, the model before, noise."""
 
     recipe: Recipe
     training: Sequence[TrainingCase]
@@ -104,6 +106,7 @@ class TrainingRun:
     guide: Guide | None = None
     unlabelled: Sequence[UnlabelledCase] = ()
     anchor: Anchor | None = None
+    private: Private | None = None
 
 
 def train(
@@ -164,6 +167,8 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
             pool = prepare_unlabelled(recipe, run.unlabelled, prepared / "unlabelled")
             begin = partial(start, recipe, member, run.initial, cases=cases, anchor=run.anchor)
             state = begin()
+            if run.private:
+                require_private(recipe, state.network)
             if not restore(state, folder, member=member, identity=identity):
                 timed = partial(seconds_per_step, cases=cases, guide=run.guide, pool=pool, begin=begin if run.anchor else None)
                 state.precision, seconds = (recipe.precision, 0.0) if recipe.steps else quickest_precision(recipe, timed)
@@ -171,7 +176,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
                 save(state, folder, member=member, identity=identity)
             recipe = replace(recipe, precision=state.precision or recipe.precision)
             run = replace(run, recipe=recipe)
-            _train_to_end(run, member, state, partial(_draw, recipe, cases, pool, member, state.steps), held_out, identity=identity)
+            _train_to_end(run, member, state, partial(_step, run, (cases, pool), member, state), held_out, identity=identity)
     finally:
         shutil.rmtree(prepared, ignore_errors=True)
     metrics: dict[str, Any] = {"steps": state.steps, "seconds": round(state.seconds, 3), "loss": state.loss}
@@ -188,7 +193,7 @@ def train_member(run: TrainingRun, member: int) -> tuple[Path, Json]:
 def identify_run(run: TrainingRun, member: int) -> str:
     """What a member's checkpoint is bound to; see `identify`."""
     name, pool = run.guide.name if run.guide else "", run.unlabelled if run.recipe.unlabelled != "none" else ()
-    begun = (*run.initial, *(run.anchor.identity if run.anchor else ()))
+    begun = (*run.initial, *(run.anchor.identity if run.anchor else ()), *([repr(run.private).encode()] if run.private else ()))
     return identify(run.recipe, member, run.training, run.validation, begun, guide=name, unlabelled=[case.id for case in pool])
 
 
@@ -200,8 +205,8 @@ def _train_to_end(
     due = {math.ceil(state.steps * (n + 1) / recipe.validations) for n in range(recipe.validations)} if held_out else set()
     begun = saved = time.perf_counter() - state.seconds
     ahead = DRAWN_AHEAD if recipe.threads > 1 or state.device.type != "cpu" else 0
-    for batch, marks in in_order(draw, range(state.step, state.steps), ahead=ahead):
-        state.loss = take_step(recipe, member, state, *batch, marks=marks, guide=run.guide)
+    for take in in_order(draw, range(state.step, state.steps), ahead=ahead):
+        state.loss = take()
         if state.step in due:
             _validate(recipe, state, held_out)
         state.seconds = time.perf_counter() - begun
@@ -211,6 +216,17 @@ def _train_to_end(
             saved = time.perf_counter()
         if not go_on:
             raise CancelledError(f"Training stopped at step {state.step} of {state.steps}", remedy="start it again to continue from there")
+
+
+def _step(
+    run: TrainingRun, cases: tuple[Sequence[PreparedCase], Sequence[PreparedCase]], member: int, state: TrainingState, step: int
+) -> Step:
+    """A step that is drawn and not yet taken; what a private one learns from is drawn when it is taken."""
+    recipe = run.recipe
+    if run.private:
+        return partial(take_private_step, recipe, member, state, run.private, cases[0])
+    batch, marks = _draw(recipe, *cases, member, state.steps, step)
+    return partial(take_step, recipe, member, state, *batch, marks=marks, guide=run.guide)
 
 
 def _draw(
@@ -248,6 +264,43 @@ def take_step(
     """
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps) * group.get("times", 1.0)
+    loss = step_loss(recipe, member, state, images, targets, marks=marks, guide=guide)
+    value = _finite(float(loss.detach()), state.step)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+    nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
+    state.optimiser.step()
+    if state.balance:
+        state.balance.keep_bounded()
+    state.step += 1
+    state.update_mean(recipe.ema_decay)
+    return value
+
+
+def take_private_step(recipe: Recipe, member: int, state: TrainingState, private: Private, cases: Sequence[PreparedCase]) -> float:
+    """The same by `models.training.private`: patients drawn by themselves, each one's gradient clipped, noise; returns the mean loss."""
+    for group in state.optimiser.param_groups:
+        group["lr"] = recipe.learning_rate * rate_at(state.step, state.steps)
+    drawn = draw_privately(recipe, cases, private, member=member)
+    losses = (partial(step_loss, recipe, member, state, *batch, marks=marks) for batch, marks in drawn)
+    value = private_gradient(state.network, losses, private, expected=private.rate(recipe) * len(private.patients))
+    state.optimiser.step()
+    state.step += 1
+    state.update_mean(recipe.ema_decay)
+    return value
+
+
+def step_loss(
+    recipe: Recipe,
+    member: int,
+    state: TrainingState,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    marks: Marks | None = None,
+    guide: Guide | None = None,
+) -> Tensor:
+    """The loss of a step, with every term of the recipe; arguments as `take_step`."""
     images, targets, marks = paste(recipe, member, state, images, targets, marks or Marks())
     if guide and recipe.guided:
         plain = plain_masks(targets, recipe.classes)
@@ -266,17 +319,7 @@ def take_step(
     loss = batch_loss(recipe, state, images, logits, targets, marks=marks, features=features)
     loss = loss + recipe.rrr * _irrelevance(recipe, member, state, images, targets, marks)
     loss = loss + agreement_loss(recipe, member, state, marks.unlabelled)
-    loss = loss + kept_loss(recipe, state.network, state.kept, images, logits)
-    value = _finite(float(loss.detach()), state.step)
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-    nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
-    state.optimiser.step()
-    if state.balance:
-        state.balance.keep_bounded()
-    state.step += 1
-    state.update_mean(recipe.ema_decay)
-    return value
+    return loss + kept_loss(recipe, state.network, state.kept, images, logits)
 
 
 def batch_loss(

@@ -55,6 +55,7 @@ Format: TypeAlias = Annotated[
         "torchscript",
         "onnx",
         "monai-bundle",
+        "shared-model",
         "model-card",
         "change-record",
     ],

@@ -1,0 +1,97 @@
+"""A federation of real processes on this machine: Flower's SuperLink, three SuperNodes, and a project each; one of them is killed."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from medloop.core.records import Source
+from medloop.loop.data.cases import Incoming, NewCase, add_case
+from medloop.loop.foundation.annotators import annotator_named
+from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.learning.federated import Site, plan_of
+from medloop.loop.learning.federated_joining import join_federation
+from medloop.models.exchange.federation import Rounds, prepare, serve
+from medloop.models.exchange.flower import Secured
+from medloop.models.exchange.flower_side.updates import decode_arrays
+from medloop.models.foundation.networks import blocks
+from tests.loop.conftest import FAST, small_phantom
+
+SITES = {"north": ("large", "small"), "south": ("large", "small"), "doomed": ("large", "small"), "other": ("large", "spleen")}
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def make_site(tmp_path):
+    def make(name, labels, *, first):
+        with Workspace.create(tmp_path / name, name=name, kind="segmentation", labels=list(labels), settings=FAST) as workspace:
+            teacher = annotator_named(workspace, "import", program=True)
+            for index, split in enumerate(["train"] * (3 if name == "south" else 2) + ["test"]):
+                phantom = small_phantom(first + index)
+                digest = hashlib.sha256(phantom.image.array.tobytes()).hexdigest()
+                case = NewCase(
+                    name=f"case{index}", patient=f"patient{index}", split=split, source=Source(format="p", names=("p",), sha256=digest)
+                )
+                add_case(workspace, phantom.image, case, Incoming(phantom.mask, teacher))
+        return tmp_path / name
+
+    return make
+
+
+class DoomedSite(Site):
+    """Dies in the middle of its first round, as a machine does."""
+
+    def learn(self, *_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def take_part(folder, server, name):
+    import medloop.loop.learning.federated_joining as joining
+
+    if name == "doomed":
+        joining.Site = DoomedSite
+    said = (folder / "said.txt").open("a", buffering=1)
+    with Workspace.open(folder) as workspace:
+        join_federation(workspace, server, say=lambda line: print(line, file=said), name=name)
+
+
+def test_three_sites_learn_together_a_killed_one_costs_only_its_round_and_one_with_other_labels_is_refused(flower, make_site, tmp_path):
+    blocks()  # the sites are forked: what takes seconds to load is there already
+    folders = {name: make_site(name, labels, first=10 * n) for n, (name, labels) in enumerate(SITES.items())}
+    with Workspace.open(folders["north"]) as workspace:
+        prepare(tmp_path / "f", plan_of(workspace), Rounds(rounds=2, steps=4, sites=3, min_sites=2, wait_minutes=2))
+    lines, sites = [], []
+
+    def say(line):
+        lines.append(line)
+        if line.startswith("serves at"):
+            sites.extend(FORK.Process(target=take_part, args=(folder, line.split()[-1], name)) for name, folder in folders.items())
+            for one in sites:
+                one.start()
+
+    try:
+        done = serve(tmp_path / "f", ("127.0.0.1", 0), Secured(), say)
+        for one in sites[:2]:
+            one.join(30)
+    finally:
+        for one in sites:
+            one.kill()
+            one.join()
+    assert done.complete, lines
+    assert any(line.startswith("other is refused: the labels and their values must be large=1, small=2") for line in lines)
+    assert "round 1: doomed is left out: it left" in lines
+    first, second = done.rounds
+    assert {one["site"] for one in first["sites"]} == {one["site"] for one in second["sites"]} == {"north", "south"}
+    assert first["left_out"] == {"doomed": "it left"}
+    assert {one["cases"] for one in first["sites"]} == {2, 3}
+    assert sites[0].exitcode == sites[1].exitcode == 0
+    result = decode_arrays((tmp_path / "f" / "round-0002.safetensors").read_bytes())
+    for name in ("north", "south"):
+        with Workspace.open(folders[name]) as workspace, workspace.store.read() as tx:
+            (model,) = tx.learned_models()
+            assert model.model.metrics["federation"]["sites"] == ["north", "south"]
+            kept = decode_arrays(workspace.store.blobs.get(model.model.weights[0]))
+            assert all((kept[tensor] == array).all() for tensor, array in result.items())
+        assert "test: dice" in (folders[name] / "said.txt").read_text()
