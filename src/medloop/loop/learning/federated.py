@@ -23,7 +23,7 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated_learning import OWN, Learning, Say, SiteControl, proximal_anchor
 from medloop.loop.learning.federated_privacy import Privacy, require_budget, spent
 from medloop.loop.learning.federated_result import keep_result
-from medloop.loop.learning.training import recipe_for
+from medloop.loop.learning.prepared import recipe_for
 from medloop.models.exchange.federation import Plan, recipe_digest
 from medloop.models.exchange.flower_side.agreement import difference
 from medloop.models.foundation.recipes import Recipe

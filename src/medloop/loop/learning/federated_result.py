@@ -11,7 +11,7 @@ from medloop.loop.foundation.model_choices import FEDERATION
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import bring_up_to_date
 from medloop.loop.judging.live_models import choose_live, place_trained
-from medloop.loop.judging.predictions import predict_cases
+from medloop.loop.judging.pool_predictions import predict_cases
 from medloop.loop.learning.federated_learning import Learning, Say
 
 RESULT = "result.safetensors"
