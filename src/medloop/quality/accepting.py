@@ -2,9 +2,10 @@
 
 Of the accepted at most `risk` are bad, and this holds with probability `sure` over the patients that set the threshold. Thresholds of a
 fixed ladder (`RUNGS`), which no case has chosen, are tested one after the other from the strictest down, beginning where enough patients
-are accepted, and the last one before the first failure is taken: as no test follows a failure, each may use the whole error. That of one
-threshold: the chance that so few bad ones, or fewer, were seen among so many accepted patients if the share were `risk` (binomial where
-each patient is good or bad; where patients have several cases, Hoeffding's and Bentkus's bound). The share is of patients: a patient's
+and a third of all are accepted (earlier one bad case would end it), and the last one before the first failure is taken: as no test
+follows a failure, each may use the whole error. That of one threshold: the chance that so few bad ones, or fewer, were seen among so many
+accepted patients if the share were `risk` (binomial where each patient is good or bad; where patients have several cases, Hoeffding's and
+Bentkus's bound). The share is of patients: a patient's
 accepted cases count together as one.
 
 Sources: Angelopoulos et al. 2021, arXiv:2110.01052 (learn then test, fixed sequences); Geifman and El-Yaniv 2017, arXiv:1705.08500
@@ -25,6 +26,9 @@ from medloop.quality.deferral import FEWEST_PATIENTS, require_risk
 
 RUNGS = (*(1.0 - np.exp(-np.linspace(9.2, 0.0, 93))).tolist(), -inf)
 """Thresholds on a score within 0..1, from 0.9999 to 0 in steps of a tenth of what is left to 1; last, everything is accepted."""
+
+FIRST_SHARE = 1 / 3
+"""Of the patients, so many are accepted where the tests begin: of too few a single bad one is a failure, after which nothing is tested."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,12 @@ def fit_acceptance(scores: npt.ArrayLike, bad: npt.ArrayLike, patients: Sequence
     member, fewest = group_numbers(patients), fewest_accepted(risk, sure)
     people = int(member.max()) + 1 if len(member) else 0
     require_patients(people, risk, sure)
+    first = max(fewest, ceil(people * FIRST_SHARE))
     best = Acceptance(inf, risk, sure, 1.0, people, 0, 0.0, 0.0)
     for rung in RUNGS:
         accepted = trust > rung
         shares = _shares(wrong, member, accepted)
-        if len(shares) < fewest:
+        if len(shares) < first:
             continue
         error = _error(shares, risk)
         if error > 1.0 - sure:
