@@ -135,7 +135,8 @@ class Workers(Generic[W]):
                 yield from self._run(turn, check)
             finally:
                 for place in turn.running:  # stopped in the middle: nobody waits for these any more
-                    self._workers.pop(place).end()
+                    if (worker := self._workers.pop(place, None)) is not None:  # `close` may have ended it
+                        worker.end()
 
     def _run(self, turn: _Turn[R], check: Check) -> Iterator[Done[R]]:
         while True:
