@@ -96,7 +96,7 @@ function Found({ project, found }: { project: Project; found: DriftReport }) {
       {found.unpredicted > 0 && <p class="hint">{found.unpredicted} cases are not predicted yet, and were not compared.</p>}
       {found.unread > 0 && (
         <p class="hint" data-testid="drift-unread">
-          {found.unread} images were not looked at yet, so the comparison leaves them out: compare again for the next ones.
+          {found.unread} images are not compared yet: compare again for the next ones.
         </p>
       )}
       {outside.length > 0 && (
