@@ -102,7 +102,7 @@ def scores(project: Project, weights: Sequence[bytes], tested: Sequence[Item], l
     recipe = plan_of(project.workspace).recipe
     found: dict[str, list[float]] = {}
     for one in weights:
-        predictor = Predictor(recipe, [one])
+        predictor = Predictor.load(recipe, [one])
         for item in tested:
             image, mask = item.load()
             guess = predictor.predict(image, samples=1, rng=generator(0, "test")).probabilities.argmax(axis=0)

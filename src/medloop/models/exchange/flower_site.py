@@ -20,6 +20,9 @@ POLL_SECONDS = 0.1
 LAST_SECONDS = 6.0
 """Within which the last answer is on its way."""
 
+AGAIN_SECONDS, SHORT_SECONDS, MOST_FAILURES = 2.0, 10.0, 3
+"""Flower's process ends with its coordinator and is started again, to wait for the next one; three that end at once are a fault."""
+
 Answer = tuple[Json, bytes | None]
 Handle = Callable[[str, Json, bytes], Answer]
 """Takes what is wanted, its terms, and the arrays that came with it; the answer and its arrays."""
@@ -36,7 +39,7 @@ def attend(folder: Path, server: str, secured: Secured, handle: Handle) -> None:
 
     Raises:
         SettingError: No such address, or one of another machine without a certificate.
-        InputError: Flower's process ended.
+        InputError: Flower's process ended at once, three times.
         UnavailableError: There is no Flower.
     """
     _require_safe(server, secured)
@@ -49,11 +52,21 @@ def attend(folder: Path, server: str, secured: Secured, handle: Handle) -> None:
         port = door.getsockname()[1]
     arguments = ["--superlink", server, *trust, *key, "--host", "127.0.0.1", "--port", str(port), "--isolation", "subprocess"]
     environment = flower_environment(folder, {"MEDLOOP_FEDERATION_SITE": str(folder.absolute())})
-    node = FlowerProcess("flower-supernode", arguments, environment, folder / "flower.log")
-    try:
-        _serve(node, folder, handle)
-    finally:
-        node.end()
+    failures = 0
+    while failures < MOST_FAILURES:
+        node, begun = FlowerProcess("flower-supernode", arguments, environment, folder / "flower.log"), time.monotonic()
+        try:
+            if _serve(node, folder, handle):
+                return
+            failures = failures + 1 if time.monotonic() - begun < SHORT_SECONDS else 0
+            if failures == MOST_FAILURES:
+                node.require_alive()
+        finally:
+            node.end()
+        for part in (IN, OUT):  # of a coordinator that is gone
+            for file in (folder / part).iterdir():
+                file.unlink(missing_ok=True)
+        time.sleep(AGAIN_SECONDS)
 
 
 def _require_safe(server: str, secured: Secured) -> None:
@@ -64,15 +77,16 @@ def _require_safe(server: str, secured: Secured) -> None:
         raise SettingError(f"Weights leave this machine over TLS alone, and {host} is another one", remedy="give --tls-ca")
 
 
-def _serve(node: FlowerProcess, folder: Path, handle: Handle) -> None:
-    while True:
-        node.require_alive()
+def _serve(node: FlowerProcess, folder: Path, handle: Handle) -> bool:
+    """Handle what comes; True once the result was kept, False where Flower's process ended before, as it does with its coordinator."""
+    while node.process.poll() is None:
         for request in sorted((folder / IN).glob("*.json")):
             verb = _answer(folder, request, handle)
             if verb == "keep":
                 _await_taken(node, folder / OUT / request.name)
-                return
+                return True
         time.sleep(POLL_SECONDS)
+    return False
 
 
 def _answer(folder: Path, request: Path, handle: Handle) -> str:

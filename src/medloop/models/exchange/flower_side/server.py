@@ -24,6 +24,9 @@ POLL_SECONDS = 0.3
 GONE_SECONDS = 3.0
 """How long a site that has left the grid may still answer."""
 
+LATER_SECONDS = 10.0
+"""After which a site whose name is taken is met again: it may be the same one, back before Flower noticed that it was gone."""
+
 MOST_FAILURES = 3
 """Rounds in a row with too few updates, after which it stops."""
 
@@ -72,6 +75,7 @@ class Coordinator:
         self.rounds: list[dict[str, Any]] = json.loads((folder / "rounds.json").read_text()) if (folder / "rounds.json").exists() else []
         self.sites: dict[int, Site] = {}
         self.refused: set[int] = set()
+        self.later: dict[int, float] = {}
 
     def run(self) -> None:
         """Round after round, then the result to every site."""
@@ -138,7 +142,9 @@ class Coordinator:
             there = set(self.grid.get_node_ids())
             for node in set(self.sites) - there:
                 self.say(f"{self.sites.pop(node).name} left")
-            self.meet([node for node in sorted(there) if node not in self.sites and node not in self.refused])
+            now = time.monotonic()
+            new = [node for node in sorted(there) if node not in self.sites and node not in self.refused]
+            self.meet([node for node in new if self.later.get(node, now) <= now])
             if len(self.sites) >= fewest:
                 return
             if not told:
@@ -155,9 +161,13 @@ class Coordinator:
             offer = _json(message)
             name = str(offer.get("site", node))[:80]
             taken = name in {site.name for site in self.sites.values()}
+            if taken and not self.later.get(node):
+                self.say(f"{name} waits: a site of that name is here, or has not left yet")
             reason = str(offer.get("refused", "")) or difference(self.terms, offer) or ("its name is taken" if taken else "")
             reason = reason or ("it has no annotated case" if not _count(offer.get("cases")) else "")
-            if reason:
+            if reason and taken:
+                self.later[node] = time.monotonic() + LATER_SECONDS
+            elif reason:
                 self.refused.add(node)
                 self.say(f"{name} is refused: {reason}")
             else:
