@@ -11,7 +11,7 @@ import torch
 from medloop.core.records import Model, ProjectSettings, Snapshot, new_id, now
 from medloop.loop.data.alone import predict_with_file
 from medloop.loop.data.exporting import export_project
-from medloop.loop.data.model_exports import MODEL_FORMATS
+from medloop.loop.data.model_exports import MODEL_FORMATS, SHARED
 from medloop.loop.foundation.workspace import Workspace
 from medloop.models.foundation.checkpoint import encode_weights
 from medloop.models.foundation.networks import build_network
@@ -20,6 +20,9 @@ from medloop.models.foundation.recipes import Fingerprint, Recipe, choose_recipe
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
 )  # of PyTorch and MONAI
+FORMATS = tuple(fmt for fmt in MODEL_FORMATS if fmt != SHARED)
+"""A shared model is the TorchScript one, beside statistics that these models without a training have none of."""
+
 SHAPES = {3: (26, 23, 15), 2: (61, 50, 1)}
 
 
@@ -65,7 +68,7 @@ def image_file(folder: Path, recipe: Recipe) -> Path:
 def masks(tmp_path: Path, workspace: Workspace, image: Path) -> dict[str, np.ndarray]:
     """What `predict --model` says with each format."""
     found = {}
-    for fmt in MODEL_FORMATS:
+    for fmt in FORMATS:
         export_project(workspace, tmp_path / fmt, fmt)
         done = predict_with_file(tmp_path / fmt, [image], tmp_path / f"{fmt}-out")
         found[fmt] = np.asarray(nib.load(tmp_path / f"{fmt}-out" / done.files[0]).dataobj)
@@ -119,7 +122,7 @@ def test_tags_have_the_probabilities_of_medloop_predict(tmp_path: Path) -> None:
     with project_with(tmp_path / "project", recipe, ["a", "b", "c"], samples=4) as workspace:
         image = image_file(tmp_path, recipe)
         tables = []
-        for fmt in MODEL_FORMATS:
+        for fmt in FORMATS:
             export_project(workspace, tmp_path / fmt, fmt)
             predict_with_file(tmp_path / fmt, [image], tmp_path / f"{fmt}-out")
             tables.append((tmp_path / f"{fmt}-out/predictions.csv").read_text().splitlines())

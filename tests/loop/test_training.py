@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from medloop.core.errors import InputError
 from medloop.core.geometry import Grid
 from medloop.core.records import Case, Snapshot, Source
 from medloop.loop.foundation.workspace import Workspace
@@ -37,12 +36,10 @@ def test_images_are_mirrored_only_when_labels_have_no_sides(tmp_path: Path, labe
     assert bool(recipe.flips) is mirrored
 
 
-def test_one_model_reads_one_number_of_channels(tmp_path: Path) -> None:
-    with (
-        Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["a"]) as workspace,
-        pytest.raises(InputError, match=r"\[1, 3\]"),
-    ):
-        recipe_for(workspace, [case(1), case(3)], SNAPSHOT, threads=1)
+def test_one_model_reads_the_number_of_channels_that_most_annotated_cases_have(tmp_path: Path) -> None:
+    with Workspace.create(tmp_path / "p", name="p", kind="segmentation", labels=["a"]) as workspace:
+        assert recipe_for(workspace, [case(1), case(3)], SNAPSHOT, threads=1).channels == 3
+        assert recipe_for(workspace, [case(1), case(3), case(1)], SNAPSHOT, threads=1).channels == 1
 
 
 def test_grey_pictures_beside_coloured_ones_are_read_as_coloured(tmp_path: Path) -> None:

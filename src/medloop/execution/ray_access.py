@@ -88,6 +88,9 @@ def require_token_checked(address: str) -> None:
         raise UnavailableError(
             f"No Ray cluster is reached at {address}", remedy="ray start --head, or ray start --address, on this machine"
         )
+    if answers["without"] != "refused":
+        rule = f"Whether the Ray cluster at {address} refuses clients without a token could not be found out"
+        raise UnavailableError(rule, remedy="try again when it is less busy")
 
 
 def bind_to_loopback(address: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from medloop import __version__
 from medloop.core.errors import FormatError, InputError, MedloopError, SettingError
+from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Case, Json, ProjectSettings, Snapshot, now
 from medloop.images.files import write_atomic
@@ -105,6 +106,7 @@ class Site:
         if not reason and terms.get("version") == __version__:
             try:
                 offer["recipe_sha256"] = recipe_digest(Recipe.from_json(terms["recipe"]))
+                reason = self._unlike(Recipe.from_json(terms["recipe"]))
             except (MedloopError, KeyError, TypeError) as error:
                 reason = f"the recipe cannot be read ({error})"
         reason = reason or difference(terms, offer)
@@ -113,6 +115,13 @@ class Site:
             offer["cases"] = self._learning(terms).cases
         self.say(f"does not take part: {reason}" if reason else f"takes part with {counted(offer['cases'], 'annotated case')}")
         return {**offer, "refused": reason} if reason else offer
+
+    def _unlike(self, recipe: Recipe) -> str:
+        """How labels that lie inside others, or overlap, differ from those of the network, in words."""
+        task = self.workspace.task
+        if task.classes != recipe.classes or class_regions(task.labels) != recipe.regions:
+            return "labels must lie inside each other, and overlap, as in the plan"
+        return ""
 
     def _unprivate(self, terms: Json) -> str:
         """Why this site cannot be as private as it is to be, in words."""
@@ -134,6 +143,7 @@ class Site:
         from medloop.models.training.train import TrainingRun, train_members
 
         learning, number = self._learning(terms), int(terms["round"])
+        learning.require_recipe()
         recipe = learning.recipe_of_round(number, self.name, self.threads)
         folder = learning.folder / f"round-{number}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -144,10 +154,10 @@ class Site:
         run = TrainingRun(recipe, learning.taught.cases, (), folder, lambda _: True, (initial,), anchor=anchor, private=private)
         trained = train_members(run)
         weights = trained.weights[0].read_bytes()
+        loss, seconds = float(trained.metrics["loss"]), float(trained.metrics["seconds"])
+        learning.note(recipe.steps, seconds, private)  # before anything is kept of these steps: what a kill leaves is counted
         write_atomic(learning.folder / OWN, weights, mode=0o600)
         shutil.rmtree(folder, ignore_errors=True)
-        loss, seconds = float(trained.metrics["loss"]), float(trained.metrics["seconds"])
-        learning.note(recipe.steps, seconds)
         self.say(f"round {number} of {terms['rounds']}: {recipe.steps} steps in {seconds:.0f} s, loss {loss:.3f}")
         facts: Json = {"site": self.name, "cases": learning.cases, "loss": loss, "steps": recipe.steps}
         if cost:
@@ -164,6 +174,7 @@ class Site:
         private = learning.private(self.privacy)
         if self.privacy is None or private is None:
             return {}
+        learning.require_noise()
         cost = spent(self.privacy, private, learning.recipe, learning.taken[0] + steps)
         require_budget(self.privacy, cost)
         return cost

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medloop.core.names import one_line
 from medloop.core.records import Json
+from medloop.loop.data.pacs_spool import alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated import Site
 from medloop.loop.learning.federated_learning import Say
@@ -39,6 +40,7 @@ def join_federation(
 
     Raises:
         SettingError: No such address, or one of another machine without a certificate.
+        AtWorkError: The project takes part in a federation already, in another process.
         InputError: Flower's process ended, as it does when the coordinator refuses the connection for good.
         UnavailableError: There is no Flower.
     """
@@ -57,6 +59,6 @@ def join_federation(
         kept.append(str(answer["words"]))
         return answer, None
 
-    with tempfile.TemporaryDirectory(prefix="medloop-site-") as place:
+    with alone(workspace.work_folder / "federated-site", "federation"), tempfile.TemporaryDirectory(prefix="medloop-site-") as place:
         attend(Path(place), server, secured or Secured(), handle)
     return kept[-1]

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medloop.core.errors import FormatError, InputError
 from medloop.core.records import Annotation, Case, Job, Json, Snapshot, now
 from medloop.core.seeds import derive_seed
 from medloop.core.states import JobState
@@ -20,6 +21,7 @@ from medloop.loop.learning.decisions import TrainingPlan
 from medloop.loop.learning.federated_privacy import Privacy, private_of
 from medloop.loop.learning.nothing_new import digest_to_learn
 from medloop.loop.learning.training_set import TrainingSet, make_training_set
+from medloop.models.exchange.federation import recipe_digest
 from medloop.models.foundation.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -114,9 +116,30 @@ class Learning:
             touched_weight=self.taught.drawn_weight,
         )
 
-    def note(self, steps: int, seconds: float) -> None:
+    def note(self, steps: int, seconds: float, private: "Private | None" = None) -> None:
         """Remember what was trained for an update, also where the coordinator makes the same round again."""
-        self.plan.decide(f"update {self.updates + 1}", lambda: {"steps": steps, "seconds": round(seconds, 3)})
+        told = {"steps": steps, "seconds": round(seconds, 3), "noise": None if private is None else private.noise}
+        self.plan.decide(f"update {self.updates + 1}", lambda: told)
+
+    def require_noise(self) -> None:
+        """Refuse privacy that is claimed of updates which had none.
+
+        Raises:
+            InputError: An earlier update of this site left without noise.
+        """
+        if any(self.plan.decided(f"update {n + 1}").get("noise") is None for n in range(self.updates)):
+            rule = "An update of this site left without noise, so that nothing bounds what the federation costs its patients"
+            raise InputError(rule, remedy="join without --epsilon, or another federation")
+
+    def require_recipe(self) -> None:
+        """Refuse another recipe than that of the first round: steps are counted by its batch.
+
+        Raises:
+            FormatError: The coordinator sent another one.
+        """
+        digest = recipe_digest(self.recipe)
+        if self.plan.decide("recipe_sha256", lambda: digest) != digest:
+            raise FormatError("The recipe of a federation stays that of its first round, another one came", remedy="tell its coordinator")
 
     @property
     def updates(self) -> int:

@@ -66,6 +66,10 @@ def _file_of(module: str) -> Path:
     return SIDE / f"{module.rpartition('.')[2]}.py"
 
 
+INTERNAL = "FLWR_INTERNAL_"
+"""Variables that make Flower open ports of its own on every address."""
+
+
 def flower_environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
     """What Flower's programs see: this environment without credentials, a home of their own, nothing sent to anybody.
 
@@ -79,7 +83,8 @@ def flower_environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
     entry = home / "bin" / "flwr-clientapp"
     entry.write_text(f'#!/bin/sh\nexec "{python}" "{_file_of(SITE)}" "$@"\n')
     entry.chmod(0o700)
-    own = {name: value for name, value in without_secrets(os.environ).items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
+    kept = without_secrets(os.environ).items()
+    own = {name: value for name, value in kept if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__") and not name.startswith(INTERNAL)}
     path = os.pathsep.join((str(home / "bin"), str(Path(python).parent), own.get("PATH", os.defpath)))
     quiet = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "FLWR_HOME": str(home), "PATH": path}
     return {**own, **quiet, "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1", **more}

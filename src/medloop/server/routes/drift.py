@@ -22,10 +22,7 @@ def get_drift(
     by: Annotated[str, Query(max_length=MAX_NAME, description="Column that makes groups, such as scanner; all for one group.")] = "",
     since: Annotated[str, Query(max_length=10, description="Only cases added on this day (2026-11-30) or later.")] = "",
 ) -> DriftResult:
-    """The unlabelled cases against those that the model in use was judged on, group by group, with the verdicts; or why not yet.
-
-    One request reads at most 40 images on each side that nobody looked at before; `unread` counts those that are left for the next.
-    """
+    """The unlabelled cases against those that the model in use was judged on, group by group, with the verdicts; or why not yet."""
     try:
         found = drift_report(workspace, by=by, since=since, most=AT_A_LOOK)
         return DriftResult(found=DriftReportView.model_validate(found), reason="", remedy="")

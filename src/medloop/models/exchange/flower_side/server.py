@@ -37,8 +37,13 @@ app = ServerApp()
 
 
 def main(grid: Grid, _: Context) -> None:
-    """All rounds."""
-    Coordinator(grid, Path(os.environ[FOLDER])).run()
+    """All rounds; whatever ends them is said, so that nobody waits for a coordinator that is gone."""
+    coordinator = Coordinator(grid, Path(os.environ[FOLDER]))
+    try:
+        coordinator.run()
+    except Exception as error:
+        coordinator.end(f"stopped: {type(error).__name__}: {error}; start it again to go on after the last finished round")
+        raise
 
 
 app.main()(main)
@@ -108,7 +113,7 @@ class Coordinator:
         updates: dict[str, Arrays] = {}
         facts: dict[str, dict[str, Any]] = {}
         for node, message in replies.answers.items():
-            name, (update, told, flaw) = self.sites[node].name, read_update(message, arrays)
+            name, (update, told, flaw) = self.sites[node].name, read_update(message, arrays, most=self.sites[node].cases)
             if flaw:
                 left_out[name] = flaw
             else:
@@ -204,8 +209,9 @@ class Coordinator:
 
     def say(self, line: str) -> None:
         """A line for whoever serves."""
+        shown = "".join(letter if letter.isprintable() else " " for letter in line)[:1000]
         with (self.folder / "events.log").open("a") as log:
-            log.write(f"{line}\n")
+            log.write(f"{shown}\n")
 
     def end(self, line: str) -> None:
         """The last line, and a file that says so."""
@@ -213,8 +219,8 @@ class Coordinator:
         write(self.folder / "ended.json", json.dumps({"words": line, "rounds": len(self.rounds)}).encode())
 
 
-def read_update(message: Message, base: Arrays) -> tuple[Arrays, dict[str, Any], str]:
-    """Arrays and facts of a site's answer, and why they cannot be used, in words."""
+def read_update(message: Message, base: Arrays, *, most: int) -> tuple[Arrays, dict[str, Any], str]:
+    """Arrays and facts of a site's answer, and why they cannot be used, in words; `most` cases were named when it came."""
     told = _json(message)
     if told.get("refused"):
         return {}, told, str(told["refused"])[:300]
@@ -225,11 +231,14 @@ def read_update(message: Message, base: Arrays) -> tuple[Arrays, dict[str, Any],
             facts |= {"loss": None, "privacy": {name: float(told["privacy"][name]) for name in ("epsilon", "delta")}}
         else:
             facts["loss"] = float(told["loss"])
+        flaw = flaw_of(update, base)
     except Exception as error:  # whatever a stranger's bytes raise
         return {}, told, f"its answer cannot be read ({type(error).__name__})"
     if not facts["cases"]:
         return {}, told, "it says it learned from no case"
-    return update, facts, flaw_of(update, base)
+    if facts["cases"] > most:
+        return {}, told, f"it says it learned from {facts['cases']} cases, it came with {most}"
+    return update, facts, flaw
 
 
 def figure_of(one: Mapping[str, Any]) -> str:
@@ -246,7 +255,7 @@ def _json(message: Message) -> dict[str, Any]:
     try:
         found = json.loads(str(message.content.config_records["answer"]["json"]))
         return found if isinstance(found, dict) else {}
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return {}
 
 

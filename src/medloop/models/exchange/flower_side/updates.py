@@ -88,6 +88,8 @@ def flaw_of(update: Mapping[str, Array], base: Mapping[str, Array]) -> str:
     for name, array in update.items():
         if array.shape != base[name].shape:
             return f"{name} has shape {list(array.shape)}, not {list(base[name].shape)}"
+        if array.dtype != np.float32:
+            return f"{name} holds numbers of type {array.dtype}, not float32"
         if not np.isfinite(array).all():
             return f"{name} holds numbers that are none"
     return ""
