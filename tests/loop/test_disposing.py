@@ -368,3 +368,12 @@ def test_the_workspace_is_whole_after_a_second_process_decides_the_same_cases(ma
     assert (len(first), second) == (8, [])
     with workspace.store.read() as tx:
         assert len(tx.events_about("case", verbs=["dispose"])) == 8
+
+
+def test_a_stream_that_was_switched_off_meanwhile_decides_nothing_where_the_project_was_opened_before(made) -> None:
+    before, model = made
+    arrive(before, model, range(100, 104))
+    configure(before, settings={"stream_risk": 0.0})
+    assert before.settings.stream_risk > 0
+    assert dispose_arrivals(before) == []
+    assert decided(before) == {}

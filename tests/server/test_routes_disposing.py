@@ -3,6 +3,7 @@
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.disposed import note_stream
 from medloop.loop.querying.disposing import dispose_arrivals
+from medloop.server.routes.cases import _arrival
 
 from ..loop.made_up import case_named
 from ..loop.shifted import judged_model
@@ -37,6 +38,8 @@ def test_the_decisions_stand_in_their_list_and_in_the_worklist_and_can_be_recall
     reasons = {row["name"]: row["reason"] for row in site.client.get(f"{site.url}/cases").json()["rows"]}
     assert all(reasons[name].startswith(decision) for name, decision in decided.items() if decision)
     assert (reasons["A110"], reasons["A111"]) == ("", "")
+    sent = _arrival(workspace, case_named(workspace, "A110"), "")
+    assert (sent.decision, sent.note) == ("", "audit sample: what was decided shows once people have read it")
     for name, shown in (("A110", False), (next(n for n, d in decided.items() if d == "accepted"), True)):
         case = case_named(workspace, name).id
         assert (site.client.get(f"{site.url}/cases/{case}/look").json()["prediction"] is not None) is shown, name

@@ -68,8 +68,10 @@ class _Asked:
 def dispose_arrivals(workspace: Workspace) -> list[Disposition]:
     """Decide every case that arrived, that the model in use has predicted, and that was not decided yet, in the order of arrival.
 
-    Without a model nothing is decided; nor while the model is about to be evaluated anew and no rule was made.
+    Without a model nothing is decided; nor while the model is about to be evaluated anew and no rule was made. The settings of now hold,
+    not those that the project was opened with.
     """
+    workspace = workspace.reload()
     if workspace.settings.stream_risk <= 0:
         return []
     note_stream(workspace)

@@ -27,6 +27,7 @@ from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import NOTHING, Standings
 from medloop.loop.judging.trust import pool_standings
+from medloop.loop.overview.stream_standing import BLIND
 from medloop.loop.overview.thumbnails import Thumbnail, thumbnail, wanted_thumbnail
 from medloop.loop.querying.disposing import dispose_arrivals
 from medloop.loop.querying.streaming import StreamVerdict, judge_arrivals, verdicts
@@ -263,6 +264,8 @@ def _arrival(workspace: Workspace, case: Case, note: str) -> ArrivalView:
         dispose_arrivals(workspace)
     with workspace.store.read() as tx:
         verdict, decided = verdicts(tx, [case.id]).get(case.id), standing_dispositions(tx, [case.id]).get(case.id)
+    if case.split == "audit":
+        decided, note = None, note or BLIND
     why = "" if verdict else decided.reason if decided else note or "Nothing is decided: the case is annotated, open or left out already"
     judged = VerdictView.model_validate(verdict) if verdict else None
     decision = decided.decision if decided else ""
