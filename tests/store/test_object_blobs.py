@@ -119,6 +119,26 @@ def test_a_sweep_spares_what_is_young_and_what_was_swept_too_soon_comes_back(
     assert other.get(needed) == b"needed"
 
 
+def test_a_damaged_object_that_was_put_aside_never_takes_the_place_of_sound_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"file://{tmp_path}/share"
+    blobs = opened(url, None)
+    name = blobs.put(b"truth")
+    ObjectStore(url).write(f"{name[:2]}/{name}", b"lies!")
+    monkeypatch.setattr(object_blobs, "ORPHAN_HOURS", -1.0)  # a day later
+    blobs.sweep(())
+    assert not blobs.exists(name)
+    blobs.put(b"truth")
+    blobs.sweep({name})
+    assert blobs.fetch(name) == b"truth"
+
+
+def test_what_lies_in_a_place_below_is_not_kept_here(tmp_path: Path) -> None:
+    blobs, below = opened(f"file://{tmp_path}/share", None), opened(f"file://{tmp_path}/share/liver", None)
+    theirs = {below.put(bytes([n])) for n in range(30)}
+    own = blobs.put(b"own")
+    assert blobs.kept({*theirs, own}) == {own}
+
+
 def test_a_copy_of_the_database_removes_nothing_of_the_original(url: str, tmp_path: Path) -> None:
     name = opened(url, None).put(b"voxels")
     copy = opened(url, None, owner="its copy")
@@ -225,6 +245,7 @@ def test_a_bucket_without_permission_is_said_so(tmp_path: Path, monkeypatch: pyt
         "s3://",
         "s3://bucket/../other",
         "file://relative",
+        "local://relative",
         "nonsense://x y",
         "",
     ],

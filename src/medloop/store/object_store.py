@@ -54,7 +54,7 @@ def checked_url(url: str) -> str:
         raise SettingError(f"Blobs cannot be kept at {scheme}://, which cannot be written or forgets", remedy=_WRITE_IT)
     if not rest.strip("/") or ".." in rest.split("/") or any(c.isspace() or not c.isprintable() for c in rest):
         raise SettingError(f"A URL of blobs names a bucket or a folder, got {scheme}:// and a place that is none", remedy=_WRITE_IT)
-    if scheme == "file" and not rest.startswith("/"):
+    if scheme in ("file", "local") and not rest.startswith("/"):
         raise SettingError("A URL of a folder has three slashes, file:///mnt/share", remedy="give its whole path")
     return f"{scheme}://{rest.rstrip('/')}"
 
