@@ -132,6 +132,28 @@ def test_a_damaged_object_that_was_put_aside_never_takes_the_place_of_sound_byte
     assert blobs.fetch(name) == b"truth"
 
 
+def test_the_name_of_a_blob_on_a_shared_disk_is_synced_before_it_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs, synced, fsync = opened(f"file://{tmp_path}/share", None), list[Path](), os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    name = blobs.put(b"voxels")
+    assert synced[-2:] == [tmp_path / "share" / name[:2], tmp_path / "share"]
+
+
+def test_blobs_on_a_shared_disk_are_this_users_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        name = opened(f"file://{tmp_path}/share", None).put(b"voxels")
+    finally:
+        os.umask(before)
+    shard = tmp_path / "share" / name[:2]
+    assert (shard.stat().st_mode & 0o777, (shard / name).stat().st_mode & 0o777) == (0o700, 0o600)
+
+
 def test_what_lies_in_a_place_below_is_not_kept_here(tmp_path: Path) -> None:
     blobs, below = opened(f"file://{tmp_path}/share", None), opened(f"file://{tmp_path}/share/liver", None)
     theirs = {below.put(bytes([n])) for n in range(30)}
