@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from medloop.core.errors import ImageRemovedError, SettingError
 from medloop.core.names import is_reserved
@@ -189,8 +190,17 @@ def test_nobody_waits_for_many_removals_from_a_bucket_in_one_transaction(
     monkeypatch.setattr(rule, "AT_ONCE_ELSEWHERE", 2)
     began, removed, store = list[int](), list[int](), workspace.store
     fence, remove = store.database.fence, store.blobs.remove
-    monkeypatch.setattr(store.database, "fence", lambda connection: (began.append(1), fence(connection)))
-    monkeypatch.setattr(store.blobs, "remove", lambda name: (removed.append(len(began)), remove(name)))
+
+    def counted(connection: Connection) -> None:
+        began.append(1)
+        fence(connection)
+
+    def noted(name: str) -> None:
+        removed.append(len(began))
+        remove(name)
+
+    monkeypatch.setattr(store.database, "fence", counted)
+    monkeypatch.setattr(store.blobs, "remove", noted)
     assert len(remove_due(workspace, actor="test", at=later(31)).removed) == 5
     assert len(removed) == 5
     assert max(removed.count(number) for number in removed) == 2
