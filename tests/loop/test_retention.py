@@ -3,13 +3,16 @@
 import dataclasses
 import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from medloop.core.errors import ImageRemovedError, SettingError
 from medloop.core.names import is_reserved
 from medloop.core.records import Annotation, Case, Model, time_text
 from medloop.loop.annotating.annotations import next_assignment, open_case
+from medloop.loop.data import retention as rule
 from medloop.loop.data.pacs_spool import alone
 from medloop.loop.data.retention import Retention, remove_due, remove_in_turn, retention
 from medloop.loop.foundation.annotators import annotator_named
@@ -22,6 +25,7 @@ from medloop.loop.querying.descriptions import small_views
 from medloop.loop.worker import drain
 from medloop.store.audit import verify
 from medloop.store.doctor import examine
+from medloop.store.moving import move_blobs
 from medloop.store.references import referenced, references
 
 from .conftest import FAST, MakeWorkspace
@@ -176,3 +180,28 @@ def test_the_blobs_that_something_needs_are_found_without_reading_all(make_works
         every = {one.blob for one in references(tx.connection)}
         assert referenced(tx.connection, [*every, "0" * 64]) == every
         assert referenced(tx.connection, ["0" * 64]) == set()
+
+
+def test_nobody_waits_for_many_removals_from_a_bucket_in_one_transaction(
+    make_workspace: MakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace(["train"] * 5, settings=RULE)
+    move_blobs(workspace.store, f"file://{tmp_path}/share", actor="test")
+    monkeypatch.setattr(rule, "AT_ONCE_ELSEWHERE", 2)
+    began, removed, store = list[int](), list[int](), workspace.store
+    fence, remove = store.database.fence, store.blobs.remove
+
+    def counted(connection: Connection) -> None:
+        began.append(1)
+        fence(connection)
+
+    def noted(name: str) -> None:
+        removed.append(len(began))
+        remove(name)
+
+    monkeypatch.setattr(store.database, "fence", counted)
+    monkeypatch.setattr(store.blobs, "remove", noted)
+    assert len(remove_due(workspace, actor="test", at=later(31)).removed) == 5
+    assert len(removed) == 5
+    assert max(removed.count(number) for number in removed) == 2
+    assert examine(workspace.store).ok

@@ -263,6 +263,27 @@ def test_a_project_of_another_schema_or_none_is_not_joined(postgres_url: str, sh
 
 
 @pytest.mark.postgres
+def test_a_backup_becomes_a_project_again_after_its_bucket_was_lost(
+    shared: tuple[Store, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, url = shared
+    backup = back_up_project(first, tmp_path / "backup").folder
+    first.close()
+    monkeypatch.setattr("medloop.store.object_store.TRIES", 1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    lost = next(iter(Blobs(backup / "blobs").names()))
+    away = (backup / "blobs" / lost[:2] / lost).rename(tmp_path / lost)
+    with pytest.raises(StorageError, match="cannot be reached"):
+        join(backup, url)
+    away.rename(backup / "blobs" / lost[:2] / lost)
+    join(backup, url)
+    restored = Store.open(backup)
+    assert move_blobs(restored, "folder", actor="cli").missing == ()
+    assert audit.verify(restored).ok
+    restored.close()
+
+
+@pytest.mark.postgres
 def test_a_restored_dump_gets_blobs_of_its_own_from_the_backups_folder(
     shared: tuple[Store, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

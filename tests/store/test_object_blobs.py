@@ -119,6 +119,48 @@ def test_a_sweep_spares_what_is_young_and_what_was_swept_too_soon_comes_back(
     assert other.get(needed) == b"needed"
 
 
+def test_a_damaged_object_that_was_put_aside_never_takes_the_place_of_sound_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"file://{tmp_path}/share"
+    blobs = opened(url, None)
+    name = blobs.put(b"truth")
+    ObjectStore(url).write(f"{name[:2]}/{name}", b"lies!")
+    monkeypatch.setattr(object_blobs, "ORPHAN_HOURS", -1.0)  # a day later
+    blobs.sweep(())
+    assert not blobs.exists(name)
+    blobs.put(b"truth")
+    blobs.sweep({name})
+    assert blobs.fetch(name) == b"truth"
+
+
+def test_the_name_of_a_blob_on_a_shared_disk_is_synced_before_it_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs, synced, fsync = opened(f"file://{tmp_path}/share", None), list[Path](), os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    name = blobs.put(b"voxels")
+    assert synced[-2:] == [tmp_path / "share" / name[:2], tmp_path / "share"]
+
+
+def test_blobs_on_a_shared_disk_are_this_users_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        name = opened(f"file://{tmp_path}/share", None).put(b"voxels")
+    finally:
+        os.umask(before)
+    shard = tmp_path / "share" / name[:2]
+    assert (shard.stat().st_mode & 0o777, (shard / name).stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_what_lies_in_a_place_below_is_not_kept_here(tmp_path: Path) -> None:
+    blobs, below = opened(f"file://{tmp_path}/share", None), opened(f"file://{tmp_path}/share/liver", None)
+    theirs = {below.put(bytes([n])) for n in range(30)}
+    own = blobs.put(b"own")
+    assert blobs.kept({*theirs, own}) == {own}
+
+
 def test_a_copy_of_the_database_removes_nothing_of_the_original(url: str, tmp_path: Path) -> None:
     name = opened(url, None).put(b"voxels")
     copy = opened(url, None, owner="its copy")
@@ -225,6 +267,7 @@ def test_a_bucket_without_permission_is_said_so(tmp_path: Path, monkeypatch: pyt
         "s3://",
         "s3://bucket/../other",
         "file://relative",
+        "local://relative",
         "nonsense://x y",
         "",
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from medloop.core.errors import InputError
 from medloop.core.records import Assignee, Round
 from medloop.core.states import RoundState
-from medloop.store.list_cursors import _fits
+from medloop.store.list_cursors import _fits, cursor_of
 from medloop.store.store import Store, Writer
 from medloop.store.worklist import SORTS, Listing, Sort, WorklistReader
 
@@ -124,6 +124,15 @@ def test_what_somebody_did_with_a_case_dates_it_and_a_check_by_a_gold_case_does_
         tx.add(dataclasses.replace(samples.assignment("c1", number=9), gold_id="gold-c1", opened_at="2999"))
         tx.add(dataclasses.replace(samples.assignment("a", number=8), opened_at="2999"))
         assert tx.case_updates(["case-a", "case-c1"]) == {"case-a": "2999"}
+
+
+@pytest.mark.parametrize(("sort", "value", "descending"), [("annotations", 9, False), ("state", "zzz", False), ("split", "", True)])
+def test_behind_a_value_that_no_case_has_any_more_there_are_no_lines(store: Store, sort: Sort, value: object, descending: bool) -> None:
+    listing = Listing(sort=sort, descending=descending)
+    with store.write("me") as tx:
+        fill(tx)
+        page = tx.work_page(listing, after=cursor_of(f"{sort} {descending:d} 0", [value, "", ""]))
+    assert (page.rows, page.cursor) == ((), "")
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "bnVsbA", "WyJuYW1lIDAgMCIsIDEsIDJd", "WyJuYW1lIDAgMCIsICJhIl0", "[" * 5000])

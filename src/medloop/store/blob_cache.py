@@ -82,10 +82,11 @@ class BlobCache:
         """Look at all copies, those of other processes too, and remove the oldest where they are too many; the bytes that are left."""
         found = []
         for shard in self._folder.glob("??") if self._folder is not None else ():
-            for path in shard.iterdir():
-                with suppress(OSError):
-                    seen = path.stat()
-                    found.append((seen.st_mtime, seen.st_size, path))
+            with suppress(OSError):  # removed by somebody meanwhile, or not ours
+                for path in shard.iterdir():
+                    with suppress(OSError):
+                        seen = path.stat()
+                        found.append((seen.st_mtime, seen.st_size, path))
         held = sum(size for _, size, _ in found)
         if held <= self._limit:
             return held

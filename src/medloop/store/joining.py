@@ -56,7 +56,8 @@ def join(folder: Path, url: str, *, cache_gb: float = USUAL_BYTES / GB) -> Joine
             home = read_home(connection)
             keyed = any((source or {}).get("dicom", {}).get("key") for (source,) in connection.execute(select(cases.c.source)))
             keyed = keyed or connection.execute(select(events.c.seq).where(events.c.noun == "pseudonyms").limit(1)).first() is not None
-            needed = {reference.blob for reference in references(connection)} if not home.url else set()
+            here = (folder / "blobs").is_dir()
+            needed = {reference.blob for reference in references(connection)} if here or not home.url else set()
         if name is None:
             raise NotFoundError("The database holds no project", remedy="make one with: medloop init DIR --database URL --blobs URL")
         _require_blobs(folder, database, home, needed)
@@ -77,18 +78,28 @@ def _require_schema(database: Database) -> None:
 
 
 def _require_blobs(folder: Path, database: Database, home: Home, needed: set[str]) -> None:
-    """Refuse where this host cannot have the blobs."""
-    if home.url:
-        blobs_at(folder, database, home).reach()
+    """Refuse where this host cannot have the blobs: a backup's folder holds them all, whatever became of the place that they came from."""
+    if not home.url:
+        if not _holds_all(folder / "blobs", needed):
+            rule = "The blobs of this project are in a folder of another host"
+            raise ConflictError(rule, remedy="there, first: medloop move-blobs DIR s3://bucket/prefix")
         return
-    kept = Blobs(folder / "blobs") if (folder / "blobs").is_dir() else None
     try:
-        lacking = len(needed) if kept is None else sum(not kept.check(name) for name in needed)
+        blobs_at(folder, database, home).reach()
+    except StorageError:
+        if not _holds_all(folder / "blobs", needed):
+            raise
+
+
+def _holds_all(folder: Path, needed: set[str]) -> bool:
+    """Whether a folder is there and holds these blobs, all of them sound."""
+    if not folder.is_dir():
+        return False
+    kept = Blobs(folder)
+    try:
+        return all(kept.check(name) >= 0 for name in needed)
     except BlobError:
-        lacking = len(needed)
-    if kept is None or lacking:
-        rule = "The blobs of this project are in a folder of another host"
-        raise ConflictError(rule, remedy="there, first: medloop move-blobs DIR s3://bucket/prefix")
+        return False
 
 
 def _write(folder: Path, settings: HostSettings) -> None:

@@ -28,6 +28,7 @@ FEW = 20
 
 SWEPT = "swept"
 _KEY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
+_OURS = re.compile(rf"(?:[0-9a-f]{{2}}|{SWEPT})/([0-9a-f]{{64}})")
 _OTHERS = "its database is not the one that these blobs belong to"
 
 
@@ -129,7 +130,7 @@ class ObjectBlobs(Blobs):
         if len(names) <= FEW:
             return super().kept(names)
         self.reach()
-        return set(names) & {key.rpartition("/")[2] for key in self._store.listed()}
+        return set(names) & {found[1] for key in self._store.listed() if (found := _OURS.fullmatch(key))}
 
     def size(self, name: str) -> int:
         """Length in bytes.
@@ -229,10 +230,12 @@ class ObjectBlobs(Blobs):
         return found
 
     def _brought_back(self, name: str) -> bytes | None:
-        """The bytes of a name that was put aside, in their place again."""
+        """The bytes of a name that was put aside, in their place again; None where they are damaged, so that sound ones stay there."""
         try:
             data = self._store.read(f"{SWEPT}/{name}")
         except FileNotFoundError:
+            return None
+        if hashlib.sha256(data).hexdigest() != name:
             return None
         if not self._read_only:
             self._store.write(_key(name), data)

@@ -14,10 +14,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from medloop.core.errors import MedloopError, SettingError, StorageError, UnavailableError
+from medloop.images.files import sync_folder
 
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 20, 3
 """How long a store may be silent before work on it is refused, and how often it is tried."""
@@ -26,6 +28,7 @@ WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 """Protocols whose objects appear whole."""
 
 _S3 = ("s3", "s3a")
+_FILES = ("file", "local")
 _NO_HOME = frozenset(
     {"memory", "http", "https", "data", "github", "zip", "tar", "libarchive", "reference", "cached", "simplecache", "filecache"}
 )
@@ -54,7 +57,7 @@ def checked_url(url: str) -> str:
         raise SettingError(f"Blobs cannot be kept at {scheme}://, which cannot be written or forgets", remedy=_WRITE_IT)
     if not rest.strip("/") or ".." in rest.split("/") or any(c.isspace() or not c.isprintable() for c in rest):
         raise SettingError(f"A URL of blobs names a bucket or a folder, got {scheme}:// and a place that is none", remedy=_WRITE_IT)
-    if scheme == "file" and not rest.startswith("/"):
+    if scheme in _FILES and not rest.startswith("/"):
         raise SettingError("A URL of a folder has three slashes, file:///mnt/share", remedy="give its whole path")
     return f"{scheme}://{rest.rstrip('/')}"
 
@@ -94,7 +97,9 @@ class ObjectStore:
             if self.protocol in WHOLE:
                 files.pipe_file(f"{root}/{key}", data)
             else:
-                _write_beside(files, f"{root}/{key}", data)
+                _write_beside(files, f"{root}/{key}", data, private=self.protocol in _FILES)
+                if self.protocol in _FILES:
+                    _sync_names(Path(f"{root}/{key}").parent, Path(root))
 
     def create(self, key: str, data: bytes) -> bool:
         """Keep bytes under a key that has none; whether it had none. Of two at once one is refused, where the store can tell.
@@ -235,11 +240,16 @@ class ObjectStore:
             raise StorageError(f"{self.url} cannot be reached to {doing} ({_reason(error)})", remedy=_REACH) from error
 
 
-def _write_beside(files: Any, path: str, data: bytes) -> None:
-    """Write where objects do not appear whole: beside the place, on disk, then moved there."""
+def _write_beside(files: Any, path: str, data: bytes, *, private: bool) -> None:
+    """Write where objects do not appear whole: beside the place, on disk, then moved there; `private` for this user's eyes only."""
     draft = f"{path}.{secrets.token_hex(6)}.part"
-    files.makedirs(path.rpartition("/")[0], exist_ok=True)
+    if private:
+        Path(draft).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    else:
+        files.makedirs(path.rpartition("/")[0], exist_ok=True)
     try:
+        if private:
+            Path(draft).touch(mode=0o600, exist_ok=False)
         with files.open(draft, "wb") as file:
             file.write(data)
             file.flush()
@@ -250,6 +260,14 @@ def _write_beside(files: Any, path: str, data: bytes) -> None:
         with suppress(Exception):
             files.rm_file(draft)
         raise
+
+
+def _sync_names(folder: Path, root: Path) -> None:
+    """Make the new names in a folder, and its own in the folders above it, survive a power cut."""
+    sync_folder(folder)
+    while folder != root:
+        folder = folder.parent
+        sync_folder(folder)
 
 
 def _options(protocol: str) -> dict[str, Any]:

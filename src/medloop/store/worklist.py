@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from sqlalchemy import ColumnElement, FromClause, Select, case, cast, func, literal, select, true, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, case, cast, false, func, literal, select, true, tuple_, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError
@@ -208,6 +208,8 @@ class WorklistReader(TallyReader):
             if place and value == place[0]:
                 part = part.where(tuple_(*by_name) > tuple_(*(literal(one) for one in place[1:])))
             parts.append(part.order_by(*by_name).limit(most).subquery())
+        if not parts:  # behind a value that no case has any more
+            return self._fitting(select(case_states.c.case_id), listing).where(false())
         return select(union_all(*(select(part.c.case_id) for part in parts)).subquery().c.case_id)
 
     def _is_common(self, state: str) -> bool:

@@ -36,6 +36,9 @@ RULE = "retention rule"
 AT_ONCE = 200
 """Cases per transaction."""
 
+AT_ONCE_ELSEWHERE = 20
+"""Blobs under a URL that are removed in one transaction: each takes some requests, and whoever writes meanwhile waits."""
+
 LOOK_SECONDS = 600.0
 """How often a worker looks: the rule counts in days."""
 
@@ -168,10 +171,10 @@ def remove_in_turn(workspace: Workspace) -> RetentionReport | None:
         return None
     _LOOKED[workspace.folder] = time.monotonic()
     today = workspace.reload()
-    if today.store.blobs.shared:
-        forget_here(today)
     wanted = today.settings.retention_by_worker and today.settings.retention_days and not today.store.read_only
     try:
+        if today.store.blobs.shared:
+            forget_here(today)
         return remove_due(today, actor="worker") if wanted else None
     except MedloopError as error:
         _LOG.warning("Images that are due were not removed: %s", error)
@@ -246,14 +249,16 @@ def _delete(workspace: Workspace, gone: Mapping[str, str], actor: str) -> tuple[
     there = {blob: name for blob, name in gone.items() if blob in present}
     if not there:
         return 0, []
-    with workspace.store.write(actor) as tx:
-        needed = referenced(tx.connection, there)
-        for blob, name in there.items():
-            if blob in needed:
-                shared.append(name)
-            elif blobs.exists(blob):
-                freed += blobs.size(blob)
-                blobs.remove(blob)
+    every, at_once = sorted(there), AT_ONCE_ELSEWHERE if blobs.shared else len(there)
+    for start in range(0, len(every), at_once):
+        with workspace.store.write(actor) as tx:
+            needed = referenced(tx.connection, part := every[start : start + at_once])
+            for blob in part:
+                if blob in needed:
+                    shared.append(there[blob])
+                elif blobs.exists(blob):
+                    freed += blobs.size(blob)
+                    blobs.remove(blob)
     return freed, shared
 
 
