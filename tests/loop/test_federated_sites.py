@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from medloop.core.errors import FormatError, InputError, SettingError
+from medloop.core.errors import ConflictError, FormatError, InputError, SettingError
 from medloop.core.records import Model
 from medloop.loop.data.model_card import model_card
 from medloop.loop.learning.federated import Site, plan_of
+from medloop.loop.learning.federated_joining import _alone
 from medloop.loop.learning.federated_learning import Learning, SiteControl
 from medloop.loop.learning.federated_privacy import Privacy
 from medloop.loop.overview.model_history import list_models
@@ -133,3 +134,17 @@ def test_a_private_site_says_what_its_updates_cost_each_patient_and_stops_at_its
     assert "for each patient" in model_card(workspace, model)
     too_large = Site(workspace, "north", said.append, privacy=Privacy(epsilon=4.0, delta=0.5))
     assert "below one over the number of patients, 1/2" in too_large.meet(terms)["refused"]
+
+
+def test_a_project_takes_part_once_at_a_time(workspace):
+    with _alone(workspace), pytest.raises(ConflictError, match="already"), _alone(workspace):
+        pass
+    with _alone(workspace):
+        pass
+
+
+def test_privacy_is_not_claimed_of_an_update_that_left_without_noise(workspace):
+    terms, first = agreed(workspace)
+    Site(workspace, "north", print).learn({**terms, "round": 1}, first)
+    with pytest.raises(InputError, match="without noise"):
+        Site(workspace, "north", print, privacy=Privacy(epsilon=1000, delta=0.01)).learn({**terms, "round": 1}, first)

@@ -53,6 +53,7 @@ def test_an_update_of_other_tensors_shapes_or_numbers_that_are_none_is_not_avera
     assert flaw_of(arrays(w=[1.0, 2.0], b=1.0), base) == ""
     assert flaw_of(arrays(w=[1.0, np.nan], b=1.0), base) == "w holds numbers that are none"
     assert flaw_of(arrays(w=[1.0, np.inf], b=1.0), base) == "w holds numbers that are none"
+    assert "type float64" in flaw_of({**arrays(b=1.0), "w": np.array([1.0, 1e300])}, base)  # infinite as float32
     assert "has shape [3], not [2]" in flaw_of(arrays(w=[1.0, 2.0, 3.0], b=1.0), base)
     assert "lacks 1 of 2 tensors, b" in flaw_of(arrays(w=[1.0, 2.0]), base)
     assert "too many, c" in flaw_of(arrays(w=[1.0, 2.0], b=1.0, c=1.0), base)

@@ -26,7 +26,7 @@ from tests.postgres import empty_database
 
 from .conftest import CASES, SHAPE, Served, add_phantom, wait_until
 
-SETTINGS = ProjectSettings(train_after=0, first_strategy="random", audit_fraction=0.0, batch_size=2, train_steps=40, samples=2)
+SETTINGS = ProjectSettings(train_after=0, first_strategy="random", audit_fraction=0.0, batch_size=2, train_steps=150, samples=2)
 
 WORKER = """
 import sys

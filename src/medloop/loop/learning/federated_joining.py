@@ -1,17 +1,21 @@
 """Take part in a federation: a site's project learns, its Flower process carries weights."""
 
+import fcntl
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from medloop.core.errors import ConflictError
 from medloop.core.names import one_line
 from medloop.core.records import Json
-from medloop.loop.data.pacs_spool import alone
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated import Site
 from medloop.loop.learning.federated_learning import Say
 from medloop.loop.learning.federated_privacy import Privacy
 from medloop.models.exchange.flower import Secured
 from medloop.models.exchange.flower_site import Answer, attend
+from medloop.store.claims import opened_lock
 
 
 def join_federation(
@@ -40,7 +44,7 @@ def join_federation(
 
     Raises:
         SettingError: No such address, or one of another machine without a certificate.
-        AtWorkError: The project takes part in a federation already, in another process.
+        ConflictError: The project takes part in a federation already, in another process.
         InputError: Flower's process ended, as it does when the coordinator refuses the connection for good.
         UnavailableError: There is no Flower.
     """
@@ -59,6 +63,25 @@ def join_federation(
         kept.append(str(answer["words"]))
         return answer, None
 
-    with alone(workspace.work_folder / "federated-site", "federation"), tempfile.TemporaryDirectory(prefix="medloop-site-") as place:
+    with _alone(workspace), tempfile.TemporaryDirectory(prefix="medloop-site-") as place:
         attend(Path(place), server, secured or Secured(), handle)
     return kept[-1]
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Hold the project's part in federations for this process; a killed one lets go of it.
+
+    Two at once would overwrite each other's weights, and count what they cost patients half.
+
+    Raises:
+        ConflictError: Another process holds it.
+    """
+    workspace.work_folder.mkdir(parents=True, exist_ok=True)
+    with opened_lock(workspace.work_folder / "federated-site.lock") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            rule = "This project takes part in a federation already, in another process"
+            raise ConflictError(rule, remedy="end that one, or wait until it is done") from None
+        yield
