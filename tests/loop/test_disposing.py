@@ -18,7 +18,7 @@ from medloop.loop.data.exporting import export_project
 from medloop.loop.data.retention import remove_due
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
-from medloop.loop.foundation.disposed import accepted_cases, standing_dispositions
+from medloop.loop.foundation.disposed import accepted_cases, standing_dispositions, waiting_arrivals
 from medloop.loop.foundation.readings import case_readings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.releasing import roll_back, use_model
@@ -127,6 +127,8 @@ def test_the_audit_sample_is_read_blind_and_looks_the_same_whatever_was_decided(
     opened = next_assignment(workspace, annotator_named(workspace, "Ann").id)
     assert opened is not None
     assert (opened.assignment.reason, opened.assignment.proposal_id) == (AUDIT_REASON, None)
+    with pytest.raises(NotFoundError, match="Nothing stands as accepted"):
+        export_project(workspace, workspace.work_folder / "out", "accepted")  # would say which of them were
     read_next(workspace, "Ann")
     assert sum(one.decision != "" for one in stream_standing(workspace).cases) == 1
 
@@ -205,6 +207,15 @@ def test_what_is_accepted_is_exported_by_itself_and_never_among_the_annotations(
     assert {line.split(",")[0] for line in lines[1:]} == accepted
     export_project(workspace, tmp_path / "masks", "nifti")
     assert not any(name in str(path) for name in accepted for path in (tmp_path / "masks").rglob("*"))
+
+
+def test_no_training_learns_from_cases_that_wait_for_a_decision(made) -> None:
+    workspace, model = made
+    truth = arrive(workspace, model, range(100, 104))
+    with workspace.store.read() as tx:
+        waiting = {case.name for case in waiting_arrivals(tx)}
+        assert waiting == set(truth)
+        assert not waiting & {case.name for case in available_cases(tx, ())}
 
 
 def test_what_was_accepted_stays_so_without_its_image_and_what_waits_without_one_is_left_alone(made, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from medloop.core.errors import NotFoundError
 from medloop.core.image import Mask
-from medloop.core.names import brief_lines
+from medloop.core.names import brief_lines, counted
 from medloop.core.records import Case, Prediction, now
 from medloop.datasets.staging import FileNames, csv_text, staged_folder
 from medloop.images.nifti import write_mask
@@ -22,6 +22,8 @@ COLUMNS = ("case", "patient", "decision", "label", "model", "score", "threshold"
 def export_accepted(workspace: Workspace, out: Path, actor: str) -> ExportReport:
     """Write the accepted cases as a table and, for a segmentation, their proposed masks; none that people left out since.
 
+    Nor any of the audit sample that people are still to read blind.
+
     Raises:
         NotFoundError: Nothing stands as accepted.
     """
@@ -30,18 +32,22 @@ def export_accepted(workspace: Workspace, out: Path, actor: str) -> ExportReport
         refused = tx.left_out_cases(["train", "audit"])
         found = tx.find(Case, where={"id": sorted(standing)}, order=("name",)) if standing else []
         cases = [case for case in found if case.id not in refused or not case.voxels]  # an image that was not to be kept is no refusal
+        annotated = {a.case_id for a in tx.current_annotations(case_ids=[case.id for case in cases])}
+        unread = [case for case in cases if case.split == "audit" and case.id not in annotated]
+        cases = [case for case in cases if case not in unread]
         if not cases:
             raise NotFoundError("Nothing stands as accepted", remedy="set stream_risk above 0, and let cases arrive: docs/stream.md")
         seen = {p.id: p for p in tx.find(Prediction, where={"id": [standing[case.id].prediction_id for case in cases]})}
-        annotated = {a.case_id for a in tx.current_annotations(case_ids=[case.id for case in cases])}
     left_out = LeftOut(workspace)
+    count = counted(len(unread), "accepted case")
+    still_read = [f"{count} of the audit sample left out, which people are still to read blind"] if unread else []
     rows = [_row(workspace, case, standing[case.id], seen.get(standing[case.id].prediction_id), case.id in annotated) for case in cases]
     with staged_folder(out, {"accepted.csv": csv_text(COLUMNS, rows)}) as staging:
         if workspace.task.kind == "segmentation":
             (staging / "proposals").mkdir()
             _write_masks(workspace, staging / "proposals", [(case, seen.get(standing[case.id].prediction_id)) for case in cases], left_out)
     note_export(workspace, actor, "project", workspace.project.id, {"format": "accepted", "cases": len(cases), "at": now()})
-    return ExportReport(out, "accepted", len(cases), tuple(brief_lines({"damaged": left_out.cases})))
+    return ExportReport(out, "accepted", len(cases), (*brief_lines({"damaged": left_out.cases}), *still_read))
 
 
 def _write_masks(workspace: Workspace, folder: Path, found: list[tuple[Case, Prediction | None]], left_out: LeftOut) -> None:

@@ -2,18 +2,18 @@
 
 A share of the arriving patients, drawn by the project's key when their first case comes, is read by people who see no proposal, whatever
 is decided. Those of them whose case was accepted tell the share of bad ones among the accepted. A bet (`medloop.metrics.betting`) goes on
-over them for ever; each patient counts once, with the first accepted case. After an alarm nothing is accepted until a lead has a rule
-made anew, which ends the bet and begins another.
+over them while the rule is in force; each patient counts once, with the first accepted case. After an alarm nothing is accepted until a
+lead has a rule made anew, which ends the bet and begins another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from medloop.core.errors import MedloopError
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Label, Model, Prediction
-from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels
+from medloop.loop.foundation.annotated_labels import annotated_labels
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.disposed import ALARM, RENEW, STREAM, Disposition, dispositions, last_event
 from medloop.loop.foundation.label_versions import labels_of_model
@@ -128,14 +128,6 @@ def _drawn(tx: Reader, workspace: Workspace, rule: StreamRule) -> list[_Seen]:
 
 def _is_own(one: Disposition, rule: StreamRule) -> bool:
     return one.decision == "accepted" and one.rule == rule.number
-
-
-def _seen(
-    case: Case, prediction: Prediction | None, truths: Mapping[str, Annotation], scope: AnnotatedLabels, learned: set[Label]
-) -> _Seen:
-    truth = truths.get(case.id)
-    labels = () if truth is None else tuple(label for label in scope.of(truth) if label in learned)
-    return _Seen(case, prediction, truth, labels)
 
 
 def _loss(workspace: Workspace, rule: StreamRule, seen: _Seen, kept: Memo) -> float | None:

@@ -18,7 +18,7 @@ from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.computable import misfit, oversize
 from medloop.loop.foundation.damage import LeftOut
-from medloop.loop.foundation.disposed import accepted_cases
+from medloop.loop.foundation.disposed import accepted_cases, waiting_arrivals
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.decisions import TrainingPlan
@@ -66,9 +66,13 @@ def _choose(workspace: Workspace, control: JobControl, recipe: Recipe, learned: 
 
 
 def available_cases(tx: Reader, learned: Collection[str]) -> list[Case]:
-    """Unlabelled training cases by name: no gold cases, none of patients of whom any case evaluates, none learned or accepted already."""
+    """Unlabelled training cases by name: no gold cases, none of patients of whom any case evaluates, none learned or accepted already.
+
+    None that waits for the stream's decision either: a model would accept what it has learned from.
+    """
     kept_apart = {case.patient for case in tx.find(Case, where={"split": EVALUATION_SPLITS})}
     without = {one.case_id for one in tx.find(GoldCase, where={"withdrawn_at": None})} | set(learned) | accepted_cases(tx)
+    without |= {case.id for case in waiting_arrivals(tx)}
     return [c for c in tx.unlabelled_cases(["train"], exclude_open=False) if c.patient not in kept_apart and c.id not in without]
 
 
