@@ -188,3 +188,27 @@ def test_vectors_of_another_length_are_left_out_and_counted(seen: Workspace) -> 
         odd = store_features(seen.store.blobs, np.arange(7.0))
         tx.add(dataclasses.replace(old, id="prediction-odd", case_id=case.id, features=odd))
     assert "1 vector of another length left out" in make_map(seen).notes
+
+
+def test_labels_that_were_not_looked_up_and_cases_without_a_vector_are_said(seen: Workspace) -> None:
+    make_map(seen)
+    add_cases(seen, 1)
+    first, second = (shown_map(seen, masks=n) for n in (1, 1))
+    assert first is not None
+    assert second is not None
+    assert [sum(p.label != "" for p in one.points) for one in (first, second)] == [1, 2]
+    assert (first.unread, second.unread) == (1, 0)
+    assert map_words(first)[1:] == (
+        "1 case of 9 without a vector not on the map",
+        "labels of 1 annotated case are not read so far: look again for the next ones",
+    )
+    assert map_of(seen).unread == 0
+
+
+def test_a_gold_case_of_an_open_round_does_not_stand_out_as_queried(seen: Workspace) -> None:
+    case = every_case(seen)[4]
+    query_by_hand(seen, [case.id], by="Ann")
+    make_map(seen)
+    shown = shown_map(seen, sight=Sight(hidden={case.id}, unread={case.id}))
+    assert shown is not None
+    assert {p.id: (p.state, p.round) for p in shown.points}[case.id] == ("unlabelled", None)

@@ -70,6 +70,8 @@ class ShownMap:
         outdated: What changed since it was made; "" for nothing.
         sampled: Which of its cases are shown, in words; "" for all.
         columns: Of the source's table, by which points can be grouped.
+        unread: Annotated cases whose labels nobody has looked up so far: they are shown without one.
+        absent: Cases of the project that are not on it, in words; "" for none.
     """
 
     made: PoolMap
@@ -77,6 +79,8 @@ class ShownMap:
     outdated: str
     sampled: str
     columns: tuple[str, ...]
+    unread: int = 0
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ class Sight:
 EVERYTHING = Sight()
 
 
-def shown_map(workspace: Workspace, *, by: str = "", most: int = SHOWN, sight: Sight = EVERYTHING) -> ShownMap | None:
+def shown_map(
+    workspace: Workspace, *, by: str = "", most: int = SHOWN, sight: Sight = EVERYTHING, masks: int = MASKS_AT_A_LOOK
+) -> ShownMap | None:
     """The map that was made last; None without one.
 
     Args:
@@ -103,6 +109,7 @@ def shown_map(workspace: Workspace, *, by: str = "", most: int = SHOWN, sight: S
         by: Column of the source's table that makes groups; "" for none.
         most: Points at most.
         sight: What is not to be seen.
+        masks: Annotations at most whose labels are looked up now.
 
     Raises:
         InputError: No case on it has that column.
@@ -118,15 +125,19 @@ def shown_map(workspace: Workspace, *, by: str = "", most: int = SHOWN, sight: S
         rows = {row.case_id: row for row in tx.work_page(Listing(case_ids=ids, unlabelled=sight.unread), limit=len(ids) or 1).rows}
         rounds = tx.case_rounds([i for i in ids if i not in set(sight.unread)])
         columns, groups = _groups(tx, ids, by)
-    labels = _labels(workspace, [row for row in rows.values() if row.annotations > 0 and row.case_id not in sight.hidden])
+        total = tx.case_counts().total
+    annotated = [row for row in rows.values() if row.annotations > 0 and row.case_id not in sight.hidden]
+    labels, unread = _labels(workspace, annotated, masks)
     if by and by not in columns:
         raise InputError(f"No case on the map has {by!r} in its table", remedy=f"use one of {first_named(columns)}" if columns else "")
+    queried = queried.difference(sight.unread)
     shown = tuple(
         _point(rows[i], (float(points["x"][n]), float(points["y"][n])), rounds.get(i), i in queried, labels.get(i, ""), groups.get(i, ""))
         for i, n in zip(ids, chosen, strict=True)
         if i in rows
     )
-    return ShownMap(made, shown, why_outdated(workspace, made), sampled, columns)
+    absent = f"{counted(total - len(points), 'case')} of {total} without a vector not on the map" if total > len(points) else ""
+    return ShownMap(made, shown, why_outdated(workspace, made), sampled, columns, unread, absent)
 
 
 def map_of(
@@ -134,7 +145,7 @@ def map_of(
 ) -> ShownMap:
     """Make the map anew, and give every point of it; see `make_map` and `shown_map` for what they raise."""
     made = make_map(workspace, described=described, layout=layout, report=report)
-    shown = shown_map(workspace, by=by, most=made.cases)
+    shown = shown_map(workspace, by=by, most=made.cases, masks=made.cases)
     if shown is None:
         raise StorageError("The map could not be read again", remedy="see whether the work folder of the project can be written")
     return shown
@@ -163,13 +174,13 @@ def _sample(workspace: Workspace, tx: Reader, points: Points, queried: set[str],
     return np.sort(np.concatenate([kept, others])), words
 
 
-def _labels(workspace: Workspace, annotated: Sequence[CaseRow]) -> dict[str, str]:
-    """Names of the labels of each annotated case."""
+def _labels(workspace: Workspace, annotated: Sequence[CaseRow], masks: int) -> tuple[dict[str, str], int]:
+    """Names of the labels of each annotated case, and of how many cases they were not looked up."""
     names = {label.value: label.name for label in workspace.task.labels}
     with workspace.store.read() as tx:
         found = by_case(a for a in tx.current_annotations(case_ids=[row.case_id for row in annotated]) if a.is_whole)
     made: dict[str, str] = {}
-    left = MASKS_AT_A_LOOK
+    left = masks
     with memo(workspace, "label-values") as known:
         for case_id, given in found.items():
             one = deciding(given)
@@ -177,7 +188,7 @@ def _labels(workspace: Workspace, annotated: Sequence[CaseRow]) -> dict[str, str
             if left >= 0:
                 values = label_values(workspace, one.id, one.blob, one.tag, known)
                 made[case_id] = " + ".join(names[value] for value in sorted(values) if value in names) or EMPTY
-    return made
+    return made, max(0, -left)
 
 
 def _groups(tx: Reader, ids: Sequence[str], by: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -199,4 +210,8 @@ def map_words(shown: ShownMap) -> tuple[str, ...]:
     """What is to be known of a map, a line each."""
     made = shown.made
     head = f"{counted(made.cases, 'case')} described {made.by}; {made.explained_words}"
-    return tuple(filter(None, (head, *made.notes, f"out of date: {shown.outdated}" if shown.outdated else "", shown.sampled)))
+    unread = (
+        f"labels of {counted(shown.unread, 'annotated case')} are not read so far: look again for the next ones" if shown.unread else ""
+    )
+    outdated = f"out of date: {shown.outdated}" if shown.outdated else ""
+    return tuple(filter(None, (head, shown.absent, *made.notes, outdated, shown.sampled, unread)))

@@ -58,7 +58,7 @@ class PoolMap:
         by: What described the cases, in words.
         key: The vectors' own, and `seen` how many cases were described so: with others the map is out of date.
         explained: Share of the variance along each axis; None of t-SNE, whose axes mean nothing.
-        notes: What is not on it, and why.
+        notes: What of the vectors is not on it, and why.
         file: Of the points, in the map's folder.
     """
 
@@ -109,7 +109,7 @@ def make_map(workspace: Workspace, *, described: Described = "auto", layout: Lay
         cases=len(rows),
         dimensions=rows.dimensions,
         explained=explained,
-        notes=_notes(workspace, rows),
+        notes=(f"{counted(rows.left_out, 'vector')} of another length left out",) if rows.left_out else (),
         file=f"{new_id('points')}.npy",
         made_at=now(),
     )
@@ -234,15 +234,6 @@ def _points(rows: VectorRows, places: FloatArray) -> Points:
     points = np.zeros(len(rows), dtype=[("id", rows.cases.dtype), ("x", "<f4"), ("y", "<f4")])
     points["id"], points["x"], points["y"] = rows.cases, scaled[:, 0], scaled[:, 1]
     return points
-
-
-def _notes(workspace: Workspace, rows: VectorRows) -> tuple[str, ...]:
-    with workspace.store.read() as tx:
-        total = tx.case_counts().total
-    notes = [f"{counted(total - len(rows), 'case')} of {total} without a vector not on the map"] if total > len(rows) else []
-    if rows.left_out:
-        notes.append(f"{counted(rows.left_out, 'vector')} of another length left out")
-    return tuple(notes)
 
 
 def _keep(workspace: Workspace, made: PoolMap, points: Points) -> None:
