@@ -218,6 +218,7 @@ export const removeDueImages = (p: string): Promise<T.RetentionReport> => sendJs
 export const refuseModel = (p: string, index: number, why: string): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/refuse`), { why });
 /** Put the model that was in use before that one to use again. */
 export const rollBack = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, "/models/back"), { index });
+export const adaptTo = (p: string, body: T.AdaptBody): Promise<unknown> => sendJson("POST", at(p, "/adapt"), body);
 export const readPretraining = (p: string): Promise<T.Pretraining> => getJson(at(p, "/pretraining"));
 export const pretrainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/pretraining"), {});
 export const transferFrom = (p: string, body: T.TransferBody): Promise<unknown> => sendJson("POST", at(p, "/pretraining/transfer"), body);

@@ -24,6 +24,11 @@ export interface Acquisition {
   number | null; measures: Measure[]; notes: string[]; picture: string;
 }
 
+/** The group that the model in use is adapted to. */
+export interface AdaptBody {
+  by: string; value?: string;
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |

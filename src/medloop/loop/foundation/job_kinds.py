@@ -102,6 +102,14 @@ class MapPool(Payload):
 
 
 @dataclass(frozen=True)
+class Adapt(Payload):
+    """Adapt the model in use to the cases of one group, as a candidate."""
+
+    by: str
+    value: str
+
+
+@dataclass(frozen=True)
 class PullSeries(Payload):
     """Fetch studies of an archive and import their series; which ones stands in a private file, never in the queue."""
 
@@ -175,6 +183,7 @@ KINDS = (
     Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
     Kind("map", "Map of the pool", 6, MapPool, "medloop.loop.overview.pool_map:run_map"),
+    Kind("adapt", "Adaptation", 6, Adapt, "medloop.loop.learning.adapting:run_adaptation"),
     Kind("rejudge", "Evaluation of every model", 4, Rejudge, "medloop.loop.judging.rejudging:run_rejudging"),
 )
 

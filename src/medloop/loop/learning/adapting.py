@@ -22,11 +22,14 @@ from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.computable import computable, misfit
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.job_control import JobControl
+from medloop.loop.foundation.job_kinds import Adapt
 from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.learned import CHAIN, learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.adaptations import FEWEST_NEW, adaptable_model
 from medloop.loop.judging.drift_groups import column_of, group_of
 from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
@@ -38,8 +41,8 @@ from medloop.models.foundation.nnunet_recipe import AnyRecipe, recipe_of
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
 
-MOST_TRAINING, MOST_NEW, FEWEST_NEW, FEWEST_TRAINING = 30, 20, 3, 5
-"""Images that are read: of the training cases, of the group; and the fewest of each that tell anything."""
+MOST_TRAINING, MOST_NEW, FEWEST_TRAINING = 30, 20, 5
+"""Images that are read: of the training cases, of the group; and the fewest training cases that tell anything."""
 
 CLOSER = 0.95
 """An adaptation must bring the group's median distance from the training cases to this share of it, or is not made."""
@@ -91,8 +94,6 @@ def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "syst
     model, training, new = _cases(workspace, by, value, left_out)
     group = group_of(new[0], by)
     predictor = own_networks(load_predictor(workspace.store.blobs, model), "be adapted")
-    if ALIGNED in model.metrics:
-        raise InputError(f"Model {model.index} is adapted already", remedy="put the model that it comes from to use first")
     landmarks = fit_landmarks([_prepared(workspace, predictor, case) for case in training])
     distance = fit_distances(_embeddings(workspace, predictor, training))
     tried: list[tuple[float, Landmarks | None]] = []
@@ -107,6 +108,16 @@ def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "syst
     adapted = _register(workspace, model, group, best, actor)
     words = _words(adapted, model, group, best, (before, after), quality)
     return _told(AdaptReport(adapted.index, model.index, group, best.falling, before, after, quality, words), left_out)
+
+
+def run_adaptation(workspace: Workspace, control: JobControl) -> Json:
+    """The job: adapt the model in use to a group, and say in the log what came of it."""
+    asked = Adapt(**control.job.payload)
+    control.report(0.0, f"adapting to {f'{asked.by} {asked.value}'.strip()}")
+    found = adapt_model(workspace, by=asked.by, value=asked.value, actor="worker")
+    control.log(found.words)
+    control.report(1.0, found.words)
+    return {"model_index": found.model_index, "words": found.words}
 
 
 def _told(found: AdaptReport, left_out: LeftOut) -> AdaptReport:
@@ -129,9 +140,7 @@ def _words(adapted: Model, model: Model, group: str, best: Landmarks, distances:
 
 def _cases(workspace: Workspace, by: str, value: str, left_out: LeftOut) -> tuple[Model, list[Case], list[Case]]:
     with workspace.store.read() as tx:
-        model = tx.live_model()
-        if model is None:
-            raise InputError("An adaptation needs a model in use, got none", remedy="annotate some cases and train")
+        model = adaptable_model(tx)
         pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: natural_key(c.name))
         training = sorted((tx.get(Case, i) for i in learned_cases(tx, model)), key=lambda c: natural_key(c.name))
     column_of(pool, by)

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Query
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import MAX_NAME
+from medloop.loop.judging.adaptations import request_adaptation
 from medloop.loop.judging.drift import drift_report
-from medloop.server.web.site import WorkspaceHere
-from medloop.server.wire.drift_views import DriftReportView, DriftResult
+from medloop.server.web.site import PersonHere, WorkspaceHere
+from medloop.server.wire.drift_views import AdaptBody, DriftReportView, DriftResult
+from medloop.server.wire.project_views import JobRef
 
 AT_A_LOOK = 40
 """Images that are read for one request, on each side: about the time that somebody waits."""
@@ -30,3 +32,9 @@ def get_drift(
         raise
     except InputError as error:  # no model, or nothing to compare: a state of the project, not a mistake of the caller
         return DriftResult(found=None, reason=error.message, remedy=error.remedy)
+
+
+@router.post("/adapt")
+def post_adapt(workspace: WorkspaceHere, person: PersonHere, body: AdaptBody) -> JobRef:
+    """Have the worker adapt the model in use to the unlabelled cases of one group; what comes of it is a candidate, never in use."""
+    return JobRef(job_id=request_adaptation(workspace, by=body.by, value=body.value, actor=person.id).id)

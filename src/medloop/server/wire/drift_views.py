@@ -1,6 +1,12 @@
 """Whether cases that came in are like those that the model in use was judged on, as answers hold it."""
 
+from typing import Annotated
+
+from pydantic import Field
+
+from medloop.core.names import MAX_NAME
 from medloop.metrics.drift import Kind, Verdict
+from medloop.server.wire.schemas import Body
 from medloop.server.wire.views import View
 
 
@@ -60,3 +66,15 @@ class DriftResult(View):
     found: DriftReportView | None
     reason: str
     remedy: str
+
+
+class AdaptBody(Body):
+    """The group that the model in use is adapted to.
+
+    Attributes:
+        by: Column that makes groups, such as scanner; all takes every unlabelled case.
+        value: Which group, such as B; empty with all.
+    """
+
+    by: Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]*$")]
+    value: Annotated[str, Field(max_length=MAX_NAME, pattern=r"^[^\x00]*$")] = ""
