@@ -1097,10 +1097,10 @@ export interface StreamRule {
   words: string;
 }
 
-/** The stream now; `words` say the same in lines. */
+/** The stream now; `words` say the same in lines, `earlier` what stands unread of earlier rules. */
 export interface StreamStanding {
   on: boolean; counts: Record<string, number>; lapsed: number; waiting: number; unread: number; rule: StreamRule | null; lacking: string;
-  audit: StreamAudit | null; alarm: string; alarm_at: string; cases: DisposedCase[]; words: string[];
+  audit: StreamAudit | null; earlier: string[]; alarm: string; alarm_at: string; cases: DisposedCase[]; words: string[];
 }
 
 /** An answer: a draft's revision, or a tag. */
