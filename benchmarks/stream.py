@@ -21,6 +21,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -78,6 +79,8 @@ def begin(options: argparse.Namespace, seed: int, folder: Path) -> Workspace:
     """A project with a trained and evaluated model, whose stream is on; the one of before where a run was stopped."""
     if (folder / DONE).exists():
         return Workspace.open(folder)
+    if (begun := trained(folder)) is not None:
+        return begun
     shutil.rmtree(folder, ignore_errors=True)
     settings = ProjectSettings(
         train_minutes=options.minutes, samples=2, train_after=0, seed=seed, stream_risk=options.risk, stream_sure=options.sure,
@@ -94,6 +97,20 @@ def begin(options: argparse.Namespace, seed: int, folder: Path) -> Workspace:
     (folder / DONE).touch()
     tell(f"seed {seed}: trained and evaluated")
     return workspace
+
+
+def trained(folder: Path) -> Workspace | None:
+    """A project of a run that was stopped after its training, evaluated by now; None where there is none."""
+    with suppress(MedloopError):
+        workspace = Workspace.open(folder)
+        with workspace.store.read() as tx:
+            live = tx.live_model()
+        if live is not None:
+            drain(workspace)
+            (folder / DONE).touch()
+            return workspace
+        workspace.close()
+    return None
 
 
 def parts_of(dataset: Dataset, options: argparse.Namespace, seed: int) -> dict[str, list[CaseSource]]:
