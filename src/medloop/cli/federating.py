@@ -85,7 +85,7 @@ class _Trust:
 
     name: Annotated[str, option("--name", help="As the others see this site; the project's name without.")] = ""
     tls_ca: Annotated[str, option("--tls-ca", metavar="FILE", help="Certificate of the coordinator's authority (PEM).")] = ""
-    key: Annotated[str, option("--key", metavar="FILE", help="Private key that this site shows (PEM); its coordinator knows it.")] = ""
+    key: Annotated[str, option("--key", metavar="FILE", help="Private key that this site shows (OpenSSH); its coordinator knows it.")] = ""
     epsilon: Annotated[float, option("--epsilon", min=0.0, help="Privacy that the rounds may cost a patient (DP-SGD); 0: no noise.")] = 0.0
     delta: Annotated[float, typer.Option("--delta", help="Of the same; below one over the number of patients.")] = 1e-5
     clip: Annotated[float, typer.Option("--clip", help="Of the same: longest gradient of one patient.")] = 1.0
