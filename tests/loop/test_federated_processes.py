@@ -13,7 +13,8 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated import Site, plan_of
 from medloop.loop.learning.federated_joining import join_federation
-from medloop.models.exchange.federation import Rounds, prepare, serve
+from medloop.models.exchange.federation import Rounds, prepare
+from medloop.models.exchange.federation_serving import serve
 from medloop.models.exchange.flower import Secured
 from medloop.models.exchange.flower_side.updates import decode_arrays
 from medloop.models.foundation.networks import blocks
