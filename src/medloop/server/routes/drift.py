@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import MAX_NAME
-from medloop.loop.judging.adaptations import request_adaptation
 from medloop.loop.data.model_statistics import imported_drift
+from medloop.loop.judging.adaptations import request_adaptation
 from medloop.loop.judging.drift import drift_report
 from medloop.server.web.site import PersonHere, WorkspaceHere
 from medloop.server.wire.drift_views import AdaptBody, DriftReportView, DriftResult
