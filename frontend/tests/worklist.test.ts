@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { CaseLine } from "../src/api/types";
-import { EVERYTHING, type Filters, filtersOf, queryOf, sortedBy } from "../src/state/filters";
+import { EVERYTHING, everyCase, type Filters, filtersOf, narrowings, queryOf, sortedBy } from "../src/state/filters";
 import { parse } from "../src/state/router";
 import { inView, PART, Slots, WorkRows } from "../src/state/workrows";
 import { leftWords } from "../src/views/bulk";
@@ -23,6 +23,13 @@ test("filters go into the address and come back, and what is as usual is left ou
   expect(parse(`#/p/x%20y?${queryOf(filters)}`)).toEqual({ view: "worklist", project: "x y", query: queryOf(filters) });
   expect(parse("#/p/100%/case/c1")).toEqual({ view: "annotate", project: "100%", caseId: "c1" }); // cut or typed, and no reason for a blank page
   expect(parse(`#/p/x/grid?state=unlabelled`)).toEqual({ view: "grid", project: "x", query: "state=unlabelled" });
+});
+
+test("an empty list names every filter that is set, and lifts them without losing its order", () => {
+  const filters: Filters = { ...EVERYTHING, lacks: "0", acquisition: "acquire again", sort: "quality", descending: true };
+  expect(narrowings(filters)).toEqual(["lacks: any", "acquisition: acquire again"]);
+  expect(everyCase(filters)).toEqual({ ...EVERYTHING, sort: "quality", descending: true });
+  expect(narrowings(everyCase(filters))).toEqual([]);
 });
 
 test("an address that says something unknown shows everything", () => {

@@ -69,6 +69,15 @@ export function queryOf(filters: Filters): string {
   return new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
 }
 
+const ORDER: readonly string[] = ["sort", "descending", "by_round"];
+
+/** What leaves cases out, in words: "lacks: 2". */
+export const narrowings = (filters: Filters): string[] =>
+  [...new URLSearchParams(queryOf(filters))].filter(([name]) => !ORDER.includes(name)).map(([name, value]) => `${name}: ${value === "0" ? "any" : value}`);
+
+/** Every case, in the same order. */
+export const everyCase = ({ sort, descending, by_round }: Filters): Filters => ({ ...EVERYTHING, sort, descending, by_round });
+
 /** A press on a column's head: sorted by it, then the other way round. */
 export const sortedBy = (filters: Filters, sort: Sort): Filters => ({ ...filters, sort, descending: filters.sort === sort && !filters.descending });
 
