@@ -26,10 +26,12 @@ test("filters go into the address and come back, and what is as usual is left ou
 });
 
 test("an empty list names every filter that is set, and lifts them without losing its order", () => {
-  const filters: Filters = { ...EVERYTHING, lacks: "0", acquisition: "acquire again", sort: "quality", descending: true };
-  expect(narrowings(filters)).toEqual(["lacks: any", "acquisition: acquire again"]);
+  const labels = [{ value: 2, name: "spleen" }];
+  const filters: Filters = { ...EVERYTHING, lacks: "2", acquisition: "acquire again", sort: "quality", descending: true };
+  expect(narrowings(filters, labels)).toEqual(["lacks: spleen", "acquisition: acquire again"]);
   expect(everyCase(filters)).toEqual({ ...EVERYTHING, sort: "quality", descending: true });
-  expect(narrowings(everyCase(filters))).toEqual([]);
+  expect(narrowings({ ...EVERYTHING, lacks: "0" }, labels)).toEqual(["lacks: any label"]);
+  expect(narrowings(everyCase(filters), labels)).toEqual([]);
 });
 
 test("an address that says something unknown shows everything", () => {

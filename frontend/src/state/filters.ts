@@ -2,7 +2,7 @@
  * What the worklist shows and in which order, as the part of the address behind “?”; kept per project while this window lives, so that
  * coming back from a case changes nothing.
  */
-import type { CaseState, ReadingFilter } from "../api/types";
+import type { CaseState, Label, ReadingFilter } from "../api/types";
 
 export const SORTS = ["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"] as const;
 export const STATES = ["all", "unlabelled", "annotated", "skipped", "flagged"] as const satisfies readonly CaseState[];
@@ -71,9 +71,12 @@ export function queryOf(filters: Filters): string {
 
 const ORDER: readonly string[] = ["sort", "descending", "by_round"];
 
-/** What leaves cases out, in words: "lacks: 2". */
-export const narrowings = (filters: Filters): string[] =>
-  [...new URLSearchParams(queryOf(filters))].filter(([name]) => !ORDER.includes(name)).map(([name, value]) => `${name}: ${value === "0" ? "any" : value}`);
+/** What leaves cases out, in words: "lacks: liver". */
+export function narrowings(filters: Filters, labels: readonly Pick<Label, "value" | "name">[]): string[] {
+  const lacks = labels.find(({ value }) => String(value) === filters.lacks)?.name ?? "any label";
+  const set = [...new URLSearchParams(queryOf(filters))].filter(([name]) => !ORDER.includes(name));
+  return set.map(([name, value]) => `${name}: ${name === "lacks" ? lacks : value}`);
+}
 
 /** Every case, in the same order. */
 export const everyCase = ({ sort, descending, by_round }: Filters): Filters => ({ ...EVERYTHING, sort, descending, by_round });

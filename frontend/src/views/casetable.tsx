@@ -67,7 +67,7 @@ export function CaseTable({ project, rows, filters, onFilters, chosen, onChosen 
   const wanted = visible.flatMap((slot) => ("row" in slot ? [slot.row] : []));
   useLayoutEffect(() => rows.show(wanted[0] ?? 0, wanted.at(-1) ?? 0), [rows, wanted[0], wanted.at(-1)]);
   const selects = may("manage", project.id);
-  if (rows.total.value === 0) return <NoCase filters={filters} onAll={() => onFilters(everyCase(filters))} />;
+  if (rows.total.value === 0) return <NoCase project={project} filters={filters} onAll={() => onFilters(everyCase(filters))} />;
   return (
     <div ref={box}>
       <div class="work-rows" style={{ paddingTop: `${first * LINE}px`, paddingBottom: `${Math.max(0, slots.count - Math.max(first, last)) * LINE}px` }}>
@@ -261,8 +261,8 @@ function States({ project, line }: { project: Project; line: CaseLine }) {
 }
 
 /** Every filter that is set is named: one may have no control any more, such as of a label that no case lacks by now. */
-function NoCase({ filters, onAll }: { filters: Filters; onAll: () => void }) {
-  const set = narrowings(filters);
+function NoCase({ project, filters, onAll }: { project: Project; filters: Filters; onAll: () => void }) {
+  const set = narrowings(filters, project.labels);
   if (set.length === 0) return <Empty title="No case yet">Import some: medloop import DIR SOURCE.</Empty>;
   return (
     <Empty title="No case matches">
