@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Configuration, Setting } from "../src/api/types";
-import { changedSettings, changedTask, formOf, groupsOf, readTyped, withOverlap } from "../src/state/configuring";
+import { changedSettings, changedTask, formOf, groupsOf, leftTyped, readTyped, withOverlap } from "../src/state/configuring";
 
 const setting = (name: string, value: Setting["value"]): Setting => ({
   name,
@@ -77,4 +77,17 @@ describe("the settings page", () => {
     expect(changedTask(found, formOf(found))).toBe(null);
     expect(changedTask(found, withOverlap(formOf(found), 0, 1))).toEqual({ version: 3, overlaps: { liver: [], rib: [] } });
   });
+});
+
+test("a save takes away what was sent and leaves what was typed meanwhile; a reading anew takes nothing", () => {
+  const sent = new Map([
+    ["batch_size", "9"],
+    ["members", "2"],
+  ]);
+  const typed = new Map([...sent, ["members", "3"], ["seed", "1"]] as const);
+  expect([...leftTyped(typed, sent)]).toEqual([
+    ["members", "3"],
+    ["seed", "1"],
+  ]);
+  expect([...leftTyped(typed, new Map())]).toEqual([...typed]);
 });

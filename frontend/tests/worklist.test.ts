@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { CaseLine } from "../src/api/types";
-import { EVERYTHING, type Filters, filtersOf, queryOf, sortedBy } from "../src/state/filters";
+import { EVERYTHING, everyCase, type Filters, filtersOf, narrowings, queryOf, sortedBy } from "../src/state/filters";
 import { parse } from "../src/state/router";
 import { inView, PART, Slots, WorkRows } from "../src/state/workrows";
 import { leftWords } from "../src/views/bulk";
@@ -9,12 +9,29 @@ import { type Asked, takeWire, turn } from "./wire";
 const line = (n: number): CaseLine => ({ id: `case-${n}`, name: `c${n}` }) as CaseLine;
 
 test("filters go into the address and come back, and what is as usual is left out", () => {
-  const filters: Filters = { ...EVERYTHING, state: "flagged", search: "a&b=c?#/ é", sort: "quality", descending: true, by_round: true, acquisition: "acquire again" };
+  const filters: Filters = {
+    ...EVERYTHING,
+    state: "flagged",
+    search: "a&b=c?#/ é",
+    sort: "quality",
+    descending: true,
+    by_round: true,
+    acquisition: "acquire again",
+  };
   expect(filtersOf(queryOf(filters))).toEqual(filters);
   expect(queryOf(EVERYTHING)).toBe("");
   expect(parse(`#/p/x%20y?${queryOf(filters)}`)).toEqual({ view: "worklist", project: "x y", query: queryOf(filters) });
   expect(parse("#/p/100%/case/c1")).toEqual({ view: "annotate", project: "100%", caseId: "c1" }); // cut or typed, and no reason for a blank page
   expect(parse(`#/p/x/grid?state=unlabelled`)).toEqual({ view: "grid", project: "x", query: "state=unlabelled" });
+});
+
+test("an empty list names every filter that is set, and lifts them without losing its order", () => {
+  const labels = [{ value: 2, name: "spleen" }];
+  const filters: Filters = { ...EVERYTHING, lacks: "2", acquisition: "acquire again", sort: "quality", descending: true };
+  expect(narrowings(filters, labels)).toEqual(["lacks: spleen", "acquisition: acquire again"]);
+  expect(everyCase(filters)).toEqual({ ...EVERYTHING, sort: "quality", descending: true });
+  expect(narrowings({ ...EVERYTHING, lacks: "0" }, labels)).toEqual(["lacks: any label"]);
+  expect(narrowings(everyCase(filters), labels)).toEqual([]);
 });
 
 test("an address that says something unknown shows everything", () => {

@@ -15,6 +15,10 @@ export interface TaskForm {
   overlaps: number[][];
 }
 
+/** What is typed and was not sent: what came in while the others were saved, or whatever else was read anew. */
+export const leftTyped = (typed: ReadonlyMap<string, Typed>, sent: ReadonlyMap<string, Typed>): ReadonlyMap<string, Typed> =>
+  new Map([...typed].filter(([name, value]) => sent.get(name) !== value));
+
 /** The form as the project stands. */
 export function formOf({ name, task }: Configuration): TaskForm {
   const place = (value: number): number => task.labels.findIndex((label) => label.value === value);

@@ -2,7 +2,7 @@
  * What the worklist shows and in which order, as the part of the address behind “?”; kept per project while this window lives, so that
  * coming back from a case changes nothing.
  */
-import type { CaseState, ReadingFilter } from "../api/types";
+import type { CaseState, Label, ReadingFilter } from "../api/types";
 
 export const SORTS = ["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"] as const;
 export const STATES = ["all", "unlabelled", "annotated", "skipped", "flagged"] as const satisfies readonly CaseState[];
@@ -68,6 +68,18 @@ export function queryOf(filters: Filters): string {
   const said = Object.entries(filters).filter(([name, value]) => value !== EVERYTHING[name as keyof Filters]);
   return new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
 }
+
+const ORDER: readonly string[] = ["sort", "descending", "by_round"];
+
+/** What leaves cases out, in words: "lacks: liver". */
+export function narrowings(filters: Filters, labels: readonly Pick<Label, "value" | "name">[]): string[] {
+  const lacks = labels.find(({ value }) => String(value) === filters.lacks)?.name ?? "any label";
+  const set = [...new URLSearchParams(queryOf(filters))].filter(([name]) => !ORDER.includes(name));
+  return set.map(([name, value]) => `${name}: ${name === "lacks" ? lacks : value}`);
+}
+
+/** Every case, in the same order. */
+export const everyCase = ({ sort, descending, by_round }: Filters): Filters => ({ ...EVERYTHING, sort, descending, by_round });
 
 /** A press on a column's head: sorted by it, then the other way round. */
 export const sortedBy = (filters: Filters, sort: Sort): Filters => ({ ...filters, sort, descending: filters.sort === sort && !filters.descending });

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { may } from "../api/me";
 import { annotatorName, isSameName } from "../api/person";
 import type { CaseLine, Project } from "../api/types";
-import { type Filters, type Sort, sortedBy } from "../state/filters";
+import { everyCase, type Filters, narrowings, type Sort, sortedBy } from "../state/filters";
 import { go, linkTo } from "../state/router";
 import { inView, type WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
@@ -67,7 +67,7 @@ export function CaseTable({ project, rows, filters, onFilters, chosen, onChosen 
   const wanted = visible.flatMap((slot) => ("row" in slot ? [slot.row] : []));
   useLayoutEffect(() => rows.show(wanted[0] ?? 0, wanted.at(-1) ?? 0), [rows, wanted[0], wanted.at(-1)]);
   const selects = may("manage", project.id);
-  if (rows.total.value === 0) return <Empty title="No case matches">Clear the search, or choose another state.</Empty>;
+  if (rows.total.value === 0) return <NoCase project={project} filters={filters} onAll={() => onFilters(everyCase(filters))} />;
   return (
     <div ref={box}>
       <div class="work-rows" style={{ paddingTop: `${first * LINE}px`, paddingBottom: `${Math.max(0, slots.count - Math.max(first, last)) * LINE}px` }}>
@@ -257,5 +257,19 @@ function States({ project, line }: { project: Project; line: CaseLine }) {
         </span>
       )}
     </span>
+  );
+}
+
+/** Every filter that is set is named: one may have no control any more, such as of a label that no case lacks by now. */
+function NoCase({ project, filters, onAll }: { project: Project; filters: Filters; onAll: () => void }) {
+  const set = narrowings(filters, project.labels);
+  if (set.length === 0) return <Empty title="No case yet">Import some: medloop import DIR SOURCE.</Empty>;
+  return (
+    <Empty title="No case matches">
+      {set.join(", ")}{" "}
+      <button class="small" data-testid="all-cases" onClick={onAll}>
+        Show all cases
+      </button>
+    </Empty>
   );
 }

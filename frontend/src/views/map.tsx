@@ -118,6 +118,7 @@ function useMap(project: Project, column: string) {
   const [map, setMap] = useState<PoolMap | null | undefined>(undefined);
   const [job, setJob] = useState("");
   const [busy, setBusy] = useState("");
+  const waiting = project.workers.alive ? "Waiting for the worker…" : "Waiting: no worker runs";
   const person = annotatorName.value;
   const look = (): void => void readMap(project.id, column).then(setMap).catch(tellError);
   useEffect(look, [project.id, column, person]);
@@ -128,7 +129,7 @@ function useMap(project: Project, column: string) {
         .then((jobs) => {
           const mine = jobs.find(({ id }) => id === job);
           if (mine && (mine.state === "queued" || mine.state === "running")) {
-            setBusy(mine.state === "queued" ? "Waiting for the worker…" : `${mine.message || "At work"}…`);
+            setBusy(mine.state === "queued" ? waiting : `${mine.message || "At work"}…`);
             return;
           }
           setJob("");
@@ -141,7 +142,7 @@ function useMap(project: Project, column: string) {
     return () => clearInterval(timer);
   }, [job, project.id, column]);
   const make = (how: MapBody): void => {
-    setBusy("Waiting for the worker…");
+    setBusy(waiting);
     makeMap(project.id, how)
       .then(({ job_id }) => setJob(job_id))
       .catch((error: unknown) => {

@@ -39,7 +39,7 @@ export function SettingsView({ project }: { project: Project }) {
           <Rates project={project.id} />
         </Allowed>
         <Fields verb="decide" project={project.id}>
-          {found && <Values key={JSON.stringify(found.settings.map(({ value }) => value))} project={project.id} found={found} onSaved={read} />}
+          {found && <Values key={project.id} project={project.id} found={found} onSaved={read} />}
         </Fields>
       </main>
     </div>

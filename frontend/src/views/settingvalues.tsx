@@ -1,9 +1,9 @@
 /** Every setting the server declares, in its groups: found by words, and marked where it is not the default. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { changeSettings } from "../api/calls";
 import type { Changes, Configuration, Setting } from "../api/types";
-import { changedSettings, type Group, groupsOf, type Typed, typedOf } from "../state/configuring";
+import { changedSettings, type Group, groupsOf, leftTyped, type Typed, typedOf } from "../state/configuring";
 import { tell } from "../state/notices";
 import { Save, sentOnce } from "./controls";
 
@@ -16,11 +16,20 @@ interface ValuesProps {
 export function Values({ project, found, onSaved }: ValuesProps) {
   const [typed, setTyped] = useState<ReadonlyMap<string, Typed>>(new Map());
   const [wanted, setWanted] = useState("");
+  const sent = useRef<ReadonlyMap<string, Typed>>(new Map());
+  useEffect(() => {
+    setTyped((now) => leftTyped(now, sent.current));
+    sent.current = new Map();
+  }, [found]);
+  const saved = (): void => {
+    sent.current = typed;
+    onSaved();
+  };
   const changes = changedSettings(found.settings, typed);
   const changed = Object.keys(changes);
   const groups = groupsOf(found.settings, wanted);
   return (
-    <form class="panel" onSubmit={(event) => save(event, changed.length > 0 ? () => changeSettings(project, changes) : null, onSaved)}>
+    <form class="panel" onSubmit={(event) => save(event, changed.length > 0 ? () => changeSettings(project, changes) : null, saved)}>
       <h2>How the project works</h2>
       <label class="field">
         Find a setting

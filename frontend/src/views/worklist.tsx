@@ -96,7 +96,7 @@ export function Worklist({ project, query }: { project: Project; query: string }
               </select>
             </label>
           )}
-          {project.label_gaps.length > 0 && (
+          {(project.label_gaps.length > 0 || filters.lacks !== "") && (
             <label class="hint">
               Lacks{" "}
               <select value={filters.lacks} data-testid="filter-lacks" onChange={(event) => show({ lacks: event.currentTarget.value })}>
