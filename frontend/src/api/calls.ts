@@ -19,6 +19,7 @@ export const renewRule = (p: string, why: string): Promise<T.StreamStanding> => 
 export const recallAccepted = (p: string, why: string): Promise<T.Recalled> => sendJson("POST", at(p, "/dispositions/recall"), { why });
 /** The map of the pool that was made last; null before there is one. */
 export const readMap = (p: string, by: string): Promise<T.PoolMap | null> => getJson(at(p, `/map?by=${encodeURIComponent(by)}`));
+export const adaptTo = (p: string, how: T.AdaptBody): Promise<T.JobRef> => sendJson("POST", at(p, "/adapt"), how);
 export const makeMap = (p: string, how: T.MapBody): Promise<T.JobRef> => sendJson("POST", at(p, "/map"), how);
 /** Begin a round of cases that somebody chose; `count` of them by the strategy, or all. */
 export const queryThese = (p: string, case_ids: string[], count: number | null): Promise<T.Chosen> => sendJson("POST", at(p, "/query"), { case_ids, count });

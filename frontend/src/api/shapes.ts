@@ -24,6 +24,11 @@ export interface Acquisition {
   number | null; measures: Measure[]; notes: string[]; picture: string;
 }
 
+/** To which group the model in use is to be adapted, and how. */
+export interface AdaptBody {
+  by: string; value?: string; way?: "intensities" | "entropy";
+}
+
 /** A new prompt. */
 export interface Addition {
   engine?: "auto" | "classical" | "network" | "any-label" | "nninteractive"; base_revision: number; locked?: number[]; prompt: PointBody |

@@ -4,6 +4,7 @@ import { readDrift } from "../api/calls";
 import type { DriftReport, DriftResult, GroupDrift, Project } from "../api/types";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
+import { AdaptButton } from "./adapt";
 import { Empty } from "./controls";
 import { Takeaway } from "./takeaway";
 
@@ -80,6 +81,7 @@ function Found({ project, found }: { project: Project; found: DriftReport }) {
               <td>
                 <span class={group.verdict === "drift" ? "state state-failed" : "state"}>{group.verdict}</span>
                 <p class="hint">{[group.meaning, ...group.notes].join("; ")}</p>
+                {group.verdict !== "none shown" && <AdaptButton project={project} by={found.by} group={group.group} />}
               </td>
               <td class="number" title={`against ${group.reference_patients} (${group.reference})`}>
                 {group.patients}

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Query
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import MAX_NAME
 from medloop.loop.judging.drift import drift_report
-from medloop.server.web.site import WorkspaceHere
-from medloop.server.wire.drift_views import DriftReportView, DriftResult
+from medloop.loop.learning.adapting_job import request_adapting
+from medloop.server.web.site import PersonHere, WorkspaceHere
+from medloop.server.wire.drift_views import AdaptBody, DriftReportView, DriftResult
+from medloop.server.wire.project_views import JobRef
 
 AT_A_LOOK = 40
 """Images that are read for one request, on each side: about the time that somebody waits."""
@@ -30,3 +32,9 @@ def get_drift(
         raise
     except InputError as error:  # no model, or nothing to compare: a state of the project, not a mistake of the caller
         return DriftResult(found=None, reason=error.message, remedy=error.remedy)
+
+
+@router.post("/adapt")
+def post_adapt(workspace: WorkspaceHere, person: PersonHere, body: AdaptBody) -> JobRef:
+    """Have the worker adapt the model in use to a group of cases; the job's message says what came of it, a candidate or nothing."""
+    return JobRef(job_id=request_adapting(workspace, by=body.by, value=body.value, way=body.way, actor=person.id).id)

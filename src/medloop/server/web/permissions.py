@@ -128,6 +128,7 @@ _TRAIN: tuple[str, ...] = (
     "POST /projects/{project}/jobs/{job}/cancel",
     "POST /projects/{project}/train",
     "POST /projects/{project}/map",
+    "POST /projects/{project}/adapt",
     "POST /projects/{project}/pretraining",
     "POST /projects/{project}/pretraining/transfer",
     "POST /projects/{project}/matrix/fill",
