@@ -22,9 +22,11 @@ from medloop.pacs.sites import read_sites
 
 
 def write_series(folder: Path, count: int, size: int, rng: np.random.Generator) -> None:
-    """A CT of one file a slice, with noise that nothing compresses away."""
+    """A CT of one file a slice: a disc in air with noise of some 20 units, which packs to about a half as real ones do."""
     folder.mkdir(parents=True)
     study, series, frame = generate_uid(), generate_uid(), generate_uid()
+    far = np.hypot(*np.meshgrid(*(np.linspace(-1, 1, size),) * 2))
+    tissue = np.where(far < 0.7, 1064, 0)
     for n in range(count):
         ds = Dataset()
         ds.file_meta = FileMetaDataset()
@@ -37,7 +39,7 @@ def write_series(folder: Path, count: int, size: int, rng: np.random.Generator) 
         ds.PixelSpacing, ds.SliceThickness = [0.7, 0.7], 1.0
         ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = size, size, 1, "MONOCHROME2"
         ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
-        ds.PixelData = rng.integers(0, 4096, (size, size), dtype=np.uint16).tobytes()
+        ds.PixelData = (tissue + rng.normal(0, 20, (size, size))).clip(0, 4095).astype(np.uint16).tobytes()
         ds.save_as(folder / f"{n:04}.dcm", enforce_file_format=True)
 
 
@@ -66,8 +68,8 @@ def timed_pull(folder: Path, sites: Path, route: str) -> tuple[float, float]:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--series", type=int, default=2)
-    asked.add_argument("--slices", type=int, default=200)
+    asked.add_argument("--series", type=int, default=8)
+    asked.add_argument("--slices", type=int, default=100)
     asked.add_argument("--size", type=int, default=512)
     given = asked.parse_args()
     rng, files = np.random.default_rng(0), given.series * given.slices

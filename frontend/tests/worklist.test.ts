@@ -9,7 +9,7 @@ import { type Asked, takeWire, turn } from "./wire";
 const line = (n: number): CaseLine => ({ id: `case-${n}`, name: `c${n}` }) as CaseLine;
 
 test("filters go into the address and come back, and what is as usual is left out", () => {
-  const filters: Filters = { ...EVERYTHING, state: "flagged", search: "a&b=c?#/ é", sort: "quality", descending: true, by_round: true };
+  const filters: Filters = { ...EVERYTHING, state: "flagged", search: "a&b=c?#/ é", sort: "quality", descending: true, by_round: true, acquisition: "acquire again" };
   expect(filtersOf(queryOf(filters))).toEqual(filters);
   expect(queryOf(EVERYTHING)).toBe("");
   expect(parse(`#/p/x%20y?${queryOf(filters)}`)).toEqual({ view: "worklist", project: "x y", query: queryOf(filters) });

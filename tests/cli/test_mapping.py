@@ -48,3 +48,5 @@ def test_cases_of_a_file_are_queried_as_a_persons_choice(medloop: Medloop, proje
     assert "No case is called nobody" in medloop("query", project, "--among", wanted).err
     assert medloop("query", project, "--among", wanted, "--strategy", "random").status == 2
     assert medloop("query", project, "--among", tmp_path / "gone.txt").status == 1
+    (tmp_path / "latin.txt").write_bytes("Müller".encode("latin-1"))
+    assert "names of cases are text in UTF-8" in medloop("query", project, "--among", tmp_path / "latin.txt").err

@@ -20,6 +20,7 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.acquisition import Demand, Proposed, judge_image
 from medloop.loop.overview.acquisition_checks import AcquisitionChecker, check_case, check_cases, unsaved_case
+from medloop.loop.overview.acquisition_kept import kept_verdicts
 from medloop.loop.overview.acquisition_limits import Limits
 from medloop.loop.project import Project
 from tests.quality.acquisition.pictures import as_image, picture
@@ -97,6 +98,12 @@ def test_a_case_is_not_compared_with_its_own_patient_and_the_pool_can_be_searche
     again = [line.case_name for line in check_cases(filled) if line.check.verdict == "acquire again"]
     assert "bad" in again
     assert len(again) <= 4
+    kept = kept_verdicts(filled)
+    assert (kept[case.id].verdict, kept[case.id].reasons[0], len(kept)) == ("acquire again", one.reasons[0].words, 41)
+    assert check_case(filled, case, Demand(alarm=0.4)) != one
+    assert kept_verdicts(filled)[case.id] == kept[case.id]  # another rate of false alarms is another question
+    add_model(filled, 1)
+    assert kept_verdicts(filled) == {}  # the model in use finds something else
 
 
 def said(filled: Workspace, case: Case, **how: float) -> Proposed:

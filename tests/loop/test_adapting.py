@@ -13,6 +13,7 @@ from medloop.loop.data.model_exports import export_model
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.adaptations import request_adaptation
 from medloop.loop.learning.adapting import adapt_model
 from medloop.loop.worker import drain
 
@@ -34,6 +35,11 @@ def test_what_changes_bright_and_dark_is_turned_back_and_becomes_a_candidate(mak
         new = NewCase(name=f"b{number}", patient=f"b{number}", split="train", source=source, groups=(("scanner", "B"),))
         add_case(workspace, turned, new, follow=False)
     _correct_and_remove(workspace)
+    asked = request_adaptation(workspace, by="scanner", value="B", actor="lead")
+    drain(workspace)
+    said = workspace.store.jobs.get(asked.id)
+    assert said.result["model_index"] == 2
+    assert "It is a candidate, not in use" in said.result["words"]
     found = adapt_model(workspace, by="scanner", value="B")
     assert found.left_out == ("case05 is left out: image removed on 2026-11-30; its annotations, effort and history are kept",)
     assert "1 case left out, the first: case05" in found.words

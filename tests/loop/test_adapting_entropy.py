@@ -13,9 +13,10 @@ from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.adaptations import request_adaptation
 from medloop.loop.judging.predictions import weights_of
 from medloop.loop.learning.adapting_entropy import _problem
-from medloop.loop.learning.adapting_job import adapt_in_way, request_adapting
+from medloop.loop.learning.adapting_job import adapt_in_way
 from medloop.loop.worker import drain
 from medloop.metrics.intervals import Interval
 from medloop.models.foundation.checkpoint import decode_weights
@@ -56,7 +57,7 @@ def test_a_model_is_made_surer_of_a_group_by_its_normalisation_alone_and_judged_
 ) -> None:
     workspace = make_workspace(["train"] * 5, labelled=5)
     with pytest.raises(InputError, match="needs a model in use"):
-        request_adapting(workspace, by="scanner", value="B", actor="test")
+        request_adaptation(workspace, by="scanner", value="B", actor="test")
     start_training(workspace)
     drain(workspace)
     for number in range(20, 23):
@@ -66,11 +67,11 @@ def test_a_model_is_made_surer_of_a_group_by_its_normalisation_alone_and_judged_
     with pytest.raises(InputError, match=r"needs 3 annotated patients of scanner B .* got 0"):
         adapt_in_way(workspace, by="scanner", value="B", way="entropy")
     with pytest.raises(InputError, match="got 0 of scanner C"):
-        request_adapting(workspace, by="scanner", value="C", actor="test")
+        request_adaptation(workspace, by="scanner", value="C", actor="test")
     for number in range(30, 33):
         _add(workspace, number, "test", annotated=True)
-    first = request_adapting(workspace, by="scanner", value="B", way="entropy", actor="test")
-    assert request_adapting(workspace, by="scanner", value="B", way="entropy", actor="test").id == first.id
+    first = request_adaptation(workspace, by="scanner", value="B", way="entropy", actor="test")
+    assert request_adaptation(workspace, by="scanner", value="B", way="entropy", actor="test").id == first.id
     drain(workspace)
     done = workspace.store.jobs.get(first.id)
     assert (done.state, "entropy" in str(done.result["message"])) == ("done", True)

@@ -8,6 +8,7 @@ from PIL import Image as Picture
 from medloop.core.errors import LabelError, SettingError
 from medloop.core.records import Annotation, Case, ProjectSettings
 from medloop.datasets.discover import open_dataset
+from medloop.images.encode import encodings
 from medloop.images.phantoms import phantom_3d
 from medloop.images.result import UNSIZED
 from medloop.loop.data.exporting import export_project
@@ -156,12 +157,24 @@ def test_pictures_get_the_pixel_size_of_their_list(tmp_path: Path) -> None:
     assert load_mask(workspace.store.blobs, answer, case).values() == (0, 1)
 
 
+def as_in_an_older_project(workspace: Workspace, case: Case) -> Case:
+    """The case with its voxels as zlib packed them."""
+    *_, older = encodings(load_image(workspace.store.blobs, case).array)
+    blob = workspace.store.blobs.put(older)
+    assert blob != case.voxels
+    with workspace.store.write("system") as tx:
+        return tx.change(Case, case.id, verb="import", fields={"voxels": blob})
+
+
+@pytest.mark.parametrize("packed", ["now", "by zlib"])
 @pytest.mark.parametrize("how", ["damaged", "deleted"])
-def test_importing_the_same_files_again_brings_a_damaged_image_back(workspace: Workspace, tmp_path: Path, how: str) -> None:
+def test_importing_the_same_files_again_brings_a_damaged_image_back(workspace: Workspace, tmp_path: Path, how: str, packed: str) -> None:
     voxels = write_case(tmp_path / "data", "a", np.eye(4))
     import_dataset(workspace, tmp_path / "data")
     with workspace.store.read() as tx:
         (case,) = tx.find(Case)
+    if packed == "by zlib":
+        case = as_in_an_older_project(workspace, case)
     path = workspace.store.blobs.path(case.voxels)
     data = path.read_bytes()
     path.unlink()

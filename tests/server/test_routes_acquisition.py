@@ -78,3 +78,13 @@ def test_with_an_assistant_the_model_in_use_proposes(trained_folder: Path, tmp_p
             assert "cut" in {line["name"] for line in found["signs"]}
             assert events_of(site) == before
             assert np.isfinite(json.loads(json.dumps(found["signs"]))[0]["value"])
+
+
+def test_the_list_shows_and_filters_what_was_found_of_the_images(site) -> None:
+    case = site.workspace_case()
+    assert site.client.get(f"{site.url}/cases?acquisition=judged").json()["rows"] == []
+    site.client.get(f"{site.url}/cases/{case.id}/acquisition")
+    (row,) = site.client.get(f"{site.url}/cases?acquisition=unknown").json()["rows"]
+    assert (row["id"], row["acquisition"]) == (case.id, "unknown")
+    assert site.client.get(f"{site.url}/cases?acquisition=acquire+again").json()["total"] == 0
+    assert "acquisition" in site.client.get(f"{site.url}/cases/csv").text.splitlines()[0]

@@ -9,17 +9,19 @@ def test_without_a_model_there_is_a_state_with_a_way_out(site) -> None:
     assert site.client.get(f"{site.url}/drift", params={"since": "monday"}).status_code in (200, 422)
 
 
-def test_an_adaptation_is_a_job_and_what_it_cannot_do_is_said_at_once(site) -> None:
+def test_an_adaptation_is_a_job_and_what_cannot_be_adapted_is_refused_at_once(site) -> None:
     refused = site.client.post(f"{site.url}/adapt", json={"by": "scanner", "value": "B"})
     assert (refused.status_code, refused.json()["error"]["remedy"]) == (422, "annotate some cases and train")
-    model = judged_model(site.workspace, training=3, evaluated=0)
-    add_pool(site.workspace, model, range(200, 203), scanner="B")
-    assert "got 0 of scanner C" in site.client.post(f"{site.url}/adapt", json={"by": "scanner", "value": "C"}).text
-    assert "'colour'" in site.client.post(f"{site.url}/adapt", json={"by": "colour"}).text
+    model = judged_model(site.workspace, training=8, evaluated=12)
+    add_pool(site.workspace, model, range(200, 203), contrast=-60.0, scanner="B")
+    assert "no case" in site.client.post(f"{site.url}/adapt", json={"by": "stain", "value": "B"}).json()["error"]["message"].lower()
+    assert "got 0 of scanner C" in site.client.post(f"{site.url}/adapt", json={"by": "scanner", "value": "C"}).json()["error"]["message"]
+    assert site.client.post(f"{site.url}/adapt", json={"by": "", "value": "B"}).status_code == 422
+    asked = [site.client.post(f"{site.url}/adapt", json={"by": "scanner", "value": "B"}).json()["job_id"] for _ in range(2)]
+    assert asked[0] == asked[1]
+    job = site.workspace.store.jobs.get(asked[0])
+    assert (job.kind, job.payload) == ("adapt", {"by": "scanner", "value": "B", "way": "intensities"})
     assert site.client.post(f"{site.url}/adapt", json={"by": "all", "way": "magic"}).status_code == 422
-    first = site.client.post(f"{site.url}/adapt", json={"by": "scanner", "value": "B"}).json()
-    assert site.client.post(f"{site.url}/adapt", json={"by": "scanner", "value": "B"}).json() == first
-    assert site.workspace.store.jobs.get(first["job_id"]).kind == "adapt"
 
 
 def test_the_report_the_list_and_its_table_name_the_cases_that_are_unlike(site) -> None:

@@ -31,6 +31,13 @@ def test_the_worker_makes_the_map_and_its_points_come_in_columns(site) -> None:
     assert site.client.post(f"{site.url}/map", json={"layout": "umap"}).status_code == 422
 
 
+def test_a_map_that_is_laid_out_otherwise_than_the_one_being_made_is_refused_not_swallowed(site) -> None:
+    asked = [{"layout": "pca"}, {"layout": "pca"}, {"layout": "tsne"}]
+    first, again, other = [site.client.post(f"{site.url}/map", json=body) for body in asked]
+    assert first.json() == again.json()
+    assert (other.status_code, other.json()["error"]["message"]) == (409, "Another map is being made (auto pca), so this one was not begun")
+
+
 def test_chosen_cases_become_a_round_in_the_name_of_who_chose_them(site) -> None:
     first, second, third, *_ = made_map(site)["ids"]
     opened = open_case(site.workspace, third, annotator_named(site.workspace, "Bo").id)
@@ -48,8 +55,13 @@ def test_chosen_cases_become_a_round_in_the_name_of_who_chose_them(site) -> None
 
 def test_what_cannot_be_queried_is_refused_in_words(site) -> None:
     case = site.workspace_case().id
-    sent = [{"case_ids": []}, {"case_ids": [case], "count": 0}, {"case_ids": [case] * (MOST_NAMED + 1)}]
-    assert [site.client.post(f"{site.url}/query", json=body).status_code for body in sent] == [422, 422, 422]
+    sent = [
+        {"case_ids": []},
+        {"case_ids": [case], "count": 0},
+        {"case_ids": [case], "count": True},
+        {"case_ids": [case] * (MOST_NAMED + 1)},
+    ]
+    assert [site.client.post(f"{site.url}/query", json=body).status_code for body in sent] == [422] * 4
     assert site.client.post(f"{site.url}/query", json={"case_ids": ["case-nowhere"]}).status_code == 404
     assert site.client.post(f"{site.url}/query", json={"case_ids": [case]}).status_code == 200
     again = site.client.post(f"{site.url}/query", json={"case_ids": [case]})

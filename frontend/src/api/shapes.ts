@@ -138,7 +138,7 @@ export interface CaseLine {
   id: string; name: string; patient: string; split: string; state: string; annotations: number; quality: number | null; entropy: number |
   null; assignees: string[]; updated: string | null; round: number | null; reason: string; reason_by: string | null; open_with: string[];
   progress: CaseReading; returned_to: string | null; decided: "" | "consensus" | "adjudicated" | "restored"; lacking: string[]; given:
-  string[]; domain_p: number | null; outside: boolean;
+  string[]; domain_p: number | null; outside: boolean; acquisition: string; acquisition_why: string; acquisition_at: string | null;
 }
 
 /** The figures of one case, and whose mask they measure. */
@@ -1097,10 +1097,10 @@ export interface StreamRule {
   words: string;
 }
 
-/** The stream now; `words` say the same in lines. */
+/** The stream now; `words` say the same in lines, `earlier` what stands unread of earlier rules. */
 export interface StreamStanding {
   on: boolean; counts: Record<string, number>; lapsed: number; waiting: number; unread: number; rule: StreamRule | null; lacking: string;
-  audit: StreamAudit | null; alarm: string; alarm_at: string; cases: DisposedCase[]; words: string[];
+  audit: StreamAudit | null; earlier: string[]; alarm: string; alarm_at: string; cases: DisposedCase[]; words: string[];
 }
 
 /** An answer: a draft's revision, or a tag. */

@@ -9,6 +9,7 @@ export const STATES = ["all", "unlabelled", "annotated", "skipped", "flagged"] a
 export const READINGS = ["any", "read", "in review", "returned", "accepted"] as const satisfies readonly ReadingFilter[];
 export const GIVEN = ["", "point", "scribble", "box", "extreme_points", "superpixel", "tag", "part", "rejected"] as const;
 export const DOMAINS = ["any", "compared", "outside"] as const;
+export const ACQUISITIONS = ["any", "judged", "accept", "acquire again", "unknown"] as const;
 export type Sort = (typeof SORTS)[number];
 
 export interface Filters {
@@ -25,6 +26,8 @@ export interface Filters {
   given: (typeof GIVEN)[number];
   /** Unlabelled cases compared with those that the model in use was judged on, or unlike these. */
   domain: (typeof DOMAINS)[number];
+  /** What was found of the images, where somebody looked. */
+  acquisition: (typeof ACQUISITIONS)[number];
 }
 
 export const EVERYTHING: Filters = {
@@ -38,6 +41,7 @@ export const EVERYTHING: Filters = {
   lacks: "",
   given: "",
   domain: "any",
+  acquisition: "any",
 };
 
 /** What an address says; what it says wrongly is as if it were not there. */
@@ -55,6 +59,7 @@ export function filtersOf(query: string): Filters {
     lacks: /^\d{1,3}$/.test(said.get("lacks") ?? "") ? said.get("lacks")! : "",
     given: one("given", GIVEN, ""),
     domain: one("domain", DOMAINS, "any"),
+    acquisition: one("acquisition", ACQUISITIONS, "any"),
   };
 }
 

@@ -226,6 +226,15 @@ function States({ project, line }: { project: Project; line: CaseLine }) {
           {line.outside ? "unlike" : "like"} the judged cases, p {line.domain_p.toFixed(2)}
         </span>
       )}
+      {line.acquisition && (
+        <span
+          class={line.acquisition === "acquire again" ? "state state-failed" : "state"}
+          title={line.acquisition_why || "Judged by the project's own images and its model"}
+          data-testid={`acquisition-${line.id}`}
+        >
+          {line.acquisition === "acquire again" ? "acquire again" : `acquisition: ${line.acquisition}`}
+        </span>
+      )}
       {why && (
         <span class="state reason" title={why} data-testid={`reason-${line.id}`}>
           {why}

@@ -4,7 +4,7 @@ import { readDrift } from "../api/calls";
 import type { DriftReport, DriftResult, GroupDrift, Project } from "../api/types";
 import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
-import { AdaptButton } from "./adapt";
+import { AdaptButton, groupOf } from "./adapt";
 import { Empty } from "./controls";
 import { Takeaway } from "./takeaway";
 
@@ -81,7 +81,7 @@ function Found({ project, found }: { project: Project; found: DriftReport }) {
               <td>
                 <span class={group.verdict === "drift" ? "state state-failed" : "state"}>{group.verdict}</span>
                 <p class="hint">{[group.meaning, ...group.notes].join("; ")}</p>
-                {group.verdict !== "none shown" && <AdaptButton project={project} by={found.by} group={group.group} />}
+                {mayGain(found.by, group) && <AdaptButton project={project} by={found.by} group={group.group} />}
               </td>
               <td class="number" title={`against ${group.reference_patients} (${group.reference})`}>
                 {group.patients}
@@ -115,6 +115,10 @@ function Found({ project, found }: { project: Project; found: DriftReport }) {
     </>
   );
 }
+
+/** Whether adapting to a group could help: something was seen, or it is too small for a verdict; cases without a value make no group. */
+export const mayGain = (by: string, { group, verdict }: Pick<GroupDrift, "group" | "verdict">): boolean =>
+  verdict !== "none shown" && groupOf(by, group) !== null;
 
 function Tests({ group }: { group: GroupDrift }) {
   return (

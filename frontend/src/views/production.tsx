@@ -55,6 +55,11 @@ export function ProductionPanel({ project, version, onChange }: Props) {
         {found.rule ? found.rule.words : found.lacking && `Nothing is accepted: ${found.lacking}`}
       </p>
       {found.audit && <p class="hint">{found.audit.words}</p>}
+      {found.earlier.map((line) => (
+        <p key={line} class="hint">
+          {line}
+        </p>
+      ))}
       {found.lapsed > 0 && <p class="hint">{found.lapsed} acceptances stand no longer: the model was rolled back, or the proposal rejected.</p>}
       {found.rule && <Curve rule={found.rule} />}
       <Allowed verb="decide" project={project}>

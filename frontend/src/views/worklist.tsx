@@ -5,7 +5,7 @@ import { may } from "../api/me";
 import { annotatorName } from "../api/person";
 import { watchProject } from "../api/stream";
 import type { CaseState, Project, ReadingFilter } from "../api/types";
-import { DOMAINS, type Filters, filtersOf, GIVEN, keepFilters, keptFilters, queryOf } from "../state/filters";
+import { ACQUISITIONS, DOMAINS, type Filters, filtersOf, GIVEN, keepFilters, keptFilters, queryOf } from "../state/filters";
 import { go, linkTo, parse, rename, route } from "../state/router";
 import { WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
@@ -126,6 +126,20 @@ export function Worklist({ project, query }: { project: Project; query: string }
             Domain{" "}
             <select value={filters.domain} data-testid="filter-domain" onChange={(event) => show({ domain: event.currentTarget.value as Filters["domain"] })}>
               {DOMAINS.map((kind) => (
+                <option key={kind} value={kind}>
+                  {kind}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label class="hint" title="What was found of images that were judged, in the panel Look or by medloop acquisition DIR">
+            Acquisition{" "}
+            <select
+              value={filters.acquisition}
+              data-testid="filter-acquisition"
+              onChange={(event) => show({ acquisition: event.currentTarget.value as Filters["acquisition"] })}
+            >
+              {ACQUISITIONS.map((kind) => (
                 <option key={kind} value={kind}>
                   {kind}
                 </option>

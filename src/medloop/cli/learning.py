@@ -8,7 +8,7 @@ import typer
 from medloop.cli.option_groups import with_option_group
 from medloop.cli.options import AsJson, Background, PlaceOptions, ProjectFolder, WorkOptions, argument, open_project, option
 from medloop.cli.printing import print_json, print_table, say, tell
-from medloop.core.errors import NotFoundError, SettingError
+from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.names import counted
 
 if TYPE_CHECKING:
@@ -171,7 +171,10 @@ def _query_by_hand(folder: Path, among: Path, count: int | None, *, given: str |
         raise SettingError(
             "--among goes with --count alone: the project's strategy puts the cases into order", remedy="leave the others out"
         )
-    names = [line.strip() for line in among.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    try:
+        names = [line.strip() for line in among.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{among.name}: names of cases are text in UTF-8, got other bytes", remedy="save the list in UTF-8") from error
     with open_project(folder) as workspace:
         made = query_by_hand(workspace, cases_called(workspace, names), count=count, actor="cli")
         with workspace.store.read() as tx:

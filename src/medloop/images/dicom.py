@@ -164,11 +164,16 @@ def _volume(found: Stack, name: str, removed: Counter[str]) -> tuple[ImageArray,
     pieces = [decoded[s.header.path, s.frame] for s in slices]
     factors = [(s.slope, s.intercept) for s in slices]
     if len(set(factors)) == 1:
-        array = rescaled(np.stack(pieces, axis=-1), *factors[0])
+        array = rescaled(_stacked(pieces), *factors[0])
     else:
-        array = np.stack([rescaled(p, *f).astype(np.float32) for p, f in zip(pieces, factors, strict=True)], axis=-1)
+        array = _stacked([rescaled(p, *f).astype(np.float32) for p, f in zip(pieces, factors, strict=True)])
         notes.append("the rescale differs from slice to slice; each slice has its own")
     return supported(name, array), tuple(dict.fromkeys(notes)), slices
+
+
+def _stacked(pieces: Sequence[ImageArray]) -> ImageArray:
+    """Slices, (C, I, J) each, as (C, I, J, K): laid out as a file is, I fastest, which is written in one go and read so again."""
+    return np.stack([piece.transpose(0, 2, 1) for piece in pieces], axis=1).transpose(0, 3, 2, 1)
 
 
 def _check_size(found: Stack, name: str) -> None:

@@ -6,7 +6,6 @@ the units come out bit for bit as they went in, whatever their convention.
 """
 
 import base64
-import gzip
 import struct
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from medloop.core.errors import FormatError, GeometryError, IntegrityError
 from medloop.core.geometry import Grid, Shape3
 from medloop.core.image import Image, Mask
 from medloop.core.records import Display, Source
-from medloop.images.encode import GZIP_LEVEL
+from medloop.images.encode import pack
 from medloop.images.files import read_bounded, read_start, sha256_of, write_atomic
 from medloop.images.nifti_geometry import SHEAR_TOLERANCE, place_of, shear_of
 from medloop.images.nifti_header import NIFTI1, NIFTI2, NIFTI_DTYPES, Layout, NiftiHeader, gate_header, version_of, without_words
@@ -120,7 +119,7 @@ def _write(path: Path, array: ImageArray, grid: Grid, source: Source | None) -> 
     order: Literal["<", ">"] = "<" if struct.unpack("<i", header[:4])[0] in (348, 540) else ">"
     body = array.astype(array.dtype.newbyteorder(order), copy=False).transpose(0, 3, 2, 1).tobytes(order="C")
     data = header + b"\0\0\0\0" + body
-    write_atomic(path, gzip.compress(data, GZIP_LEVEL, mtime=0) if path.name.lower().endswith(".gz") else data)
+    write_atomic(path, pack(data) if path.name.lower().endswith(".gz") else data)
 
 
 def _adapted(raw: bytes, array: ImageArray, name: str) -> bytes:

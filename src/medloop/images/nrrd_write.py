@@ -1,6 +1,5 @@
 """NRRD out: images, and segmentations that 3D Slicer opens with their names and colours."""
 
-import gzip
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from medloop.core.arrays import ImageArray, MaskArray
 from medloop.core.geometry import Grid
 from medloop.core.image import Image, Mask
-from medloop.images.encode import GZIP_LEVEL
+from medloop.images.encode import pack
 from medloop.images.files import write_atomic
 from medloop.images.segments import Segment, layers_of
 from medloop.images.text_geometry import LPS_TO_RAS
@@ -91,7 +90,7 @@ def _write(path: Path, array: ImageArray, grid: Grid, kind: str, keys: Mapping[s
         *(f"{key}:={value}" for key, value in keys.items()),
     ]
     body = stored.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(order="F")
-    write_atomic(path, "\n".join(lines).encode() + b"\n\n" + (gzip.compress(body, GZIP_LEVEL, mtime=0) if packed else body))
+    write_atomic(path, "\n".join(lines).encode() + b"\n\n" + (pack(body) if packed else body))
 
 
 def _vector(numbers: Sequence[float] | ImageArray) -> str:

@@ -714,8 +714,14 @@ class Project:
         return stream_standing(self.workspace)
 
     def dispose_arrivals(self) -> list[Disposition]:
-        """Decide what arrived and is predicted now, as workers do by themselves."""
-        return dispose_arrivals(self.workspace)
+        """Decide what arrived and is predicted now, as workers do by themselves; the decisions, without those of the audit sample.
+
+        People read that sample without knowing what was decided: `dispositions` shows it once they have.
+        """
+        found = dispose_arrivals(self.workspace)
+        with self.workspace.store.read() as tx:
+            drawn = {c.id for c in tx.find(Case, where={"id": [one.case_id for one in found], "split": "audit"})} if found else set()
+        return [one for one in found if one.case_id not in drawn]
 
     def renew_rule(self, why: str) -> None:
         """Have the stream's rule made anew, on all patients evaluated by then; an alarm is lifted by it.

@@ -139,6 +139,12 @@ class PoolReader(TransactionReader):
         free = query.where(table.state == "unanswered", table.open_assignments == 0)
         return list(self._connection.execute(free.order_by(cases.c.event)).scalars().all())
 
+    def unread_among(self, case_ids: Collection[str]) -> set[str]:
+        """Which of these cases nobody has annotated or left out, those that somebody has open among them."""
+        table = case_states.c
+        query = select(table.case_id).where(one_of(table.case_id, case_ids, self._is_sqlite), table.state == "unanswered")
+        return set(self._connection.execute(query).scalars().all()) if case_ids else set()
+
     def cases_per_patient(self, split: Split) -> float:
         """How many cases of a split a patient has on average; 1 without any."""
         table = case_states.c

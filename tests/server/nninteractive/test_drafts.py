@@ -12,6 +12,7 @@ from nnInteractive.inference.remote import nnInteractiveRemoteInferenceSession
 from medloop.core.geometry import Grid
 from medloop.core.image import Image
 from medloop.core.records import Annotation, Assignment, Case, Source
+from medloop.images.encode import encodings
 from medloop.interaction.nninteractive.sent_prompts import AxisOrder
 from medloop.loop.annotating.annotations import open_case, submit
 from medloop.loop.annotating.drafts import Edit, read_draft, save_patch
@@ -121,6 +122,15 @@ def test_an_image_that_is_no_case_or_two_is_said_and_not_kept(workspace: Workspa
     assert sum("is no case of this project" in line for line in caplog.messages) == 3
     with workspace.store.read() as tx:
         assert tx.count(Assignment) == 0
+
+
+def test_an_image_of_an_older_project_is_known_by_the_bytes_that_zlib_packed(workspace: Workspace, case: Case, client: Any) -> None:
+    *_, older = encodings(ARRAY)
+    with workspace.store.write("system") as tx:
+        tx.change(Case, case.id, verb="import", fields={"voxels": workspace.store.blobs.put(older)})
+    begin(client, ARRAY)
+    client.add_point_interaction((2, 3, 3), True)
+    assert np.array_equal(draft_of(workspace), NEAR)
 
 
 def test_a_case_that_was_submitted_meanwhile_is_opened_again(workspace: Workspace, case: Case, client: Any) -> None:

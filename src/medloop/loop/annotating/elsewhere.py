@@ -17,7 +17,7 @@ from medloop.core.image import Image
 from medloop.core.labels import held_by_value
 from medloop.core.records import Annotator, Assignment, Case, Label
 from medloop.datasets.objects import DrawnObjects
-from medloop.images.encode import encode_voxels
+from medloop.images.encode import encodings
 from medloop.interaction.nninteractive.session import Keep, Kept
 from medloop.interaction.runs import runs_between
 from medloop.loop.annotating.annotations import choose_case
@@ -71,9 +71,9 @@ def case_of_image(workspace: Workspace, image: Image) -> Case | None:
         cast = image.array.astype(dtype)
         if not np.array_equal(cast, image.array):
             continue
-        voxels = hashlib.sha256(encode_voxels(cast)).hexdigest()
+        names = [hashlib.sha256(data).hexdigest() for data in encodings(cast)]
         with workspace.store.read() as tx:
-            found = [case for case in tx.find(Case, where={"voxels": voxels}) if case.grid.shape == image.grid.shape]
+            found = [case for name in names for case in tx.find(Case, where={"voxels": name}) if case.grid.shape == image.grid.shape]
         if found:
             return found[0] if len(found) == 1 else None
     return None

@@ -14,6 +14,7 @@ from medloop.loop.data.export_report import ExportReport, note_export
 from medloop.loop.foundation.arrays import load_proposal
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.disposed import Disposition, standing_dispositions
+from medloop.loop.foundation.readings import awaiting_readings
 from medloop.loop.foundation.workspace import Workspace
 
 COLUMNS = ("case", "patient", "decision", "label", "model", "score", "threshold", "reason", "at", "annotated_since", "prediction")
@@ -33,8 +34,9 @@ def export_accepted(workspace: Workspace, out: Path, actor: str) -> ExportReport
         found = tx.find(Case, where={"id": sorted(standing)}, order=("name",)) if standing else []
         cases = [case for case in found if case.id not in refused or not case.voxels]  # an image that was not to be kept is no refusal
         annotated = {a.case_id for a in tx.current_annotations(case_ids=[case.id for case in cases])}
-        unread = [case for case in cases if case.split == "audit" and case.id not in annotated]
-        cases = [case for case in cases if case not in unread]
+        blind = awaiting_readings(tx, [case.id for case in cases if case.split == "audit"])
+        unread = [case for case in cases if case.id in blind]
+        cases = [case for case in cases if case.id not in blind]
         if not cases:
             raise NotFoundError("Nothing stands as accepted", remedy="set stream_risk above 0, and let cases arrive: docs/stream.md")
         seen = {p.id: p for p in tx.find(Prediction, where={"id": [standing[case.id].prediction_id for case in cases]})}

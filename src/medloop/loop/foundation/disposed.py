@@ -59,10 +59,10 @@ class Disposition:
         return f"{self.decision}: {self.reason}"
 
 
-def dispositions(tx: Reader, case_ids: Collection[str] | None = None) -> dict[str, Disposition]:
-    """The last decision about each case, by case id, in the order in which cases were first decided."""
-    return {
-        event.noun_id: Disposition(
+def every_disposition(tx: Reader, case_ids: Collection[str] | None = None) -> list[Disposition]:
+    """Every decision there was about these cases, in the order in which they were made; the last one of a case counts."""
+    return [
+        Disposition(
             case_id=event.noun_id,
             decision=event.body["decision"],
             reason=event.body["reason"],
@@ -76,7 +76,12 @@ def dispositions(tx: Reader, case_ids: Collection[str] | None = None) -> dict[st
             number=event.seq,
         )
         for event in tx.events_about("case", case_ids, verbs=[DISPOSED])
-    }
+    ]
+
+
+def dispositions(tx: Reader, case_ids: Collection[str] | None = None) -> dict[str, Disposition]:
+    """The last decision about each case, by case id, in the order in which cases were first decided."""
+    return {one.case_id: one for one in every_disposition(tx, case_ids)}
 
 
 def standing_dispositions(tx: Reader, case_ids: Collection[str] | None = None) -> dict[str, Disposition]:
@@ -94,8 +99,15 @@ def accepted_cases(tx: Reader) -> set[str]:
     return {case_id for case_id, one in standing_dispositions(tx).items() if one.decision == "accepted"}
 
 
+def streamed(tx: Reader) -> bool:
+    """Whether the stream was ever on: what it decided then stands also while it is off."""
+    return bool(tx.events_about(STREAM, verbs=[BEGIN]))
+
+
 def read_by_two(tx: Reader, case_ids: Collection[str]) -> frozenset[str]:
-    """Which of these cases were sent to a second reader."""
+    """Which of these cases were sent to a second reader, whether or not the stream is on now."""
+    if not streamed(tx):
+        return frozenset()
     return frozenset(case_id for case_id, one in dispositions(tx, case_ids).items() if one.decision == "second reader")
 
 
@@ -135,8 +147,10 @@ def waiting_arrivals(tx: Reader) -> list[Case]:
     return [cases[case_id] for case_id in left if cases[case_id].voxels]
 
 
-def kept_from_queries(tx: Reader) -> set[str]:
-    """Cases that no query of the pool takes: those whose proposal stands as accepted, and those that a decision will come for."""
-    if tx.live_model() is None:
+def kept_from_queries(tx: Reader, *, on: bool) -> set[str]:
+    """Cases that no query of the pool takes: those whose proposal stands as accepted, and while the stream is `on` those to be decided."""
+    if tx.live_model() is None or not streamed(tx):
         return set()
+    if not on:
+        return accepted_cases(tx)
     return accepted_cases(tx) | {case.id for case in waiting_arrivals(tx) if case.split in POOL}

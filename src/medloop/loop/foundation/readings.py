@@ -22,7 +22,7 @@ from medloop.core.records import Annotation, Annotator, Assignment, Consensus, G
 from medloop.core.seeds import drawn_share
 from medloop.loop.foundation.annotated_labels import AnnotatedLabels, annotated_labels, may_lack_labels
 from medloop.loop.foundation.consensus import by_case, deciding
-from medloop.loop.foundation.disposed import read_by_two
+from medloop.loop.foundation.disposed import read_by_two, streamed
 from medloop.raters.case_quality import ClassScale, MaskScale, Standing, classes_standing, masks_standing, no_surer_than
 from medloop.raters.skill_prior import PRIORS
 from medloop.store.reader import Reader
@@ -186,8 +186,7 @@ def readings_needed(settings: ProjectSettings, case_id: str) -> int:
 def readings_due(tx: Reader, case_id: str) -> int:
     """How many people must read a case, also by what a stream decided about it."""
     settings = project_settings(tx)
-    two = settings.stream_risk > 0 and bool(read_by_two(tx, [case_id]))
-    return max(readings_needed(settings, case_id), 2 if two else 1)
+    return max(readings_needed(settings, case_id), 2 if read_by_two(tx, [case_id]) else 1)
 
 
 def routes(settings: ProjectSettings) -> bool:
@@ -195,9 +194,9 @@ def routes(settings: ProjectSettings) -> bool:
     return settings.routing != "none"
 
 
-def needs_several(settings: ProjectSettings) -> bool:
+def needs_several(tx: Reader) -> bool:
     """Whether a case may need more than one reading."""
-    return most_readings(settings) > 1
+    return most_readings(tx) > 1
 
 
 def usual_readings(settings: ProjectSettings) -> int:
@@ -205,14 +204,15 @@ def usual_readings(settings: ProjectSettings) -> int:
     return settings.readings + (settings.read_twice > 0)
 
 
-def most_readings(settings: ProjectSettings) -> int:
-    """The most readings that a case may need: one that the stream sends to a second reader needs two."""
-    return max(usual_readings(settings), 2 if settings.stream_risk > 0 else 1)
+def most_readings(tx: Reader) -> int:
+    """The most readings that a case may need: one that the stream sends to a second reader needs two, also once the stream is off."""
+    settings = project_settings(tx)
+    return max(usual_readings(settings), 2 if settings.stream_risk > 0 or streamed(tx) else 1)
 
 
-def reads_several(settings: ProjectSettings) -> bool:
+def reads_several(tx: Reader) -> bool:
     """Whether a case may need more than one reading, or a consensus of those that it happens to get."""
-    return needs_several(settings) or settings.consensus != "latest"
+    return needs_several(tx) or project_settings(tx).consensus != "latest"
 
 
 def derive(settings: ProjectSettings, history: CaseHistory) -> CaseReading:
@@ -341,7 +341,7 @@ def histories(tx: Reader, case_ids: Collection[str]) -> dict[str, CaseHistory]:
     task = tx.get(Task, project.task_id)
     scope = annotated_labels(tx, task)
     classes = len(task.labels) if task.kind == "classification" else 0
-    second = read_by_two(tx, case_ids) if project.settings.stream_risk > 0 else frozenset()
+    second = read_by_two(tx, case_ids)
     return {
         case_id: CaseHistory(
             case_id=case_id,
@@ -404,6 +404,11 @@ def restored_among(tx: Reader, readings: Iterable[CaseReading]) -> set[str]:
     return {event.noun_id for event in tx.events_about("annotation", decided, verbs=[RESTORE])} if decided else set()
 
 
+def awaiting_readings(tx: Reader, case_ids: Collection[str]) -> set[str]:
+    """Which of these cases lack a reading, or the consensus of those that they have."""
+    return {i for i, one in case_readings(tx, case_ids).items() if one.state in ("unlabelled", "in progress", "read")}
+
+
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:
     """Ids of the cases with an annotation whose readings are in a state."""
     begun, unsettled = begun_readings(tx)
@@ -414,7 +419,7 @@ def cases_read(tx: Reader, state: ReadingState) -> list[str]:
 def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
     """Ids of the cases that somebody has read, here or elsewhere, and how far those are that are not plainly accepted."""
     settings, begun = project_settings(tx), tx.begun_cases((*OWN_READINGS, "imported"))
-    most = most_readings(settings)
+    most = most_readings(tx)
     least = {"none": 0.0, "disagreement": settings.minimum_agreement, "all": math.inf}[settings.review]
     settled = tx.settled_cases(most, settings.consensus, least, soft=settings.targets == "soft") if not routes(settings) else set()
     if usual_readings(settings) == 1 and not routes(settings) and settings.review != "all":
@@ -426,7 +431,7 @@ def begun_readings(tx: Reader) -> tuple[list[str], dict[str, CaseReading]]:
 def due_for_consensus(tx: Reader, case_id: str | None = None) -> list[str]:
     """Ids of the cases, or this one alone, that have their readings and no consensus of them."""
     settings = project_settings(tx)
-    if not reads_several(settings) and not tx.find(Consensus, limit=1) and not may_lack_labels(tx):
+    if not reads_several(tx) and not tx.find(Consensus, limit=1) and not may_lack_labels(tx):
         return []
     if case_id is not None:
         return [case_id] if case_readings(tx, [case_id])[case_id].consensus_due else []

@@ -6,7 +6,7 @@ snapshot; a case of which only parts are annotated, or that has only marks, when
 people as it needs have given some since.
 """
 
-from medloop.core.records import ProjectSettings, Snapshot
+from medloop.core.records import Snapshot
 from medloop.loop.foundation.readings import case_readings, project_settings, reads_several, routes
 from medloop.store.reader import Reader
 
@@ -18,7 +18,7 @@ def new_to_learn(tx: Reader, most: int) -> int:
     """Annotations, or cases where these need more than one, that became ready to train with after the newest snapshot; `most` at most."""
     newest = tx.find(Snapshot, descending=True, limit=1)
     since = tx.event_numbers(Snapshot, [newest[0].id])[newest[0].id] if newest else -1
-    if not _needs_more(project_settings(tx)):
+    if not _needs_more(tx):
         return len(tx.annotations_after(since, ["train"], limit=most))
     before, ready = None, 0
     people: dict[str, set[str]] = {}
@@ -35,6 +35,7 @@ def new_to_learn(tx: Reader, most: int) -> int:
     return min(ready, most)
 
 
-def _needs_more(settings: ProjectSettings) -> bool:
+def _needs_more(tx: Reader) -> bool:
     """Whether a case may need more than an annotation before it counts."""
-    return reads_several(settings) or routes(settings) or settings.review != "none"
+    settings = project_settings(tx)
+    return reads_several(tx) or routes(settings) or settings.review != "none"

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from medloop.core.records import Case, Event, LiveChoice, Prediction, Split
 from medloop.core.seeds import drawn_share
+from medloop.loop.foundation.disposed import dispositions, streamed
 from medloop.loop.foundation.in_force import newest_proposal
 from medloop.loop.foundation.model_choices import TRIAL
-from medloop.loop.foundation.readings import project_settings
+from medloop.loop.foundation.readings import awaiting_readings, project_settings
 from medloop.store.reader import Reader
 
 TRIED_SPLIT: Split = "train"
@@ -109,16 +110,21 @@ def is_blinded(tx: Reader, model_id: str) -> bool:
 
 
 def is_blind_audit(tx: Reader, case_id: str) -> bool:
-    """Whether a case is of the audit sample of a stream that accepts proposals: who reads it sees none, or the audit would echo them."""
-    return project_settings(tx).stream_risk > 0 and tx.get(Case, case_id).split == "audit"
+    """Whether a case is of the audit sample of a stream that accepts proposals: who reads it sees none, or the audit would echo them.
+
+    One that a stream decided about stays so once the stream is off.
+    """
+    if tx.get(Case, case_id).split != "audit":
+        return False
+    return project_settings(tx).stream_risk > 0 or (streamed(tx) and bool(dispositions(tx, [case_id])))
 
 
 def proposal_to_show(tx: Reader, case_id: str) -> Prediction | None:
     """The prediction that a case opens with: the candidate's where it is on trial and has seen the case, else `newest_proposal`.
 
-    None of an audit case of a stream that nobody has read so far.
+    None of an audit case of a stream that still lacks a reading.
     """
-    if is_blind_audit(tx, case_id) and not tx.current_annotations(case_ids=[case_id]):
+    if is_blind_audit(tx, case_id) and awaiting_readings(tx, [case_id]):
         return None
     trial = current_trial(tx)
     if (

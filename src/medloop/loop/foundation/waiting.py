@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medloop.core.names import counted, first_named, in_natural_order
 from medloop.core.records import Annotator, ProjectSettings
-from medloop.loop.foundation.disposed import accepted_cases, waiting_arrivals
+from medloop.loop.foundation.disposed import accepted_cases, streamed, waiting_arrivals
 from medloop.loop.foundation.readings import ROUNDING, CaseReading, begun_readings, needs_several, project_settings
 from medloop.store.reader import Reader
 
@@ -47,10 +47,10 @@ def nothing_left_words(tx: Reader, annotator_id: str) -> str:
 
 def _streamed(tx: Reader) -> str:
     """Cases that no query takes as a stream decides about them; "" without any."""
-    if project_settings(tx).stream_risk <= 0:
+    if not streamed(tx):
         return ""
-    accepted, undecided = accepted_cases(tx), len(waiting_arrivals(tx)) if tx.live_model() else 0
-    free = len(accepted.intersection(tx.arrived_since(-1))) if accepted else 0
+    on = project_settings(tx).stream_risk > 0 and tx.live_model() is not None
+    free, undecided = len(tx.unread_among(accepted_cases(tx))), len(waiting_arrivals(tx)) if on else 0
     lines = [f"{counted(free, 'case')} accepted by the stream (medloop dispositions DIR)"] if free else []
     lines += [f"{counted(undecided, 'case')} to be decided by the stream once a worker has predicted them"] if undecided else []
     return "; ".join(lines)
@@ -68,8 +68,7 @@ def unaccepted_lines(tx: Reader) -> list[str]:
 
 def _matters(tx: Reader) -> bool:
     """Whether cases need more than one reading, or a review."""
-    settings = project_settings(tx)
-    return needs_several(settings) or settings.review != "none"
+    return needs_several(tx) or project_settings(tx).review != "none"
 
 
 def _lacking(tx: Reader, found: list[CaseReading], people: Collection[str], *, you: bool = False) -> str:

@@ -1,9 +1,9 @@
 """The thresholds of a stream: fitted to one model on its own evaluated patients, kept in the audit, and never used for another model.
 
 A rule is made once, when the first case arrives that needs it, and stays as it is: thresholds that follow each new annotation would
-be chosen again and again until they please. It ends with its model, with a change of the settings it was made for, and when a lead has
-it made anew. Whoever makes rules for one model again and again gets less and less: the first may be wrong with the chance 1 - `sure`,
-the next with half of that, and so on, so that all of them together are wrong with at most twice that chance.
+be chosen again and again until they please. It rests while another model or other settings are in use, is found again when both are
+back, and ends when a lead has it made anew. Whoever makes rules for one model again and again gets less and less: the first may be wrong
+with the chance 1 - `sure`, the next with half of that, and so on, so that all of them together are wrong with at most twice that chance.
 """
 
 from collections.abc import Sequence
@@ -120,12 +120,16 @@ def truth_of(scores: Sequence[float], labels: str) -> float:
 
 
 def rule_in_force(tx: Reader, settings: ProjectSettings) -> StreamRule | None:
-    """The rule of the model in use, by the settings of now and since it was last to be made anew; None where there is none."""
-    live, made, renewed = tx.live_model(), tx.events_about(STREAM, verbs=[CALIBRATE]), last_event(tx, RENEW)
-    if live is None or not made or (renewed is not None and made[-1].seq < renewed["number"]):
+    """The rule of the model in use, by the settings of now and since it was last to be made anew; None where there is none.
+
+    One that was made before other models or settings were tried is found again: nothing new is tested.
+    """
+    live, renewed = tx.live_model(), last_event(tx, RENEW)
+    if live is None:
         return None
-    rule = rule_of(made[-1])
-    return rule if rule.model_id == live.id and rule.asked == asked_now(settings) else None
+    made = tx.events_about(STREAM, [live.id], verbs=[CALIBRATE])
+    since = [rule_of(event) for event in made if renewed is None or event.seq > renewed["number"]]
+    return next((rule for rule in reversed(since) if rule.asked == asked_now(settings)), None)
 
 
 def asked_now(settings: ProjectSettings) -> dict[str, Any]:

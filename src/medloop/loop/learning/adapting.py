@@ -28,6 +28,7 @@ from medloop.loop.foundation.learned import CHAIN, learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE, refused
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.adaptations import ADAPTED_FROM, FEWEST_NEW, adaptable_model
 from medloop.loop.judging.drift_groups import column_of, group_of
 from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
@@ -39,11 +40,8 @@ from medloop.models.foundation.nnunet_recipe import AnyRecipe, recipe_of
 if TYPE_CHECKING:
     from medloop.models.inference.predict import Predictor
 
-MOST_TRAINING, MOST_NEW, FEWEST_NEW, FEWEST_TRAINING = 30, 20, 3, 5
-"""Images that are read: of the training cases, of the group; and the fewest of each that tell anything."""
-
-ADAPTED_FROM = "adapted_from"
-"""Among a model's metrics the index of the one that it is an adaptation of."""
+MOST_TRAINING, MOST_NEW, FEWEST_TRAINING = 30, 20, 5
+"""Images that are read: of the training cases, of the group; and the fewest training cases that tell anything."""
 
 CLOSER = 0.95
 """An adaptation must bring the group's median distance from the training cases to this share of it, or is not made."""
@@ -143,12 +141,8 @@ def adaptable_cases(workspace: Workspace, by: str, value: str, left_out: LeftOut
         InputError: No model, an adapted one, no such group, or too few cases.
     """
     with workspace.store.read() as tx:
-        model = tx.live_model()
-        if model is None:
-            raise InputError("An adaptation needs a model in use, got none", remedy="annotate some cases and train")
+        model = adaptable_model(tx)
         pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: natural_key(c.name))
-        if ADAPTED_FROM in model.metrics:
-            raise InputError(f"Model {model.index} is adapted already", remedy="put the model that it comes from to use first")
         training = sorted((tx.get(Case, i) for i in learned_cases(tx, model)), key=lambda c: natural_key(c.name))
     column_of(pool, by)
     name = f"{by} {value}"

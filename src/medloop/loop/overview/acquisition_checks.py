@@ -28,6 +28,7 @@ from medloop.loop.foundation.memo import memo
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.predictions import load_predictor
 from medloop.loop.overview.acquisition import AcquisitionCheck, Demand, Proposed, judge_image, judge_signs, propose_unsaved
+from medloop.loop.overview.acquisition_kept import keep_verdicts
 from medloop.loop.overview.acquisition_limits import Limits
 from medloop.loop.overview.acquisition_references import MEMO, MOST_LOOKED_AT, signs_of_case
 from medloop.report.thumbnails import thumbnail_png
@@ -129,6 +130,8 @@ class AcquisitionChecker:
 def check_case(workspace: Workspace, case: Case, demand: Demand | None = None, *, use_model: bool = True) -> AcquisitionCheck:
     """Check a case of the project by what is stored of it: its image, and what the model in use proposed for it.
 
+    The list of cases shows what was found with the usual demands.
+
     Raises:
         InputError: It holds no picture.
         BlobError: Its bytes are damaged or gone.
@@ -136,7 +139,10 @@ def check_case(workspace: Workspace, case: Case, demand: Demand | None = None, *
     asked = demand or Demand()
     image = load_image(workspace.store.blobs, case)
     said = _stored(workspace, case) if use_model else NO_PROPOSAL
-    return judge_image(Limits(workspace, asked.alarm), case, image, said, asked)
+    found = judge_image(Limits(workspace, asked.alarm), case, image, said, asked)
+    if use_model and asked == Demand():
+        keep_verdicts(workspace, {case.id: found})
+    return found
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,8 @@ def check_cases(workspace: Workspace, demand: Demand | None = None, *, log: Call
                 found.append(CheckedCase(case.id, case.name, check))
         elif log is not None:
             log(f"{case.name} is left out: it holds no picture, or its bytes cannot be read")
+    if asked == Demand():
+        keep_verdicts(workspace, {one.case_id: one.check for one in found})
     return found
 
 

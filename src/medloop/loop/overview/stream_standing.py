@@ -9,9 +9,18 @@ from medloop.core.names import counted
 from medloop.core.records import Case, Json, Model
 from medloop.loop.foundation.disposed import DECISIONS, POOL, Disposition, accepted_cases, began, dispositions, waiting_arrivals
 from medloop.loop.foundation.follow_up import is_outdated
+from medloop.loop.foundation.readings import awaiting_readings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import FAIR_SPLITS, evaluated_cases, evaluated_patients
-from medloop.loop.judging.stream_audit import StreamAudit, audit_stream, standing_alarm, watch_stream
+from medloop.loop.judging.stream_audit import (
+    StreamAudit,
+    alarmed_rules,
+    audit_stream,
+    every_rule,
+    standing_alarm,
+    unread_by_rule,
+    watch_stream,
+)
 from medloop.loop.judging.stream_rule import StreamRule, next_sure, rule_in_force
 from medloop.quality.accepting import require_patients
 from medloop.store.reader import Reader
@@ -59,6 +68,7 @@ class StreamStanding:
         rule: What decides; None where nothing is accepted so far.
         lacking: Why there is no rule, in words; "" where there is one.
         audit: Of this rule; None without.
+        earlier: Rules of before of which acceptances stand unread, with what their audit found, in words.
         alarm, alarm_at: Why nothing is accepted until a lead has the rule made anew, in words, and since when; "" without.
         cases: The last ones decided, newest first.
     """
@@ -72,6 +82,7 @@ class StreamStanding:
     rule: StreamRule | None
     lacking: str
     audit: StreamAudit | None
+    earlier: tuple[str, ...]
     alarm: str
     alarm_at: str
     cases: tuple[DisposedCase, ...]
@@ -97,6 +108,7 @@ class StreamStanding:
             lines.append(f"nothing is accepted: {self.lacking}")
         if self.audit is not None and self.rule is not None and self.rule.above is not None:
             lines.append(self.audit.words)
+        lines.extend(self.earlier)
         return tuple(filter(None, lines))
 
 
@@ -106,13 +118,13 @@ def stream_standing(workspace: Workspace, *, shown: int = SHOWN) -> StreamStandi
     with workspace.store.read() as tx:
         found, accepted = dispositions(tx), accepted_cases(tx)
         counts = Counter(one.decision for i, one in found.items() if one.decision != "accepted" or i in accepted)
-        free = sorted(accepted.intersection(tx.arrived_since(-1))) if accepted else []
+        free = sorted(tx.unread_among(accepted))
         unread = tx.find(Case, where={"id": free}) if free else []
         waiting, cases = waiting_arrivals(tx), _cases(tx, found, accepted, shown)
         live, ids = tx.live_model(), [case.id for case in waiting if case.split in POOL]
         seen = len(tx.latest_predictions(live.id, among=ids)) if live and ids else 0
         rule, lacking = _rule(workspace, tx) if settings.stream_risk > 0 else (None, "")
-    alarm = _alarm(workspace)
+    alarm, earlier = _alarm(workspace), _earlier(workspace, rule)
     return StreamStanding(
         on=settings.stream_risk > 0,
         counts={decision: counts.get(decision, 0) for decision in DECISIONS},
@@ -123,6 +135,7 @@ def stream_standing(workspace: Workspace, *, shown: int = SHOWN) -> StreamStandi
         rule=rule,
         lacking=lacking,
         audit=audit_stream(workspace, rule) if rule is not None else None,
+        earlier=earlier,
         alarm=alarm["reason"] if alarm else "",
         alarm_at=alarm["at"] if alarm else "",
         cases=cases,
@@ -130,10 +143,25 @@ def stream_standing(workspace: Workspace, *, shown: int = SHOWN) -> StreamStandi
 
 
 def _alarm(workspace: Workspace) -> Json | None:
-    if workspace.settings.stream_risk > 0 and not workspace.store.read_only:
+    if not workspace.store.read_only:
         return watch_stream(workspace)
     with workspace.store.read() as tx:
         return standing_alarm(tx)
+
+
+def _earlier(workspace: Workspace, force: StreamRule | None) -> tuple[str, ...]:
+    """What stands unread that another rule than the one in force accepted: a line for each, with its audit or that there is none."""
+    with workspace.store.read() as tx:
+        unread, over, made = unread_by_rule(tx), alarmed_rules(tx), every_rule(tx)
+    rules = [made[number] for number in sorted(unread) if number in made and (force is None or number != force.number)]
+    return tuple(_earlier_line(workspace, rule, unread[rule.number], rule.number in over) for rule in rules)
+
+
+def _earlier_line(workspace: Workspace, rule: StreamRule, unread: int, is_over: bool) -> str:
+    about = f"earlier rule of model {rule.model_index}: {counted(unread, 'acceptance')} nobody has read"
+    if is_over:
+        return f"{about}, and its promise is broken: medloop dispositions DIR recall --model {rule.model_index} --why …"
+    return f"{about}; {audit_stream(workspace, rule).words}"
 
 
 def _rule(workspace: Workspace, tx: Reader) -> tuple[StreamRule | None, str]:
@@ -163,11 +191,11 @@ def _cases(tx: Reader, found: Mapping[str, Disposition], accepted: set[str], sho
     ids = [one.case_id for one in newest]
     cases = {case.id: case for case in tx.find(Case, where={"id": ids})} if ids else {}
     annotated = {a.case_id for a in tx.current_annotations(case_ids=ids)} if ids else set()
-    return tuple(_line(one, cases[one.case_id], one.case_id in annotated, accepted) for one in newest)
+    blind = awaiting_readings(tx, [case.id for case in cases.values() if case.split == "audit"])
+    return tuple(_line(one, cases[one.case_id], one.case_id in blind, one.case_id in annotated, accepted) for one in newest)
 
 
-def _line(one: Disposition, case: Case, annotated: bool, accepted: set[str]) -> DisposedCase:
-    hidden = case.split == "audit" and not annotated
+def _line(one: Disposition, case: Case, hidden: bool, annotated: bool, accepted: set[str]) -> DisposedCase:
     return DisposedCase(
         case_id=case.id,
         name=case.name,

@@ -13,7 +13,9 @@ from medloop.core.records import BY_HAND, Assignment, Case, Model, Query, Round,
 from medloop.core.seeds import derive_seed
 from medloop.core.states import RoundState
 from medloop.loop.foundation.damage import damaged_cases
+from medloop.loop.foundation.disposed import accepted_cases, kept_from_queries
 from medloop.loop.foundation.job_kinds import Choose, request_job
+from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.round_moves import add_round
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying.bandits import followed
@@ -146,6 +148,7 @@ def _why_not(workspace: Workspace, tx: Reader, wanted: Sequence[str]) -> tuple[d
     for missing in (one for one in wanted if one not in rows):
         tx.get(Case, missing)
     queried, damaged = queried_case_ids(tx), {case.case_id: case.reason for case in damaged_cases(workspace)}
+    kept = _kept_by_stream(tx)
     opened = _open_now(tx, [i for i, row in rows.items() if row.open_assignments])
     why: dict[str, str] = {}
     for case_id in wanted:
@@ -155,9 +158,20 @@ def _why_not(workspace: Workspace, tx: Reader, wanted: Sequence[str]) -> tuple[d
             or (f"it is {SHOWN_STATES[row.state]}" if row.state != "unanswered" else "")
             or ("it is queried already" if case_id in queried else "")
             or ("somebody has it open" if case_id in opened else "")
+            or kept.get(case_id, "")
             or damaged.get(case_id, "")
         )
     return why, {i: row.name for i, row in rows.items()}
+
+
+def _kept_by_stream(tx: Reader) -> dict[str, str]:
+    """Cases that no query takes as the stream has decided about them, or will, and why."""
+    accepted = accepted_cases(tx)
+    words = {
+        True: "the stream accepted its proposal (medloop dispositions DIR recall)",
+        False: "the stream has not decided about it so far",
+    }
+    return {case_id: words[case_id in accepted] for case_id in kept_from_queries(tx, on=project_settings(tx).stream_risk > 0)}
 
 
 def _open_now(tx: Reader, case_ids: Collection[str]) -> set[str]:

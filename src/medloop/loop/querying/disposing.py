@@ -25,6 +25,7 @@ from medloop.loop.foundation.disposed import (
 )
 from medloop.loop.foundation.follow_up import evaluation_keys
 from medloop.loop.foundation.learned import learned_cases
+from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.stream_audit import standing_alarm, watch_stream
 from medloop.loop.judging.stream_rule import EvaluationDueError, StreamRule, make_rule, rule_in_force
@@ -72,10 +73,10 @@ def dispose_arrivals(workspace: Workspace) -> list[Disposition]:
     not those that the project was opened with.
     """
     workspace = workspace.reload()
+    watch_stream(workspace)
     if workspace.settings.stream_risk <= 0:
         return []
     note_stream(workspace)
-    watch_stream(workspace)
     found: list[Disposition] = []
     while batch := _dispose_some(workspace):
         found += batch
@@ -95,13 +96,13 @@ def _dispose_some(workspace: Workspace) -> list[Disposition]:
     predicted = [case for case in ready if case.id in predictions]
     trust = trust_in(workspace, model, [*predicted, *recent], "domain") if predicted else None
     with workspace.store.write("system") as tx:
-        live = tx.live_model()
-        if live is None or live.id != model.id:
-            return []  # its own predictions bring the cases here again
+        live, settings = tx.live_model(), project_settings(tx)
+        if live is None or live.id != model.id or settings.stream_risk <= 0:
+            return []  # its own predictions bring the cases here again; or the stream was switched off meanwhile
         still = {case.id for case in waiting_arrivals(tx)}
         cases = [case for case in ready if case.id in still]
         try:
-            rule, lacking = _rule(tx, workspace.settings, model) if predicted else (None, "")
+            rule, lacking = _rule(tx, settings, model) if predicted else (None, "")
         except EvaluationDueError as error:
             if workspace.store.jobs.active("evaluate", evaluation_keys(model.id)):
                 return []  # what comes of it brings them here again

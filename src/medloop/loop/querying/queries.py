@@ -58,7 +58,7 @@ def make_query(
     settings, damaged = workspace.settings, damaged_cases(workspace)
     with workspace.store.read() as tx:
         table, refused = pool_table(workspace, tx), tx.refused_cases(["train", "audit"]) | queried_case_ids(tx) | annotated_on_names(tx)
-        refused |= {case.case_id for case in damaged} | (kept_from_queries(tx) if settings.stream_risk > 0 else set())
+        refused |= {case.case_id for case in damaged} | kept_from_queries(tx, on=settings.stream_risk > 0)
         marked = {a.case_id for a in tx.marked_annotations()}  # only training cases have any
         live = tx.live_model()
         model = live or _sure_outside(workspace, tx, table)

@@ -32,6 +32,7 @@ def renew_rule(workspace: Workspace, *, why: str, actor: str) -> None:
 def recall_accepted(workspace: Workspace, *, why: str, actor: str, model_index: int | None = None) -> list[Disposition]:
     """Have people read the accepted cases that nobody has read so far: their proposals count as accepted no longer.
 
+    A case that somebody has open is recalled, too: their draft is its reading, and who leaves it without one leaves it to others.
     Those of the audit sample are left alone: people read them anyway, and the audit is of what was accepted.
 
     Args:
@@ -48,7 +49,7 @@ def recall_accepted(workspace: Workspace, *, why: str, actor: str, model_index: 
     with workspace.store.write(actor) as tx:
         standing = {i: one for i, one in standing_dispositions(tx).items() if one.decision == "accepted"}
         wanted = [i for i, one in standing.items() if model_index is None or one.model_index == model_index]
-        free = set(tx.arrived_since(-1))
+        free = tx.unread_among(wanted)
         found = tx.find(Case, where={"id": wanted}) if wanted else []
         cases = [case for case in found if case.id in free and case.voxels and case.split != "audit"]
         if not cases:

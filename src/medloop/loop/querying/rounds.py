@@ -247,10 +247,9 @@ def _returned_to(tx: Reader, annotator_id: str) -> NextChoice | None:
 
 def _begun_elsewhere(tx: Reader, annotator_id: str) -> list[NextChoice]:
     """Cases that somebody read outside of the open rounds and that need one more reading: so many of the first."""
-    settings = project_settings(tx)
-    if not needs_several(settings):
+    if not needs_several(tx):
         return []
-    most, asked = most_readings(settings), queried_case_ids(tx)
+    most, asked = most_readings(tx), queried_case_ids(tx)
     begun = [i for i in tx.begun_cases(OWN_READINGS, fewer_than=most, not_by=annotator_id) if i not in asked]
     for start in range(0, len(begun), AT_ONCE):
         found = case_readings(tx, begun[start : start + AT_ONCE])

@@ -27,6 +27,7 @@ from medloop.loop.foundation.removed_images import require_image
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import NOTHING, Standings
 from medloop.loop.judging.trust import pool_standings
+from medloop.loop.overview.acquisition_kept import KeptVerdict, kept_verdicts
 from medloop.loop.overview.stream_standing import BLIND
 from medloop.loop.overview.thumbnails import Thumbnail, thumbnail, wanted_thumbnail
 from medloop.loop.querying.disposing import dispose_arrivals
@@ -57,10 +58,19 @@ State = Annotated[Literal["all", "unlabelled", "annotated", "skipped", "flagged"
 ReadingFilter = Literal["any", "read", "in review", "accepted", "returned"]
 GivenFilter: TypeAlias = Literal["whatever"] | Given
 DomainFilter: TypeAlias = Literal["any", "compared", "outside"]
+AcquisitionFilter: TypeAlias = Literal["any", "judged", "accept", "acquire again", "unknown"]
 _PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}}, "description": "The middle slice that holds a label, with its mask; else the middle one."},
     304: {"description": "The client has this picture already."},
 }
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known of cases beside the store: how they stand to the model's domain, and what was found of their images."""
+
+    standings: Standings
+    acquired: Mapping[str, KeptVerdict]
 
 
 @dataclass(frozen=True)
@@ -77,18 +87,20 @@ class Asked:
     lacks: int | None = None
     given: GivenFilter = "whatever"
     domain: DomainFilter = "any"
+    acquisition: AcquisitionFilter = "any"
 
-    def standings(self, workspace: Workspace) -> Standings:
-        """How cases stand to the domain of the model in use, where the list is to show it."""
-        return NOTHING if self.domain == "any" else pool_standings(workspace)
+    def beside(self, workspace: Workspace, *, whole: bool = False) -> Beside:
+        """How cases stand to the domain of the model in use, where the list is to show it, and the verdicts on their images."""
+        standings = pool_standings(workspace) if whole or self.domain != "any" else NOTHING
+        return Beside(standings, kept_verdicts(workspace))
 
-    def listing(self, tx: Reader, blobs: Blobs, unread: Collection[str], standings: Standings = NOTHING) -> Listing:
+    def listing(self, tx: Reader, blobs: Blobs, unread: Collection[str], beside: Beside) -> Listing:
         """The same for the store; `unread` cases are as if nobody had annotated them."""
         person = known_annotator(tx, self.assignee) if self.assignee else None
         return Listing(
             state=STORED_STATES[self.state],
             search=self.search,
-            case_ids=self._among(tx, blobs, unread, standings),
+            case_ids=self._among(tx, blobs, unread, beside),
             assigned_to=person.id if person else self.assignee and NOBODY,
             sort=self.sort,
             descending=self.descending,
@@ -96,15 +108,17 @@ class Asked:
             unlabelled=unread,
         )
 
-    def _among(self, tx: Reader, blobs: Blobs, unread: Collection[str], standings: Standings) -> list[str] | None:
-        """The only cases that fit by their readings, the labels that they lack, what they have and how they stand; None for all."""
+    def _among(self, tx: Reader, blobs: Blobs, unread: Collection[str], beside: Beside) -> list[str] | None:
+        """The only cases that fit by readings, labels that they lack, what they have, how they stand and their images; None for all."""
         sets = [] if self.reading == "any" else [set(cases_read(tx, self.reading))]
         if self.lacks is not None:
             sets.append({i for i, labels in _lacking(tx).items() if not self.lacks or self.lacks in {label.value for label in labels}})
         if self.given != "whatever":
             sets.append({i for i, kinds in given_kinds(tx, blobs).items() if self.given in kinds})
         if self.domain != "any":
-            sets.append({i for i, one in standings.items() if one.outside or self.domain == "compared"})
+            sets.append({i for i, one in beside.standings.items() if one.outside or self.domain == "compared"})
+        if self.acquisition != "any":
+            sets.append({i for i, one in beside.acquired.items() if self.acquisition in ("judged", one.verdict)})
         return sorted(set.intersection(*sets).difference(unread)) if sets else None
 
 
@@ -134,19 +148,24 @@ def _having(
     domain: Annotated[
         DomainFilter, Query(description="Only unlabelled cases compared with those that the model in use was judged on, or unlike these.")
     ] = "any",
-) -> tuple[int | None, GivenFilter, DomainFilter]:
-    return lacks, given, domain
+    acquisition: Annotated[
+        AcquisitionFilter,
+        Query(description="Only cases whose image was judged, or with this verdict; see `GET …/cases/{case}/acquisition`."),
+    ] = "any",
+) -> tuple[int | None, GivenFilter, DomainFilter, AcquisitionFilter]:
+    return lacks, given, domain, acquisition
 
 
 def _asked(
     order: Annotated[tuple[Sort, bool, bool], Depends(_order)],
-    having: Annotated[tuple[int | None, GivenFilter, DomainFilter], Depends(_having)],
+    having: Annotated[tuple[int | None, GivenFilter, DomainFilter, AcquisitionFilter], Depends(_having)],
     state: Annotated[State, Query(description="Which cases.")] = "all",
     reading: Annotated[ReadingFilter, Query(description="Only cases whose readings are so far.")] = "any",
     search: Search = "",
     assignee: Annotated[str, Query(max_length=MAX_NAME, pattern=r"^[^\x00]*$", description="Only cases given to this person.")] = "",
 ) -> Asked:
-    return Asked(state, reading, search, assignee, *order, *having)
+    lacks, given, domain, acquisition = having
+    return Asked(state, reading, search, assignee, *order, lacks, given, domain, acquisition)
 
 
 AskedHere: TypeAlias = Annotated[Asked, Depends(_asked)]
@@ -162,32 +181,30 @@ def list_cases(
     after: Annotated[str, Query(max_length=8000, description="The `cursor` of the part before: goes on behind it.")] = "",
 ) -> CasePage:
     """The worklist: cases in any order, by name in natural order, searched in any script and letter case, how far each is, and whose."""
-    standings = asked.standings(workspace)
+    beside = asked.beside(workspace)
     with workspace.store.read() as tx:
         unread = viewer.unread(tx)
-        listing = asked.listing(tx, workspace.store.blobs, unread, standings)
+        listing = asked.listing(tx, workspace.store.blobs, unread, beside)
         page = tx.work_page(listing, limit=limit, offset=offset, after=after)
         rounds = tx.worklist_rounds(listing) if asked.by_round else []
         total = tx.worklist_total(listing)
         counted = [RoundCasesView(round=number, cases=cases) for number, cases in rounds]
-        return CasePage(
-            total=total, rows=_lines(tx, workspace.store.blobs, page.rows, unread, standings), cursor=page.cursor, rounds=counted
-        )
+        return CasePage(total=total, rows=_lines(tx, workspace.store.blobs, page.rows, unread, beside), cursor=page.cursor, rounds=counted)
 
 
 @router.get("/csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 def get_cases_csv(workspace: WorkspaceHere, viewer: ViewerHere, asked: AskedHere) -> Response:
     """The same list as a file for a spreadsheet, whole."""
-    standings = asked.standings(workspace) or pool_standings(workspace)
+    beside = asked.beside(workspace, whole=True)
     with workspace.store.read() as tx:
         unread = viewer.unread(tx)
         blobs = workspace.store.blobs
-        lines = _lines(tx, blobs, tx.work_page(asked.listing(tx, blobs, unread, standings), limit=MOST_CASES).rows, unread, standings)
+        lines = _lines(tx, blobs, tx.work_page(asked.listing(tx, blobs, unread, beside), limit=MOST_CASES).rows, unread, beside)
     named = {"Content-Disposition": 'attachment; filename="cases.csv"'}
     return Response(cases_csv(lines), media_type="text/csv; charset=utf-8", headers=named)
 
 
-def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection[str], standings: Standings = NOTHING) -> list[CaseLine]:
+def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection[str], beside: Beside) -> list[CaseLine]:
     ids = [row.case_id for row in rows]
     readings = case_readings(tx, ids) | {i: as_unlabelled(tx, i) for i in ids if i in unread}
     refused = refusals(tx, [row.case_id for row in rows if row.state in ("skipped", "flagged")])
@@ -200,7 +217,8 @@ def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection
         i: CaseFacts(
             reading=readings[i],
             refused=refused.get(i),
-            standing=standings.get(i),
+            standing=beside.standings.get(i),
+            acquired=None if i in unread else beside.acquired.get(i),
             judged=judged.get(i),
             open_with=opened.get(i, ()),
             returned_to=_returned_to(readings[i], people),

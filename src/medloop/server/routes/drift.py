@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import MAX_NAME
+from medloop.loop.judging.adaptations import request_adaptation
 from medloop.loop.judging.drift import drift_report
-from medloop.loop.learning.adapting_job import request_adapting
 from medloop.server.web.site import PersonHere, WorkspaceHere
 from medloop.server.wire.drift_views import AdaptBody, DriftReportView, DriftResult
 from medloop.server.wire.project_views import JobRef
@@ -36,5 +36,5 @@ def get_drift(
 
 @router.post("/adapt")
 def post_adapt(workspace: WorkspaceHere, person: PersonHere, body: AdaptBody) -> JobRef:
-    """Have the worker adapt the model in use to a group of cases; the job's message says what came of it, a candidate or nothing."""
-    return JobRef(job_id=request_adapting(workspace, by=body.by, value=body.value, way=body.way, actor=person.id).id)
+    """Have the worker adapt the model in use to the unlabelled cases of one group; what comes of it is a candidate, never in use."""
+    return JobRef(job_id=request_adaptation(workspace, by=body.by, value=body.value, way=body.way, actor=person.id).id)

@@ -1,9 +1,11 @@
 """The map of the pool, and queries of what a person chose on it."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from medloop.core.errors import ConflictError
 from medloop.core.names import MAX_NAME
 from medloop.loop.foundation.job_kinds import MapPool, request_job
 from medloop.loop.overview.map_points import Sight, shown_map
@@ -32,8 +34,13 @@ def get_map(
 
 @router.post("/map")
 def post_map(workspace: WorkspaceHere, person: PersonHere, body: MapBody) -> JobRef:
-    """Have the worker make the map anew; where the images are to be described, it describes them first."""
-    return JobRef(job_id=request_job(workspace, MapPool(body.described, body.layout), "map", actor=person.id).id)
+    """Have the worker make the map anew, describing the images first where needed; 409 while one laid out otherwise is being made."""
+    wanted = MapPool(body.described, body.layout)
+    job = request_job(workspace, wanted, "map", actor=person.id)
+    if job.payload != asdict(wanted):
+        other = " ".join(str(job.payload.get(name)) for name in ("described", "layout"))
+        raise ConflictError(f"Another map is being made ({other}), so this one was not begun", remedy="wait for it, or cancel its job")
+    return JobRef(job_id=job.id)
 
 
 @router.post("/query")

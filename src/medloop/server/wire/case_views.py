@@ -11,6 +11,7 @@ from medloop.loop.foundation.disposed import Disposition
 from medloop.loop.foundation.readings import CaseReading
 from medloop.loop.foundation.refusals import Refusal
 from medloop.loop.judging.domain import Standing
+from medloop.loop.overview.acquisition_kept import KeptVerdict
 from medloop.loop.querying.streaming import StreamVerdict
 from medloop.server.wire.people_views import Name
 from medloop.server.wire.schemas import Body, IdText
@@ -32,6 +33,7 @@ class CaseLine(View):
 
     `decided` says what counts for it that is nobody's own reading; `given` which kinds of marks it has, `part` for annotated slices or
     regions, and `rejected` where its proposal was. `domain_p` is filled where the list is asked how cases stand to the model's domain.
+    `acquisition` is the verdict on its image that was found last with the model in use ("" where nobody looked), with why and when.
     """
 
     id: str
@@ -55,6 +57,9 @@ class CaseLine(View):
     given: list[str]
     domain_p: Number
     outside: bool
+    acquisition: str
+    acquisition_why: str
+    acquisition_at: str | None
 
     @classmethod
     def of(cls, row: CaseRow, facts: "CaseFacts") -> Self:
@@ -81,6 +86,9 @@ class CaseLine(View):
             given=list(facts.given),
             domain_p=facts.standing.p if facts.standing else None,
             outside=bool(facts.standing and facts.standing.outside),
+            acquisition=facts.acquired.verdict if facts.acquired else "",
+            acquisition_why="; ".join(facts.acquired.reasons) if facts.acquired else "",
+            acquisition_at=facts.acquired.at if facts.acquired else None,
             decided="restored" if facts.restored else reading.decided,
         )
 
@@ -101,6 +109,7 @@ class CaseFacts:
         lacking: Names of the labels that its annotation does not annotate.
         given: What it has that is less than a whole annotation.
         standing: How it stands to the domain of the model in use, where that was looked at.
+        acquired: What was found of its image, where that was looked at.
     """
 
     reading: CaseReading
@@ -115,11 +124,12 @@ class CaseFacts:
     lacking: Sequence[str] = ()
     given: Sequence[str] = ()
     standing: Standing | None = None
+    acquired: KeptVerdict | None = None
 
 
 CSV_COLUMNS = (
     "name", "patient", "split", "state", "reading", "annotations", "quality", "entropy", "domain_p", "outside", "assignees",
-    "updated", "round", "open_with", "reason", "given", "lacking",
+    "updated", "round", "open_with", "reason", "given", "lacking", "acquisition", "acquisition_why",
 )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ class QueryBody(Body):
     """
 
     case_ids: Annotated[list[IdText], Field(min_length=1, max_length=MOST_NAMED)]
-    count: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    count: Annotated[int, Field(ge=1, le=MOST, strict=True)] | None = None
 
 
 class LeftView(View):

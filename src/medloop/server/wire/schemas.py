@@ -78,7 +78,7 @@ class ReleaseBody(Body):
 
     why: Annotated[str, Field(min_length=1, max_length=500)]
     signed_as: Annotated[str, Field(max_length=100)] = ""
-    instead_of: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    instead_of: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
 
 
 class RefusalBody(Body):
@@ -98,7 +98,7 @@ class BackBody(Body):
         index: Of the model that is to be out of use: two people who do it at once go back once; null for whichever is in use.
     """
 
-    index: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    index: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
 
 
 class DraftEdit(Body):

@@ -71,7 +71,7 @@ class StreamAuditView(View):
 
 
 class StreamStandingView(View):
-    """The stream now; `words` say the same in lines."""
+    """The stream now; `words` say the same in lines, `earlier` what stands unread of earlier rules."""
 
     on: bool
     counts: dict[str, int]
@@ -81,6 +81,7 @@ class StreamStandingView(View):
     rule: StreamRuleView | None
     lacking: str
     audit: StreamAuditView | None
+    earlier: list[str]
     alarm: str
     alarm_at: str
     cases: list[DisposedCaseView]
@@ -144,6 +145,7 @@ def stream_view(found: StreamStanding) -> StreamStandingView:
         ),
         lacking=found.lacking,
         audit=None if audit is None else StreamAuditView.model_validate(audit),
+        earlier=list(found.earlier),
         alarm=found.alarm,
         alarm_at=found.alarm_at,
         cases=[DisposedCaseView.model_validate(one) for one in found.cases],
