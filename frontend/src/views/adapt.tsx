@@ -20,7 +20,7 @@ export const standing = (job: Job | undefined): string => {
   if (!job) return "";
   if (job.state === "queued") return "Waiting for the worker…";
   if (job.state === "running") return `${job.message || "At work"}…`;
-  return job.state === "failed" ? `Nothing was made: ${job.error}` : job.result_message || job.state;
+  return job.state === "failed" ? `Nothing was made: ${job.error}` : job.result_message || "Ended";
 };
 
 const ended = (job: Job | undefined): boolean => !!job && job.state !== "queued" && job.state !== "running";
