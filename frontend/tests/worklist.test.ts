@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { CaseLine } from "../src/api/types";
-import { EVERYTHING, type Filters, filtersOf, queryOf, sortedBy } from "../src/state/filters";
+import { EVERYTHING, type Filters, filtersOf, ofDomain, queryOf, sortedBy } from "../src/state/filters";
 import { parse } from "../src/state/router";
 import { inView, PART, Slots, WorkRows } from "../src/state/workrows";
 import { leftWords } from "../src/views/bulk";
@@ -9,7 +9,15 @@ import { type Asked, takeWire, turn } from "./wire";
 const line = (n: number): CaseLine => ({ id: `case-${n}`, name: `c${n}` }) as CaseLine;
 
 test("filters go into the address and come back, and what is as usual is left out", () => {
-  const filters: Filters = { ...EVERYTHING, state: "flagged", search: "a&b=c?#/ é", sort: "quality", descending: true, by_round: true, acquisition: "acquire again" };
+  const filters: Filters = {
+    ...EVERYTHING,
+    state: "flagged",
+    search: "a&b=c?#/ é",
+    sort: "quality",
+    descending: true,
+    by_round: true,
+    acquisition: "acquire again",
+  };
   expect(filtersOf(queryOf(filters))).toEqual(filters);
   expect(queryOf(EVERYTHING)).toBe("");
   expect(parse(`#/p/x%20y?${queryOf(filters)}`)).toEqual({ view: "worklist", project: "x y", query: queryOf(filters) });
@@ -100,4 +108,9 @@ test("what is here is not fetched again, until something changed: then what is o
 test("all ids are gathered part by part", async () => {
   expect((await new WorkRows("p", { ...EVERYTHING, state: "flagged" }).ids()).length).toBe(950);
   expect(queries()[0]).toMatchObject({ state: "flagged", limit: "1000" });
+});
+
+test("cases compared with the judged ones are listed with the least like first, and by name again without", () => {
+  expect(queryOf({ ...EVERYTHING, ...ofDomain("outside") })).toBe("sort=domain&domain=outside");
+  expect({ ...EVERYTHING, ...ofDomain("outside"), ...ofDomain("any") }).toEqual(EVERYTHING);
 });
