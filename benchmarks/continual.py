@@ -10,6 +10,10 @@ the product chooses. Every way goes on from it with the same steps on the same c
     ewc            weights that mattered are held (--ewc)
     distillation   what the first model says of the new cases is learned, too (--distillation)
     replay+ewc     both
+    adapt          nothing is learned, no annotation of the second site is used: intensities are brought to the first site's
+                   (`medloop adapt`), rising or falling, whichever brings the new cases nearer in the network's embedding
+
+With `--new-cases 3` the second site has three annotated cases: what a handful of annotations is worth on a site that was never seen.
 
 Each run is a line of the `--json` file, written when it ends, and one that is there is not run again; weights stay in `--work`. The goal:
 replay+ewc keeps 97 % or more of the first site's Dice where the naive way loses 5 % or more.
@@ -34,18 +38,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
+from medloop.core.arrays import FloatArray
 from medloop.core.image import Image, Mask
 from medloop.core.seeds import derive_seed, generator
 from medloop.images.phantoms import phantom_2d
 from medloop.loop.learning.memory import chosen_evenly
 from medloop.metrics.intervals import Interval, bootstrap_mean, paired_difference
+from medloop.metrics.outlying import fit_distances
 from medloop.metrics.overlap import dice
+from medloop.models.foundation.landmarks import Landmarks, fit_landmarks
 from medloop.models.foundation.recipes import CaseShape, Recipe, choose_recipe, fingerprint
 from semi_supervised import Item, _pair, read_set
 
 SETS = ("phantoms", "nuclei", "hippocampus", "acdc_cardiac")
 PHANTOMS, PHANTOM_SHAPE = 80, (32, 32)
-WAYS = ("naive", "replay", "ewc", "distillation", "replay+ewc")
+WAYS = ("naive", "replay", "ewc", "distillation", "replay+ewc", "adapt")
 HELD_OUT = 0.25
 MOST_TESTED = 20
 KEPT_GOAL, LOST_GOAL = 0.97, 0.05
@@ -142,7 +149,7 @@ def go_on(way: str, recipe: Recipe, before: bytes, first: Sequence[Item], second
     from medloop.models.training.batches import TrainingCase
     from medloop.models.training.importance import importances_of
 
-    folder = options.folder
+    folder = options.folder / f"new {options.new_cases}" if options.new_cases else options.folder
     strengths = {"ewc": options.ewc if "ewc" in way else 0.0, "distillation": options.distillation if "distillation" in way else 0.0}
     own = dataclasses.replace(recipe, steps=options.second_steps, seed=derive_seed(recipe.seed, "second"), **strengths)
     importances: tuple[bytes, ...] = ()
@@ -154,11 +161,30 @@ def go_on(way: str, recipe: Recipe, before: bytes, first: Sequence[Item], second
     return learn(own, items, folder / f"{way}-{settings}", initial=(before,), anchor=Anchor(recipe.classes, importances))
 
 
-def scores_of(recipe: Recipe, weights: bytes, tested: Sequence[Item]) -> dict[str, float]:
+def adapted_to(recipe: Recipe, weights: bytes, first: Sequence[Item], second: Sequence[Item]) -> Landmarks | None:
+    """The map of intensities that brings the second site's cases nearest to the first's, as `medloop adapt` chooses it."""
+    from medloop.models.foundation.fitting import fit_for_networks
+    from medloop.models.inference.predict import Predictor
+
+    predictor = Predictor.load(recipe, [weights])
+    rising = fit_landmarks([fit_for_networks(recipe, item.load()[0], item.name).array for item in first])
+
+    def seen(items: Sequence[Item]) -> FloatArray:
+        return np.stack([predictor.predict(i.load()[0], samples=1, rng=generator(0, "adapt")).features for i in items])
+
+    distance, tried = fit_distances(seen(first)), []
+    for aligned in (None, rising, dataclasses.replace(rising, falling=True)):
+        predictor.aligned = aligned
+        tried.append((float(np.median(distance(seen(second)))), aligned))
+    return min(tried, key=lambda one: one[0])[1]
+
+
+def scores_of(recipe: Recipe, weights: bytes, tested: Sequence[Item], aligned: Landmarks | None = None) -> dict[str, float]:
     """Mean Dice over the labels by test case, by one pass of the network."""
     from medloop.models.inference.predict import Predictor
 
     predictor, found = Predictor.load(recipe, [weights]), {}
+    predictor.aligned = aligned
     for item in tested:
         image, truth = item.load()
         chances = predictor.predict(image, samples=1, rng=generator(0, "predict", item.name)).probabilities
@@ -171,17 +197,21 @@ def run(name: str, seed: int, options: argparse.Namespace, write: Callable[[dict
     """The first site of one sequence and seed, then every way that was not run yet."""
     first, second, classes = sites(name, options.data)
     before_cases, first_tested = split(first, options.cases, seed, tune=options.tune)
-    new_cases, second_tested = split(second, options.cases, seed, tune=options.tune)
+    new_cases, second_tested = split(second, options.new_cases or options.cases, seed, tune=options.tune)
     options.folder = options.work / f"{name}-{seed}-{options.steps}-{options.cases}"
     recipe = plan(before_cases, classes, options, seed)
     before = learn(recipe, before_cases, options.folder / "before")
     facts = {"set": name, "seed": seed, "steps": options.steps, "second_steps": options.second_steps, "cases": options.cases}
     facts |= {"memory": options.memory, "ewc": options.ewc, "distillation": options.distillation}
+    if options.new_cases:
+        facts["new_cases"] = options.new_cases
     for way in ("before", *options.ways):
         if key({**facts, "way": way}) in done:
             continue
-        weights = before if way == "before" else go_on(way, recipe, before, before_cases, new_cases, options)
-        write({**facts, "way": way, "first": scores_of(recipe, weights, first_tested), "second": scores_of(recipe, weights, second_tested)})
+        weights = before if way in ("before", "adapt") else go_on(way, recipe, before, before_cases, new_cases, options)
+        aligned = adapted_to(recipe, before, before_cases, new_cases) if way == "adapt" else None
+        scores = {"first": scores_of(recipe, weights, first_tested), "second": scores_of(recipe, weights, second_tested, aligned)}
+        write({**facts, "way": way, **scores})
 
 
 def key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -232,6 +262,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="how many, from --first-seed on")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--cases", type=int, default=12, help="training cases of each site")
+    parser.add_argument(
+        "--new-cases", type=int, default=0, help="training cases of the second site, where they are to be others than --cases"
+    )
     parser.add_argument("--memory", type=int, default=4, help="cases of the first site that are replayed")
     parser.add_argument("--ewc", type=float, default=1.0)
     parser.add_argument("--distillation", type=float, default=1.0)

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { CaseLine } from "../src/api/types";
-import { EVERYTHING, everyCase, type Filters, filtersOf, narrowings, queryOf, sortedBy } from "../src/state/filters";
+import { EVERYTHING, everyCase, type Filters, filtersOf, narrowings, ofDomain, queryOf, sortedBy } from "../src/state/filters";
 import { parse } from "../src/state/router";
 import { inView, PART, Slots, WorkRows } from "../src/state/workrows";
 import { leftWords } from "../src/views/bulk";
@@ -117,4 +117,9 @@ test("what is here is not fetched again, until something changed: then what is o
 test("all ids are gathered part by part", async () => {
   expect((await new WorkRows("p", { ...EVERYTHING, state: "flagged" }).ids()).length).toBe(950);
   expect(queries()[0]).toMatchObject({ state: "flagged", limit: "1000" });
+});
+
+test("cases compared with the judged ones are listed with the least like first, and by name again without", () => {
+  expect(queryOf({ ...EVERYTHING, ...ofDomain("outside") })).toBe("sort=domain&domain=outside");
+  expect({ ...EVERYTHING, ...ofDomain("outside"), ...ofDomain("any") }).toEqual(EVERYTHING);
 });

@@ -43,7 +43,7 @@ def test_what_changes_bright_and_dark_is_turned_back_and_becomes_a_candidate(mak
     found = adapt_model(workspace, by="scanner", value="B")
     assert found.left_out == ("case05 is left out: image removed on 2026-11-30; its annotations, effort and history are kept",)
     assert "1 case left out, the first: case05" in found.words
-    assert (found.model_index, found.source_index, found.falling, found.quality) == (3, 1, True, None)
+    assert (found.model_index, found.source_index, found.falling, found.quality) == (2, 1, True, None)
     assert found.after < found.before
     assert "It is a candidate, not in use" in found.words
     with workspace.store.read() as tx:

@@ -20,7 +20,8 @@ def test_an_adaptation_is_a_job_and_what_cannot_be_adapted_is_refused_at_once(si
     asked = [site.client.post(f"{site.url}/adapt", json={"by": "scanner", "value": "B"}).json()["job_id"] for _ in range(2)]
     assert asked[0] == asked[1]
     job = site.workspace.store.jobs.get(asked[0])
-    assert (job.kind, job.payload) == ("adapt", {"by": "scanner", "value": "B"})
+    assert (job.kind, job.payload) == ("adapt", {"by": "scanner", "value": "B", "way": "intensities"})
+    assert site.client.post(f"{site.url}/adapt", json={"by": "all", "way": "magic"}).status_code == 422
 
 
 def test_the_report_the_list_and_its_table_name_the_cases_that_are_unlike(site) -> None:
@@ -33,6 +34,14 @@ def test_the_report_the_list_and_its_table_name_the_cases_that_are_unlike(site) 
     listed = site.client.get(f"{site.url}/cases", params={"domain": "outside"}).json()
     assert {row["name"] for row in listed["rows"]} == {"B200", "B201", "B202"}
     assert all(row["outside"] and row["domain_p"] <= 0.1 for row in listed["rows"])
+    rows = site.client.get(f"{site.url}/cases", params={"sort": "domain"}).json()["rows"]
+    known = [row["domain_p"] for row in rows if row["domain_p"] is not None]
+    assert (known, [row["domain_p"] for row in rows[len(known) :]]) == (sorted(known), [None] * (len(rows) - len(known)))
+    pages, after = [], ""
+    while not pages or after:
+        page = site.client.get(f"{site.url}/cases", params={"sort": "domain", "limit": 2, "after": after}).json()
+        pages, after = [*pages, *(row["name"] for row in page["rows"])], page["cursor"]
+    assert pages == [row["name"] for row in rows]
     usual = site.client.get(f"{site.url}/cases").json()["rows"]
     assert {row["domain_p"] for row in usual} == {None}
     table = site.client.get(f"{site.url}/cases/csv").text.splitlines()

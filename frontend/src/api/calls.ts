@@ -20,6 +20,7 @@ export const renewRule = (p: string, why: string): Promise<T.StreamStanding> => 
 export const recallAccepted = (p: string, why: string): Promise<T.Recalled> => sendJson("POST", at(p, "/dispositions/recall"), { why });
 /** The map of the pool that was made last; null before there is one. */
 export const readMap = (p: string, by: string): Promise<T.PoolMap | null> => getJson(at(p, `/map?by=${encodeURIComponent(by)}`));
+export const adaptTo = (p: string, how: T.AdaptBody): Promise<T.JobRef> => sendJson("POST", at(p, "/adapt"), how);
 export const makeMap = (p: string, how: T.MapBody): Promise<T.JobRef> => sendJson("POST", at(p, "/map"), how);
 /** Begin a round of cases that somebody chose; `count` of them by the strategy, or all. */
 export const queryThese = (p: string, case_ids: string[], count: number | null): Promise<T.Chosen> => sendJson("POST", at(p, "/query"), { case_ids, count });
@@ -219,7 +220,6 @@ export const removeDueImages = (p: string): Promise<T.RetentionReport> => sendJs
 export const refuseModel = (p: string, index: number, why: string): Promise<unknown> => sendJson("POST", at(p, `/models/${index}/refuse`), { why });
 /** Put the model that was in use before that one to use again. */
 export const rollBack = (p: string, index: number): Promise<unknown> => sendJson("POST", at(p, "/models/back"), { index });
-export const adaptTo = (p: string, body: T.AdaptBody): Promise<unknown> => sendJson("POST", at(p, "/adapt"), body);
 export const readPretraining = (p: string): Promise<T.Pretraining> => getJson(at(p, "/pretraining"));
 export const pretrainNow = (p: string): Promise<unknown> => sendJson("POST", at(p, "/pretraining"), {});
 export const transferFrom = (p: string, body: T.TransferBody): Promise<unknown> => sendJson("POST", at(p, "/pretraining/transfer"), body);

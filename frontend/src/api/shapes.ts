@@ -24,9 +24,9 @@ export interface Acquisition {
   number | null; measures: Measure[]; notes: string[]; picture: string;
 }
 
-/** The group that the model in use is adapted to. */
+/** To which group the model in use is to be adapted, and how. */
 export interface AdaptBody {
-  by: string; value?: string;
+  by: string; value?: string; way?: "intensities" | "entropy";
 }
 
 /** A new prompt. */

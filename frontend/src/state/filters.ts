@@ -4,7 +4,7 @@
  */
 import type { CaseState, Label, ReadingFilter } from "../api/types";
 
-export const SORTS = ["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"] as const;
+export const SORTS = ["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round", "domain"] as const;
 export const STATES = ["all", "unlabelled", "annotated", "skipped", "flagged"] as const satisfies readonly CaseState[];
 export const READINGS = ["any", "read", "in review", "returned", "accepted"] as const satisfies readonly ReadingFilter[];
 export const GIVEN = ["", "point", "scribble", "box", "extreme_points", "superpixel", "tag", "part", "rejected"] as const;
@@ -83,6 +83,9 @@ export const everyCase = ({ sort, descending, by_round }: Filters): Filters => (
 
 /** A press on a column's head: sorted by it, then the other way round. */
 export const sortedBy = (filters: Filters, sort: Sort): Filters => ({ ...filters, sort, descending: filters.sort === sort && !filters.descending });
+
+/** A choice of the domain: the cases least like the judged ones come first, until another column is pressed. */
+export const ofDomain = (domain: Filters["domain"]): Partial<Filters> => ({ domain, sort: domain === "any" ? "name" : "domain", descending: false });
 
 const keyOf = (project: string): string => `medloop.filters.${project}`;
 

@@ -1,10 +1,11 @@
 /** Whether the unlabelled cases are still like those that the model in use was judged on; compared when somebody asks, as images may be read for it. */
 import { useState } from "preact/hooks";
-import { adaptTo, readDrift } from "../api/calls";
+import { readDrift } from "../api/calls";
 import type { DriftReport, DriftResult, GroupDrift, Project } from "../api/types";
-import { tell, tellError } from "../state/notices";
+import { tellError } from "../state/notices";
 import { linkTo } from "../state/router";
-import { Allowed, Empty } from "./controls";
+import { AdaptButton, groupOf } from "./adapt";
+import { Empty } from "./controls";
 import { Takeaway } from "./takeaway";
 
 const SHOWN = 8;
@@ -85,11 +86,7 @@ function Found({ project, found }: { project: Project; found: DriftReport }) {
               <td>
                 <span class={group.verdict === "drift" ? "state state-failed" : "state"}>{group.verdict}</span>
                 <p class="hint">{[group.meaning, ...group.notes].join("; ")}</p>
-                {mayGain(found.by, group) && (
-                  <Allowed verb="train" project={project.id}>
-                    <Adapt project={project.id} by={found.by} group={group.group} />
-                  </Allowed>
-                )}
+                {mayGain(found.by, group) && <AdaptButton project={project} by={found.by} group={group.group} />}
               </td>
               <td class="number" title={`against ${group.reference_patients} (${group.reference})`}>
                 {group.patients}
@@ -126,31 +123,7 @@ function Found({ project, found }: { project: Project; found: DriftReport }) {
 
 /** Whether adapting to a group could help: something was seen, or it is too small for a verdict; cases without a value make no group. */
 export const mayGain = (by: string, { group, verdict }: Pick<GroupDrift, "group" | "verdict">): boolean =>
-  verdict !== "none shown" && (group === by || group.startsWith(`${by} `));
-
-function Adapt({ project, by, group }: { project: string; by: string; group: string }) {
-  const [wanted, setWanted] = useState(false);
-  const adapt = (): void => {
-    setWanted(true);
-    adaptTo(project, { by, value: group === by ? "" : group.slice(by.length + 1) })
-      .then(() => tell("info", "The worker adapts the model; its job says what came of it, and the candidate is not in use"))
-      .catch((error) => {
-        setWanted(false);
-        tellError(error);
-      });
-  };
-  return (
-    <button
-      class="small"
-      disabled={wanted}
-      title={`A candidate that sees the intensities of ${group} moved to those of the training cases; the model in use stays as it is`}
-      data-testid={`drift-adapt-${group}`}
-      onClick={adapt}
-    >
-      {wanted ? "Adapting: see the jobs" : "Adapt"}
-    </button>
-  );
-}
+  verdict !== "none shown" && groupOf(by, group) !== null;
 
 function Tests({ group }: { group: GroupDrift }) {
   return (

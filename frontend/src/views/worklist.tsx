@@ -5,7 +5,7 @@ import { may } from "../api/me";
 import { annotatorName } from "../api/person";
 import { watchProject } from "../api/stream";
 import type { CaseState, Project, ReadingFilter } from "../api/types";
-import { ACQUISITIONS, DOMAINS, type Filters, filtersOf, GIVEN, keepFilters, keptFilters, queryOf } from "../state/filters";
+import { ACQUISITIONS, DOMAINS, type Filters, filtersOf, GIVEN, keepFilters, keptFilters, ofDomain, queryOf } from "../state/filters";
 import { go, linkTo, parse, rename, route } from "../state/router";
 import { WorkRows } from "../state/workrows";
 import { isComposing } from "../tools/keynames";
@@ -124,7 +124,7 @@ export function Worklist({ project, query }: { project: Project; query: string }
           )}
           <label class="hint" title="Whether unlabelled cases are like those that the model in use was judged on">
             Domain{" "}
-            <select value={filters.domain} data-testid="filter-domain" onChange={(event) => show({ domain: event.currentTarget.value as Filters["domain"] })}>
+            <select value={filters.domain} data-testid="filter-domain" onChange={(event) => show(ofDomain(event.currentTarget.value as Filters["domain"]))}>
               {DOMAINS.map((kind) => (
                 <option key={kind} value={kind}>
                   {kind}

@@ -70,16 +70,18 @@ def adapt(
     folder: ProjectFolder,
     by: Annotated[str, typer.Option(help="Column that makes groups, such as scanner or site; all for every unlabelled case.")],
     value: Annotated[str, typer.Option(help="Which group, such as B.")] = "",
+    way: Annotated[str, typer.Option(help="intensities moves those of the images; entropy changes normalisation layers.")] = "intensities",
     as_json: AsJson = False,
 ) -> None:
-    """Adapt the model in use to the intensities of a group that drifted; what comes of it is a candidate, not in use.
+    """Adapt the model in use to a group that drifted; what comes of it is a candidate, not in use.
 
-    Intensities are moved to where those of the training cases lie, or bright and dark change places, whichever brings the group nearest.
+    Intensities are moved to where those of the training cases lie, or bright and dark change places, whichever brings the group nearest. By
+    entropy the model is made surer of the group, which needs three annotated patients of it to judge what came of it.
     """
-    from medloop.loop.learning.adapting import adapt_model
+    from medloop.loop.learning.adapting_job import adapt_in_way
 
     with open_project(folder) as workspace:
-        found = adapt_model(workspace, by=by, value=value, actor="cli")
+        found = adapt_in_way(workspace, by=by, value=value, way=way, actor="cli")
     tell(found, lambda: typer.echo(found.words), as_json=as_json)
 
 

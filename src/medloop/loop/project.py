@@ -89,7 +89,8 @@ from medloop.loop.judging.releasing import refuse_model, release_model, roll_bac
 from medloop.loop.judging.triage import RISK, Triage, triage_pool
 from medloop.loop.judging.trial_effort import TrialEffort, trial_efforts
 from medloop.loop.judging.trust import Check
-from medloop.loop.learning.adapting import AdaptReport, adapt_model
+from medloop.loop.learning.adapting import AdaptReport
+from medloop.loop.learning.adapting_job import adapt_in_way
 from medloop.loop.learning.federated import write_plan
 from medloop.loop.learning.federated_joining import join_federation
 from medloop.loop.learning.federated_privacy import Privacy
@@ -854,14 +855,14 @@ class Project:
         """
         return drift_report(self.workspace, by=by, since=since)
 
-    def adapt(self, *, by: str, value: str = "") -> AdaptReport:
-        """A candidate that is the model in use adapted to the intensities of one group of cases; see `adapt_model`.
+    def adapt(self, *, by: str, value: str = "", way: str = "intensities") -> AdaptReport:
+        """A candidate that is the model in use adapted to one group of cases; see `adapt_in_way`.
 
         Raises:
             InputError: No model, no such group, or too few cases.
             UnavailableError: A model whose networks are not in this process.
         """
-        return adapt_model(self.workspace, by=by, value=value)
+        return adapt_in_way(self.workspace, by=by, value=value, way=way, actor="python")
 
     def federation_plan(self, file: str | Path) -> Plan:
         """Write what sites that cannot share images are to train together: labels, and the recipe of this project's images.

@@ -4,11 +4,12 @@ A page ends with a cursor that says where its last line stands: the next page be
 or changed meanwhile, so no line comes twice and none is left out. Lines that agree in what they are sorted by stand by name.
 """
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from sqlalchemy import ColumnElement, FromClause, Select, case, cast, false, func, literal, select, true, tuple_, union_all
+from sqlalchemy import ColumnElement, Float, FromClause, Select, case, cast, false, func, literal, select, true, tuple_, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 
 from medloop.core.errors import InputError
@@ -20,13 +21,15 @@ from medloop.store.states import CASE_STATES, GOLD, CaseState
 from medloop.store.tables import annotations, annotators, assignees, assignments, case_states, queries, reviews, rounds
 from medloop.store.tallies import TallyReader
 
-Sort: TypeAlias = Literal["name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round"]
+Sort: TypeAlias = Literal[
+    "name", "patient", "split", "state", "annotations", "quality", "uncertainty", "assignee", "updated", "round", "domain"
+]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
 KINDS: Mapping[str, Sequence[str]] = {"state": CASE_STATES, "split": get_args(Split)}
 """Columns of few values, which an index has with the names behind each."""
 
-SELDOM = ("assignee", "updated", "round")
+SELDOM = ("assignee", "updated", "round", "domain")
 """What few cases have, and no column holds."""
 
 OPTIONAL = ("quality", "uncertainty")
@@ -67,6 +70,7 @@ class Listing:
         sort: What they are sorted by; lines without a value come last.
         descending: From the largest on.
         by_round: Newest round first, then what belongs to none; sorted within each.
+        p_values: Of cases by id, where `sort` is "domain": the chance that one like those the model was judged on lies as far out.
         unlabelled: Cases that are listed, found and sorted as training cases which nobody has annotated or opened.
     """
 
@@ -77,6 +81,7 @@ class Listing:
     sort: Sort = "name"
     descending: bool = False
     by_round: bool = False
+    p_values: Mapping[str, float] = field(default_factory=dict)
     unlabelled: Collection[str] = ()
 
 
@@ -188,7 +193,23 @@ class WorklistReader(TallyReader):
 
     def _seldom(self, listing: Listing) -> FromClause:
         """What few cases have: an assignee, a change, a round."""
-        return self._rounds() if listing.by_round or listing.sort == "round" else _assigned() if listing.sort == "assignee" else _updates()
+        if listing.by_round or listing.sort == "round":
+            return self._rounds()
+        return self._valued(listing)
+
+    def _valued(self, listing: Listing) -> FromClause:
+        """The same where it is no round."""
+        if listing.sort == "domain":
+            return self._chances(listing.p_values)
+        return _assigned() if listing.sort == "assignee" else _updates()
+
+    def _chances(self, p_values: Mapping[str, float]) -> FromClause:
+        """Each case of which a p-value is known, with it; one JSON parameter, however many there are."""
+        if self._on_sqlite:
+            pair = func.json_each(json.dumps(dict(p_values))).table_valued("key", "value")
+            return select(pair.c.key.label("case_id"), pair.c.value.label("at")).subquery()
+        pair = func.jsonb_each_text(cast(dict(p_values), JSONB)).table_valued("key", "value")
+        return select(pair.c.key.label("case_id"), cast(pair.c.value, Float).label("at")).subquery()
 
     def _values(self, listing: Listing) -> Sequence[Any]:
         """All values of the column that a list is sorted by, where they are few; else none."""
@@ -243,11 +264,11 @@ class WorklistReader(TallyReader):
             source = source.outerjoin(asked, asked.c.case_id == case_states.c.case_id)
             number = self._masked(asked.c.number, listing, None)
             keys += _key(number, 0, descending=listing.by_round or listing.descending)
-        if listing.sort in ("assignee", "updated"):
-            found = _assigned() if listing.sort == "assignee" else _updates()
+        if listing.sort in ("assignee", "updated", "domain"):
+            found = self._valued(listing)
             source = source.outerjoin(found, found.c.case_id == case_states.c.case_id)
             value = self._masked(found.c.at, listing, None) if listing.sort == "updated" else found.c.at
-            keys += _key(value, "", descending=listing.descending)
+            keys += _key(value, 0.0 if listing.sort == "domain" else "", descending=listing.descending)
         elif listing.sort not in ("round", "name"):
             column: ColumnElement[Any] = case_states.c[listing.sort]
             if listing.sort in UNLABELLED:

@@ -94,19 +94,20 @@ class Rejudge(Payload):
 
 
 @dataclass(frozen=True)
+class Adapt(Payload):
+    """Adapt the model in use to a group of cases, such as those of a scanner; what comes of it is a candidate."""
+
+    by: str
+    value: str = ""
+    way: str = "intensities"
+
+
+@dataclass(frozen=True)
 class MapPool(Payload):
     """Lay out every described case as a point, by the model's embeddings or by what its image looks like."""
 
     described: Literal["auto", "model", "images"] = "auto"
     layout: Literal["pca", "tsne"] = "pca"
-
-
-@dataclass(frozen=True)
-class Adapt(Payload):
-    """Adapt the model in use to the cases of one group, as a candidate."""
-
-    by: str
-    value: str
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,8 @@ KINDS = (
     Kind("predict", "Prediction", 7, Predict, "medloop.loop.judging.pool_predictions:run_prediction", ("query",)),
     Kind("propose", "Proposals", 7, Propose, "medloop.loop.data.outside_models:run_proposing"),
     Kind("evaluate", "Evaluation", 8, Evaluate, "medloop.loop.judging.evaluation:run_evaluation", ("predict", "query", "train")),
+    Kind("adapt", "Adaptation", 5, Adapt, "medloop.loop.learning.adapting_job:run_adapting", ("evaluate",)),
     Kind("map", "Map of the pool", 6, MapPool, "medloop.loop.overview.pool_map:run_map"),
-    Kind("adapt", "Adaptation", 6, Adapt, "medloop.loop.learning.adapting:run_adaptation"),
     Kind("rejudge", "Evaluation of every model", 4, Rejudge, "medloop.loop.judging.rejudging:run_rejudging"),
 )
 

@@ -4,6 +4,7 @@ What is adapted are the images: intensities are brought to those of the training
 falling; whichever brings the group nearest to the training cases in the network's own embedding. Weights stay as they are.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,14 +23,12 @@ from medloop.loop.foundation.arrays import load_annotation, load_image
 from medloop.loop.foundation.computable import computable, misfit
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
-from medloop.loop.foundation.job_control import JobControl
-from medloop.loop.foundation.job_kinds import Adapt
 from medloop.loop.foundation.label_versions import NOT_LEARNED
 from medloop.loop.foundation.learned import CHAIN, learned_cases
-from medloop.loop.foundation.model_choices import CANDIDATE
+from medloop.loop.foundation.model_choices import CANDIDATE, refused
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.adaptations import FEWEST_NEW, adaptable_model
+from medloop.loop.judging.adaptations import ADAPTED_FROM, FEWEST_NEW, adaptable_model
 from medloop.loop.judging.drift_groups import column_of, group_of
 from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
@@ -91,10 +90,10 @@ def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "syst
         UnavailableError: A model whose networks are not in this process.
     """
     left_out = LeftOut(workspace)
-    model, training, new = _cases(workspace, by, value, left_out)
+    model, training, new = adaptable_cases(workspace, by, value, left_out)
     group = group_of(new[0], by)
     predictor = own_networks(load_predictor(workspace.store.blobs, model), "be adapted")
-    landmarks = fit_landmarks([_prepared(workspace, predictor, case) for case in training])
+    landmarks = fit_landmarks([prepared_image(workspace, predictor, case) for case in training])
     distance = fit_distances(_embeddings(workspace, predictor, training))
     tried: list[tuple[float, Landmarks | None]] = []
     for aligned in (None, landmarks, replace(landmarks, falling=True)):
@@ -103,24 +102,16 @@ def adapt_model(workspace: Workspace, *, by: str, value: str, actor: str = "syst
     before, (after, best) = tried[0][0], min(tried, key=lambda one: one[0])
     if best is None or after > CLOSER * before:
         words = f"no map of intensities brings {group} nearer to the training cases (distance {before:.2f}): nothing was registered"
-        return _told(AdaptReport(None, model.index, group, False, before, before, None, words), left_out)
-    quality = _compared(workspace, predictor, model, (by, group), best, left_out)
-    adapted = _register(workspace, model, group, best, actor)
+        return with_left_out(AdaptReport(None, model.index, group, False, before, before, None, words), left_out)
+    moved, predictor.aligned = copy.copy(predictor), None
+    moved.aligned = best
+    quality = compared(workspace, (moved, predictor), model, (by, group), left_out)
+    adapted = register_adapted(workspace, model, group, {ALIGNED: best.to_json()}, actor=actor)
     words = _words(adapted, model, group, best, (before, after), quality)
-    return _told(AdaptReport(adapted.index, model.index, group, best.falling, before, after, quality, words), left_out)
+    return with_left_out(AdaptReport(adapted.index, model.index, group, best.falling, before, after, quality, words), left_out)
 
 
-def run_adaptation(workspace: Workspace, control: JobControl) -> Json:
-    """The job: adapt the model in use to a group, and say in the log what came of it."""
-    asked = Adapt(**control.job.payload)
-    control.report(0.0, f"adapting to {f'{asked.by} {asked.value}'.strip()}")
-    found = adapt_model(workspace, by=asked.by, value=asked.value, actor="worker")
-    control.log(found.words)
-    control.report(1.0, found.words)
-    return {"model_index": found.model_index, "words": found.words}
-
-
-def _told(found: AdaptReport, left_out: LeftOut) -> AdaptReport:
+def with_left_out(found: AdaptReport, left_out: LeftOut) -> AdaptReport:
     """With the cases that could not be read."""
     lines = tuple(str(case) for case in left_out.cases)
     more = f"; {counted(len(lines), 'case')} left out, the first: {lines[0]}" if lines else ""
@@ -130,15 +121,25 @@ def _told(found: AdaptReport, left_out: LeftOut) -> AdaptReport:
 def _words(adapted: Model, model: Model, group: str, best: Landmarks, distances: tuple[float, float], quality: Interval | None) -> str:
     how = "with bright and dark changed" if best.falling else "with intensities moved"
     near = f"distance from the training cases {distances[0]:.2f} -> {distances[1]:.2f}"
+    return (
+        f"model {adapted.index} is model {model.index} for {group}, {how}: {near}; {judged_words(quality)}. It is a candidate, not in use"
+    )
+
+
+def judged_words(quality: Interval | None) -> str:
+    """What annotated cases of the group say."""
     if quality is None:
-        judged = "no annotated case of the group: whether its masks are better is not known"
-    else:
-        ends = f" ({quality.low:+.3f} to {quality.high:+.3f})" if quality.low is not None and quality.high is not None else ""
-        judged = f"Dice {quality.mean:+.3f}{ends} on {counted(quality.groups, 'annotated patient')} of the group {quality.note}".rstrip()
-    return f"model {adapted.index} is model {model.index} for {group}, {how}: {near}; {judged}. It is a candidate, not in use"
+        return "no annotated case of the group: whether its masks are better is not known"
+    ends = f" ({quality.low:+.3f} to {quality.high:+.3f})" if quality.low is not None and quality.high is not None else ""
+    return f"Dice {quality.mean:+.3f}{ends} on {counted(quality.groups, 'annotated patient')} of the group {quality.note}".rstrip()
 
 
-def _cases(workspace: Workspace, by: str, value: str, left_out: LeftOut) -> tuple[Model, list[Case], list[Case]]:
+def adaptable_cases(workspace: Workspace, by: str, value: str, left_out: LeftOut) -> tuple[Model, list[Case], list[Case]]:
+    """The model in use, some of the cases that it learned, and some unlabelled ones of the group.
+
+    Raises:
+        InputError: No model, an adapted one, no such group, or too few cases.
+    """
     with workspace.store.read() as tx:
         model = adaptable_model(tx)
         pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: natural_key(c.name))
@@ -173,7 +174,8 @@ def _beside(left_out: LeftOut) -> str:
     return f" beside {counted(len(lines), 'case')} left out ({lines[0].name}: {lines[0].reason})" if lines else ""
 
 
-def _prepared(workspace: Workspace, predictor: "Predictor", case: Case) -> FloatArray:
+def prepared_image(workspace: Workspace, predictor: "Predictor", case: Case) -> FloatArray:
+    """As the networks see it, shape (channels, I, J, K)."""
     from medloop.models.foundation.fitting import fit_for_networks
 
     return fit_for_networks(predictor.recipe, load_image(workspace.store.blobs, case), case.name).array
@@ -185,12 +187,12 @@ def _embeddings(workspace: Workspace, predictor: "Predictor", cases: Sequence[Ca
     return np.stack([predictor.predict(load_image(blobs, case), samples=1, rng=rng).features for case in cases])
 
 
-def _compared(
-    workspace: Workspace, predictor: "Predictor", model: Model, group: tuple[str, str], best: Landmarks, left_out: LeftOut
+def compared(
+    workspace: Workspace, pair: "tuple[Predictor, Predictor]", model: Model, group: tuple[str, str], left_out: LeftOut
 ) -> Interval | None:
-    """Paired difference on annotated cases of the group of whose patients the model learned nothing, not even an earlier annotation.
+    """Dice of the first predictor less that of the second on annotated cases of the group (its column and name).
 
-    None without any, or in a classification.
+    Counted are cases of whose patients the model learned nothing, not even an earlier annotation. None without any, or in a classification.
     """
     if workspace.task.kind != "segmentation":
         return None
@@ -203,9 +205,8 @@ def _compared(
     if not pairs:
         return None
     scores = []
-    for aligned in (best, None):
-        predictor.aligned = aligned
-        scores.append([_dice(workspace, predictor, model, *pair) for pair in pairs])
+    for predictor in pair:
+        scores.append([_dice(workspace, predictor, model, *one) for one in pairs])
     rng = generator(workspace.settings.seed, "adapt", "interval")
     return paired_difference(scores[0], scores[1], [case.patient for _, case in pairs], rng)
 
@@ -221,13 +222,28 @@ def _dice(workspace: Workspace, predictor: "Predictor", model: Model, answer: An
     return float(np.mean(list(region_dice(proposed, truth.array, labels, [label.value for label in labels]).values())))
 
 
-def _register(workspace: Workspace, model: Model, group: str, best: Landmarks, actor: str) -> Model:
+def register_adapted(
+    workspace: Workspace, model: Model, group: str, told: Json, *, weights: Sequence[str] = (), actor: str = "system"
+) -> Model:
+    """Store a candidate that is a model adapted to a group, or give back the one that is just that already.
+
+    Args:
+        workspace: The project.
+        model: What was adapted.
+        group: Whom it is for.
+        told: What was done, as it stands among the candidate's metrics.
+        weights: Names of its weights, where they are others than the model's.
+        actor: Who wants it.
+    """
     kept: Json = {name: model.metrics[name] for name in KEPT if name in model.metrics}
-    told: Json = {ALIGNED: best.to_json(), "adapted_from": model.index, "adapted_to": group, "learned_with": {"adapted": True}}
+    metrics: Json = {**kept, **told, ADAPTED_FROM: model.index, "adapted_to": group, "learned_with": {"adapted": True}}
+    own = tuple(weights) or model.weights
     with workspace.store.write(actor) as tx:
-        adapted = replace(
-            model, id=new_id("model"), index=1 + max(m.index for m in tx.find(Model)), metrics={**kept, **told}, created_at=now()
-        )
+        models = tx.find(Model, order=("index",))
+        for known in models:
+            if known.weights == own and {**known.metrics, **metrics} == known.metrics and not refused(tx, known.id):
+                return known
+        adapted = replace(model, id=new_id("model"), index=1 + models[-1].index, weights=own, metrics=metrics, created_at=now())
         tx.add(adapted, verb="adapt")
         live, choice = tx.live_model(), tx.live_choice()
         reason = f"model {adapted.index} is model {model.index} adapted to {group}: a candidate, not in use"

@@ -91,7 +91,7 @@ class Asked:
 
     def beside(self, workspace: Workspace, *, whole: bool = False) -> Beside:
         """How cases stand to the domain of the model in use, where the list is to show it, and the verdicts on their images."""
-        standings = pool_standings(workspace) if whole or self.domain != "any" else NOTHING
+        standings = pool_standings(workspace) if whole or self.domain != "any" or self.sort == "domain" else NOTHING
         return Beside(standings, kept_verdicts(workspace))
 
     def listing(self, tx: Reader, blobs: Blobs, unread: Collection[str], beside: Beside) -> Listing:
@@ -105,6 +105,7 @@ class Asked:
             sort=self.sort,
             descending=self.descending,
             by_round=self.by_round,
+            p_values={i: one.p for i, one in beside.standings.items() if i not in unread} if self.sort == "domain" else {},
             unlabelled=unread,
         )
 
@@ -133,7 +134,10 @@ NOBODY = "nobody"
 
 
 def _order(
-    sort: Annotated[Sort, Query(description="What the lines are sorted by; those that agree stand by name.")] = "name",
+    sort: Annotated[
+        Sort,
+        Query(description="What the lines are sorted by; those that agree stand by name. domain: the least like the judged cases first."),
+    ] = "name",
     descending: Annotated[bool, Query(description="From the largest on; what has no value stays last.")] = False,
     by_round: Annotated[bool, Query(description="Newest round first, sorted within each.")] = False,
 ) -> tuple[Sort, bool, bool]:

@@ -39,4 +39,4 @@ def get_drift(
 @router.post("/adapt")
 def post_adapt(workspace: WorkspaceHere, person: PersonHere, body: AdaptBody) -> JobRef:
     """Have the worker adapt the model in use to the unlabelled cases of one group; what comes of it is a candidate, never in use."""
-    return JobRef(job_id=request_adaptation(workspace, by=body.by, value=body.value, actor=person.id).id)
+    return JobRef(job_id=request_adaptation(workspace, by=body.by, value=body.value, way=body.way, actor=person.id).id)

@@ -1,6 +1,6 @@
 """Whether cases that came in are like those that the model in use was judged on, as answers hold it."""
 
-from typing import Annotated
+from typing import Literal
 
 from pydantic import Field
 
@@ -8,6 +8,20 @@ from medloop.core.names import MAX_NAME
 from medloop.metrics.drift import Kind, Verdict
 from medloop.server.wire.schemas import Body
 from medloop.server.wire.views import View
+
+
+class AdaptBody(Body):
+    """To which group the model in use is to be adapted, and how.
+
+    Attributes:
+        by: Column that makes groups, such as "scanner"; "all" takes every unlabelled case.
+        value: Which group.
+        way: Intensities of the images are moved, or normalisation layers changed until the entropy is less.
+    """
+
+    by: str = Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]*$")
+    value: str = Field("", max_length=MAX_NAME, pattern=r"^[^\x00]*$")
+    way: Literal["intensities", "entropy"] = "intensities"
 
 
 class DriftTestView(View):
@@ -67,15 +81,3 @@ class DriftResult(View):
     reason: str
     remedy: str
     imported: list[str]
-
-
-class AdaptBody(Body):
-    """The group that the model in use is adapted to.
-
-    Attributes:
-        by: Column that makes groups, such as scanner; all takes every unlabelled case.
-        value: Which group, such as B; empty with all.
-    """
-
-    by: Annotated[str, Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]*$")]
-    value: Annotated[str, Field(max_length=MAX_NAME, pattern=r"^[^\x00]*$")] = ""
