@@ -34,6 +34,7 @@ def test_the_pool_is_the_same_and_its_file_goes_with_it(inputs: PoolInputs, monk
     assert plain is not None
     assert mapped is not None
     assert isinstance(mapped.features, np.memmap)
+    assert plain.features is not None
     assert np.array_equal(mapped.features, plain.features)
     assert len(files(inputs.workspace)) == 1
     del mapped
