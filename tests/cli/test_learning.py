@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from medloop.core.records import ProjectSettings
+from medloop.core.records import ProjectSettings, Query
 from medloop.core.states import JobState
 from medloop.loop.foundation.workspace import Workspace
 from medloop.server.web.locks import WORKER_LOCK, FolderLock
@@ -29,6 +29,16 @@ def test_a_query_names_its_cases_and_why(medloop: Medloop, project: Path):
     said = json.loads(medloop("query", project, "--strategy", "random", "--count", 2, "--json").out)
     assert (said["round"], said["strategy"], len({c["case"] for c in said["choices"]})) == (1, "random", len(said["choices"]))
     assert all(c["reason"] for c in said["choices"])
+
+
+def test_a_planned_query_chooses_nothing_and_names_what_does_not_fit(medloop: Medloop, project: Path):
+    said = json.loads(medloop("query", project, "--plan", "--strategy", "random", "--json").out)
+    with Workspace.open(project) as workspace, workspace.store.read() as tx:
+        assert said["cases"] == len(tx.unlabelled_cases(["train"]))
+        assert tx.find(Query) == []
+    made = medloop("query", project, "--plan", "--strategy", "random", "--cases", 10**7 * 10**7)
+    assert (made.status, "Memory does not suffice" in made.out) == (0, True)
+    assert "belong to --plan" in medloop("query", project, "--cases", 5).err
 
 
 def test_a_query_without_model_says_that_another_strategy_chose(medloop: Medloop, project: Path):

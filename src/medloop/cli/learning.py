@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medloop.cli.option_groups import with_option_group
-from medloop.cli.options import AsJson, Background, PlaceOptions, ProjectFolder, WorkOptions, argument, open_project, option
+from medloop.cli.options import AsJson, Background, ProjectFolder, WorkOptions, argument, open_project, option
+from medloop.cli.planning import QueryOptions, print_plan
 from medloop.cli.printing import print_json, print_table, say, tell
 from medloop.core.errors import InputError, NotFoundError, SettingError
 from medloop.core.names import counted
@@ -110,10 +111,10 @@ def _predict_pool(folder: Path, at: WorkOptions, *, background: bool, as_json: b
         tell({"model": model.index, **done.result}, lambda: typer.echo(line), as_json=as_json)
 
 
-@with_option_group("at", PlaceOptions)
+@with_option_group("at", QueryOptions)
 def query(
     folder: ProjectFolder,
-    at: PlaceOptions,
+    at: QueryOptions,
     strategy: Annotated[str | None, option(help="How to choose; the project's strategy by default.")] = None,
     count: Annotated[int | None, option(min=1, max=10_000, help="How many; the project's batch by default.")] = None,
     lacking: Annotated[
@@ -129,6 +130,13 @@ def query(
     The choice becomes the next round: people get these cases once the open ones are annotated. With --among it is yours: all cases of
     the file, or --count of them by the strategy; such a round is open at once, and counts as no draw from the pool.
     """
+    if at.plan or at.cases or at.features:
+        if not at.plan or lacking or among:
+            raise SettingError(
+                "--cases and --features belong to --plan, which takes no --lacking and no --among", remedy="see query --help"
+            )
+        print_plan(folder, at, strategy and known_strategy(strategy), count, as_json=as_json)
+        return
     if among is not None:
         _query_by_hand(folder, among, count, given=strategy or lacking, as_json=as_json)
         return

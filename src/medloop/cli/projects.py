@@ -60,6 +60,7 @@ class _Names:
         "none", "Keep the other series of a case's study or patient to look at beside it.", "--references", "at once",
         choices=("none", "study", "patient"),
     )  # fmt: skip
+    rehash: bool = setting(False, "Read every file again, also those that look unchanged since they were imported.", "--rehash", "at once")
     threshold: float = setting(
         0.0,
         "Share from which on a voxel of a fractional DICOM segmentation counts.",
@@ -141,7 +142,8 @@ def _import_source(folder: Path, source: Path, settings: Mapping[str, SettingVal
         )
         dataset = grouped(blanked(dataset, str(settings.get("blank", ""))), _wanted(settings))
         named = None if labels is None else split_names(str(labels))
-        report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update)
+        rehash = bool(settings.get("rehash", False))
+        report = import_dataset(workspace, dataset, annotations=wanted, annotated=named, actor="cli", report=bar.update, rehash=rehash)
         beside = marks_beside(opened)
         marked = import_marks(workspace, beside, actor="cli") if beside is not None and annotations == "all" else None
     _print_import(report, as_json=as_json)

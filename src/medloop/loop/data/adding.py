@@ -28,6 +28,7 @@ from medloop.loop.data.keeping_references import NewReference, beside_cases, kee
 from medloop.loop.data.label_maps import label_map
 from medloop.loop.data.late_labels import take_later, was_imported
 from medloop.loop.data.read_ahead import ReadAhead, image_of
+from medloop.loop.data.seen_files import SeenFiles
 from medloop.loop.data.source_annotated import annotated_by, annotated_in, require_annotated, rule_of
 from medloop.loop.data.source_labels import read_label
 from medloop.loop.data.source_segments import read_objects
@@ -52,7 +53,14 @@ class Intake:
     """Takes one case after another into a project."""
 
     def __init__(
-        self, workspace: Workspace, dataset: Dataset, annotations: AnnotationsWanted, actor: str, annotated: Sequence[str] | None = None
+        self,
+        workspace: Workspace,
+        dataset: Dataset,
+        annotations: AnnotationsWanted,
+        actor: str,
+        annotated: Sequence[str] | None = None,
+        *,
+        rehash: bool = False,
     ) -> None:
         self._workspace, self._dataset = workspace, dataset
         note_stream(workspace)
@@ -69,6 +77,7 @@ class Intake:
         self._images = ReadAhead(dataset.cases)
         self._actor = actor
         self._importer = annotator_named(workspace, IMPORTER, program=True)
+        self._seen_files, self._rehash = SeenFiles(workspace, self._dataset, (annotations, annotated, self._rule)), rehash
         self._look()
 
     @property
@@ -92,6 +101,7 @@ class Intake:
     def close(self) -> None:
         """Set in motion what new cases and new annotations ask for."""
         self._images.close()
+        self._seen_files.close()
         if self.tally.added:
             pretrain_before_annotations(self._workspace)
             request_description(self._workspace)
@@ -107,6 +117,17 @@ class Intake:
             StorageError: The store cannot write.
         ConflictError: Another import has given the patient another split meanwhile than this source says.
         """
+        known = self._cases.get(case.name)
+        if self._seen_files.look(case, known) and known is not None and not self._rehash:
+            self.tally.duplicates.append(known.name)
+            return
+        said, refused = self.tally.said, len(self.tally.refused)
+        self._take(case)
+        told = len(self.tally.refused) > refused if known is None else self.tally.said > said  # notes of a new image are told once
+        if not told and (taken := self._cases.get(case.name)) is not None:
+            self._seen_files.keep(case, taken)
+
+    def _take(self, case: CaseSource) -> None:
         try:
             read = _kept(case, self._images.read(case), self._words, self._dataset.blank)
             known = self._known(case, read)
@@ -127,7 +148,7 @@ class Intake:
                 self.tally.refused.append(_refusal(case, error))
                 return
             self._look()  # others import at the same time: this may be their case, or its patient theirs
-            self.take(case)
+            self._take(case)
             return
         for other in case.more:
             self._take_more(other, read)

@@ -81,9 +81,15 @@ class Tally:
         """Cases that something was stored of."""
         return len(self.added) + len(self.annotated) + len(self.corrected)
 
+    @property
+    def said(self) -> int:
+        """How many lines there are about cases."""
+        return len(self.refused) + sum(len(texts) for _, texts in self.remarks)
+
     def remark(self, name: str, *texts: str) -> None:
         """Note things about a case."""
-        self.remarks.append((name, texts))
+        if texts:
+            self.remarks.append((name, texts))
 
     def report(self) -> ImportReport:
         """The report as it stands."""

@@ -33,6 +33,7 @@ def import_dataset(
     annotated: Sequence[str] | None = None,
     actor: str = "system",
     report: ImportProgress | None = None,
+    rehash: bool = False,
 ) -> ImportReport:
     """Import every readable case of a folder or CSV in a known layout, or of what `open_dataset` found.
 
@@ -44,6 +45,7 @@ def import_dataset(
             the source names, or every label where it names none.
         actor: Who imports, for the audit.
         report: Called before each case.
+        rehash: Read every file, also those that were taken before and have not changed by size, times and number since.
 
     Raises:
         FormatError: The source as a whole is in no known layout.
@@ -53,7 +55,7 @@ def import_dataset(
         StorageError: The project's disk or database cannot write; the cases finished before stay.
     """
     dataset = open_dataset(source, known_as=known_as(workspace)) if isinstance(source, str | Path) else source
-    intake = Intake(workspace, dataset, annotations, actor, annotated)
+    intake = Intake(workspace, dataset, annotations, actor, annotated, rehash=rehash)
     try:
         for done, case in enumerate(intake.cases):
             if report is not None:

@@ -17,10 +17,14 @@ from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import damaged_cases
 from medloop.loop.foundation.effort import effort_summary, predict_minutes, priced
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.querying.mapped_features import mapped_features
 from medloop.loop.querying.on_demand import Extra, cold_features, extra_scores, kept_features
 from medloop.loop.querying.pool_table import PoolScores
 from medloop.query.pool import COMPARING, ON_DEMAND, Pool
 from medloop.query.sharding import Sharding
+
+MAPPED_FROM = 20_000
+"""Cases from which on their embeddings lie in a file: with fewer, a file costs more than it saves."""
 
 ExtraScores = Mapping[str, Mapping[str, float]]
 """Score name → case name → value: what predictions do not hold, such as an oracle's knowledge."""
@@ -191,5 +195,9 @@ def _labelled(
 
 
 def _features(workspace: Workspace, predictions: Sequence[Prediction]) -> FloatArray:
-    rows = [load_features(workspace.store.blobs, p.features) for p in predictions if p.features]
+    """Embeddings of one model's predictions, in memory or, of very many, mapped from a file; shape (predictions, dimensions)."""
+    named = [p for p in predictions if p.features]
+    if len(named) >= MAPPED_FROM:
+        return mapped_features(workspace, named)
+    rows = [load_features(workspace.store.blobs, p.features) for p in named if p.features]
     return np.stack(rows) if rows else np.zeros((0, 1), dtype=np.float32)
