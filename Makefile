@@ -111,7 +111,7 @@ $(VENV)/.installed-test: pyproject.toml constraints-cpu.txt | $(VENV)/bin/python
 $(VENV)/.flower: pyproject.toml | $(VENV)/.installed-test
 	@rm -rf $(VENV)/flower
 	$(PYTHON) -m venv $(VENV)/flower
-	$(VENV)/flower/bin/python -m pip install --quiet --disable-pip-version-check 'flwr>=1.20,<2'
+	$(VENV)/flower/bin/python -m pip install --quiet --disable-pip-version-check 'flwr>=1.42,<2'
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' \
 	  > "$$($(VENV)/flower/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/medloop-libraries.pth"
 	@touch $@

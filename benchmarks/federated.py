@@ -19,9 +19,12 @@ The goal: federated within 2 % of the Dice of pooled training.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
+import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +48,10 @@ from medloop.models.foundation.federated_weights import first_weights
 from semi_supervised import Item, read_set
 
 SITES = ("north", "south", "west")
-RUNS = ("pooled", "federated", "alone", "fedprox", "local-norm", "chosen", "random")
+RUNS = ("pooled", "federated", "chosen", "random", "alone", "fedprox", "local-norm")
 PAIRS = (("federated", "pooled"), ("alone", "pooled"), ("fedprox", "federated"), ("local-norm", "federated"), ("chosen", "random"))
+SAME = ("set", "cases", "start", "rounds", "steps", "tested")
+"""Options that two lines must share to stand in one table."""
 HELD_OUT = 0.25
 GOAL = 0.02
 
@@ -106,8 +111,8 @@ def scores(project: Project, weights: Sequence[bytes], tested: Sequence[Item], l
         for item in tested:
             image, mask = item.load()
             guess = predictor.predict(image, samples=1, rng=generator(0, "test")).probabilities.argmax(axis=0)
-            values = [dice(guess == value, mask.array == value) for value in range(1, labels + 1)]
-            found.setdefault(item.patient, []).append(float(np.nanmean(values)))
+            values = dice(guess, mask.array, range(1, labels + 1))
+            found.setdefault(item.patient, []).append(float(np.mean(list(values.values()))))
     return {patient: float(np.mean(values)) for patient, values in found.items()}
 
 
@@ -129,11 +134,17 @@ def annotate(project: Project, items: Sequence[Item], count: int, *, chosen: boo
     return names
 
 
+def same(options: argparse.Namespace) -> dict[str, str]:
+    """What a line must share with another to stand in the same table."""
+    return {key: str(getattr(options, key)) for key in SAME}
+
+
 def run(name: str, seed: int, options: argparse.Namespace, items: Sequence[Item], classes: int) -> dict[str, Any]:
     """One run: scores of the test patients."""
-    labels = [f"label{n}" for n in range(1, classes)]
+    labels, begun = [f"label{n}" for n in range(1, classes)], time.monotonic()
     by_site, tested = split(items, options.cases, seed, options.tested)
     folder = options.work / f"{name}-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped
     how = Rounds(rounds=options.rounds, steps=options.steps, min_sites=1, seed=seed)
     every = options.rounds * options.steps
     if name == "pooled":
@@ -157,7 +168,7 @@ def run(name: str, seed: int, options: argparse.Namespace, items: Sequence[Item]
     found = scores(projects[0], weights, tested, len(labels))
     for one in projects:
         one.close()
-    return {"run": name, "seed": seed, "scores": found, "options": {key: str(value) for key, value in vars(options).items()}}
+    return {"run": name, "seed": seed, "scores": found, "seconds": round(time.monotonic() - begun, 1), "options": same(options)}
 
 
 def table(lines: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
@@ -170,13 +181,7 @@ def table(lines: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
         own = by_run[name]
         mean = bootstrap_mean(list(own.values()), [patient for _, patient in own], rng)
         say(f"{name:<12} Dice {mean.mean:.3f} ({mean.low} to {mean.high}), {len({seed for seed, _ in own})} seeds")
-    for name, beside in (
-        ("federated", "pooled"),
-        ("alone", "pooled"),
-        ("fedprox", "federated"),
-        ("local-norm", "federated"),
-        ("chosen", "random"),
-    ):
+    for name, beside in PAIRS:
         both = sorted(set(by_run.get(name, {})) & set(by_run.get(beside, {})))
         if both:
             first, second = ([by_run[one][key] for key in both] for one in (name, beside))
@@ -202,10 +207,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
     items, classes = read_set(options.set, options.data)
-    lines = [json.loads(line) for line in options.json.read_text().splitlines()] if options.json.exists() else []
+    every = [json.loads(line) for line in options.json.read_text().splitlines()] if options.json.exists() else []
+    lines = [line for line in every if line["options"] == same(options)]
     done = {(line["run"], line["seed"]) for line in lines}
-    for seed in range(options.seeds):
-        for name in options.runs.split(","):
+    pairs = [options.runs.split(",")[n : n + 2] for n in range(0, len(options.runs.split(",")), 2)]
+    for pair in pairs:  # what is compared with each other comes together, the first pair of all seeds before the next
+        for seed, name in itertools.product(range(options.seeds), pair):
             if (name, seed) not in done:
                 lines.append(run(name, seed, options, items, classes))
                 with options.json.open("a") as file:

@@ -5,21 +5,27 @@ imported, predicted and decided by the product, and a simulated reader reads the
 the images change as another scanner would show them (`shift_cases.CHANGES`). What was accepted is held against the truth, which the
 product sees of the audit sample only; intervals are Clopper and Pearson's. Then many streams are drawn from this project's own scores and
 Dice: how often is the true share of bad ones above the promise, how often does the alarm come though it is kept, and after how many audited
-patients where a stated share more is bad.
+patients where a stated share more is bad. At last the triage alone: a threshold with at most 1 % bad above it on the evaluated cases, held
+against the unchanged arrivals.
 
-    nice -n 10 python benchmarks/stream.py --data ../shared/data/hippocampus --seeds 1 --json stream.json
+Projects lie in --work and every batch is a line of --json: a run that was stopped goes on with the next batch, and whatever is there is
+reported. `--quick` is a small run to try the path.
+
+    nice -n 10 python benchmarks/stream.py --data ../shared/data/hippocampus --seeds 1 --work /tmp/stream --json stream.jsonl
 """
 
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -44,13 +50,20 @@ from medloop.loop.foundation.disposed import dispositions
 from medloop.loop.foundation.round_moves import start_training
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation_cases import evaluated_cases
+from medloop.loop.judging.stream_audit import watch_stream
 from medloop.loop.judging.triage import confidence_score
 from medloop.loop.overview.stream_standing import stream_standing
+from medloop.loop.querying.disposing import dispose_arrivals
 from medloop.loop.worker import drain
 from medloop.metrics.betting import first_alarm
 from medloop.metrics.overlap import dice
 from medloop.quality.accepting import fit_acceptance
 from shift_cases import CHANGES
+
+Row: TypeAlias = dict[str, Any]
+
+DONE = "trained"
+"""A file in the project's folder once its model is there."""
 
 
 def clopper_pearson(bad: int, count: int) -> tuple[float, float]:
@@ -62,67 +75,138 @@ def clopper_pearson(bad: int, count: int) -> tuple[float, float]:
     return low, high
 
 
-def begin(dataset: Dataset, cases: Mapping[str, Sequence[CaseSource]], options: argparse.Namespace, seed: int, folder: Path) -> Workspace:
-    """A project with a trained and evaluated model, whose stream is on."""
+def begin(options: argparse.Namespace, seed: int, folder: Path) -> Workspace:
+    """A project with a trained and evaluated model, whose stream is on; the one of before where a run was stopped."""
+    if (folder / DONE).exists():
+        return Workspace.open(folder)
+    if (begun := trained(folder)) is not None:
+        return begun
+    shutil.rmtree(folder, ignore_errors=True)
     settings = ProjectSettings(
-        train_minutes=options.minutes, samples=4, train_after=0, seed=seed, stream_risk=options.risk, stream_sure=options.sure,
-        stream_good=options.good, stream_hard=min(0.3, options.good), stream_audit=options.audit,
+        train_minutes=options.minutes, samples=2, train_after=0, seed=seed, stream_risk=options.risk, stream_sure=options.sure,
+        stream_good=options.good, stream_hard=min(0.3, options.good), stream_audit=options.audit, release="gate",
     )  # fmt: skip
+    dataset = open_dataset(options.data)
     labels = list(dataset.labels or ("foreground",))
     workspace = Workspace.create(folder, name="stream", kind="segmentation", labels=labels, settings=settings)
-    given = [replace(case, split=split) for split, found in cases.items() if split != "arrive" for case in found]  # type: ignore[arg-type]
+    parts = parts_of(dataset, options, seed)
+    given = [replace(case, split=split) for split in ("train", "test") for case in parts[split]]  # type: ignore[arg-type]
     import_dataset(workspace, replace(dataset, cases=tuple(given)))
     start_training(workspace)
     drain(workspace)
-    print("trained and evaluated", file=sys.stderr, flush=True)
+    (folder / DONE).touch()
+    tell(f"seed {seed}: trained and evaluated")
     return workspace
 
 
-def arrive(workspace: Workspace, cases: Sequence[CaseSource], question: Question, kind: str, watch: Path) -> dict[str, Mask]:
-    """A batch comes into a folder, is taken in and decided, and its audit sample is read; name → truth."""
-    watch.mkdir()
+def trained(folder: Path) -> Workspace | None:
+    """A project of a run that was stopped after its training, evaluated by now; None where there is none."""
+    with suppress(MedloopError):
+        workspace = Workspace.open(folder)
+        with workspace.store.read() as tx:
+            live = tx.live_model()
+        if live is not None:
+            drain(workspace)
+            (folder / DONE).touch()
+            return workspace
+        workspace.close()
+    return None
+
+
+def parts_of(dataset: Dataset, options: argparse.Namespace, seed: int) -> dict[str, list[CaseSource]]:
+    """Cases to learn from, to evaluate, and to arrive as they are and changed.
+
+    Raises:
+        InputError: The data set has too few.
+    """
+    labelled = [case for case in dataset.cases if case.labelled]
+    order = [labelled[n] for n in generator(seed, "stream", "cases").permutation(len(labelled))]
+    found, start = dict[str, list[CaseSource]](), 0
+    wanted = {"train": options.training, "test": options.evaluated, "usual": options.arriving, "changed": options.arriving}
+    for name, count in wanted.items():
+        found[name], start = order[start : start + count], start + count
+    if len(order) < start:
+        raise InputError(f"{len(order)} annotated cases, {start} are needed", remedy="give fewer --training, --evaluated, --arriving")
+    return found
+
+
+def arrive(workspace: Workspace, cases: Sequence[CaseSource], question: Question, kind: str, watch: Path) -> Row:
+    """A batch comes into a folder, is taken in and decided, and its audit sample is read; what is known of it."""
+    watch.mkdir(exist_ok=True)
     truths: dict[str, Mask] = {}
     for n, source in enumerate(cases):
         image, truth = read_case(source, question)
         assert isinstance(truth, Mask)
         name = f"{watch.name}-{n:03d}"
-        write_image(watch / f"{name}.nii.gz", CHANGES[kind](image, generator(n, "stream", name)) if kind else image)
+        if not (watch / f"{name}.nii.gz").exists():
+            write_image(watch / f"{name}.nii.gz", CHANGES[kind](image, generator(n, "stream", name)) if kind else image)
         truths[name] = truth
     import_dataset(workspace, watch, annotations="none")
     drain(workspace)
+    dispose_arrivals(workspace)
     reader = annotator_named(workspace, "reader")
     with workspace.store.read() as tx:
-        audit = tx.find(Case, where={"name": list(truths), "split": "audit"})
+        audit = [case for case in tx.find(Case, where={"name": list(truths), "split": "audit"}) if not tx.annotated_among([case.id])]
     for case in audit:
         submit(workspace, open_case(workspace, case.id, reader.id).assignment.id, Submitted(mask=truths[case.name].array))
-    drain(workspace)
-    print(f"{watch.name}: {len(truths)} decided, {len(audit)} read", file=sys.stderr, flush=True)
-    return truths
+    watch_stream(workspace)
+    standing = stream_standing(workspace)
+    tell(f"{watch.name}: {len(truths)} decided, {len(audit)} read")
+    return {"cases": known_of(workspace, truths), "alarm": bool(standing.alarm), "words": list(standing.words)}
 
 
-def truth_of(workspace: Workspace, truths: Mapping[str, Mask]) -> dict[str, tuple[float, float]]:
-    """Name → score that decides, and true mean Dice, of every case that arrived."""
-    values, found = workspace.task.mask_values, dict[str, tuple[float, float]]()
+def known_of(workspace: Workspace, truths: Mapping[str, Mask]) -> dict[str, Row]:
+    """Of every case that arrived, by name: its decision, the score that decides, the true mean Dice, and whether it was audited."""
+    values, found = workspace.task.mask_values, dict[str, Row]()
     with workspace.store.read() as tx:
         cases = {case.id: case for case in tx.find(Case, where={"name": list(truths)})}
-        seen = tx.find(Prediction, where={"case_id": list(cases)})
+        seen, decided = tx.find(Prediction, where={"case_id": list(cases)}), dispositions(tx, list(cases))
     for prediction in seen:
         case = cases[prediction.case_id]
         scores = dice(load_proposal(workspace.store.blobs, prediction, case), truths[case.name].array, values)
-        found[case.name] = confidence_score(prediction), float(np.mean(list(scores.values())))
+        one = decided.get(case.id)
+        found[case.name] = {
+            "score": confidence_score(prediction), "dice": float(np.mean(list(scores.values()))), "audit": case.split == "audit",
+            "decision": one.decision if one else "", "reason": one.reason if one else "",
+        }  # fmt: skip
     return found
 
 
-def summary(workspace: Workspace, truth: Mapping[str, tuple[float, float]], good: float) -> dict[str, Any]:
-    """What was decided of some cases, and how many of the accepted are bad."""
-    with workspace.store.read() as tx:
-        decided = {tx.get(Case, i).name: one.decision for i, one in dispositions(tx).items()}
-    mine = {name: decided[name] for name in truth if name in decided}
-    accepted = [name for name, decision in mine.items() if decision == "accepted"]
-    bad = sum(truth[name][1] < good for name in accepted)
-    counts = {decision: sum(one == decision for one in mine.values()) for decision in ("accepted", "deferred", "second reader")}
-    interval = clopper_pearson(bad, len(accepted)) if accepted else None
-    return {"cases": len(truth), "bad_of_all": sum(score < good for _, score in truth.values()), **counts, "bad": bad, "interval": interval}
+def run_seed(options: argparse.Namespace, seed: int, rows: list[Row]) -> None:
+    """Go on with one project until all of its batches have come; each is a line of the file of rows."""
+    dataset = open_dataset(options.data)
+    question, parts, folder = question_of(dataset), parts_of(dataset, options, seed), options.work / f"{options.data.name}-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    batches = [(kind, n) for kind in ("usual", "changed") for n in range(0, options.arriving, options.batch)]
+    left = [one for one in batches if not any((row["kind"], row["at"], row["seed"]) == (*one, seed) for row in rows)]
+    with begin(options, seed, folder / "p") as workspace:
+        if not any(row["kind"] == "judged" and row["seed"] == seed for row in rows):
+            with workspace.store.read() as tx:
+                live = tx.live_model()
+                judged = evaluated_cases(tx, live.id) if live else []
+            pairs = [[confidence_score(c.prediction), c.truth] for c in judged if c.split == "test"]
+            keep(options, rows, {"kind": "judged", "at": 0, "seed": seed, "pairs": pairs})
+        for kind, n in left:
+            change = options.change if kind == "changed" else ""
+            row = arrive(workspace, parts[kind][n : n + options.batch], question, change, folder / f"{kind}{n:03d}")
+            keep(options, rows, {"kind": kind, "at": n, "seed": seed, **row})
+
+
+def keep(options: argparse.Namespace, rows: list[Row], row: Row) -> None:
+    """Add a row, also to the file."""
+    row |= {"data": options.data.name}
+    rows.append(row)
+    if options.json:
+        with options.json.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def kept(options: argparse.Namespace) -> list[Row]:
+    """The rows of earlier runs on this data set."""
+    if options.json is None or not options.json.exists():
+        return []
+    rows = [json.loads(line) for line in options.json.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [row for row in rows if row["data"] == options.data.name]
 
 
 def drawn(scores: FloatArray, bad: FloatArray, options: argparse.Namespace, seed: int) -> dict[str, float | None]:
@@ -132,6 +216,8 @@ def drawn(scores: FloatArray, bad: FloatArray, options: argparse.Namespace, seed
         rng = generator(seed, "stream", n)
         judged = rng.integers(len(scores), size=options.evaluated)
         rule = fit_acceptance(scores[judged], bad[judged], list(range(options.evaluated)), risk=options.risk, sure=options.sure)
+        delay = first_alarm((rng.random(2000) < options.risk + options.worse).astype(float), options.risk)
+        delays.append(float(delay) if delay else inf)
         if rule.above == inf:
             continue
         accepting += 1
@@ -140,61 +226,73 @@ def drawn(scores: FloatArray, bad: FloatArray, options: argparse.Namespace, seed
         broken += share > options.risk
         coverage.append(float(taken.mean()))
         false += share <= options.risk and first_alarm((rng.random(300) < share).astype(float), options.risk) is not None
-        delay = first_alarm((rng.random(2000) < options.risk + options.worse).astype(float), options.risk)
-        delays.append(float(delay) if delay else inf)
     return {
         "accepting": accepting / options.draws,
         "broken": broken / options.draws,
         "coverage": float(np.mean(coverage)) if coverage else None,
         "false_alarms": false / accepting if accepting else None,
-        "delay_median": float(np.median(delays)) if delays else None,
+        "delay_median": float(np.median(delays)),
+        "delay_p90": float(np.quantile(delays, 0.9)),
     }
 
 
-def run_seed(options: argparse.Namespace, seed: int, folder: Path) -> dict[str, Any]:
-    """One project, and the streams that are drawn from what it saw."""
-    dataset = open_dataset(options.data)
-    question, labelled = question_of(dataset), [case for case in dataset.cases if case.labelled]
-    order = [labelled[n] for n in generator(seed, "stream", "cases").permutation(len(labelled))]
-    first, second = options.training, options.training + options.evaluated
-    parts = {"train": order[:first], "test": order[first:second], "arrive": order[second : second + 2 * options.arriving]}
-    if len(parts["arrive"]) < 2 * options.arriving:
-        raise InputError(f"Too few cases: {len(labelled)}", remedy="give fewer --training, --evaluated, --arriving")
-    with begin(dataset, parts, options, seed, folder / "p") as workspace:
-        usual, changed = parts["arrive"][: options.arriving], parts["arrive"][options.arriving :]
-        before, after = dict[str, Mask](), dict[str, Mask]()
-        alarmed: int | None = None
-        for n in range(0, options.arriving, options.batch):
-            before |= arrive(workspace, usual[n : n + options.batch], question, "", folder / f"usual{n:03d}")
-        for n in range(0, options.arriving, options.batch):
-            after |= arrive(workspace, changed[n : n + options.batch], question, options.change, folder / f"changed{n:03d}")
-            if stream_standing(workspace).alarm and alarmed is None:
-                alarmed = n + options.batch
-        with workspace.store.read() as tx:
-            live = tx.live_model()
-            judged = evaluated_cases(tx, live.id) if live else []
-        truth = truth_of(workspace, before)
-        pairs = [*((confidence_score(c.prediction), c.truth) for c in judged if c.split == "test"), *truth.values()]
-        scores, true = np.array([score for score, _ in pairs]), np.array([value for _, value in pairs])
-        return {
-            "seed": seed,
-            "words": stream_standing(workspace).words,
-            "usual": summary(workspace, truth, options.good),
-            "changed": summary(workspace, truth_of(workspace, after), options.good),
-            "alarm_after_changed_cases": alarmed,
-            "drawn": drawn(scores, (true < options.good).astype(float), options, seed),
-        }
+def triage(judged: FloatArray, arrived: FloatArray, good: float) -> str:
+    """The lowest score above which at most 1 % of the evaluated cases are bad, held against cases that arrived; (score, Dice) each."""
+    order = judged[np.argsort(-judged[:, 0])]
+    share = np.cumsum(order[:, 1] < good) / np.arange(1, len(order) + 1)
+    able = np.flatnonzero(share <= 0.01)
+    if not len(able):
+        return "triage: no threshold has 1 % bad above it"
+    taken = arrived[arrived[:, 0] >= order[able[-1], 0]]
+    bad = int((taken[:, 1] < good).sum())
+    return f"triage at 1 % bad: {len(taken)} of {len(arrived)} accepted ({len(taken) / len(arrived):.0%}), {share_words(bad, len(taken))}"
 
 
-def print_seed(found: Mapping[str, Any], options: argparse.Namespace) -> None:
-    """A line for each half, and one for the drawn streams."""
-    print(f"seed {found['seed']}: {'; '.join(found['words'])}")
-    for kind in ("usual", "changed"):
-        row = found[kind]
-        low, high = row["interval"] or (float("nan"), float("nan"))
-        share = f"{row['bad']} bad of {row['accepted']} ({low:.1%} to {high:.1%}), promised {options.risk:.0%}"
-        print(f"{kind:<8} {row['cases']} cases, {row['bad_of_all']} bad: accepted {row['accepted'] / row['cases']:.0%}, {share}; {row}")
-    print(f"alarm after {found['alarm_after_changed_cases']} changed cases; drawn streams: {found['drawn']}")
+def share_words(bad: int, count: int) -> str:
+    """So many bad ones, with an interval."""
+    if not count:
+        return "none accepted"
+    low, high = clopper_pearson(bad, count)
+    return f"{bad} bad of {count}: {bad / count:.1%} ({low:.1%} to {high:.1%})"
+
+
+def report(rows: Sequence[Row], options: argparse.Namespace) -> None:
+    """What came of every seed, and of all together."""
+    total: dict[str, list[Row]] = {"usual": [], "changed": []}
+    for seed in sorted({row["seed"] for row in rows}):
+        own = sorted((row for row in rows if row["seed"] == seed), key=lambda row: (row["kind"] == "changed", row["at"]))
+        for kind, found in total.items():
+            cases = [case for row in own if row["kind"] == kind for case in row["cases"].values()]
+            found += cases
+            print(f"seed {seed}, {kind}: {counts_words(cases, options)}")
+        alarms = [row["at"] + options.batch for row in own if row["kind"] == "changed" and row["alarm"]]
+        early = any(row["alarm"] for row in own if row["kind"] == "usual")
+        print(f"seed {seed}: alarm {f'after {alarms[0]} changed cases' if alarms else 'never'}{', before the change' if early else ''}")
+        pairs = np.array([pair for row in own if row["kind"] == "judged" for pair in row["pairs"]])
+        usual = np.array([(c["score"], c["dice"]) for row in own if row["kind"] == "usual" for c in row["cases"].values()])
+        if len(pairs) and len(usual):
+            every = np.concatenate([pairs, usual])
+            print(f"seed {seed}: {triage(pairs, usual, options.good)}")
+            print(f"seed {seed}, drawn streams: {drawn(every[:, 0], (every[:, 1] < options.good).astype(float), options, seed)}")
+    for kind, cases in total.items():
+        print(f"all, {kind}: {counts_words(cases, options)}")
+
+
+def counts_words(cases: Sequence[Row], options: argparse.Namespace) -> str:
+    """What was decided about cases, and how many of the accepted are bad."""
+    if not cases:
+        return "none arrived so far"
+    bad = sum(case["dice"] < options.good for case in cases)
+    accepted = [case for case in cases if case["decision"] == "accepted"]
+    two = sum(case["decision"] == "second reader" for case in cases)
+    shares = f"accepted {len(accepted)} ({len(accepted) / len(cases):.0%}), to two readers {two}"
+    words = share_words(sum(case["dice"] < options.good for case in accepted), len(accepted))
+    return f"{len(cases)} cases, {bad} bad: {shares}; {words}, promised {options.risk:.0%}"
+
+
+def tell(line: str) -> None:
+    """Say how far it is."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -214,25 +312,30 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--audit", type=float, default=0.2)
     parser.add_argument("--worse", type=float, default=0.2, help="so much more than promised is bad where the alarm's delay is measured")
     parser.add_argument("--draws", type=int, default=300)
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args(arguments)
+    parser.add_argument("--work", type=Path, help="where the projects lie, so that a run can go on; forgotten afterwards without")
+    parser.add_argument("--json", type=Path, help="a line per batch; read again by the next run")
+    parser.add_argument("--quick", action="store_true", help="few cases and little training, to try the path")
+    parser.add_argument("--report", action="store_true", help="only report what is there")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        vars(options).update(minutes=0.1, training=8, evaluated=24, arriving=8, batch=8, risk=0.2, sure=0.8, draws=50)
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print; the exit status."""
     options = parse(arguments)
-    found = []
+    rows = kept(options)
     try:
-        for seed in options.seeds:
-            with tempfile.TemporaryDirectory() as folder:
-                found.append(run_seed(options, seed, Path(folder)))
-            print_seed(found[-1], options)
+        with tempfile.TemporaryDirectory() as folder:
+            options.work = options.work or Path(folder)
+            for seed in () if options.report else options.seeds:
+                run_seed(options, seed, rows)
     except MedloopError as error:
         print(f"stream.py: {error}", file=sys.stderr)
         return 1
-    if options.json:
-        plain = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-        options.json.write_text(json.dumps({"options": plain, "machine": machine(), "seeds": found}, indent=1))
+    print(f"{options.data.name} on {machine()}")
+    report(rows, options)
     return 0
 
 

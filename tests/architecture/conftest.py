@@ -16,10 +16,12 @@ MODULES = {
 }
 
 
-def imported(tree: ast.AST) -> Iterable[str]:
+def imported(tree: ast.AST, package: str = "") -> Iterable[str]:
+    """Full names of what a module imports, also of what it names from its own `package`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in MODULES else node.module for alias in node.names)
+            module = f"{package.rsplit('.', node.level - 1)[0] if node.level > 1 else package}.{node.module}" if node.level else node.module
+            yield from (f"{module}.{alias.name}" if f"{module}.{alias.name}" in MODULES else module for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
@@ -27,4 +29,7 @@ def imported(tree: ast.AST) -> Iterable[str]:
 @pytest.fixture(scope="session")
 def arrows() -> dict[str, set[str]]:
     """Which modules each module imports, at its top or inside its functions."""
-    return {name: {n for n in imported(ast.parse(p.read_text())) if n in MODULES} - {name} for name, p in MODULES.items()}
+    return {
+        name: {n for n in imported(ast.parse(p.read_text()), name.rsplit(".", 1)[0]) if n in MODULES} - {name}
+        for name, p in MODULES.items()
+    }

@@ -1,11 +1,14 @@
-"""A federation of real processes on this machine: Flower's SuperLink, three SuperNodes, and a project each; one of them is killed."""
+"""A federation of real processes on this machine: Flower's SuperLink, SuperNodes, and a project each, over TLS with keys; one is killed."""
 
 import hashlib
 import multiprocessing
 import os
 import signal
+import subprocess
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from medloop.core.records import Source
 from medloop.loop.data.cases import Incoming, NewCase, add_case
@@ -13,7 +16,8 @@ from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated import Site, plan_of
 from medloop.loop.learning.federated_joining import join_federation
-from medloop.models.exchange.federation import Rounds, prepare, serve
+from medloop.models.exchange.federation import Rounds, prepare
+from medloop.models.exchange.federation_serving import serve
 from medloop.models.exchange.flower import Secured
 from medloop.models.exchange.flower_side.updates import decode_arrays
 from medloop.models.foundation.networks import blocks
@@ -40,6 +44,22 @@ def make_site(tmp_path):
     return make
 
 
+@pytest.fixture
+def coordinator(tmp_path) -> Secured:
+    """A certificate of this machine, and a key pair for every site: the private halves are files named after the sites."""
+    key, certificate = tmp_path / "tls.key", tmp_path / "tls.pem"
+    for_this_machine = ["-subj", "/CN=coordinator", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate), *for_this_machine]
+    subprocess.run(made, check=True, capture_output=True)
+    for name in SITES:
+        pair = ec.generate_private_key(ec.SECP384R1())
+        secret = pair.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+        public = pair.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+        (tmp_path / f"{name}.key").write_bytes(secret)
+        (tmp_path / f"{name}.pub").write_bytes(public)
+    return Secured(str(certificate), str(key), str(certificate), tuple(str(tmp_path / f"{name}.pub") for name in SITES))
+
+
 class DoomedSite(Site):
     """Dies in the middle of its first round, as a machine does."""
 
@@ -54,10 +74,13 @@ def take_part(folder, server, name):
         joining.Site = DoomedSite
     said = (folder / "said.txt").open("a", buffering=1)
     with Workspace.open(folder) as workspace:
-        join_federation(workspace, server, say=lambda line: print(line, file=said), name=name)
+        secured = Secured(str(folder.parent / "tls.pem"), str(folder.parent / f"{name}.key"))
+        join_federation(workspace, server, say=lambda line: print(line, file=said), name=name, secured=secured)
 
 
-def test_three_sites_learn_together_a_killed_one_costs_only_its_round_and_one_with_other_labels_is_refused(flower, make_site, tmp_path):
+def test_three_sites_learn_together_a_killed_one_costs_only_its_round_and_one_with_other_labels_is_refused(
+    flower, make_site, coordinator, tmp_path
+):
     blocks()  # the sites are forked: what takes seconds to load is there already
     folders = {name: make_site(name, labels, first=10 * n) for n, (name, labels) in enumerate(SITES.items())}
     with Workspace.open(folders["north"]) as workspace:
@@ -72,7 +95,7 @@ def test_three_sites_learn_together_a_killed_one_costs_only_its_round_and_one_wi
                 one.start()
 
     try:
-        done = serve(tmp_path / "f", ("127.0.0.1", 0), Secured(), say)
+        done = serve(tmp_path / "f", ("127.0.0.1", 0), coordinator, say)
         for one in sites[:2]:
             one.join(30)
     finally:

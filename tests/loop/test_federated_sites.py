@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import ConflictError, FormatError, InputError, SettingError
-from medloop.core.records import Model
+from medloop.core.records import Evaluation, Model
 from medloop.loop.data.model_card import model_card
+from medloop.loop.foundation.federated_account import account_of, account_words, enter, summed
+from medloop.loop.learning import federated_result
 from medloop.loop.learning.federated import Site, plan_of
-from medloop.loop.learning.federated_joining import _alone
+from medloop.loop.learning.federated_joining import _alone, join_federation
 from medloop.loop.learning.federated_learning import Learning, SiteControl
 from medloop.loop.learning.federated_privacy import Privacy
+from medloop.loop.learning.federated_result import finish_interrupted
 from medloop.loop.overview.model_history import list_models
 from medloop.models.exchange.federation import Rounds, terms_of
 from medloop.models.exchange.flower_side.updates import decode_arrays, encode_arrays, norm_of
@@ -148,3 +151,51 @@ def test_privacy_is_not_claimed_of_an_update_that_left_without_noise(workspace):
     Site(workspace, "north", print).learn({**terms, "round": 1}, first)
     with pytest.raises(InputError, match="without noise"):
         Site(workspace, "north", print, privacy=Privacy(epsilon=1000, delta=0.01)).learn({**terms, "round": 1}, first)
+
+
+def test_what_federations_cost_adds_up_and_is_said_before_the_next(workspace, tmp_path):
+    terms, first = agreed(workspace, dataclasses.replace(ROUNDS, steps=2))
+    for seed in (0, 1):
+        again = {**terms, "id": f"f{seed}"}
+        Site(workspace, "north", print, privacy=Privacy(epsilon=4.0, delta=1e-3)).learn({**again, "round": 1}, first)
+    total = summed(account_of(workspace))
+    assert (total["federations"], total["without_noise"], total["delta"]) == (2, 0, 2e-3)
+    assert total["epsilon"] == sum(one["epsilon"] for one in account_of(workspace).values()) > 7
+    enter(workspace, "f2", {})
+    enter(workspace, "f2", {"epsilon": 1.0, "delta": 1e-3})
+    assert account_of(workspace)["f2"]["epsilon"] is None, "an update without noise is not made good"
+    assert "over 2 federations; 1 federation without noise" in account_words(summed(account_of(workspace)))
+    said = []
+    with pytest.raises(SettingError, match="HOST:PORT"):
+        join_federation(workspace, "nowhere", say=said.append, privacy=Privacy(epsilon=2.0))
+    assert said[0].endswith("; this one may add ε 2 at δ 1e-05")
+    (workspace.folder / "federated-privacy.json").write_text("{")
+    with pytest.raises(FormatError, match="cannot be read"):
+        join_federation(workspace, "nowhere", say=said.append)
+
+
+def test_a_result_whose_judging_was_interrupted_is_judged_once_when_the_site_is_started_again(workspace, monkeypatch):
+    terms, first = agreed(workspace)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(federated_result, "bring_up_to_date", killed)
+        with pytest.raises(Killed):
+            Site(workspace, "north", print).keep(told(terms, "north"), first)
+    with workspace.store.read() as tx:
+        assert not tx.find(Evaluation)
+    said = []
+    finish_interrupted(workspace, said.append, 1)
+    with workspace.store.read() as tx:
+        assert tx.find(Evaluation)
+    assert "goes on with the result" in said[0]
+    said.clear()
+    finish_interrupted(workspace, said.append, 1)
+    assert not said
+    assert "already" in Site(workspace, "north", print).keep(told(terms, "north"), first)["words"]
+    assert len(list_models(workspace)) == 1

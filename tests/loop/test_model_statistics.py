@@ -8,7 +8,7 @@ import pytest
 from medloop.core.errors import FormatError, InputError
 from medloop.core.records import Case
 from medloop.loop.data.exporting import export_project
-from medloop.loop.data.model_statistics import FEWEST, FILE, compared_with, read_statistics
+from medloop.loop.data.model_statistics import FEWEST, FILE, compared_with, imported_drift, read_statistics
 from medloop.loop.data.outside_models import import_model
 from medloop.loop.learning.federated import Site
 
@@ -42,6 +42,9 @@ def test_a_model_goes_with_statistics_and_the_other_site_is_told_how_its_cases_d
     (line,) = compared_with(south, {**found, "appearance": moved}, cases)
     assert "differ from" in line
     assert "deviations" in line
+    (line,) = imported_drift(south)
+    assert line.startswith("imported model north, images against the statistics of its training patients: 2 cases here")
+    assert imported_drift(south, since="2999-01-01") == imported_drift(north) == []
     assert compared_with(south, {**found, "channels": 3}, cases) == ["no case here has the 3 channels of those that it learned from"]
 
 

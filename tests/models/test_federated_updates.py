@@ -1,11 +1,16 @@
 """Updates of a federation as arrays: averaged by hand, refused where they are off; the app that carries them is one's own."""
 
+import asyncio
 import io
 import json
+import os
 import pickle
 import struct
+import threading
 import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -14,9 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medloop.core.errors import ConflictError, FormatError, SettingError
-from medloop.models.exchange.federation import Plan, Rounds, prepare, read_plan, serve
+from medloop.models.exchange.federation import Plan, Rounds, held, prepare, read_plan
+from medloop.models.exchange.federation_serving import serve
 from medloop.models.exchange.flower import PACKAGE, SIDE, Secured, write_app
 from medloop.models.exchange.flower_side.agreement import difference
+from medloop.models.exchange.flower_side.door import FEDERATION, HEADER, HOLDER, PROOF, Door
 from medloop.models.exchange.flower_side.site_process import require_own
 from medloop.models.exchange.flower_side.updates import decode_arrays, encode_arrays, flaw_of, norm_of, too_long, weighted_mean
 from medloop.models.exchange.flower_site import attend
@@ -152,6 +159,70 @@ def test_a_federation_goes_on_with_the_same_terms_alone(recipe_2d, tmp_path):
         prepare(tmp_path / "full", plan, Rounds())
 
 
+def test_a_folder_whose_making_was_interrupted_is_made_again(recipe_2d, tmp_path):
+    plan, folder = Plan("segmentation", {"a": 1, "b": 2}, recipe_2d), tmp_path / "f"
+    prepare(folder, plan, Rounds(seed=1))
+    (folder / "terms.json").unlink()
+    (folder / ".terms.json.0a1b.tmp").write_text("{")
+    prepare(folder, plan, Rounds(seed=2))
+    prepare(tmp_path / "g", plan, Rounds(seed=2))
+    assert (folder / "round-0000.safetensors").read_bytes() == (tmp_path / "g" / "round-0000.safetensors").read_bytes()
+
+
+def test_a_folder_and_a_port_are_served_once_and_the_other_is_named(tmp_path):
+    (tmp_path / "f").mkdir()
+    with held(tmp_path / "f", "127.0.0.1:9100"), pytest.raises(ConflictError) as refused:
+        serve(tmp_path / "f", ("127.0.0.1", 0), Secured(), print)
+    assert f"held by another medloop federate serve (process {os.getpid()}, at 127.0.0.1:9100)" in str(refused.value)
+    assert not (tmp_path / "f" / "flower").exists()
+    with (
+        served({"federation": "abc", "process": os.getpid(), "own": False}) as port,
+        pytest.raises(ConflictError, match="serves federation abc"),
+    ):
+        serve(tmp_path / "f", ("127.0.0.1", port), Secured(), print)
+
+
+@contextmanager
+def served(told):
+    class Told(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Told) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def reached(path, *, peer="10.0.0.9", secret=b""):
+    sent = []
+
+    async def app(scope, receive, send):
+        sent.append({"status": 200})
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(HEADER.encode(), secret)] if secret else []
+    scope = {"type": "http", "path": path, "headers": headers, "client": (peer, 1), "server": ("10.0.0.1", 9100)}
+    asyncio.run(Door(app)(scope, None, send))
+    return sent[0]["status"]
+
+
+def test_a_stranger_at_the_port_gives_no_commands(monkeypatch):
+    for name, value in ((PROOF, "s3"), (FEDERATION, "f1"), (HOLDER, "12")):
+        monkeypatch.setenv(name, value)
+    assert reached("/v1/fleet/pull-messages") == reached("/health") == 200
+    for path in ("/v1/control/start-run", "/v1/control/register-node", "/v1/runtime/claim-task", "/v1/responses", "/docs", "//v1/fleet/x"):
+        assert reached(path) == 403, path
+        assert reached(path, secret=b"s3") == 200
+        assert reached(path, secret=b"s4") == 403
+    assert reached("/v1/control/start-run", peer="127.0.0.1") == 403, "not even from this machine"
+    assert reached("/v1/runtime/claim-task", peer="127.0.0.1") == reached("/v1/runtime/claim-task", peer="10.0.0.1") == 200
+
+
 def test_other_machines_are_reached_over_tls_alone_and_a_plan_is_checked(tmp_path):
     with pytest.raises(SettingError, match="over TLS alone"):
         attend(tmp_path, "hospital.example:9100", Secured(), lambda *_: ({}, None))
@@ -159,6 +230,8 @@ def test_other_machines_are_reached_over_tls_alone_and_a_plan_is_checked(tmp_pat
         attend(tmp_path, "hospital", Secured(), lambda *_: ({}, None))
     with pytest.raises(SettingError, match=r"127\.0\.0\.1 alone"):
         serve(tmp_path, ("0.0.0.0", 9100), Secured(), print)
+    with pytest.raises(SettingError, match="none is named"):
+        serve(tmp_path, ("0.0.0.0", 9100), Secured("ca.pem", "key.pem", "cert.pem"), print)
     (tmp_path / "plan.json").write_bytes(pickle.dumps({}))
     with pytest.raises(FormatError, match="no plan of a federation"):
         read_plan(tmp_path / "plan.json")

@@ -14,6 +14,7 @@ export const judgeFile = (p: string, file: File, asked: object, signal: AbortSig
   sendFile(at(p, `/acquisition?${asText(asked)}`), file, signal);
 export const readAcquisition = (p: string, c: string): Promise<T.Acquisition> => getJson(at(p, `/cases/${c}/acquisition`));
 export const readDrift = (p: string, by: string, since: string): Promise<T.DriftResult> => getJson(at(p, `/drift?by=${encodeURIComponent(by)}&since=${since}`));
+export const readFederations = (p: string): Promise<T.Federations> => getJson(at(p, "/federations"));
 export const readDispositions = (p: string): Promise<T.StreamStanding> => getJson(at(p, "/dispositions"));
 export const renewRule = (p: string, why: string): Promise<T.StreamStanding> => sendJson("POST", at(p, "/dispositions/renew"), { why });
 export const recallAccepted = (p: string, why: string): Promise<T.Recalled> => sendJson("POST", at(p, "/dispositions/recall"), { why });

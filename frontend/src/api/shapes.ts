@@ -283,9 +283,9 @@ export interface DriftReport {
   model_index: number; by: string; groups: GroupDrift[]; cases: CaseStanding[]; unpredicted: number; note: string; unread: number;
 }
 
-/** The report, or why there is none yet and what to do about it. */
+/** The report, or why there is none yet and what to do about it; `imported` compares with what imported models learned from. */
 export interface DriftResult {
-  found: DriftReport | null; reason: string; remedy: string;
+  found: DriftReport | null; reason: string; remedy: string; imported: string[];
 }
 
 /** One test of a group; `corrected` is its p-value for all tests of the report together. */
@@ -326,6 +326,27 @@ export interface Explanation {
 /** Outermost voxels of the structure. */
 export interface ExtremePointsBody {
   kind: "extreme_points"; voxels: [number, number, number][]; label?: number;
+}
+
+/** A round: updates that counted, site → why its update was left out, and sites that were missing. */
+export interface FederatedRound {
+  round: number; seconds: number; sites: SiteUpdate[]; left_out: Record<string, string>; missing: string[];
+}
+
+/** ε and δ of all federations with noise together, how many these are, and how many had none. */
+export interface FederationAccount {
+  epsilon: number; delta: number; federations: number; without_noise: number;
+}
+
+/** A federation: `dice` of its result by split on this site's evaluation patients, `privacy` empty without noise. */
+export interface Federation {
+  id: string; model_index: number; standing: string; strategy: string; rounds_held: number; rounds_planned: number; sites: string[]; cases:
+  number; terms: Record<string, unknown>; rounds: FederatedRound[]; dice: Record<string, number>; privacy: Record<string, unknown>;
+}
+
+/** The federations of a project, the newest first. */
+export interface Federations {
+  federations: Federation[]; account: FederationAccount;
 }
 
 /** What came of a gold case. */
@@ -1051,6 +1072,11 @@ export interface SimilarCase {
 /** The nearest annotated cases; `by` is model or descriptors. */
 export interface Similar {
   by: string; cases: SimilarCase[];
+}
+
+/** A site's update in a round; `loss` is null of a private site, `epsilon` of any other. */
+export interface SiteUpdate {
+  site: string; cases: number; norm: number; loss: number | null; epsilon: number | null;
 }
 
 /** What whoever looks at a case should know about it; `returned` only where it is for them, or they may see others' readings. */

@@ -49,6 +49,11 @@ export function DriftPanel({ project }: { project: Project }) {
           <Found project={project} found={result.found} />
         </Takeaway>
       )}
+      {result?.imported.map((line) => (
+        <p key={line} class="hint" data-testid="drift-imported">
+          {line}
+        </p>
+      ))}
       {result && !result.found && <Empty title={result.reason}>{result.remedy}</Empty>}
     </section>
   );

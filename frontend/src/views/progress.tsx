@@ -29,6 +29,11 @@ const ContinualPanels = later(
   () => null,
 );
 
+const FederationsPanel = later(
+  () => import("./federations").then((part) => part.FederationsPanel),
+  () => null,
+);
+
 const ProductionPanel = later(
   () => import("./production").then((part) => part.ProductionPanel),
   () => null,
@@ -133,6 +138,7 @@ function Panels({ project, progress, change, jobs, onChange }: PanelsProps) {
       </Allowed>
       <TriagePanel project={project} version={`${progress.annotated} ${progress.models.length} ${progress.pool_quality?.mean}`} />
       <DriftPanel project={project} />
+      <FederationsPanel project={project.id} version={`${progress.models.length}`} />
       <ProductionPanel project={project.id} version={`${progress.annotated} ${progress.models.length} ${jobs.length}`} onChange={onChange} />
     </div>
   );

@@ -1,7 +1,7 @@
 """`medloop federate`: sites that cannot share images train one network together, with Flower as the engine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +47,9 @@ class _Serving:
         shown_default="5 times the median of the round, from 3 updates on",
     )  # fmt: skip
     wait_minutes: float = setting(60.0, "How long a round waits for a site.", "--wait-minutes", "at once", low=0.05, high=100_000)
+    meet_minutes: float = setting(
+        3.0, "How long it waits for one that is to say what it offers.", "--meet-minutes", "at once", low=0.05, high=100_000
+    )
     seed: int = setting(0, "Of the first weights and of what each round draws.", "--seed", "at once", low=0, high=2**31 - 1)
 
 
@@ -59,6 +62,9 @@ class _Door:
     tls_cert: Annotated[str, option("--tls-cert", metavar="FILE", help="Its certificate (PEM).")] = ""
     tls_key: Annotated[str, option("--tls-key", metavar="FILE", help="Its private key (PEM).")] = ""
     tls_ca: Annotated[str, option("--tls-ca", metavar="FILE", help="Certificate of the authority that signed it (PEM).")] = ""
+    site_key: Annotated[
+        list[str], option("--site-key", metavar="FILE", help="Public key of a site to let in (OpenSSH); once for each.")
+    ] = field(default_factory=list)
 
     def secured(self) -> "Secured":
         """The same for Flower."""
@@ -67,8 +73,10 @@ class _Door:
         given = [bool(one) for one in (self.tls_cert, self.tls_key, self.tls_ca)]
         if any(given) and not all(given):
             raise SettingError("TLS needs --tls-cert, --tls-key and --tls-ca, some are missing")
-        _require_files(self.tls_cert, self.tls_key, self.tls_ca)
-        return Secured(self.tls_ca, self.tls_key, self.tls_cert)
+        _require_files(self.tls_cert, self.tls_key, self.tls_ca, *self.site_key)
+        if self.site_key and not all(given):
+            raise SettingError("Keys of sites are checked over TLS alone", remedy="give --tls-cert, --tls-key and --tls-ca, too")
+        return Secured(self.tls_ca, self.tls_key, self.tls_cert, tuple(self.site_key))
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class _Trust:
 
     name: Annotated[str, option("--name", help="As the others see this site; the project's name without.")] = ""
     tls_ca: Annotated[str, option("--tls-ca", metavar="FILE", help="Certificate of the coordinator's authority (PEM).")] = ""
-    key: Annotated[str, option("--key", metavar="FILE", help="Private key that this site shows (PEM); its coordinator knows it.")] = ""
+    key: Annotated[str, option("--key", metavar="FILE", help="Private key that this site shows (OpenSSH); its coordinator knows it.")] = ""
     epsilon: Annotated[float, option("--epsilon", min=0.0, help="Privacy that the rounds may cost a patient (DP-SGD); 0: no noise.")] = 0.0
     delta: Annotated[float, typer.Option("--delta", help="Of the same; below one over the number of patients.")] = 1e-5
     clip: Annotated[float, typer.Option("--clip", help="Of the same: longest gradient of one patient.")] = 1.0
@@ -127,7 +135,7 @@ def serve(
     Ends after the last round. Killed before, the same command goes on after the last finished round.
     """
     from medloop.models.exchange.federation import Rounds, prepare, read_plan
-    from medloop.models.exchange.federation import serve as hold
+    from medloop.models.exchange.federation_serving import serve as hold
 
     given: Any = dict(settings)
     secured = door.secured()

@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from typing import Any, get_type_hints
 
 
@@ -12,7 +12,7 @@ def with_option_group(name: str, group: type[Any]) -> Callable[[Callable[..., No
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(group, include_extras=True)
-        options = [_option(one.name, hints[one.name], one.default) for one in fields(group)]
+        options = [_option(one.name, hints[one.name], _default(one)) for one in fields(group)]
 
         @functools.wraps(command)
         def run(**values: Any) -> None:
@@ -27,6 +27,10 @@ def with_option_group(name: str, group: type[Any]) -> Callable[[Callable[..., No
         return run
 
     return with_options
+
+
+def _default(one: Field[Any]) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
 def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -6,6 +6,7 @@ import typer
 
 from medloop.cli.options import AsJson, ProjectFolder, one_of, open_project
 from medloop.cli.printing import print_json, print_table, say, tell
+from medloop.core.errors import InputError
 from medloop.core.names import counted
 
 if TYPE_CHECKING:
@@ -49,10 +50,19 @@ def drift(
     Compared are embeddings, intensities, voxels and, where cases of the group are annotated, expected with observed quality; fewer than
     eight patients get no verdict. Without --by, groups are made by the first of scanner, manufacturer, site, stratum there is.
     """
+    from dataclasses import replace
+
+    from medloop.loop.data.model_statistics import imported_drift
     from medloop.loop.judging.drift import drift_report
 
     with open_project(folder) as workspace:
-        found = drift_report(workspace, by=by, since=since)
+        imported = tuple(imported_drift(workspace, since=since))
+        try:
+            found = replace(drift_report(workspace, by=by, since=since), imported=imported)
+        except InputError:  # without a model in use there is still what an imported one learned from
+            for line in imported:
+                say(line)
+            raise
     tell(found, lambda: _print_drift(found), as_json=as_json)
 
 

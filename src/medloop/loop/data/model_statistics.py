@@ -1,8 +1,9 @@
 """What a model learned from, in numbers that can leave a site without its images; and how another site's cases differ from that.
 
 Means and deviations over patients of what images look like (`medloop.images.appearance`) and of the model's embedding, and how often and
-how large each label is. Numbers over few patients tell of single ones: below `FEWEST` patients nothing is written, and a label that fewer
-patients have is left out. A file from elsewhere is JSON of bounded size, of which numbers alone are taken.
+large each label is. Numbers over few patients tell of single ones: below `FEWEST` patients nothing is written, a label that fewer have is
+left out, and so is a share from which a smaller number follows (`label_statistics`). A file from elsewhere is JSON of bounded size, and
+numbers alone are taken of it.
 """
 
 import json
@@ -14,17 +15,16 @@ from typing import Any
 import numpy as np
 
 from medloop import __version__
-from medloop.core.arrays import UNKNOWN, FloatArray
+from medloop.core.arrays import FloatArray
 from medloop.core.errors import BlobError, FormatError, InputError
-from medloop.core.image import Mask
 from medloop.core.names import counted
 from medloop.core.records import Annotation, Case, Json, Model
 from medloop.images.appearance import appearance_names, scale_free
-from medloop.loop.foundation.arrays import load_annotation
+from medloop.loop.data.label_statistics import label_statistics
 from medloop.loop.foundation.described import vector_of
 from medloop.loop.foundation.learned import learned_of_snapshot
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.appearances import appearances
+from medloop.loop.judging.appearances import appearances, kept_appearances
 from medloop.metrics.two_sample import patient_medians
 
 FILE = "statistics.json"
@@ -62,7 +62,7 @@ def statistics_of(workspace: Workspace, model: Model) -> Json:
         "patients": len(set(patients)),
         "channels": seen[0].channels,
         "appearance": _summary(names, np.stack([looks[c.id] for c in seen]), patients),
-        "labels": _labels(workspace, [a for a in answers if a.is_whole], cases),
+        "labels": label_statistics(workspace, answers, cases, fewest=FEWEST),
     }
     if len({patient for patient, _ in embedded}) >= FEWEST:
         rows = patient_medians(np.stack([vector for _, vector in embedded]), [patient for patient, _ in embedded])
@@ -92,29 +92,6 @@ def _rounded(values: FloatArray) -> list[float]:
     return [float(f"{value:.6g}") for value in values]
 
 
-def _labels(workspace: Workspace, answers: Sequence[Annotation], cases: Mapping[str, Case]) -> Json:
-    """How many patients have each label, and its median volume in ml; of labels that `FEWEST` patients have."""
-    volumes: dict[int, dict[str, list[float]]] = {}
-    for answer in answers:
-        case = cases[answer.case_id]
-        try:
-            truth = load_annotation(workspace.store.blobs, answer, case)
-        except BlobError:
-            continue
-        values = truth.array[(truth.array > 0) & (truth.array != UNKNOWN)] if isinstance(truth, Mask) else np.array([truth])
-        for value, voxels in zip(*np.unique(values, return_counts=True), strict=True):
-            millilitres = float(voxels) * float(np.prod(case.grid.spacing_mm)) / 1000 if isinstance(truth, Mask) else 0.0
-            volumes.setdefault(int(value), {}).setdefault(case.patient, []).append(millilitres)
-    every = len({case.patient for case in cases.values()})
-    told: dict[str, Any] = {}
-    for label in workspace.task.labels:
-        found = volumes.get(label.value, {})
-        if len(found) >= FEWEST:
-            median = float(np.median([np.mean(each) for each in found.values()]))
-            told[label.name] = {"share_of_patients": round(len(found) / every, 3), "median_ml": float(f"{median:.4g}")}
-    return told
-
-
 def read_statistics(folder: Path) -> Json:
     """The statistics beside a model from elsewhere; {} without any.
 
@@ -133,7 +110,8 @@ def read_statistics(folder: Path) -> Json:
             raise ValueError(f"format {found[FORMAT]}")
         appearance = {str(name): {key: _number(one[key]) for key in ("mean", "deviation")} for name, one in found["appearance"].items()}
         labels = {
-            str(name): {key: _number(one[key]) for key in ("share_of_patients", "median_ml")} for name, one in found["labels"].items()
+            str(name): {key: _number(one[key]) for key in ("share_of_patients", "median_ml") if key in one}
+            for name, one in found["labels"].items()
         }
         whole = {name: int(found[name]) for name in ("cases", "patients", "channels")}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UnicodeDecodeError) as error:
@@ -145,6 +123,30 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{value!r:.40} is no number")
     return float(value)
+
+
+def imported_drift(workspace: Workspace, *, since: str = "", most: int | None = None) -> list[str]:
+    """How the unlabelled cases differ from what each imported model learned from, in words; a line says what was compared.
+
+    Args:
+        workspace: The project.
+        since: Only cases added on this day (2026-11-30) or later.
+        most: Images that are read which nobody looked at yet; None for all.
+    """
+    with workspace.store.read() as tx:
+        models = [one for one in tx.find(Model, order=("index",)) if one.outside and one.metrics.get("statistics")]
+        cases = [case for case in tx.unlabelled_cases(["train", "audit"], exclude_open=False) if case.added_at >= since] if models else []
+    if not cases:
+        return []
+    known = kept_appearances(workspace, cases)
+    new = [case for case in cases if case.id not in known]
+    seen = [case for case in cases if case.id in known] + new[:most]
+    left = f" ({counted(len(cases) - len(seen), 'unlabelled case')} not looked at yet)" if len(seen) < len(cases) else ""
+    return [
+        f"imported model {one.outside}, images against the statistics of its training patients: {line}{left}"
+        for one in models
+        for line in compared_with(workspace, one.metrics["statistics"], seen)
+    ]
 
 
 def compared_with(workspace: Workspace, statistics: Json, cases: Sequence[Case]) -> list[str]:

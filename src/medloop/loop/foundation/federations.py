@@ -19,4 +19,7 @@ def federation_words(model: Model) -> str:
 def privacy_words(cost: Json) -> str:
     """What differential privacy a site's updates have cost, in words."""
     how = f"noise {cost['noise']:.3g} times the gradients' bound {cost['clip']:g}, {cost['steps']} steps"
-    return f"ε {cost['epsilon']:.2f} at δ {cost['delta']:g} for each patient ({how})"
+    total = cost.get("account") or {"federations": 1, "without_noise": 0}
+    added = f"; with the federations before, ε {total['epsilon']:.2f} at δ {total['delta']:g}" if total["federations"] > 1 else ""
+    free = f"; {counted(total['without_noise'], 'federation')} without noise besides" if total["without_noise"] else ""
+    return f"ε {cost['epsilon']:.2f} at δ {cost['delta']:g} for each patient ({how}){added}{free}"

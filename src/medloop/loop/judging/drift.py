@@ -57,6 +57,7 @@ class DriftReport:
         unpredicted: Cases without an embedding by this model, which are not compared.
         note: Why nothing can be said of single cases, in words; "" where it can.
         unread: Cases that are not compared yet as nobody looked at their images; a further look goes on with them.
+        imported: What cases are beside the statistics that models from elsewhere came with, in words.
     """
 
     model_index: int
@@ -66,6 +67,7 @@ class DriftReport:
     unpredicted: int
     note: str
     unread: int = 0
+    imported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

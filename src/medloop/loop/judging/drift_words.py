@@ -9,7 +9,11 @@ from medloop.metrics.drift import GroupDrift
 
 def report_lines(found: DriftReport) -> list[str]:
     """The report in words."""
-    return list(chain.from_iterable(_group_lines(group) for group in found.groups)) + ([found.note] if found.note else [])
+    return (
+        list(chain.from_iterable(_group_lines(group) for group in found.groups))
+        + ([found.note] if found.note else [])
+        + list(found.imported)
+    )
 
 
 def _group_lines(group: GroupDrift) -> list[str]:

@@ -19,6 +19,7 @@ from medloop.core.labels import class_regions
 from medloop.core.names import counted
 from medloop.core.records import Case, Json, ProjectSettings, Snapshot, now
 from medloop.images.files import write_atomic
+from medloop.loop.foundation.federated_account import account_of, enter, summed
 from medloop.loop.foundation.federations import privacy_words
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated_learning import OWN, Learning, Say, SiteControl, proximal_anchor
@@ -156,6 +157,7 @@ class Site:
         weights = trained.weights[0].read_bytes()
         loss, seconds = float(trained.metrics["loss"]), float(trained.metrics["seconds"])
         learning.note(recipe.steps, seconds, private)  # before anything is kept of these steps: what a kill leaves is counted
+        enter(self.workspace, str(terms["id"]), cost)
         write_atomic(learning.folder / OWN, weights, mode=0o600)
         shutil.rmtree(folder, ignore_errors=True)
         self.say(f"round {number} of {terms['rounds']}: {recipe.steps} steps in {seconds:.0f} s, loss {loss:.3f}")
@@ -184,6 +186,7 @@ class Site:
         learning = self._learning(terms)
         private = learning.private(self.privacy)
         cost = spent(self.privacy, private, learning.recipe, learning.taken[0]) if self.privacy and private else {}
+        cost = {**cost, "account": summed(account_of(self.workspace))} if cost else cost
         words = keep_result(learning, {**terms, "privacy": cost}, common, self.say)
         return {"site": self.name, "words": words}
 

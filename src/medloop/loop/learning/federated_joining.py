@@ -9,10 +9,12 @@ from pathlib import Path
 from medloop.core.errors import ConflictError
 from medloop.core.names import one_line
 from medloop.core.records import Json
+from medloop.loop.foundation.federated_account import account_of, account_words, summed
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.federated import Site
 from medloop.loop.learning.federated_learning import Say
 from medloop.loop.learning.federated_privacy import Privacy
+from medloop.loop.learning.federated_result import finish_interrupted
 from medloop.models.exchange.flower import Secured
 from medloop.models.exchange.flower_site import Answer, attend
 from medloop.store.claims import opened_lock
@@ -64,8 +66,16 @@ def join_federation(
         return answer, None
 
     with _alone(workspace), tempfile.TemporaryDirectory(prefix="medloop-site-") as place:
+        say(f"so far federations have cost this project: {account_words(summed(account_of(workspace)))}{_more(privacy)}")
+        finish_interrupted(workspace, say, threads)
         attend(Path(place), server, secured or Secured(), handle)
     return kept[-1]
+
+
+def _more(privacy: Privacy | None) -> str:
+    if privacy is None:
+        return "; this one adds no noise, so that nothing bounds what it costs"
+    return f"; this one may add ε {privacy.epsilon:g} at δ {privacy.delta:g}"
 
 
 @contextmanager

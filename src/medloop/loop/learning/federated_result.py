@@ -1,6 +1,7 @@
 """The result of a federation as a model of a site's project: a candidate, held against the model in use as any other is."""
 
 import hashlib
+import json
 
 from medloop.core.names import counted
 from medloop.core.records import Evaluation, Json, Model, Snapshot, new_id, now
@@ -12,9 +13,13 @@ from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.evaluation import bring_up_to_date
 from medloop.loop.judging.live_models import choose_live, place_trained
 from medloop.loop.judging.pool_predictions import predict_cases
-from medloop.loop.learning.federated_learning import Learning, Say
+from medloop.loop.learning.federated_learning import Learning, Say, SiteControl
 
-RESULT = "result.safetensors"
+RESULT, TERMS, JUDGED = "result.safetensors", "result.json", "judged"
+KEPT = ("round", "seconds", "sites", "left_out", "missing")
+SHOWN = ("steps", "min_sites", "proximal", "norm_bound", "version")
+MOST_ROUNDS = 1000
+"""Rounds that a model keeps, the last ones."""
 
 
 def keep_result(learning: Learning, terms: Json, common: bytes, say: Say) -> str:
@@ -31,14 +36,35 @@ def keep_result(learning: Learning, terms: Json, common: bytes, say: Say) -> str
     """
     from medloop.models.foundation.federated_weights import joined_weights
 
-    workspace = learning.workspace
     weights = joined_weights(learning.recipe, learning.own, common)
     write_atomic(learning.folder / RESULT, weights, mode=0o600)
-    with workspace.store.read() as tx:
-        before = tx.live_model()
-    model, fresh = _stored(learning, terms, weights)
-    if not fresh:
+    write_atomic(learning.folder / TERMS, json.dumps(terms).encode(), mode=0o600)
+    return _kept(learning, terms, weights, say)
+
+
+def finish_interrupted(workspace: Workspace, say: Say, threads: int) -> None:
+    """Judge results that came and were not judged, as the site was ended in between; each once."""
+    for file in sorted(workspace.work_folder.glob(f"federation-*/{TERMS}")):
+        terms, folder = json.loads(file.read_text()), file.parent
+        learning = Learning(workspace, terms, folder, SiteControl(workspace, say, threads))
+        if learning.plan.decided(JUDGED) is None and (folder / RESULT).exists():
+            say(f"goes on with the result of federation {terms['id']}, which was not judged yet")
+            _kept(learning, terms, (folder / RESULT).read_bytes(), say)
+
+
+def _kept(learning: Learning, terms: Json, weights: bytes, say: Say) -> str:
+    """Store the result, and hold it against the model in use unless that was done before."""
+    workspace = learning.workspace
+    model, fresh, before = _stored(learning, terms, weights)
+    if not fresh and learning.plan.decided(JUDGED) is not None:
         return f"has it as model {model.index} already"
+    words = _judged(workspace, learning, model, before, say)
+    learning.plan.decide(JUDGED, lambda: model.id)
+    return words
+
+
+def _judged(workspace: Workspace, learning: Learning, model: Model, before: Model | None, say: Say) -> str:
+    """Evaluate it beside the model in use, let the gate decide, and say what came of it."""
 
     def judge(one: Model) -> dict[str, float]:
         left_out = LeftOut(workspace, say)
@@ -77,8 +103,8 @@ def _scores(workspace: Workspace, before: Model | None, after: Model) -> str:
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-def _stored(learning: Learning, terms: Json, weights: bytes) -> tuple[Model, bool]:
-    """The model, and whether it is new."""
+def _stored(learning: Learning, terms: Json, weights: bytes) -> tuple[Model, bool, Model | None]:
+    """The model, whether it is new, and the one in use beside it."""
     workspace, begun = learning.workspace, learning.begun
     rounds = list(terms["rounds_told"])
     sites = sorted({one["site"] for told in rounds for one in told["sites"]})
@@ -91,6 +117,8 @@ def _stored(learning: Learning, terms: Json, weights: bytes) -> tuple[Model, boo
         "local_norm": bool(terms["local_norm"]),
         "cases": sum(one["cases"] for one in rounds[-1]["sites"]) if rounds else 0,
         "left_out": sum(len(one["left_out"]) for one in rounds),
+        "held": [{key: one[key] for key in KEPT if key in one} for one in rounds[-MOST_ROUNDS:]],
+        "terms": {key: terms[key] for key in SHOWN if key in terms},
         **({"privacy": terms["privacy"]} if terms.get("privacy") else {}),
     }
     blob = workspace.store.blobs.put(weights)
@@ -109,12 +137,11 @@ def _stored(learning: Learning, terms: Json, weights: bytes) -> tuple[Model, boo
     }
     digest = hashlib.sha256(f"{FEDERATION} {terms['id']} {len(rounds)} {begun.snapshot.digest}".encode()).hexdigest()
     with workspace.store.write("federation") as tx:
-        known = next((one for one in tx.find(Model) if blob in one.weights), None)
+        known, before = next((one for one in tx.find(Model) if blob in one.weights), None), tx.live_model()
         if known is not None:
-            return known, False
+            return known, False, None if before is not None and before.id == known.id else before
         snapshot = Snapshot(id=new_id("snapshot"), annotation_ids=begun.snapshot.annotation_ids, digest=digest, created_at=now())
         tx.add(snapshot, verb="freeze")
-        before = tx.live_model()
         model = Model(
             id=new_id("model"),
             index=max((one.index for one in tx.find(Model)), default=0) + 1,
@@ -126,4 +153,4 @@ def _stored(learning: Learning, terms: Json, weights: bytes) -> tuple[Model, boo
         )
         tx.add(model, verb="federate")
         place_trained(tx, model, before)
-    return model, True
+    return model, True, before

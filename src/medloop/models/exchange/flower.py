@@ -19,13 +19,14 @@ from medloop.images.pipes import close_pipes, exit_status, without_secrets
 from medloop.models.exchange import flower_side
 
 PYTHON = "MEDLOOP_FLOWER_PYTHON"
-INSTALL = f"pip install 'flwr>=1.20,<2' in an environment of its own, and name its Python with {PYTHON} (docs/federated.md)"
+INSTALL = f"pip install 'flwr>=1.42,<2' in an environment of its own, and name its Python with {PYTHON} (docs/federated.md)"
 SIDE = Path(str(flower_side.__file__)).parent
 LAUNCH, SITE = "medloop.models.exchange.flower_side.launch", "medloop.models.exchange.flower_side.site_process"
 APPS = ("medloop.models.exchange.flower_side.server", "medloop.models.exchange.flower_side.client")
 """What runs there: files by themselves, and Flower's app."""
 PACKAGE = "medloop_flower"
 GRACE_SECONDS = 6.0
+COMMAND_SECONDS = 120.0
 _TAIL_BYTES = 4000
 
 
@@ -37,11 +38,13 @@ class Secured:
         certificate: PEM file of the certificate authority that signed the coordinator's; "" leaves the connection in the clear.
         key: PEM file of the private key that a site shows; "" for none.
         own_certificate: PEM file of a coordinator's certificate.
+        site_keys: Files of the public keys of the sites that a coordinator lets in.
     """
 
     certificate: str = ""
     key: str = ""
     own_certificate: str = ""
+    site_keys: tuple[str, ...] = ()
 
 
 def flower_python() -> str:
@@ -86,7 +89,13 @@ def flower_environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
     kept = without_secrets(os.environ).items()
     own = {name: value for name, value in kept if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__") and not name.startswith(INTERNAL)}
     path = os.pathsep.join((str(home / "bin"), str(Path(python).parent), own.get("PATH", os.defpath)))
-    quiet = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "FLWR_HOME": str(home), "PATH": path}
+    quiet = {
+        "FLWR_TELEMETRY_ENABLED": "0",
+        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
+        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        "FLWR_HOME": str(home),
+        "PATH": path,
+    }
     return {**own, **quiet, "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1", **more}
 
 
@@ -144,14 +153,14 @@ def write_app(folder: Path) -> Path:
     return app
 
 
-def submit_app(folder: Path, environment: Mapping[str, str], address: str, secured: Secured) -> None:
-    """Let a SuperLink run the app.
+def command_link(folder: Path, environment: Mapping[str, str], address: str, secured: Secured) -> None:
+    """Tell a SuperLink which sites' keys to let in, and let it run the app.
 
     Args:
         folder: Of the coordinator.
         environment: Of `flower_environment`.
         address: HOST:PORT of the SuperLink.
-        secured: How it is reached.
+        secured: How it is reached, and the keys.
 
     Raises:
         InputError: Flower refused it.
@@ -159,11 +168,27 @@ def submit_app(folder: Path, environment: Mapping[str, str], address: str, secur
     trust = f'root-certificates = "{Path(secured.certificate).absolute()}"' if secured.certificate else "insecure = true"
     home = Path(environment["FLWR_HOME"])
     (home / "config.toml").write_text(f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "{address}"\n{trust}\n')
-    command = [str(Path(flower_python()).parent / "flwr"), "run", str(write_app(folder)), "here"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=dict(environment), check=False)
-    with (folder / "flower.log").open("ab") as log:
-        log.write(done.stdout + done.stderr)
-    if done.returncode:
-        lines = [line.strip(" │╭╰─╮╯") for line in (done.stdout + done.stderr).decode(errors="replace").split("\n")]
+    for key in secured.site_keys:
+        _command(folder, environment, ["supernode", "register", str(Path(key).absolute()), "here"])
+    _command(folder, environment, ["run", str(write_app(folder)), "here"])
+
+
+def _command(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> None:
+    """One of Flower's commands.
+
+    Raises:
+        InputError: It failed, or took too long.
+    """
+    log = folder / "command.log"
+    log.unlink(missing_ok=True)
+    running = FlowerProcess("flwr", arguments, {**environment, "TERM": "dumb", "COLUMNS": "400"}, log)
+    try:
+        code = running.process.wait(COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        code = -1
+    finally:
+        running.end()
+    if code:
+        lines = [line.strip(" │╭╰─╮╯") for line in log.read_text(errors="replace").split("\n")]
         words = " ".join(line for line in lines if line)[-300:]
-        raise InputError(f"Flower did not start the rounds ({words})", remedy=f"see {folder / 'flower.log'}")
+        raise InputError(f"Flower did not do {arguments[0]} ({words})", remedy=f"see {log}")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from medloop.core.errors import InputError, SettingError
 from medloop.core.names import MAX_NAME
+from medloop.loop.data.model_statistics import imported_drift
 from medloop.loop.judging.adaptations import request_adaptation
 from medloop.loop.judging.drift import drift_report
 from medloop.server.web.site import PersonHere, WorkspaceHere
@@ -25,13 +26,14 @@ def get_drift(
     since: Annotated[str, Query(max_length=10, description="Only cases added on this day (2026-11-30) or later.")] = "",
 ) -> DriftResult:
     """The unlabelled cases against those that the model in use was judged on, group by group, with the verdicts; or why not yet."""
+    imported = imported_drift(workspace, since=since, most=AT_A_LOOK)
     try:
         found = drift_report(workspace, by=by, since=since, most=AT_A_LOOK)
-        return DriftResult(found=DriftReportView.model_validate(found), reason="", remedy="")
+        return DriftResult(found=DriftReportView.model_validate(found), reason="", remedy="", imported=imported)
     except SettingError:
         raise
     except InputError as error:  # no model, or nothing to compare: a state of the project, not a mistake of the caller
-        return DriftResult(found=None, reason=error.message, remedy=error.remedy)
+        return DriftResult(found=None, reason=error.message, remedy=error.remedy, imported=imported)
 
 
 @router.post("/adapt")

@@ -67,6 +67,7 @@ _LOOK: tuple[str, ...] = (
     "GET /projects/{project}/report",
     "GET /projects/{project}/triage",
     "GET /projects/{project}/drift",
+    "GET /projects/{project}/federations",
     "GET /projects/{project}/dispositions",
     "GET /projects/{project}/map",
     "GET /projects/{project}/pretraining",

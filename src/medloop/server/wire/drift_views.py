@@ -75,8 +75,9 @@ class DriftReportView(View):
 
 
 class DriftResult(View):
-    """The report, or why there is none yet and what to do about it."""
+    """The report, or why there is none yet and what to do about it; `imported` compares with what imported models learned from."""
 
     found: DriftReportView | None
     reason: str
     remedy: str
+    imported: list[str]

@@ -19,13 +19,16 @@ from .agreement import difference
 from .client import arrays_of, record_of
 from .updates import Arrays, encode_arrays, flaw_of, norm_of, read_arrays, too_long, weighted_mean
 
-FOLDER = "MEDLOOP_FEDERATION"
+FOLDER, RUN = "MEDLOOP_FEDERATION", "MEDLOOP_FEDERATION_RUN"
 POLL_SECONDS = 0.3
 GONE_SECONDS = 3.0
 """How long a site that has left the grid may still answer."""
 
 LATER_SECONDS = 10.0
 """After which a site whose name is taken is met again: it may be the same one, back before Flower noticed that it was gone."""
+
+AGAIN_SECONDS = 30.0
+"""After which a site that was refused, or silent, is met again: what it was refused for may have been corrected."""
 
 MOST_FAILURES = 3
 """Rounds in a row with too few updates, after which it stops."""
@@ -79,15 +82,16 @@ class Coordinator:
         self.terms: dict[str, Any] = json.loads((folder / "terms.json").read_text())
         self.rounds: list[dict[str, Any]] = json.loads((folder / "rounds.json").read_text()) if (folder / "rounds.json").exists() else []
         self.sites: dict[int, Site] = {}
-        self.refused: set[int] = set()
+        self.refused: dict[int, str] = {}
         self.later: dict[int, float] = {}
+        self.known: set[str] = {one["site"] for told in self.rounds for one in told["sites"]}
 
     def run(self) -> None:
         """Round after round, then the result to every site."""
         arrays, failures = read_arrays(self.folder / weights_name(len(self.rounds))), 0
         if self.rounds:
             self.say(f"goes on after round {len(self.rounds)}")
-        self.gather(int(self.terms["sites"]))
+        self.gather(int(self.terms["sites"]), int(self.terms["min_sites"]))
         while len(self.rounds) < self.terms["rounds"]:
             found = self.round(arrays)
             failures = failures + 1 if found is None else 0
@@ -95,7 +99,7 @@ class Coordinator:
             if failures == MOST_FAILURES:
                 self.end(f"stopped: {MOST_FAILURES} times in a row too few sites sent an update; start it again to go on from there")
                 return
-        self.gather(1)
+        self.gather(1, 1)
         kept = self.send("evaluate", {"rounds_told": self.rounds}, list(self.sites), arrays)
         for node, message in kept.answers.items():
             self.say(f"{self.sites[node].name}: {_json(message).get('words', 'has it')}")
@@ -105,15 +109,21 @@ class Coordinator:
 
     def round(self, arrays: Arrays) -> Arrays | None:
         """One round; None where too few sites sent an update that counts."""
-        self.gather(int(self.terms["min_sites"]))
+        self.gather(int(self.terms["min_sites"]), int(self.terms["min_sites"]))
         number, begun = len(self.rounds) + 1, time.monotonic()
-        self.say(f"round {number} of {self.terms['rounds']}: {', '.join(site.name for site in self.sites.values())}")
+        missing = sorted(self.known - {site.name for site in self.sites.values()})
+        without = f"; without {', '.join(missing)}" if missing else ""
+        self.say(f"round {number} of {self.terms['rounds']}: {', '.join(site.name for site in self.sites.values())}{without}")
         replies = self.send("train", {"round": number}, list(self.sites), arrays)
         left_out = {self.sites[node].name: reason for node, reason in replies.lost.items()}
+        names = {node: self.sites[node] for node in replies.answers}
+        for node, reason in replies.lost.items():  # nobody waits for it again before it has answered
+            self.sites.pop(node)
+            self.refused[node], self.later[node] = reason, time.monotonic() + LATER_SECONDS
         updates: dict[str, Arrays] = {}
         facts: dict[str, dict[str, Any]] = {}
         for node, message in replies.answers.items():
-            name, (update, told, flaw) = self.sites[node].name, read_update(message, arrays, most=self.sites[node].cases)
+            name, (update, told, flaw) = names[node].name, read_update(message, arrays, most=names[node].cases)
             if flaw:
                 left_out[name] = flaw
             else:
@@ -128,7 +138,10 @@ class Coordinator:
             return None
         mean = weighted_mean([updates[name] for name in used], [float(facts[name]["cases"]) for name in used])
         told_of = [{"site": name, "norm": norms[name], **facts[name]} for name in used]
-        self.keep({"round": number, "seconds": round(time.monotonic() - begun, 2), "sites": told_of, "left_out": left_out}, mean)
+        self.keep(
+            {"round": number, "seconds": round(time.monotonic() - begun, 2), "sites": told_of, "left_out": left_out, "missing": missing},
+            mean,
+        )
         return mean
 
     def keep(self, told: dict[str, Any], arrays: Arrays) -> None:
@@ -140,22 +153,30 @@ class Coordinator:
         sites = ", ".join(f"{one['site']} {one['cases']} cases, {figure_of(one)}" for one in told["sites"])
         self.say(f"round {told['round']} finished in {told['seconds']:.0f} s: {sites}")
 
-    def gather(self, fewest: int) -> None:
-        """Meet whoever came, forget whoever left, and wait until there are enough."""
-        told = False
+    def gather(self, wanted: int, fewest: int) -> None:
+        """Meet whoever came, forget whoever left, and wait until all that are wanted are there, or the time is over and the fewest are."""
+        told, deadline = False, time.monotonic() + float(self.terms["wait_seconds"])
         while True:
-            there = set(self.grid.get_node_ids())
-            for node in set(self.sites) - there:
-                self.say(f"{self.sites.pop(node).name} left")
-            now = time.monotonic()
-            new = [node for node in sorted(there) if node not in self.sites and node not in self.refused]
-            self.meet([node for node in new if self.later.get(node, now) <= now])
-            if len(self.sites) >= fewest:
+            self.look()
+            if len(self.sites) >= wanted:
+                return
+            if time.monotonic() > deadline and len(self.sites) >= fewest:
+                self.say(f"goes on with {len(self.sites)} of {wanted} sites, no more came within {self.terms['wait_seconds']:g} s")
                 return
             if not told:
-                self.say(f"waits for sites: {len(self.sites)} of {fewest}")
+                self.say(f"waits for sites: {len(self.sites)} of {wanted}")
             told = True
             time.sleep(POLL_SECONDS)
+
+    def look(self) -> None:
+        """Forget whoever left, and meet whoever came, or may have corrected what was wrong."""
+        there, now = set(self.grid.get_node_ids()), time.monotonic()
+        for node in set(self.sites) - there:
+            self.say(f"{self.sites.pop(node).name} left")
+        for node in set(self.later) - there:
+            self.later.pop(node)
+            self.refused.pop(node, None)
+        self.meet([node for node in sorted(there) if node not in self.sites and self.later.get(node, now) <= now])
 
     def meet(self, nodes: list[int]) -> None:
         """Hold what sites offer against the terms; one that differs is refused, with one line."""
@@ -166,21 +187,27 @@ class Coordinator:
             offer = _json(message)
             name = str(offer.get("site", node))[:80]
             taken = name in {site.name for site in self.sites.values()}
-            if taken and not self.later.get(node):
+            if taken and node not in self.later:
                 self.say(f"{name} waits: a site of that name is here, or has not left yet")
             reason = str(offer.get("refused", "")) or difference(self.terms, offer) or ("its name is taken" if taken else "")
             reason = reason or ("it has no annotated case" if not _count(offer.get("cases")) else "")
             if reason and taken:
                 self.later[node] = time.monotonic() + LATER_SECONDS
             elif reason:
-                self.refused.add(node)
-                self.say(f"{name} is refused: {reason}")
+                self.refuse(node, name, reason)
             else:
+                self.refused.pop(node, None)
                 self.sites[node] = Site(node, name, _count(offer.get("cases")))
+                self.known.add(name)
                 self.say(f"{name} takes part with {offer['cases']} annotated cases")
         for node, reason in replies.lost.items():
-            self.refused.add(node)
-            self.say(f"site {node} is refused: {reason}")
+            self.refuse(node, f"site {node}", reason)
+
+    def refuse(self, node: int, name: str, reason: str) -> None:
+        """Leave a site out until it is met again; a reason that stays the same is said once."""
+        if self.refused.get(node) != reason:
+            self.say(f"{name} is refused: {reason}")
+        self.refused[node], self.later[node] = reason, time.monotonic() + AGAIN_SECONDS
 
     def send(self, kind: str, more: Mapping[str, Any], nodes: list[int], arrays: Arrays | None) -> Replies:
         """Send a message to sites and wait for their answers, until the time is over or whoever is silent has left."""
@@ -190,7 +217,8 @@ class Coordinator:
         sent = self.grid.push_messages([Message(content=record, message_type=kind, dst_node_id=node) for node in nodes])
         waiting = {name: node for name, node in zip(sent, nodes, strict=True) if name}
         found = Replies(lost=dict.fromkeys(set(nodes) - set(waiting.values()), "could not be reached"))
-        deadline, gone = time.monotonic() + float(self.terms["wait_seconds"]), dict[int, float]()
+        seconds = float(self.terms["meet_seconds" if kind == "query" else "wait_seconds"])
+        deadline, gone = time.monotonic() + seconds, dict[int, float]()
         while waiting and time.monotonic() < deadline:
             for message in self.grid.pull_messages(list(waiting)):
                 node = waiting.pop(message.metadata.reply_to_message_id)
@@ -205,7 +233,7 @@ class Coordinator:
                 if now - gone.get(node, now) > GONE_SECONDS:
                     found.lost[waiting.pop(name)] = "it left"
             time.sleep(POLL_SECONDS)
-        return Replies(found.answers, found.lost | dict.fromkeys(waiting.values(), f"no answer within {self.terms['wait_seconds']:g} s"))
+        return Replies(found.answers, found.lost | dict.fromkeys(waiting.values(), f"no answer within {seconds:g} s"))
 
     def say(self, line: str) -> None:
         """A line for whoever serves."""
@@ -216,7 +244,7 @@ class Coordinator:
     def end(self, line: str) -> None:
         """The last line, and a file that says so."""
         self.say(line)
-        write(self.folder / "ended.json", json.dumps({"words": line, "rounds": len(self.rounds)}).encode())
+        write(self.folder / "ended.json", json.dumps({"words": line, "rounds": len(self.rounds), "run": os.environ.get(RUN, "")}).encode())
 
 
 def read_update(message: Message, base: Arrays, *, most: int) -> tuple[Arrays, dict[str, Any], str]:
