@@ -79,7 +79,7 @@ def test_a_model_is_made_surer_of_a_group_by_its_normalisation_alone_and_judged_
         models, live = tx.find(Model, order=("index",)), tx.live_model()
     assert live is not None
     assert live.index == 1
-    assert (done.result["model"] is None) == (len(models) == 1)
+    assert (done.result["model_index"] is None) == (len(models) == 1)
     _only_normalisation_changes(workspace, models[0])
 
 
