@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from medloop.core.errors import ConflictError, DamagedBlobError, MissingBlobError, SettingError, StorageError
 from medloop.store import object_blobs, object_store
 from medloop.store.blob_cache import BlobCache
-from medloop.store.homes import Home, Mark, claim_place, read_mark
+from medloop.store.homes import Home, Mark, claim_place, read_mark, write_mark
 from medloop.store.object_blobs import ObjectBlobs
 from medloop.store.object_store import ObjectStore, checked_url
 
@@ -45,6 +46,29 @@ def test_what_one_host_stores_another_reads_and_keeps_a_copy(url: str, tmp_path:
     other.forget_copy(name)
     with pytest.raises(MissingBlobError):
         other.get(name)
+
+
+def test_a_copy_of_the_database_adds_nothing_and_who_was_taken_over_is_refused_soon(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, copy = opened(url, None), opened(url, None, owner="its copy")
+    name = original.put(b"voxels")
+    assert copy.get(name) == b"voxels"
+    with pytest.raises(ConflictError, match="Nothing is stored at") as refused:
+        copy.put(b"more")
+    assert f"medloop move-blobs DIR {url}" in refused.value.remedy
+    write_mark(ObjectStore(url), Mark(PLACE, "project", "its copy"))
+    copy.put(b"more")
+    monkeypatch.setattr("medloop.store.object_blobs.LOOKED_SECONDS", 0.0)
+    with pytest.raises(ConflictError, match="Nothing is stored at"):
+        original.put(b"late")
+    assert original.get(name) == b"voxels"
+
+
+def test_of_many_who_mark_a_place_at_once_one_has_it(url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: ObjectStore(url).create("mark", f"{n}".encode()), range(8)))
+    assert sum(made) == 1
+    assert ObjectStore(url).read("mark") == f"{made.index(True)}".encode()
+    assert list(ObjectStore(url).listed()) == ["mark"]
 
 
 def test_a_damaged_object_is_refused_and_healed_by_the_next_who_stores_the_bytes(url: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ for among those, so that bytes which somebody had stored and not referred to yet
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -22,6 +23,9 @@ from medloop.store.object_store import ObjectStore
 
 ORPHAN_HOURS = 24.0
 """How old an object that nothing refers to must be before it is put aside, and how long it stays there."""
+
+LOOKED_SECONDS = 20.0
+"""So long a process relies on a place being its database's own before it looks again."""
 
 FEW = 20
 """So many names are looked for one by one; of more the whole place is listed, a thousand a request."""
@@ -39,7 +43,7 @@ class ObjectBlobs(Blobs):
         home: Where they are.
         cache: Copies on this machine.
         read_only: Why nothing can be written, "" for the usual case.
-        owner: Tells the database of this process from its copies; only the one that the place names may remove anything.
+        owner: Tells the database of this process from its copies; only the one that the place names may add or remove anything.
     """
 
     shared = True
@@ -49,18 +53,19 @@ class ObjectBlobs(Blobs):
         self._store = ObjectStore(home.url)
         self._read_only = read_only
         self._owner = owner
-        self._known = False
+        self._known, self._looked = False, -LOOKED_SECONDS
 
     def put(self, data: bytes) -> str:
         """Keep bytes, which the store has when this returns; their name.
 
         Raises:
             StorageError: The store refused or cannot be reached, or gives back other bytes.
-            ConflictError: The place holds the blobs of another project.
+            ConflictError: The place holds the blobs of another project, or this database is a copy of the one whose blobs they are: what
+                a copy adds the original knows nothing of, and removes.
         """
         if self._read_only:
             raise StorageError(f"Nothing can be stored: {self._read_only}", remedy="copy the project to where it can be written")
-        self.reach()
+        self._require_own("stored at")
         name = hashlib.sha256(data).hexdigest()
         if self._holds(name, len(data)):
             self.cache.keep(data)
@@ -259,13 +264,19 @@ class ObjectBlobs(Blobs):
             raise ConflictError(f"{self.home.url} holds the blobs of another project", remedy="check which bucket this project names")
         self._known = True
 
-    def _require_owner(self) -> None:
+    def _require_own(self, doing: str) -> None:
+        """As `_require_owner`, looked at again after a while: a place may be taken over while this process has it open."""
+        if time.monotonic() - self._looked > LOOKED_SECONDS:
+            self._require_owner(doing)
+            self._looked = time.monotonic()
+
+    def _require_owner(self, doing: str = "removed from") -> None:
         self.reach()
         mark = read_mark(self._store)
         if mark is None or mark.owner != self._owner():
             own, over = "medloop move-blobs DIR folder", f"medloop move-blobs DIR {self.home.url}"
             remedy = f"give this copy blobs of its own: {own}; or, where the original is no more, take these over: {over}"
-            raise ConflictError(f"Nothing is removed from {self.home.url}: {_OTHERS}", remedy=remedy)
+            raise ConflictError(f"Nothing is {doing} {self.home.url}: {_OTHERS}", remedy=remedy)
 
     def _missing(self, name: str) -> MissingBlobError:
         return MissingBlobError(f"There is no blob {name} at {self.home.url}", remedy=RESTORE, blob=name)
