@@ -40,3 +40,9 @@ def test_every_strategy_can_choose_from_a_made_up_pool(name: str) -> None:
 def test_a_size_below_one_is_refused() -> None:
     with pytest.raises(SettingError, match="cases must be at least 1, got 0"):
         plan_query(strategy("entropy"), 0, 256, 10)
+
+
+def test_a_cost_that_is_stated_as_a_square_counts_though_small_pools_do_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "MOST_CASES", 4_000)
+    assert plan_query(strategy("entropy"), 10_000, 8, 2).growth < 2.0
+    assert plan_query(strategy("probcover"), 10_000, 8, 2).growth >= 2.0

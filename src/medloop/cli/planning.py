@@ -41,7 +41,7 @@ def print_plan(folder: Path, at: QueryOptions, strategy: str | None, count: int 
         wanted = count or workspace.settings.batch_size
         place = workspace.work_folder if workspace.work_folder.exists() else folder
     made = plan_query(strategy_of(name), cases, at.features or _FEATURES, wanted)
-    warnings = _warnings(made, place)
+    warnings, stated = _warnings(made, place), strategy_of(name).cost
 
     def as_text() -> None:
         width = f" × {made.dimensions}" if made.dimensions else ""
@@ -50,11 +50,12 @@ def print_plan(folder: Path, at: QueryOptions, strategy: str | None, count: int 
         typer.echo(f"  memory  {_size(made.memory)}, beside the pool's predictions")
         typer.echo(f"  disk    {_size(made.disk)} in {place}")
         runs = ", ".join(f"{one.cases:,} cases {one.seconds:.2f} s {_size(one.memory)}" for one in made.measured)
-        typer.echo(f"  by      {runs}; good to about a factor of two")
+        typer.echo(f"  by      {runs}; good to about a factor of two, an upper bound where the cost is stated as a square")
+        typer.echo(f"  stated  {stated}")
         for line in warnings:
             typer.echo(line)
 
-    tell({"strategy": name, **asdict(made), "warnings": warnings}, as_text, as_json=as_json)
+    tell({"strategy": name, "cost": stated, **asdict(made), "warnings": warnings}, as_text, as_json=as_json)
 
 
 def _warnings(made: "QueryPlan", place: Path) -> list[str]:

@@ -1,13 +1,14 @@
 """What a selection will take, from selections of growing made-up pools on this machine: seconds, memory, and disk.
 
 The strategy itself is run, a few seconds in all, and the two largest runs give the power of the number of cases with which time and
-memory grow. Pools differ in structure, and so do the pools here from real ones: a figure is good to about a factor of two.
+memory grow. Pools differ in structure, and so do the pools here from real ones: a figure is good to about a factor of two, and of a
+strategy that states a square it is an upper bound.
 """
 
 import math
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,13 @@ from medloop.query.pool import SCORES, TABLES, Pool
 from medloop.query.strategies import Strategy
 
 FIRST, MOST_CASES = 1_000, 64_000
-ENOUGH_S = 1.5
-"""No larger pool is tried after a run that took so long."""
+SQUARE = "cases × cases"
+"""In what a strategy states as its cost: small pools do not show yet that time grows with the square."""
 
-_CLASSES, _SAMPLES, _GROUPS, _ANNOTATED = 4, 5, 50, 100
+ENOUGH_S = 1.5
+"""No larger pool is tried after a run that took so long, once there are two: one alone says nothing of growth."""
+
+_CLASSES, _SAMPLES, _GROUPS, _ANNOTATED, _WARM_UP = 4, 5, 50, 100, 100
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,19 @@ def plan_query(strategy: Strategy, cases: int, dimensions: int, count: int) -> Q
             raise SettingError(f"{name} must be at least 1, got {value}", remedy="leave it out for what the project has")
     measured = tuple(_runs(strategy, cases, dimensions, count))
     width = dimensions if "features" in strategy.needs else 0
-    growth = _power([(one.cases, one.seconds) for one in measured], 1.0, 3.0)
-    more = _power([(one.cases, one.memory) for one in measured], 0.0, 2.0)
+    growth = _power([(one.cases, one.seconds) for one in measured], 2.0 if SQUARE in strategy.cost else 1.0, 3.0)
     last = measured[-1]
     times = cases / last.cases
     held = cases * (8 * len(strategy.needs & set(SCORES)) + 8 * _CLASSES * len(strategy.needs & set(TABLES) - {"features"}))
     held += cases * 8 * _CLASSES * _SAMPLES * ("samples" in strategy.needs)
-    memory = last.memory * max(times, 1.0) ** more + held
+    memory = _memory(measured, cases) + held
     return QueryPlan(cases, width, count, last.seconds * times**growth, memory, 2.0 * 4 * width * cases, growth, measured)
 
 
 def _runs(strategy: Strategy, cases: int, dimensions: int, count: int) -> Iterator[Measured]:
-    size = min(FIRST, cases)
+    size, tried = min(FIRST, cases), 0
+    warm = min(_WARM_UP, cases)
+    strategy.select(made_up_pool(strategy.needs, warm, dimensions), min(count, warm), np.random.default_rng(0))  # what is loaded once
     while True:
         pool = made_up_pool(strategy.needs, size, dimensions)
         began = time.perf_counter()
@@ -103,7 +108,8 @@ def _runs(strategy: Strategy, cases: int, dimensions: int, count: int) -> Iterat
         finally:
             tracemalloc.stop()
         yield Measured(size, seconds, float(memory))
-        if seconds > ENOUGH_S or size >= min(cases, MOST_CASES):
+        tried += 1
+        if (seconds > ENOUGH_S and tried > 1) or size >= min(cases, MOST_CASES):
             return
         size = min(4 * size, cases, MOST_CASES)
 
@@ -136,6 +142,18 @@ def made_up_pool(needs: frozenset[str], cases: int, dimensions: int) -> Pool:
         {**rows(_ANNOTATED), "classes": (np.arange(_ANNOTATED) % _CLASSES).astype(np.float64)},
         rng.dirichlet(np.ones(_CLASSES), size=(_SAMPLES, cases)) if "samples" in needs else None,
     )
+
+
+def _memory(measured: Sequence[Measured], cases: int) -> float:
+    """Bytes of a pool of that size: by a power where they grow faster than the cases, else so many a case beyond what is fixed."""
+    last = measured[-1]
+    if len(measured) < 2:
+        return last.memory * max(1.0, cases / last.cases)
+    before = measured[-2]
+    power = _power([(one.cases, one.memory) for one in measured], 0.0, 2.0)
+    if power > 1.0:
+        return last.memory * math.pow(cases / last.cases, power)
+    return last.memory + max(0.0, last.memory - before.memory) / (last.cases - before.cases) * (cases - last.cases)
 
 
 def _power(points: list[tuple[int, float]], least: float, most: float) -> float:
