@@ -264,6 +264,18 @@ def test_what_a_model_proposes_of_a_label_that_nobody_annotated_does_not_count_a
     assert abs(calibration.difference) < 0.05
 
 
+def test_cases_in_which_a_label_is_not_annotated_make_no_group_by_size(make_workspace: MakeWorkspace) -> None:
+    workspace = configured(make_workspace(["train", "train", *["test"] * 20], labelled=2), release="gate")
+    models = [trained(workspace, 1), trained(workspace, 2)]
+    tests, ann = [case for case in every_case(workspace) if case.split == "test"], annotator_named(workspace, "Ann")
+    for n, case in enumerate(tests):
+        add_answer(workspace, ann, case, **({"labels": (1,), "annotated": (1,)} if n < 10 else {"labels": (1, 2)}))
+    cases = {case.id: {"large": (0.8, 0.8)} for case in tests}
+    shared = SharedScores("test cases", tuple(case.patient for case in tests), cases)
+    gate = judge_release(workspace, models[1], models[0], shared, workspace.settings)
+    assert not [one.name for one in gate.findings if one.name.startswith("size")]
+
+
 def test_a_change_record_names_long_entries_of_a_recipe_by_their_digest_and_the_margins_of_the_decision(
     project: Workspace, tmp_path: Path
 ) -> None:

@@ -90,7 +90,7 @@ class _Looked:
     def _look(self, case: Case) -> tuple[float, float]:
         """Annotated voxels, and how much better the newer model's probabilities come true; NaN for what cannot be told.
 
-        Each case is read once, and one at a time.
+        Each case is read once, and one at a time. Where a label is not annotated, nobody knows how large the structures are.
         """
         try:
             truth = load_annotation(self._blobs, self._answers[case.id], case) if case.id in self._answers else None
@@ -98,7 +98,8 @@ class _Looked:
             truth = None
         if truth is None:
             return np.nan, np.nan
-        voxels = float(((truth.array > 0) & (truth.array != UNKNOWN)).sum()) if isinstance(truth, Mask) else np.nan
+        whole = isinstance(truth, Mask) and not self._scope.lacking(self._answers[case.id])
+        voxels = float(((truth.array > 0) & (truth.array != UNKNOWN)).sum()) if whole and isinstance(truth, Mask) else np.nan
         return voxels, self._calibrated(case, truth)
 
     def groups(self) -> Mapping[str, Sequence[str]]:
@@ -110,9 +111,9 @@ class _Looked:
         return {name: values for name, values in {**found, **({"size": sizes} if sizes else {})}.items() if len({*values} - {""}) > 1}
 
     def _sizes(self) -> list[str]:
-        if not self._of_masks or len(self._cases) < FEWEST_FOR_SIZES:
-            return []
         voxels = [count for count, _ in self._told]
+        if not self._of_masks or np.isfinite(voxels).sum() < FEWEST_FOR_SIZES:
+            return []
         bounds = np.nanquantile(voxels, (1 / 3, 2 / 3))
         return ["" if np.isnan(count) else SIZES[int(np.searchsorted(bounds, count, side="left"))] for count in voxels]
 
