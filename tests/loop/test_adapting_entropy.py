@@ -26,6 +26,7 @@ from medloop.models.foundation.recipes import Recipe
 from medloop.models.inference.tent import entropy, minimise_entropy, scales_and_shifts
 
 from .conftest import SMALL, MakeWorkspace
+from .made_up import add_model
 from .streamed import RECIPE
 
 
@@ -55,6 +56,17 @@ def test_dropout_that_a_prediction_left_on_changes_nothing() -> None:
         network = copy.deepcopy(fresh).train(left_on)
         found += minimise_entropy(RECIPE, [network], [image], np.random.default_rng(0), steps=2)  # type: ignore[list-item]
     assert found[0] == found[1]
+
+
+def test_no_weight_is_fitted_to_cases_of_the_audit_sample(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2, labelled=2)
+    add_model(workspace, 1)
+    for number in range(20, 23):
+        _add(workspace, number, "audit", annotated=False)
+    _add(workspace, 23, "train", annotated=False)
+    with pytest.raises(InputError, match="got 1 of scanner B"):
+        request_adaptation(workspace, by="scanner", value="B", way="entropy")
+    assert request_adaptation(workspace, by="scanner", value="B").state == "queued"
 
 
 def test_a_collapse_or_worse_masks_make_no_candidate() -> None:
