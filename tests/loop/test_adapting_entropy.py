@@ -1,5 +1,6 @@
 """Entropy minimisation: only normalisation changes, it is judged on annotated cases of the group, and collapse makes no candidate."""
 
+import copy
 import hashlib
 
 import numpy as np
@@ -25,6 +26,8 @@ from medloop.models.foundation.recipes import Recipe
 from medloop.models.inference.tent import entropy, minimise_entropy, scales_and_shifts
 
 from .conftest import SMALL, MakeWorkspace
+from .made_up import add_model
+from .streamed import RECIPE
 
 
 def _add(workspace: Workspace, number: int, split: Split, *, annotated: bool) -> None:
@@ -43,6 +46,27 @@ def _add(workspace: Workspace, number: int, split: Split, *, annotated: bool) ->
 def test_entropy_is_that_of_the_softmax() -> None:
     assert float(entropy(torch.zeros(1, 2, 3, 3))) == pytest.approx(np.log(2))
     assert float(entropy(torch.tensor([[50.0, 0.0]]))) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_dropout_that_a_prediction_left_on_changes_nothing() -> None:
+    torch.manual_seed(0)
+    fresh = torch.nn.Sequential(torch.nn.Conv3d(1, 4, 1), torch.nn.GroupNorm(2, 4), torch.nn.Dropout(0.5), torch.nn.Conv3d(4, 2, 1))
+    image, found = np.random.default_rng(0).normal(size=(1, 16, 16, 8)).astype(np.float32), []
+    for left_on in (False, True):
+        network = copy.deepcopy(fresh).train(left_on)
+        found += minimise_entropy(RECIPE, [network], [image], np.random.default_rng(0), steps=2)  # type: ignore[list-item]
+    assert found[0] == found[1]
+
+
+def test_no_weight_is_fitted_to_cases_of_the_audit_sample(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(["train"] * 2, labelled=2)
+    add_model(workspace, 1)
+    for number in range(20, 23):
+        _add(workspace, number, "audit", annotated=False)
+    _add(workspace, 23, "train", annotated=False)
+    with pytest.raises(InputError, match="got 1 of scanner B"):
+        request_adaptation(workspace, by="scanner", value="B", way="entropy")
+    assert request_adaptation(workspace, by="scanner", value="B").state == "queued"
 
 
 def test_a_collapse_or_worse_masks_make_no_candidate() -> None:

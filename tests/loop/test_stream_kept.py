@@ -11,6 +11,7 @@ from medloop import Project
 from medloop.core.errors import NotFoundError, StateError
 from medloop.core.records import Case, new_id, now
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
+from medloop.loop.annotating.review_verdicts import approve, return_case
 from medloop.loop.annotating.submission import Submitted
 from medloop.loop.data.exporting import export_project
 from medloop.loop.foundation.annotators import annotator_named
@@ -223,6 +224,29 @@ def test_a_decision_about_a_case_of_the_audit_shows_only_after_the_last_of_its_r
     assert opened.assignment.proposal_id is None
     with workspace.store.read() as tx:
         assert proposal_to_show(tx, opened.case.id) is None
+
+
+def test_an_audit_case_that_a_reviewer_returns_is_read_again_as_blind_as_before(made) -> None:
+    workspace, model = made
+    workspace = with_settings(workspace, review="all")
+    arrive(workspace, model, range(100, 104), "audit")
+    dispose_arrivals(workspace)
+    case, people = (
+        case_named(workspace, read_next(workspace, "Ann") or ""),
+        {name: annotator_named(workspace, name) for name in ("Ann", "Bea")},
+    )
+    for verdict in ("", "returned", "read again", "approved"):
+        if verdict == "returned":
+            return_case(workspace, case.id, people["Bea"].id, comment="again")
+        elif verdict == "read again":
+            opened = open_case(workspace, case.id, people["Ann"].id)
+            submit(workspace, opened.assignment.id, Submitted(mask=np.ones((16, 16, 8), np.uint8)))
+        elif verdict == "approved":
+            approve(workspace, case.id, people["Bea"].id)
+        with workspace.store.read() as tx:
+            assert (proposal_to_show(tx, case.id) is None) == (verdict != "approved")
+        shown = {one.name: one.decision for one in stream_standing(workspace).cases}
+        assert (shown[case.name] == "") == (verdict != "approved")
 
 
 def test_a_stream_that_another_process_switches_off_in_between_decides_nothing_more(made) -> None:

@@ -405,8 +405,8 @@ def restored_among(tx: Reader, readings: Iterable[CaseReading]) -> set[str]:
 
 
 def awaiting_readings(tx: Reader, case_ids: Collection[str]) -> set[str]:
-    """Which of these cases lack a reading, or the consensus of those that they have."""
-    return {i for i, one in case_readings(tx, case_ids).items() if one.state in ("unlabelled", "in progress", "read")}
+    """Which of these cases lack a reading, the consensus of those that they have, or the approval that they need; returned ones, too."""
+    return {i for i, one in case_readings(tx, case_ids).items() if one.state != "accepted"}
 
 
 def cases_read(tx: Reader, state: ReadingState) -> list[str]:

@@ -122,7 +122,7 @@ def is_blind_audit(tx: Reader, case_id: str) -> bool:
 def proposal_to_show(tx: Reader, case_id: str) -> Prediction | None:
     """The prediction that a case opens with: the candidate's where it is on trial and has seen the case, else `newest_proposal`.
 
-    None of an audit case of a stream that still lacks a reading.
+    None of an audit case of a stream that still lacks a reading, or the approval of a reviewer.
     """
     if is_blind_audit(tx, case_id) and awaiting_readings(tx, [case_id]):
         return None

@@ -1,7 +1,9 @@
 """Asking the worker for an adaptation: what can be refused at once is, the rest is found out when it runs."""
 
+from collections.abc import Mapping
+
 from medloop.core.errors import InputError, SettingError
-from medloop.core.records import Job, Model
+from medloop.core.records import Job, Model, Split
 from medloop.loop.foundation.job_kinds import Adapt, request_job
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.drift_groups import ALL, column_of, group_of
@@ -12,6 +14,9 @@ ADAPTED_FROM = "adapted_from"
 
 INTENSITIES, ENTROPY = "intensities", "entropy"
 WAYS = (INTENSITIES, ENTROPY)
+
+SHOWN: Mapping[str, tuple[Split, ...]] = {INTENSITIES: ("train", "audit"), ENTROPY: ("train",)}
+"""Splits whose unlabelled cases are shown: weights are never fitted to the audit sample, labelled or not."""
 
 FEWEST_NEW = 3
 """Unlabelled cases of a group at least."""
@@ -34,7 +39,7 @@ def request_adaptation(workspace: Workspace, *, by: str, value: str, way: str = 
     require_way(way)
     with workspace.store.read() as tx:
         adaptable_model(tx)
-        pool = tx.unlabelled_cases(["train", "audit"])
+        pool = tx.unlabelled_cases(SHOWN[way])
     column_of(pool, by)
     there = sum(by == ALL or group_of(case, by) == f"{by} {value}" for case in pool)
     if there < FEWEST_NEW:

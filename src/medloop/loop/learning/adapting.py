@@ -28,7 +28,7 @@ from medloop.loop.foundation.learned import CHAIN, learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE, refused
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.adaptations import ADAPTED_FROM, FEWEST_NEW, adaptable_model
+from medloop.loop.judging.adaptations import ADAPTED_FROM, FEWEST_NEW, INTENSITIES, SHOWN, adaptable_model
 from medloop.loop.judging.drift_groups import column_of, group_of
 from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks
@@ -134,15 +134,17 @@ def judged_words(quality: Interval | None) -> str:
     return f"Dice {quality.mean:+.3f}{ends} on {counted(quality.groups, 'annotated patient')} of the group {quality.note}".rstrip()
 
 
-def adaptable_cases(workspace: Workspace, by: str, value: str, left_out: LeftOut) -> tuple[Model, list[Case], list[Case]]:
-    """The model in use, some of the cases that it learned, and some unlabelled ones of the group.
+def adaptable_cases(
+    workspace: Workspace, by: str, value: str, left_out: LeftOut, *, way: str = INTENSITIES
+) -> tuple[Model, list[Case], list[Case]]:
+    """The model in use, some of the cases that it learned, and some unlabelled ones of the group that this way may be shown.
 
     Raises:
         InputError: No model, an adapted one, no such group, or too few cases.
     """
     with workspace.store.read() as tx:
         model = adaptable_model(tx)
-        pool = sorted(tx.unlabelled_cases(["train", "audit"]), key=lambda c: natural_key(c.name))
+        pool = sorted(tx.unlabelled_cases(SHOWN[way]), key=lambda c: natural_key(c.name))
         training = sorted((tx.get(Case, i) for i in learned_cases(tx, model)), key=lambda c: natural_key(c.name))
     column_of(pool, by)
     name = f"{by} {value}"

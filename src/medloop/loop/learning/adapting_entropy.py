@@ -16,6 +16,7 @@ from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.workspace import Workspace
+from medloop.loop.judging.adaptations import ENTROPY
 from medloop.loop.judging.drift_groups import group_of
 from medloop.loop.judging.predictions import load_predictor, own_networks
 from medloop.loop.learning.adapting import (
@@ -62,7 +63,7 @@ def adapt_by_entropy(
     left_out = LeftOut(workspace)
     if workspace.task.kind != "segmentation":
         raise InputError("Entropy is minimised for segmentations only, this is a classification", remedy="adapt by intensities")
-    model, _, new = adaptable_cases(workspace, by, value, left_out)
+    model, _, new = adaptable_cases(workspace, by, value, left_out, way=ENTROPY)
     group = group_of(new[0], by)
     before = own_networks(load_predictor(workspace.store.blobs, model, as_trained=True), "be adapted")
     _require_judges(compared(workspace, (before, before), model, (by, group), left_out), group)

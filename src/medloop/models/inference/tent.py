@@ -45,7 +45,7 @@ def minimise_entropy(
 
     Args:
         recipe: Of the networks.
-        networks: In evaluation mode, and so they stay.
+        networks: They end in evaluation mode: a prediction by dropout may have left theirs on, and nothing would seed it here.
         images: Prepared for them, shape (channels, I, J, K) each.
         rng: Draws patches.
         steps: How many are made.
@@ -55,6 +55,7 @@ def minimise_entropy(
         UnavailableError: Nothing may be adapted: no scales and shifts, or several answers of one network.
     """
     for member, network in enumerate(networks):
+        network.eval()
         chosen = scales_and_shifts(network)
         if not chosen or recipe.heads > 1:
             why = "give one answer" if chosen else "have scales and shifts in their normalisation layers"
