@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from medloop.core.errors import InputError, NotFoundError, StateError
-from medloop.core.records import Query, Round, time_text
+from medloop.core.records import Query, Round, new_id, time_text
 from medloop.loop.annotating.annotations import next_assignment, open_case, submit
 from medloop.loop.annotating.rejecting import reject_proposal
 from medloop.loop.annotating.submission import Submitted
@@ -19,6 +20,7 @@ from medloop.loop.data.retention import remove_due
 from medloop.loop.foundation.annotators import annotator_named
 from medloop.loop.foundation.configuring import configure
 from medloop.loop.foundation.disposed import accepted_cases, standing_dispositions, waiting_arrivals
+from medloop.loop.foundation.learned import SURER_ON, fitted_cases
 from medloop.loop.foundation.readings import case_readings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.releasing import roll_back, use_model
@@ -115,6 +117,19 @@ def test_of_a_patient_that_the_model_learned_from_nothing_is_accepted(made) -> N
     one = decided(workspace)["A100"]
     assert one.decision != "accepted"
     assert "learned from this patient" in one.reason or one.decision == "second reader"
+
+
+def test_the_cases_that_a_model_was_made_surer_on_are_known_to_it_and_to_those_that_go_on_from_it(made) -> None:
+    workspace, model = made
+    surer = replace(model, id=new_id("model"), index=2, metrics={"adapted_from": model.index, SURER_ON: ["case-x"]})
+    later = replace(model, id=new_id("model"), index=3, metrics={"parent": surer.id})
+    with workspace.store.write("system") as tx:
+        tx.add(surer)
+        tx.add(later)
+    with workspace.store.read() as tx:
+        learned = fitted_cases(tx, model)
+        assert "case-x" not in learned
+        assert fitted_cases(tx, surer) == fitted_cases(tx, later) == {*learned, "case-x"}
 
 
 def test_the_audit_sample_is_read_blind_and_looks_the_same_whatever_was_decided(made) -> None:

@@ -138,7 +138,7 @@ class ObjectStore:
             except FileExistsError:
                 return False
             except OSError as error:  # a file system without links
-                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
                     raise
                 self.write(key, data)
             finally:

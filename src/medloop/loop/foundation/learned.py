@@ -13,10 +13,19 @@ CHAIN = ("learned", "parent")
 """What of a model's metrics says what it learned."""
 
 
+SURER_ON = "sharpened_on"
+"""What of a model's metrics names the cases on whose images its entropy was minimised."""
+
+
 def learned_cases(tx: Reader, model: Model) -> list[str]:
     """Ids of the cases whose annotations a model was trained on, in the order they were annotated; none of a model from elsewhere."""
     ids = learned_annotations(tx, model)
     return list(dict.fromkeys(annotation.case_id for annotation in tx.find(Annotation, where={"id": ids}))) if ids else []
+
+
+def fitted_cases(tx: Reader, model: Model) -> set[str]:
+    """Ids of the cases that its weights know: those it learned, and those on whose images a model of its chain was made surer."""
+    return {*learned_cases(tx, model), *(i for one in _chain(tx, model) for i in one.metrics.get(SURER_ON, ()))}
 
 
 def learned_annotations(tx: Reader, model: Model) -> list[str]:

@@ -15,6 +15,7 @@ from medloop.core.records import Case, Model
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.learned import SURER_ON
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.adaptations import ENTROPY
 from medloop.loop.judging.drift_groups import group_of
@@ -77,7 +78,7 @@ def adapt_by_entropy(
         words = f"entropy {surer[0]:.3f} -> {surer[1]:.3f} nats, but {problem}: nothing was registered"
         return with_left_out(AdaptReport(None, model.index, group, False, *surer, quality, words), left_out)
     names = [workspace.store.blobs.put(data) for data in weights]
-    adapted = _registered(workspace, model, group, names, actor)
+    adapted = _registered(workspace, model, (group, new), names, actor)
     words = (
         f"model {adapted.index} is model {model.index} for {group}, with less entropy ({surer[0]:.3f} -> {surer[1]:.3f} nats): "
         f"{judged_words(quality)}. It is a candidate, not in use"
@@ -85,9 +86,11 @@ def adapt_by_entropy(
     return with_left_out(AdaptReport(adapted.index, model.index, group, False, *surer, quality, words), left_out)
 
 
-def _registered(workspace: Workspace, model: Model, group: str, names: Sequence[str], actor: str) -> Model:
+def _registered(workspace: Workspace, model: Model, group: tuple[str, Sequence[Case]], names: Sequence[str], actor: str) -> Model:
+    """A candidate that names the cases it was made surer on: it is surer of these than of others, so that no promise is made for them."""
     members = int(model.recipe.get("members", len(model.weights)))  # behind these come the networks for any label, as they were
-    return register_adapted(workspace, model, group, {"sharpened": True}, weights=[*names, *model.weights[members:]], actor=actor)
+    told = {"sharpened": True, SURER_ON: [case.id for case in group[1]]}
+    return register_adapted(workspace, model, group[0], told, weights=[*names, *model.weights[members:]], actor=actor)
 
 
 def _require_judges(found: Interval | None, group: str) -> None:

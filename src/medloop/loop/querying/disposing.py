@@ -24,7 +24,7 @@ from medloop.loop.foundation.disposed import (
     waiting_arrivals,
 )
 from medloop.loop.foundation.follow_up import evaluation_keys
-from medloop.loop.foundation.learned import learned_cases
+from medloop.loop.foundation.learned import fitted_cases
 from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.stream_audit import standing_alarm, watch_stream
@@ -171,7 +171,7 @@ def _refused(tx: Reader, model: Model, cases: Sequence[Case], trust: Trust | Non
     """Cases for which the promise is not made, and why."""
     if trust is None:
         return {}
-    learned = {case.patient for case in tx.find(Case, where={"id": learned_cases(tx, model)})} if cases else set()
+    learned = {case.patient for case in tx.find(Case, where={"id": sorted(fitted_cases(tx, model))})} if cases else set()
     ids = [case.id for case in cases]
     begun = {a.case_id for a in (*tx.partial_annotations(case_ids=ids), *tx.marked_annotations(case_ids=ids))}
     found = dict[str, str]()
