@@ -1,9 +1,11 @@
 """Embeddings of a very large pool are mapped from a file: the same numbers, and nothing left behind."""
 
+import resource
+
 import numpy as np
 import pytest
 
-from medloop.core.errors import BlobError
+from medloop.core.errors import BlobError, StorageError
 from medloop.core.records import Prediction
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.querying import pools
@@ -53,3 +55,18 @@ def test_a_damaged_one_is_named_and_costs_its_case_only(inputs: PoolInputs, monk
     assert pool is not None
     assert len(pool.case_ids) == 5
     assert isinstance(pool.features, np.memmap)
+
+
+def test_a_full_disk_is_a_refusal_and_leaves_no_file(inputs: PoolInputs) -> None:
+    """No file may be longer than so many bytes, as on a full disk; a process that wrote to mapped memory there would be killed."""
+    with inputs.workspace.store.read() as tx:
+        predictions = tx.find(Prediction)
+    mapped_features(inputs.workspace, predictions)  # the rows it reads are there now
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    try:
+        with pytest.raises(StorageError, match="cannot be written"):
+            mapped_features(inputs.workspace, predictions)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files(inputs.workspace) == []

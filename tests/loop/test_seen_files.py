@@ -102,6 +102,22 @@ def test_a_file_that_changed_a_moment_ago_is_read_again(
     assert sorted(set(read)) == ["c0", "c1", "c2", "c3"]
 
 
+def test_a_file_that_changes_while_an_import_runs_is_read_again_as_its_image_may_have_been_read_before(
+    tmp_path: Path, source: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_files, "SETTLED_S", 0.0)
+    made = Workspace.create(tmp_path / "project", name="p", kind="segmentation", labels=["a"])
+
+    def replace_the_last(done: int, total: int, name: str) -> None:
+        if name == "c3":  # which is read ahead by now
+            draw(source / "images/c3.png", 3)
+
+    import_dataset(made, source, report=replace_the_last)
+    read.clear()
+    again(made, source)
+    assert "c3" in read
+
+
 def test_what_the_project_holds_counts_too(workspace: Workspace, source: Path, read: list[str]) -> None:
     ann = annotator_named(workspace, "Ann")
     with workspace.store.read() as tx:

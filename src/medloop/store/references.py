@@ -38,7 +38,7 @@ OF_CASES = ("explanation", "client-label", "drawn-objects")
 """Nouns of events whose id is that of the case they belong to."""
 
 ADVICE: Mapping[str, str] = {
-    "case": "restore it from a backup, or import the same file again; until then the case cannot be shown or learned from",
+    "case": "restore it from a backup, or import the same file again with --rehash; until then it cannot be shown or learned from",
     "reference": "restore it from a backup, or take it away and add it again: medloop reference; the case itself is whole",
     "annotation": "restore it from a backup, or annotate the case again: training and export leave this annotation out",
     "consensus": "restore it from a backup; it shows where people disagreed, and trainings with soft targets learn the case as fused",

@@ -21,7 +21,10 @@ from medloop.datasets.dataset import CaseSource, Dataset, HeaderWords
 from medloop.loop.foundation.workspace import Workspace
 
 SETTLED_S = 2.0
-"""A file changed within so many seconds may change again without another time (FAT keeps two seconds): its digest is not kept."""
+"""A file changed within so many seconds may change again without another time (FAT keeps two seconds): its digest is not kept.
+
+Counted back from the begin of the import, as images are read before they are looked at here (`read_ahead`).
+"""
 
 WHOLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".nii", ".nii.gz")
 """Endings of files that hold all there is of an image; headers of others (.mhd, .nhdr, .nrrd) may name further files."""
@@ -37,7 +40,7 @@ class SeenFiles:
         self._connection = _opened(workspace.work_folder / "seen-files.sqlite")
         about = replace(dataset, cases=(), refused=(), notes=(), lone_masks={}, idle=frozenset())
         self._how = repr((1, about, workspace.task.id, *how))
-        self._looked = ("", "")
+        self._looked, self._began = ("", ""), time.time_ns()
 
     def look(self, case: CaseSource, known: Case | None) -> bool:
         """Whether the files of a case are those that were taken, and the project has not changed what it holds of it."""
@@ -63,7 +66,7 @@ class SeenFiles:
             return ""
         with suppress(OSError):
             facts = [_fact(path) for path in _paths(case)]
-            if time.time_ns() - max(max(changed) for *_, changed in facts) >= SETTLED_S * 1e9:
+            if self._began - max(max(changed) for *_, changed in facts) >= SETTLED_S * 1e9:
                 return repr((case, facts))
         return ""
 

@@ -4,13 +4,14 @@ import os
 import tempfile
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from medloop.core.arrays import FloatArray
+from medloop.core.arrays import FloatArray, IntArray
+from medloop.core.errors import StorageError
 from medloop.core.records import Prediction
 from medloop.loop.foundation.arrays import load_features
 from medloop.loop.foundation.vector_rows import VectorsOf, vector_rows
@@ -34,21 +35,36 @@ def mapped_features(workspace: Workspace, predictions: Sequence[Prediction]) -> 
         rows = vector_rows(workspace, VectorsOf(predictions[0].model_id))
         found, places = rows.find([p.case_id for p in predictions])
         shape = (len(predictions), rows.dimensions or len(_of(workspace, predictions[0])))
-        out = np.memmap(path, dtype=np.float32, mode="w+", shape=shape)
-        if found.all():
-            for start in range(0, len(places), _PIECE):
-                rows.take(places[start : start + _PIECE], out=out[start : start + _PIECE])
-        else:  # one by one, so that whichever is damaged is named
-            for number, prediction in enumerate(predictions):
-                out[number] = _of(workspace, prediction)
-        out.flush()
-        del out
+        _write(path, _rows(workspace, predictions, shape[1]) if not found.all() else map(rows.take, _pieces(places)))
         table: np.memmap = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     weakref.finalize(table, path.unlink, missing_ok=True)
     return table
+
+
+def _pieces(places: IntArray) -> Iterator[IntArray]:
+    return (places[start : start + _PIECE] for start in range(0, len(places), _PIECE))
+
+
+def _rows(workspace: Workspace, predictions: Sequence[Prediction], dimensions: int) -> Iterator[FloatArray]:
+    """One by one, so that whichever is damaged is named."""
+    row = np.empty(dimensions, dtype=np.float32)
+    for prediction in predictions:
+        row[:] = _of(workspace, prediction)
+        yield row
+
+
+def _write(path: Path, pieces: Iterable[FloatArray]) -> None:
+    """Written, not mapped: a disk that is full refuses a write, and kills a process that writes to what it has mapped."""
+    try:
+        with path.open("wb") as file:
+            for piece in pieces:
+                file.write(piece.tobytes())
+    except OSError as error:
+        why = f"The embeddings of the pool cannot be written below {path.parent}: {error.strerror or error}"
+        raise StorageError(why, remedy="free space there, then query again: nothing was chosen") from error
 
 
 def _of(workspace: Workspace, prediction: Prediction) -> FloatArray:
