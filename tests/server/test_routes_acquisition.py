@@ -30,7 +30,11 @@ def send(site, content: bytes, name: str = "Doe%5EJane.nii.gz", **asked: object)
     return site.client.post(f"{site.url}/acquisition", content=content, headers=headers, params=asked)
 
 
-def test_an_image_is_judged_and_nothing_of_it_is_kept(site, scan: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_image_is_judged_and_nothing_of_it_is_kept(
+    site, scan: bytes, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))  # others judge images at the same time
     before = site.count(Case), events_of(site)
     found = send(site, scan)
     assert found.status_code == 200, found.text

@@ -52,5 +52,5 @@ def test_the_worklist_names_the_kinds_of_marks_and_filters_by_them(site, marked:
     assert names(site, given="scribble") == []
     assert site.client.get(f"{site.url}/cases", params={"given": "circle"}).status_code == 422
     table = site.client.get(f"{site.url}/cases/csv", params={"given": "box"}).text.splitlines()
-    assert table[0].split(",")[-2:] == ["given", "lacking"]
+    assert table[0].split(",")[-4:] == ["given", "lacking", "acquisition", "acquisition_why"]
     assert '"box, tag"' in table[1]
