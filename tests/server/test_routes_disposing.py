@@ -54,6 +54,7 @@ def test_what_a_model_makes_of_the_audit_sample_is_shown_nowhere_before_it_is_re
     assert (rows["A100"] != "", rows["A110"]) == (True, "")
     judged = site.client.get(f"{site.url}/cases", params={"acquisition": "judged"}).json()["rows"]
     assert {"A110", "A111"}.isdisjoint(row["name"] for row in judged)
+    assert site.client.get(f"{site.url}/cases/{blind.id}/measures").status_code == 409
     refused = site.client.get(f"{site.url}/cases/{blind.id}/hypotheses")
     assert refused.status_code in (403, 503)
     with workspace.store.read() as tx:
