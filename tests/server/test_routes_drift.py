@@ -22,6 +22,8 @@ def test_an_adaptation_is_a_job_and_what_cannot_be_adapted_is_refused_at_once(si
     job = site.workspace.store.jobs.get(asked[0])
     assert (job.kind, job.payload) == ("adapt", {"by": "scanner", "value": "B", "way": "intensities"})
     assert site.client.post(f"{site.url}/adapt", json={"by": "all", "way": "magic"}).status_code == 422
+    every = [site.client.post(f"{site.url}/adapt", json={"by": "all", "value": value}).json()["job_id"] for value in ("", "B")]
+    assert every[0] == every[1]
 
 
 def test_the_report_the_list_and_its_table_name_the_cases_that_are_unlike(site) -> None:

@@ -6,7 +6,7 @@ releases or refuses the candidate, puts another model to use, or tries a newer c
 pinned a model: then every case opens with the model in use.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from medloop.core.records import Case, Event, LiveChoice, Prediction, Split
@@ -117,6 +117,14 @@ def is_blind_audit(tx: Reader, case_id: str) -> bool:
     if tx.get(Case, case_id).split != "audit":
         return False
     return project_settings(tx).stream_risk > 0 or (streamed(tx) and bool(dispositions(tx, [case_id])))
+
+
+def blind_among(tx: Reader, case_ids: Collection[str]) -> set[str]:
+    """Those of these cases that are blind audit cases (`is_blind_audit`) and lack a reading: what a model makes of them is hidden."""
+    ids = [case.id for case in tx.find(Case, where={"id": sorted(case_ids), "split": "audit"})] if case_ids else []
+    if ids and project_settings(tx).stream_risk <= 0:
+        ids = list(dispositions(tx, ids)) if streamed(tx) else []
+    return awaiting_readings(tx, ids) if ids else set()
 
 
 def proposal_to_show(tx: Reader, case_id: str) -> Prediction | None:

@@ -1,5 +1,6 @@
 """Asking the worker for an adaptation: what can be refused at once is, the rest is found out when it runs."""
 
+import json
 from collections.abc import Mapping
 
 from medloop.core.errors import InputError, SettingError
@@ -47,7 +48,8 @@ def request_adaptation(workspace: Workspace, *, by: str, value: str, way: str = 
         raise InputError(
             f"An adaptation needs {FEWEST_NEW} unlabelled cases, got {there}{which}", remedy="name another group, or add cases"
         )
-    return request_job(workspace, Adapt(by, value, way), f"adapt {by} {value} {way}", actor=actor)
+    wanted = Adapt(by, "" if by == ALL else value, way)
+    return request_job(workspace, wanted, f"adapt {json.dumps([wanted.by, wanted.value, way])}", actor=actor)
 
 
 def adaptable_model(tx: Reader) -> Model:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from starlette.concurrency import run_in_threadpool
 
 from medloop.core.errors import FormatError, UnavailableError
+from medloop.loop.foundation.trials import blind_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.overview.acquisition import Demand
 from medloop.metrics.measure_bounds import MOST_TOLERANCE, TOLERANCE
@@ -67,8 +68,8 @@ def get_acquisition(workspace: WorkspaceHere, case: CaseHere, viewer: ViewerHere
     from medloop.loop.overview.acquisition_checks import check_case
 
     with workspace.store.read() as tx:
-        unread = case.id in viewer.unread(tx)
-    return AcquisitionView.of(check_case(workspace, case, demand, use_model=not unread))
+        hidden = case.id in viewer.unread(tx) or bool(blind_among(tx, [case.id]))
+    return AcquisitionView.of(check_case(workspace, case, demand, use_model=not hidden))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from medloop.loop.foundation.readings import CaseReading, case_readings, cases_r
 from medloop.loop.foundation.references import references_of
 from medloop.loop.foundation.refusals import open_with, refusals
 from medloop.loop.foundation.removed_images import require_image
+from medloop.loop.foundation.trials import blind_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.domain import NOTHING, Standings
 from medloop.loop.judging.trust import pool_standings
@@ -119,7 +120,8 @@ class Asked:
         if self.domain != "any":
             sets.append({i for i, one in beside.standings.items() if one.outside or self.domain == "compared"})
         if self.acquisition != "any":
-            sets.append({i for i, one in beside.acquired.items() if self.acquisition in ("judged", one.verdict)})
+            fitting = {i for i, one in beside.acquired.items() if self.acquisition in ("judged", one.verdict)}
+            sets.append(fitting - blind_among(tx, fitting))
         return sorted(set.intersection(*sets).difference(unread)) if sets else None
 
 
@@ -218,12 +220,13 @@ def _lines(tx: Reader, blobs: Blobs, rows: Sequence[CaseRow], unread: Collection
     updated, rounds = tx.case_updates(seen), tx.case_rounds(seen)
     lacking, given = _lacking(tx, seen), given_kinds(tx, blobs, seen)
     people, restored = annotator_names(tx), restored_among(tx, readings.values())
+    blind = blind_among(tx, [row.case_id for row in rows if row.split == "audit"])
     facts = {
         i: CaseFacts(
             reading=readings[i],
             refused=refused.get(i),
             standing=beside.standings.get(i),
-            acquired=None if i in unread else beside.acquired.get(i),
+            acquired=None if i in unread or i in blind else beside.acquired.get(i),
             judged=judged.get(i),
             open_with=opened.get(i, ()),
             returned_to=_returned_to(readings[i], people),

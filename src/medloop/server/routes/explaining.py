@@ -6,12 +6,11 @@ import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Query
 
-from medloop.core.errors import LabelError, StateError, UnavailableError
+from medloop.core.errors import ForbiddenError, LabelError, StateError, UnavailableError
 from medloop.core.records import Case
 from medloop.explain.methods import require_captum
 from medloop.loop.foundation.partial_annotations import annotated_voxels
-from medloop.loop.foundation.readings import awaiting_readings
-from medloop.loop.foundation.trials import is_blind_audit
+from medloop.loop.foundation.trials import blind_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.learning.objections import object_to_explanation, objections
 from medloop.loop.overview.explanations import similar_cases
@@ -92,8 +91,7 @@ async def _request(site: Site, workspace: Workspace, case_id: str, question: dic
 def _require_model(workspace: Workspace, case_id: str) -> None:
     with workspace.store.read() as tx:
         tx.get(Case, case_id)
+        if blind_among(tx, [case_id]):
+            raise ForbiddenError("This case of the audit sample is read blind: what a model makes of it shows then", remedy="read it first")
         if tx.live_model() is None:
             raise StateError("There is no model yet whose predictions could be explained", remedy="annotate some cases first")
-        if is_blind_audit(tx, case_id) and awaiting_readings(tx, [case_id]):
-            rule = "An audit case of a stream is read without a proposal, and without what would tell of it"
-            raise StateError(rule, remedy="look once people have read it")

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from medloop.core.errors import StateError
+from medloop.loop.foundation.trials import blind_among
 from medloop.loop.overview.measurements import measure_case
 from medloop.metrics.measure_bounds import MOST_TOLERANCE, TOLERANCE
 from medloop.server.web.site import ViewerHere, WorkspaceHere
@@ -28,4 +30,7 @@ def get_measures(
     """How large every structure is, with bounds, and whether to accept a prediction's figure; of the prediction while one reads blind."""
     with workspace.store.read() as tx:
         shown = of if viewer.sees(tx, case) else "prediction"
+        proposed = shown == "prediction" or (shown == "any" and not tx.current_annotations(case_ids=[case]))
+        if proposed and blind_among(tx, [case]):
+            raise StateError("This case of the audit sample is read blind: the figures of its prediction show then", remedy="read it first")
     return CaseMeasuresView.model_validate(measure_case(workspace, case, of=shown, tolerance=tolerance))

@@ -1,6 +1,7 @@
 """Background work: jobs, their logs, how the project learns, and whom its predictions still need."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -11,10 +12,12 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from medloop.core.errors import ForbiddenError, InputError, SettingError
+from medloop.core.names import counted
 from medloop.loop.foundation.round_moves import start_training
+from medloop.loop.foundation.trials import blind_among
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.releasing import refuse_model, release_model, roll_back, use_automatic, use_model
-from medloop.loop.judging.triage import HARD_DICE, triage_pool
+from medloop.loop.judging.triage import HARD_DICE, Triage, triage_pool
 from medloop.loop.judging.trust import Check
 from medloop.loop.learning.settling import settle
 from medloop.loop.overview.model_change import change_picture, model_change, no_comparison
@@ -89,11 +92,21 @@ def get_triage(
     """Which predictions to accept, to review or to show to a second expert at a stated risk, and the measured curve; or why not yet."""
     try:
         found = triage_pool(workspace, risk=risk, good=good, hard=hard, check=check)
-        return TriageResult(found=TriageView.model_validate(found), reason="", remedy="")
+        return TriageResult(found=TriageView.model_validate(_without_audit(workspace, found)), reason="", remedy="")
     except SettingError:
         raise
     except InputError as error:  # too little is evaluated: a state of the project, not a mistake of the caller
         return TriageResult(found=None, reason=error.message, remedy=error.remedy)
+
+
+def _without_audit(workspace: Workspace, found: Triage) -> Triage:
+    """What is shown of it: no case of a stream's audit sample that still lacks a reading."""
+    with workspace.store.read() as tx:
+        blind = blind_among(tx, [one.case_id for one in found.cases])
+    if not blind:
+        return found
+    promise = f"{found.promise}; {counted(len(blind), 'case')} of the audit sample not listed, read blind"
+    return replace(found, cases=tuple(one for one in found.cases if one.case_id not in blind), promise=promise)
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_EVENTS)
