@@ -9,7 +9,7 @@ import pytest
 from medloop.core.errors import ConflictError, FormatError, InputError, SettingError
 from medloop.core.records import Evaluation, Model
 from medloop.loop.data.model_card import model_card
-from medloop.loop.foundation.federated_account import account_of, account_words, enter, summed
+from medloop.loop.foundation.federated_account import FILE, account_of, account_words, enter, summed
 from medloop.loop.learning import federated_result
 from medloop.loop.learning.federated import Site, plan_of
 from medloop.loop.learning.federated_joining import _alone, join_federation
@@ -151,6 +151,17 @@ def test_privacy_is_not_claimed_of_an_update_that_left_without_noise(workspace):
     Site(workspace, "north", print).learn({**terms, "round": 1}, first)
     with pytest.raises(InputError, match="without noise"):
         Site(workspace, "north", print, privacy=Privacy(epsilon=1000, delta=0.01)).learn({**terms, "round": 1}, first)
+
+
+def test_a_federation_of_before_there_was_an_account_is_not_free(workspace):
+    terms, first = agreed(workspace, dataclasses.replace(ROUNDS, steps=2))
+    site = Site(workspace, "north", lambda _: None)
+    _, weights = site.learn({**terms, "round": 1}, first)
+    site.keep(told(terms, "north"), weights)
+    (workspace.folder / FILE).unlink()
+    assert summed(account_of(workspace))["without_noise"] == 1
+    enter(workspace, "next", {"epsilon": 1.0, "delta": 1e-3})
+    assert account_of(workspace)[terms["id"]]["epsilon"] is None
 
 
 def test_what_federations_cost_adds_up_and_is_said_before_the_next(workspace, tmp_path):

@@ -60,7 +60,7 @@ class Grid:
                 self.sent[name] = None
                 return None
             records["arrays"] = record_of({key: array + 1 for key, array in arrays_of(message.content.array_records["arrays"]).items()})
-            answer = {"site": site, "cases": 4, "steps": 1, "loss": 0.5}
+            answer = {"site": site, "cases": 4, "steps": 1, "loss": float("nan") if does == "no loss" else 0.5}
         else:
             answer = {"site": site, "words": "has it"}
         records["answer"] = ConfigRecord({"json": json.dumps(answer)})

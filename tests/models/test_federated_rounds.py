@@ -47,6 +47,12 @@ def test_a_silent_site_costs_one_round_its_time_and_is_waited_for_again_once_it_
     assert second["missing"] == ["south"] or {one["site"] for one in second["sites"]} == {"north", "south"}
 
 
+def test_a_loss_that_is_no_number_is_left_out_and_reaches_no_other_site(flower, tmp_path):
+    (only,), _ = held(flower, tmp_path / "f", {"north": "learns", "south": "no loss"}, rounds=1)
+    assert [one["site"] for one in only["sites"]] == ["north"]
+    assert only["left_out"] == {"south": "its answer cannot be read (ValueError)"}
+
+
 def test_rounds_go_on_with_the_fewest_where_no_more_sites_come(flower, tmp_path):
     _, lines = held(flower, tmp_path / "f", {"north": "learns"}, sites=3)
     assert "goes on with 1 of 3 sites, no more came within 2 s" in lines

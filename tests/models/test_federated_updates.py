@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from medloop.core.errors import ConflictError, FormatError, SettingError
 from medloop.models.exchange.federation import Plan, Rounds, held, prepare, read_plan
 from medloop.models.exchange.federation_serving import serve
-from medloop.models.exchange.flower import PACKAGE, SIDE, Secured, write_app
+from medloop.models.exchange.flower import PACKAGE, SIDE, Secured, flower_environment, write_app
 from medloop.models.exchange.flower_side.agreement import difference
 from medloop.models.exchange.flower_side.door import FEDERATION, HEADER, HOLDER, PROOF, Door
 from medloop.models.exchange.flower_side.site_process import require_own
@@ -235,3 +235,8 @@ def test_other_machines_are_reached_over_tls_alone_and_a_plan_is_checked(tmp_pat
     (tmp_path / "plan.json").write_bytes(pickle.dumps({}))
     with pytest.raises(FormatError, match="no plan of a federation"):
         read_plan(tmp_path / "plan.json")
+
+
+def test_no_header_of_a_stranger_says_that_it_is_this_machine(flower, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    assert flower_environment(tmp_path, {})["FORWARDED_ALLOW_IPS"] == "127.0.0.1"

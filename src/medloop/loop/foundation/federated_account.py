@@ -9,8 +9,9 @@ import json
 
 from medloop.core.errors import FormatError
 from medloop.core.names import counted
-from medloop.core.records import Json, now
+from medloop.core.records import Json, Model, now
 from medloop.images.files import write_atomic
+from medloop.loop.foundation.model_choices import FEDERATION
 from medloop.loop.foundation.workspace import Workspace
 
 FILE = "federated-privacy.json"
@@ -23,14 +24,29 @@ def account_of(workspace: Workspace) -> dict[str, Json]:
         FormatError: The file is damaged; nothing is counted as free.
     """
     file = workspace.folder / FILE
+    before = _before(workspace)
     if not file.exists():
-        return {}
+        return before
     try:
         found = json.loads(file.read_text())
-        return {str(name): {"epsilon": one["epsilon"], "delta": float(one["delta"]), "at": str(one["at"])} for name, one in found.items()}
+        return before | {
+            str(name): {"epsilon": one["epsilon"], "delta": float(one["delta"]), "at": str(one["at"])} for name, one in found.items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         rule = f"{file} says what federations have cost, and cannot be read ({error})"
         raise FormatError(rule, remedy="restore it from a backup") from error
+
+
+def _before(workspace: Workspace) -> dict[str, Json]:
+    """What the project's models say of their federations: those of before there was an account stand nowhere else."""
+    with workspace.store.read() as tx:
+        models = [one for one in tx.find(Model, order=("index",)) if one.metrics.get(FEDERATION) and one.metrics.get("steps")]
+    found: dict[str, Json] = {}
+    for one in models:
+        told = one.metrics[FEDERATION]
+        cost = told.get("privacy") or {}
+        found[str(told["id"])] = {"epsilon": cost.get("epsilon"), "delta": float(cost.get("delta", 0.0)), "at": str(one.created_at)}
+    return found
 
 
 def enter(workspace: Workspace, federation: str, cost: Json) -> None:

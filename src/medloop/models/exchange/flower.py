@@ -93,6 +93,7 @@ def flower_environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
         "FLWR_TELEMETRY_ENABLED": "0",
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
         "FLWR_DISABLE_UPDATE_CHECK": "1",
+        "FORWARDED_ALLOW_IPS": "127.0.0.1",  # or a stranger's header could say that it is this machine
         "FLWR_HOME": str(home),
         "PATH": path,
     }

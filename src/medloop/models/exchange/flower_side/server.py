@@ -5,6 +5,7 @@ killed at any moment it goes on after the last finished round. Networks are arra
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -223,7 +224,7 @@ class Coordinator:
             for message in self.grid.pull_messages(list(waiting)):
                 node = waiting.pop(message.metadata.reply_to_message_id)
                 if message.has_error():
-                    failed = f"its process failed ({message.error.reason[:200]})"
+                    failed = f"its process failed ({(message.error.reason or 'without a reason')[:200]})"
                     found.lost[node] = failed if node in set(self.grid.get_node_ids()) else "it left"
                 else:
                     found.answers[node] = message
@@ -259,6 +260,8 @@ def read_update(message: Message, base: Arrays, *, most: int) -> tuple[Arrays, d
             facts |= {"loss": None, "privacy": {name: float(told["privacy"][name]) for name in ("epsilon", "delta")}}
         else:
             facts["loss"] = float(told["loss"])
+        if not all(math.isfinite(figure) for figure in (facts["loss"] or 0.0, *facts.get("privacy", {}).values())):
+            raise ValueError("a figure that is no number")
         flaw = flaw_of(update, base)
     except Exception as error:  # whatever a stranger's bytes raise
         return {}, told, f"its answer cannot be read ({type(error).__name__})"
