@@ -30,7 +30,7 @@ from medloop.loop.foundation.disposed import (
 from medloop.loop.foundation.label_versions import labels_of_model
 from medloop.loop.foundation.leaning import leans_on_proposal
 from medloop.loop.foundation.memo import Memo, memo
-from medloop.loop.foundation.readings import project_settings
+from medloop.loop.foundation.readings import awaiting_readings, project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.case_scores import score_case
 from medloop.loop.judging.stream_rule import StreamRule, rule_in_force, rule_of
@@ -178,8 +178,13 @@ def _annotated_before(tx: Reader, patients: Collection[str], rule: StreamRule) -
 
 
 def _truths(tx: Reader, case_ids: Collection[str]) -> dict[str, Annotation]:
-    """What people found without a proposal, by case id: what stands, or where that leans on a proposal the last before it that does not."""
-    found = {i: deciding(each) for i, each in by_case(tx.current_annotations(case_ids=case_ids)).items()}
+    """What people found without a proposal, by case id: what stands, or where that leans on a proposal the last before it that does not.
+
+    None of a case that somebody is still to read: an alarm that one reader alone raised would stand whatever the others find.
+    """
+    due = awaiting_readings(tx, case_ids)
+    read = [case_id for case_id in case_ids if case_id not in due]
+    found = {i: deciding(each) for i, each in by_case(tx.current_annotations(case_ids=read)).items()} if read else {}
     leaning = [i for i, one in found.items() if leans_on_proposal(tx, one)]
     blind = [one for one in _once_given(tx, leaning) if not leans_on_proposal(tx, one)]
     return {i: one for i, one in found.items() if i not in leaning} | {one.case_id: one for one in blind}

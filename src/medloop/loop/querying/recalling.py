@@ -4,6 +4,7 @@ from medloop.core.errors import InputError, StateError
 from medloop.core.names import one_line
 from medloop.core.records import Case
 from medloop.loop.foundation.disposed import RECALL, RENEW, STREAM, Disposition, standing_dispositions
+from medloop.loop.foundation.readings import project_settings
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.stream_audit import standing_alarm
 from medloop.loop.judging.stream_rule import rule_in_force
@@ -22,7 +23,7 @@ def renew_rule(workspace: Workspace, *, why: str, actor: str) -> None:
     """
     reason = _reason(why)
     with workspace.store.write(actor) as tx:
-        rule, alarm = rule_in_force(tx, workspace.settings), standing_alarm(tx)
+        rule, alarm = rule_in_force(tx, project_settings(tx)), standing_alarm(tx)
         if rule is None and alarm is None:
             raise StateError("There is no rule to make anew: the next case that arrives makes one", remedy="medloop dispositions DIR")
         body = {"why": reason, "rule": rule.number if rule else 0, "alarm": alarm["number"] if alarm else 0}
