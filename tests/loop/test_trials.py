@@ -25,7 +25,7 @@ from .releases import configured, evaluated, trained
 from .test_live_models import line, live
 
 TESTS = [f"case{n:02d}" for n in range(2, 9)]
-POOL = 8
+POOL = 16  # of eight all are in one arm once in 128 times
 
 
 @pytest.fixture
