@@ -1,13 +1,14 @@
 """Small projects on phantoms, made in milliseconds."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from medloop.core.records import Annotator, ProjectSettings, Source, Split
+from medloop.core.records import Annotator, Model, ProjectSettings, Source, Split
 from medloop.images.phantoms import Phantom, phantom_3d
 from medloop.loop.data.cases import Incoming, NewCase, add_case
 from medloop.loop.foundation.annotators import annotator_named
@@ -74,3 +75,22 @@ def pool(make_workspace: MakeWorkspace) -> Workspace:
 def ann(pool: Workspace) -> Annotator:
     """A person of the pool's project."""
     return annotator_named(pool, "Ann")
+
+
+@pytest.fixture(scope="session")
+def stream_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with 30 evaluated patients and a stream; each test has a copy of it."""
+    from .streamed import streaming
+
+    folder = tmp_path_factory.mktemp("streaming") / "p"
+    streaming(folder)[0].close()
+    return folder
+
+
+@pytest.fixture
+def streamed(stream_template: Path, tmp_path: Path) -> Iterator[tuple[Workspace, Model | None]]:
+    """A copy of `stream_template` and its model in use."""
+    with Workspace.open(shutil.copytree(stream_template, tmp_path / "p")) as workspace:
+        with workspace.store.read() as tx:
+            model = tx.live_model()
+        yield workspace, model

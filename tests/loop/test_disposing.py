@@ -1,7 +1,6 @@
 """A stream in production: what is accepted, deferred or read by two, by which rule, and what stops it."""
 
 import dataclasses
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,24 +38,8 @@ from .shifted import add_scan, predict
 from .streamed import SETTINGS, arrive, classifier, decided, guess, read_next, streaming
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with 30 evaluated patients; each test has a copy of it."""
-    folder = tmp_path_factory.mktemp("streaming") / "p"
-    streaming(folder)[0].close()
-    return folder
-
-
-@pytest.fixture
-def made(template: Path, tmp_path: Path):
-    with Workspace.open(shutil.copytree(template, tmp_path / "p")) as workspace:
-        with workspace.store.read() as tx:
-            model = tx.live_model()
-        yield workspace, model
-
-
-def test_each_case_is_decided_once_by_a_rule_that_is_kept_with_its_model_and_threshold(made) -> None:
-    workspace, model = made
+def test_each_case_is_decided_once_by_a_rule_that_is_kept_with_its_model_and_threshold(streamed) -> None:
+    workspace, model = streamed
     truth = arrive(workspace, model, range(100, 112))
     found = dispose_arrivals(workspace)
     assert len(found) == 12
@@ -76,8 +59,8 @@ def test_each_case_is_decided_once_by_a_rule_that_is_kept_with_its_model_and_thr
     verify(workspace.store)
 
 
-def test_what_is_accepted_has_no_annotation_and_no_query_or_training_takes_it(made) -> None:
-    workspace, model = made
+def test_what_is_accepted_has_no_annotation_and_no_query_or_training_takes_it(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 110))
     dispose_arrivals(workspace)
     with workspace.store.read() as tx:
@@ -101,16 +84,16 @@ def test_with_three_evaluated_patients_everything_is_deferred_and_the_reason_say
         assert read_next(workspace, "Ann") == "A100"
 
 
-def test_a_case_unlike_the_evaluated_ones_is_not_accepted_whatever_its_score(made) -> None:
-    workspace, model = made
+def test_a_case_unlike_the_evaluated_ones_is_not_accepted_whatever_its_score(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 104), contrast=-60.0)
     dispose_arrivals(workspace)
     assert all(one.decision != "accepted" for one in decided(workspace).values())
     assert any("unlike the cases that the model was judged on" in one.reason for one in decided(workspace).values())
 
 
-def test_of_a_patient_that_the_model_learned_from_nothing_is_accepted(made) -> None:
-    workspace, model = made
+def test_of_a_patient_that_the_model_learned_from_nothing_is_accepted(streamed) -> None:
+    workspace, model = streamed
     case = add_scan(workspace, 100, "train", patient="A003")
     predict(workspace, model, case, 100)
     dispose_arrivals(workspace)
@@ -119,8 +102,8 @@ def test_of_a_patient_that_the_model_learned_from_nothing_is_accepted(made) -> N
     assert "learned from this patient" in one.reason or one.decision == "second reader"
 
 
-def test_the_cases_that_a_model_was_made_surer_on_are_known_to_it_and_to_those_that_go_on_from_it(made) -> None:
-    workspace, model = made
+def test_the_cases_that_a_model_was_made_surer_on_are_known_to_it_and_to_those_that_go_on_from_it(streamed) -> None:
+    workspace, model = streamed
     surer = replace(model, id=new_id("model"), index=2, metrics={"adapted_from": model.index, SURER_ON: ["case-x"]})
     later = replace(model, id=new_id("model"), index=3, metrics={"parent": surer.id})
     with workspace.store.write("system") as tx:
@@ -132,8 +115,8 @@ def test_the_cases_that_a_model_was_made_surer_on_are_known_to_it_and_to_those_t
         assert fitted_cases(tx, surer) == fitted_cases(tx, later) == {*learned, "case-x"}
 
 
-def test_the_audit_sample_is_read_blind_and_looks_the_same_whatever_was_decided(made) -> None:
-    workspace, model = made
+def test_the_audit_sample_is_read_blind_and_looks_the_same_whatever_was_decided(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 104), "audit")
     dispose_arrivals(workspace)
     assert any(one.decision == "accepted" for one in decided(workspace).values())
@@ -148,8 +131,8 @@ def test_the_audit_sample_is_read_blind_and_looks_the_same_whatever_was_decided(
     assert sum(one.decision != "" for one in stream_standing(workspace).cases) == 1
 
 
-def test_an_alarm_comes_when_the_audit_shows_too_many_bad_ones_and_stops_every_acceptance_until_the_rule_is_renewed(made) -> None:
-    workspace, model = made
+def test_an_alarm_comes_when_the_audit_shows_too_many_bad_ones_and_stops_every_acceptance_until_the_rule_is_renewed(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 116), "audit")
     dispose_arrivals(workspace)
     drawn = [name for name, one in decided(workspace).items() if one.decision == "accepted"]
@@ -172,8 +155,8 @@ def test_an_alarm_comes_when_the_audit_shows_too_many_bad_ones_and_stops_every_a
     verify(workspace.store)
 
 
-def test_a_rule_that_is_made_again_for_the_same_model_must_be_surer(made) -> None:
-    workspace, model = made
+def test_a_rule_that_is_made_again_for_the_same_model_must_be_surer(streamed) -> None:
+    workspace, model = streamed
     for attempt in (1, 2, 3):
         arrive(workspace, model, [100 + attempt])
         dispose_arrivals(workspace)
@@ -186,8 +169,8 @@ def test_a_rule_that_is_made_again_for_the_same_model_must_be_surer(made) -> Non
         renew_rule(workspace, why="look again", actor="lead")
 
 
-def test_what_a_model_accepted_is_decided_anew_once_it_is_rolled_back_and_a_new_model_needs_a_rule_of_its_own(made) -> None:
-    workspace, model = made
+def test_what_a_model_accepted_is_decided_anew_once_it_is_rolled_back_and_a_new_model_needs_a_rule_of_its_own(streamed) -> None:
+    workspace, model = streamed
     truth = arrive(workspace, model, range(100, 106))
     dispose_arrivals(workspace)
     accepted = [name for name, one in decided(workspace).items() if one.decision == "accepted"]
@@ -209,8 +192,8 @@ def test_what_a_model_accepted_is_decided_anew_once_it_is_rolled_back_and_a_new_
     assert {decided(workspace)[name].decision for name in accepted} == {"deferred"}
 
 
-def test_what_is_accepted_is_exported_by_itself_and_never_among_the_annotations(made, tmp_path: Path) -> None:
-    workspace, model = made
+def test_what_is_accepted_is_exported_by_itself_and_never_among_the_annotations(streamed, tmp_path: Path) -> None:
+    workspace, model = streamed
     with pytest.raises(NotFoundError, match="Nothing stands as accepted"):
         export_project(workspace, tmp_path / "none", "accepted")
     arrive(workspace, model, range(100, 106))
@@ -224,8 +207,8 @@ def test_what_is_accepted_is_exported_by_itself_and_never_among_the_annotations(
     assert not any(name in str(path) for name in accepted for path in (tmp_path / "masks").rglob("*"))
 
 
-def test_no_training_learns_from_cases_that_wait_for_a_decision(made) -> None:
-    workspace, model = made
+def test_no_training_learns_from_cases_that_wait_for_a_decision(streamed) -> None:
+    workspace, model = streamed
     truth = arrive(workspace, model, range(100, 104))
     with workspace.store.read() as tx:
         waiting = {case.name for case in waiting_arrivals(tx)}
@@ -233,8 +216,8 @@ def test_no_training_learns_from_cases_that_wait_for_a_decision(made) -> None:
         assert not waiting & {case.name for case in available_cases(tx, ())}
 
 
-def test_what_was_accepted_stays_so_without_its_image_and_what_waits_without_one_is_left_alone(made, tmp_path: Path) -> None:
-    workspace, model = made
+def test_what_was_accepted_stays_so_without_its_image_and_what_waits_without_one_is_left_alone(streamed, tmp_path: Path) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 106))
     dispose_arrivals(workspace)
     accepted = stream_standing(workspace).counts["accepted"]
@@ -248,8 +231,8 @@ def test_what_was_accepted_stays_so_without_its_image_and_what_waits_without_one
     assert export_project(workspace, tmp_path / "out", "accepted").cases == accepted
 
 
-def test_a_rejected_proposal_is_accepted_no_longer(made) -> None:
-    workspace, model = made
+def test_a_rejected_proposal_is_accepted_no_longer(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 104))
     dispose_arrivals(workspace)
     name = next(name for name, one in decided(workspace).items() if one.decision == "accepted")
@@ -276,8 +259,8 @@ def test_classes_are_accepted_by_their_highest_probability(tmp_path: Path) -> No
         assert not (out / "proposals").exists()
 
 
-def test_the_change_record_of_a_model_tells_its_rules_alarms_and_decisions(made) -> None:
-    workspace, model = made
+def test_the_change_record_of_a_model_tells_its_rules_alarms_and_decisions(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 103))
     dispose_arrivals(workspace)
     renew_rule(workspace, why="a quarter has passed", actor="lead")
@@ -288,8 +271,8 @@ def test_the_change_record_of_a_model_tells_its_rules_alarms_and_decisions(made)
     assert "second reader" in text
 
 
-def test_accepted_cases_can_be_recalled_and_are_then_read(made) -> None:
-    workspace, model = made
+def test_accepted_cases_can_be_recalled_and_are_then_read(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 106))
     dispose_arrivals(workspace)
     unread = stream_standing(workspace).unread
@@ -317,8 +300,8 @@ def test_a_hard_case_needs_two_readers_who_do_not_see_each_other(tmp_path: Path)
         assert (opened.case.name, opened.assignment.base_id) == (name, None)
 
 
-def test_a_case_waits_for_its_prediction_and_whoever_finds_no_work_is_told_so(made) -> None:
-    workspace, model = made
+def test_a_case_waits_for_its_prediction_and_whoever_finds_no_work_is_told_so(streamed) -> None:
+    workspace, model = streamed
     case = add_scan(workspace, 100, "train")
     assert dispose_arrivals(workspace) == []
     ann = annotator_named(workspace, "Ann").id
@@ -333,16 +316,16 @@ def test_a_case_waits_for_its_prediction_and_whoever_finds_no_work_is_told_so(ma
     assert stream_standing(workspace).waiting == 0
 
 
-def test_a_case_that_the_model_cannot_read_is_deferred_at_once(made) -> None:
-    workspace, _ = made
+def test_a_case_that_the_model_cannot_read_is_deferred_at_once(streamed) -> None:
+    workspace, _ = streamed
     add_scan(workspace, 100, "train", channels=2)
     dispose_arrivals(workspace)
     assert decided(workspace)["A100"].decision == "deferred"
     assert "model 1 cannot read it: with 2 channels, where the network reads 1" in decided(workspace)["A100"].reason
 
 
-def test_a_case_that_was_accepted_is_no_work_for_anybody(made) -> None:
-    workspace, model = made
+def test_a_case_that_was_accepted_is_no_work_for_anybody(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, [101])
     assert next_assignment(workspace, annotator_named(workspace, "Ann").id) is None  # it waits for its decision, no query takes it
     dispose_arrivals(workspace)
@@ -350,8 +333,8 @@ def test_a_case_that_was_accepted_is_no_work_for_anybody(made) -> None:
     assert "1 case accepted by the stream" in why_nothing(workspace, annotator_named(workspace, "Ann").id)
 
 
-def test_only_what_arrived_is_decided(made) -> None:
-    workspace, model = made
+def test_only_what_arrived_is_decided(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, [100])
     dispose_arrivals(workspace)
     assert set(decided(workspace)) == {"A100"}
@@ -370,8 +353,8 @@ def test_cases_from_before_the_stream_was_on_are_the_pool_and_never_decided(tmp_
         assert set(decided(workspace)) == {"A101"}
 
 
-def test_the_audit_of_a_kept_promise_says_so(made) -> None:
-    workspace, model = made
+def test_the_audit_of_a_kept_promise_says_so(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 110), "audit")
     dispose_arrivals(workspace)
     while read_next(workspace, "Ann"):
@@ -386,8 +369,8 @@ def test_the_audit_of_a_kept_promise_says_so(made) -> None:
     assert any("audit of the accepted" in line for line in stream_standing(workspace).words)
 
 
-def test_the_workspace_is_whole_after_a_second_process_decides_the_same_cases(made) -> None:
-    workspace, model = made
+def test_the_workspace_is_whole_after_a_second_process_decides_the_same_cases(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 108))
     with Workspace.open(workspace.folder) as other:
         first, second = dispose_arrivals(other), dispose_arrivals(workspace)
@@ -396,8 +379,8 @@ def test_the_workspace_is_whole_after_a_second_process_decides_the_same_cases(ma
         assert len(tx.events_about("case", verbs=["dispose"])) == 8
 
 
-def test_a_stream_that_was_switched_off_meanwhile_decides_nothing_where_the_project_was_opened_before(made) -> None:
-    before, model = made
+def test_a_stream_that_was_switched_off_meanwhile_decides_nothing_where_the_project_was_opened_before(streamed) -> None:
+    before, model = streamed
     arrive(before, model, range(100, 104))
     configure(before, settings={"stream_risk": 0.0})
     assert before.settings.stream_risk > 0

@@ -36,22 +36,6 @@ from .shifted import add_scan, predict, scan
 from .streamed import arrive, decided, read_next, streaming
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with 30 evaluated patients; each test has a copy of it."""
-    folder = tmp_path_factory.mktemp("streaming") / "p"
-    streaming(folder)[0].close()
-    return folder
-
-
-@pytest.fixture
-def made(template: Path, tmp_path: Path):
-    with Workspace.open(shutil.copytree(template, tmp_path / "p")) as workspace:
-        with workspace.store.read() as tx:
-            model = tx.live_model()
-        yield workspace, model
-
-
 def in_force(workspace: Workspace) -> StreamRule | None:
     with workspace.store.read() as tx:
         return rule_in_force(tx, workspace.settings)
@@ -67,8 +51,8 @@ def with_settings(workspace: Workspace, **settings: object) -> Workspace:
     return workspace.reload()
 
 
-def test_a_recall_reaches_a_case_that_somebody_has_open_and_others_get_it_once_it_is_left(made) -> None:
-    workspace, model = made
+def test_a_recall_reaches_a_case_that_somebody_has_open_and_others_get_it_once_it_is_left(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 104))
     dispose_arrivals(workspace)
     names = accepted(workspace)
@@ -83,8 +67,8 @@ def test_a_recall_reaches_a_case_that_somebody_has_open_and_others_get_it_once_i
     assert set(names) <= read
 
 
-def test_what_an_earlier_rule_accepted_goes_on_being_audited_by_that_rule_and_alarms_once(made) -> None:
-    workspace, model = made
+def test_what_an_earlier_rule_accepted_goes_on_being_audited_by_that_rule_and_alarms_once(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 116), "audit")
     arrive(workspace, model, range(120, 124))
     dispose_arrivals(workspace)
@@ -109,8 +93,8 @@ def test_what_an_earlier_rule_accepted_goes_on_being_audited_by_that_rule_and_al
     assert not any("earlier rule" in line for line in stream_standing(workspace).words)
 
 
-def test_the_audit_goes_on_over_what_stands_while_the_stream_is_switched_off(made) -> None:
-    workspace, model = made
+def test_the_audit_goes_on_over_what_stands_while_the_stream_is_switched_off(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 116), "audit")
     arrive(workspace, model, range(120, 124))
     dispose_arrivals(workspace)
@@ -125,8 +109,8 @@ def test_the_audit_goes_on_over_what_stands_while_the_stream_is_switched_off(mad
     assert stream_standing(workspace).alarm
 
 
-def test_settings_or_a_model_that_come_back_find_their_rule_again_and_spend_no_attempt(made) -> None:
-    workspace, model = made
+def test_settings_or_a_model_that_come_back_find_their_rule_again_and_spend_no_attempt(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, [100])
     dispose_arrivals(workspace)
     rule = in_force(workspace)
@@ -149,8 +133,8 @@ def test_settings_or_a_model_that_come_back_find_their_rule_again_and_spend_no_a
         assert [one.attempt for one in every_rule(tx).values()] == [1, 2]
 
 
-def test_a_patient_whom_the_rule_rests_on_does_not_count_in_its_audit(made) -> None:
-    workspace, model = made
+def test_a_patient_whom_the_rule_rests_on_does_not_count_in_its_audit(streamed) -> None:
+    workspace, model = streamed
     case = add_scan(workspace, 99, "audit", patient="P")
     score = predict(workspace, model, case, 99)
     opened = open_case(workspace, case.id, annotator_named(workspace, "Ann").id)
@@ -167,8 +151,8 @@ def test_a_patient_whom_the_rule_rests_on_does_not_count_in_its_audit(made) -> N
     assert audit_stream(workspace, rule).drawn == len(drawn & {"A103", "A104", "A105"})
 
 
-def test_evidence_of_the_audit_survives_a_new_decision_and_an_annotation_that_leans_on_the_proposal(made) -> None:
-    workspace, model = made
+def test_evidence_of_the_audit_survives_a_new_decision_and_an_annotation_that_leans_on_the_proposal(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 104), "audit")
     dispose_arrivals(workspace)
     rule, drawn = in_force(workspace), {name for name, one in decided(workspace).items() if one.decision == "accepted"}
@@ -209,8 +193,8 @@ def test_a_case_that_waits_for_its_second_reader_goes_on_waiting_once_the_stream
         assert name in read
 
 
-def test_a_decision_about_a_case_of_the_audit_shows_only_after_the_last_of_its_readings(made, tmp_path: Path) -> None:
-    workspace, model = made
+def test_a_decision_about_a_case_of_the_audit_shows_only_after_the_last_of_its_readings(streamed, tmp_path: Path) -> None:
+    workspace, model = streamed
     workspace = with_settings(workspace, readings=2)
     arrive(workspace, model, range(100, 104), "audit")
     dispose_arrivals(workspace)
@@ -226,8 +210,8 @@ def test_a_decision_about_a_case_of_the_audit_shows_only_after_the_last_of_its_r
         assert proposal_to_show(tx, opened.case.id) is None
 
 
-def test_an_audit_case_that_a_reviewer_returns_is_read_again_as_blind_as_before(made) -> None:
-    workspace, model = made
+def test_an_audit_case_that_a_reviewer_returns_is_read_again_as_blind_as_before(streamed) -> None:
+    workspace, model = streamed
     workspace = with_settings(workspace, review="all")
     arrive(workspace, model, range(100, 104), "audit")
     dispose_arrivals(workspace)
@@ -249,8 +233,8 @@ def test_an_audit_case_that_a_reviewer_returns_is_read_again_as_blind_as_before(
         assert (shown[case.name] == "") == (verdict != "approved")
 
 
-def test_a_stream_that_another_process_switches_off_in_between_decides_nothing_more(made) -> None:
-    workspace, model = made
+def test_a_stream_that_another_process_switches_off_in_between_decides_nothing_more(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 104))
 
     stale = workspace.reload()
@@ -259,8 +243,8 @@ def test_a_stream_that_another_process_switches_off_in_between_decides_nothing_m
     assert decided(workspace) == {}
 
 
-def test_what_python_gets_of_the_decisions_tells_nothing_of_the_audit_sample(template: Path, tmp_path: Path) -> None:
-    with Project.open(shutil.copytree(template, tmp_path / "p")) as project:
+def test_what_python_gets_of_the_decisions_tells_nothing_of_the_audit_sample(stream_template: Path, tmp_path: Path) -> None:
+    with Project.open(shutil.copytree(stream_template, tmp_path / "p")) as project:
         with project.workspace.store.read() as tx:
             model = tx.live_model()
         assert model is not None
@@ -272,8 +256,8 @@ def test_what_python_gets_of_the_decisions_tells_nothing_of_the_audit_sample(tem
             assert len(dispositions(tx)) == 6
 
 
-def test_a_query_by_hand_names_what_the_stream_accepted_and_leaves_it(made) -> None:
-    workspace, model = made
+def test_a_query_by_hand_names_what_the_stream_accepted_and_leaves_it(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 104))
     dispose_arrivals(workspace)
     name = accepted(workspace)[0]
@@ -281,8 +265,8 @@ def test_a_query_by_hand_names_what_the_stream_accepted_and_leaves_it(made) -> N
         query_by_hand(workspace, [case_named(workspace, name).id])
 
 
-def test_the_bounds_of_the_audit_hold_whatever_those_still_to_read_will_show(made) -> None:
-    workspace, model = made
+def test_the_bounds_of_the_audit_hold_whatever_those_still_to_read_will_show(streamed) -> None:
+    workspace, model = streamed
     arrive(workspace, model, range(100, 116), "audit")
     dispose_arrivals(workspace)
     read_next(workspace, "Ann")

@@ -12,6 +12,8 @@ from medloop.store.reader import Reader
 CHAIN = ("learned", "parent")
 """What of a model's metrics says what it learned."""
 
+ADAPTED_FROM = "adapted_from"
+"""Among a model's metrics the index of the one that it is an adaptation of."""
 
 SURER_ON = "sharpened_on"
 """What of a model's metrics names the cases on whose images its entropy was minimised."""
@@ -60,4 +62,4 @@ def _chain(tx: Reader, model: Model) -> Iterator[Model]:
 def _before(metrics: Json) -> Json:
     if "parent" in metrics:
         return {"id": metrics["parent"]}
-    return {"index": metrics["adapted_from"]} if "adapted_from" in metrics else {}
+    return {"index": metrics[ADAPTED_FROM]} if ADAPTED_FROM in metrics else {}

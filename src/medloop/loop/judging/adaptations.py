@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from medloop.core.errors import InputError, SettingError
 from medloop.core.records import Job, Model, Split
 from medloop.loop.foundation.job_kinds import Adapt, request_job
+from medloop.loop.foundation.learned import ADAPTED_FROM
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.drift_groups import ALL, column_of, group_of
 from medloop.store.reader import Reader
-
-ADAPTED_FROM = "adapted_from"
-"""Among a model's metrics the index of the one that it is an adaptation of."""
 
 INTENSITIES, ENTROPY = "intensities", "entropy"
 WAYS = (INTENSITIES, ENTROPY)

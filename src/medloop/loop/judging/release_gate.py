@@ -98,8 +98,9 @@ class _Looked:
             truth = None
         if truth is None:
             return np.nan, np.nan
-        whole = isinstance(truth, Mask) and not self._scope.lacking(self._answers[case.id])
-        voxels = float(((truth.array > 0) & (truth.array != UNKNOWN)).sum()) if whole and isinstance(truth, Mask) else np.nan
+        voxels = np.nan
+        if isinstance(truth, Mask) and not self._scope.lacking(self._answers[case.id]):
+            voxels = float(((truth.array > 0) & (truth.array != UNKNOWN)).sum())
         return voxels, self._calibrated(case, truth)
 
     def groups(self) -> Mapping[str, Sequence[str]]:

@@ -154,12 +154,12 @@ def _raise_alarm(workspace: Workspace, rule: StreamRule, found: StreamAudit) -> 
 
 def _drawn(tx: Reader, workspace: Workspace, rule: StreamRule) -> list[_Seen]:
     """The first accepted case of each patient of the audit sample, in the order in which they were decided."""
-    own = [one for one in every_disposition(tx) if one.decision == "accepted" and one.rule == rule.number]
-    cases = {c.id: c for c in tx.find(Case, where={"id": [d.case_id for d in own], "split": "audit"})} if own else {}
+    cases = {case.id: case for case in tx.find(Case, where={"split": "audit"})}
+    own = [one for one in every_disposition(tx, list(cases)) if one.decision == "accepted" and one.rule == rule.number]
+    known_before = _annotated_before(tx, {cases[one.case_id].patient for one in own}, rule)
     first: dict[str, tuple[Case, Disposition]] = {}
-    known_before = _annotated_before(tx, {case.patient for case in cases.values()}, rule)
     for one in own:
-        if one.case_id in cases and cases[one.case_id].patient not in known_before:
+        if cases[one.case_id].patient not in known_before:
             first.setdefault(cases[one.case_id].patient, (cases[one.case_id], one))
     if not first:
         return []

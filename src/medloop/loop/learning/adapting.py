@@ -24,11 +24,11 @@ from medloop.loop.foundation.computable import computable, misfit
 from medloop.loop.foundation.consensus import consensus_annotations
 from medloop.loop.foundation.damage import LeftOut
 from medloop.loop.foundation.label_versions import NOT_LEARNED
-from medloop.loop.foundation.learned import CHAIN, learned_cases
+from medloop.loop.foundation.learned import ADAPTED_FROM, CHAIN, learned_cases
 from medloop.loop.foundation.model_choices import CANDIDATE, refused
 from medloop.loop.foundation.nested import region_dice
 from medloop.loop.foundation.workspace import Workspace
-from medloop.loop.judging.adaptations import ADAPTED_FROM, FEWEST_NEW, INTENSITIES, SHOWN, adaptable_model
+from medloop.loop.judging.adaptations import FEWEST_NEW, INTENSITIES, SHOWN, adaptable_model
 from medloop.loop.judging.drift_groups import column_of, group_of
 from medloop.loop.judging.live_models import decide
 from medloop.loop.judging.predictions import ALIGNED, likeliest, load_predictor, own_networks

@@ -5,7 +5,7 @@ learn, and where it still finds about as much. Without such cases nothing is mad
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from medloop.core.records import Case, Model
 from medloop.core.seeds import generator
 from medloop.loop.foundation.arrays import load_image
 from medloop.loop.foundation.damage import LeftOut
+from medloop.loop.foundation.described import Report
 from medloop.loop.foundation.learned import SURER_ON
 from medloop.loop.foundation.workspace import Workspace
 from medloop.loop.judging.adaptations import ENTROPY
@@ -39,8 +40,6 @@ FEWEST_JUDGED = 3
 
 LEAST_LEFT = 1 / 3
 """Of the foreground that was predicted before; with less the network has collapsed."""
-
-Report = Callable[[float, str], None]
 
 
 def adapt_by_entropy(

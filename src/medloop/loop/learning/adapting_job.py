@@ -1,8 +1,7 @@
 """Adapting the model in use to a group of cases, in one of the ways there are, at once or by a worker."""
 
-from collections.abc import Callable
-
 from medloop.core.records import Json
+from medloop.loop.foundation.described import Report
 from medloop.loop.foundation.follow_up import request_evaluation_of
 from medloop.loop.foundation.job_control import JobControl
 from medloop.loop.foundation.job_kinds import Adapt
@@ -11,8 +10,6 @@ from medloop.loop.judging.adaptations import ENTROPY, INTENSITIES, require_way
 from medloop.loop.judging.live_models import model_of_index
 from medloop.loop.learning.adapting import AdaptReport, adapt_model
 from medloop.loop.learning.adapting_entropy import adapt_by_entropy
-
-Report = Callable[[float, str], None]
 
 
 def adapt_in_way(
